@@ -1,0 +1,2 @@
+//! The `dsp` binary.
+fn main() {}
