@@ -1,1 +1,5 @@
 //! stub
+pub mod host;
+pub mod lm;
+#[doc(hidden)]
+pub mod util;

@@ -1,0 +1,85 @@
+//! The machine as the engine sees it: files, environment, clock, randomness and streams.
+//!
+//! Everything above asks [`Host`] and never the machine, so that a run can be replayed, a test
+//! can look at all that a program did, and an embedder can say no. The two implementations
+//! are [`OsHost`], the machine, and [`MemoryHost`], its twin in memory.
+
+mod memory;
+mod os;
+
+pub use memory::MemoryHost;
+pub use os::OsHost;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The machine. Calls may block; none of them is cached here.
+pub trait Host: Send + Sync + fmt::Debug {
+    /// Reads a whole file.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Writes a whole file, so that a reader sees the old or the new one and nothing between.
+    ///
+    /// # Errors
+    /// Those of the file system, and `PermissionDenied` where the host does not allow it.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Whether something is there.
+    fn exists(&self, path: &Path) -> bool;
+
+    /// A variable of the environment; none that is empty.
+    fn env(&self, name: &str) -> Option<String>;
+
+    /// Time since an arbitrary start, never falling.
+    fn elapsed(&self) -> Duration;
+
+    /// Time since 1970.
+    fn since_epoch(&self) -> Duration;
+
+    /// Processor time that this process has used, if the machine tells.
+    fn cpu_time(&self) -> Option<Duration>;
+
+    /// Writes text to standard output, as it is.
+    fn print(&self, text: &str);
+
+    /// Writes text to standard error, as it is.
+    fn eprint(&self, text: &str);
+
+    /// Whether standard error is a terminal.
+    fn is_terminal(&self) -> bool;
+
+    /// Where the user's files of `kind` are kept; `None` when there is no such place.
+    fn place(&self, kind: Place) -> Option<PathBuf>;
+}
+
+/// Places for the user's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Stored replies: may be deleted at any time.
+    Cache,
+    /// Weights of models.
+    Models,
+    /// The user's settings.
+    Config,
+}
+
+/// A shared host.
+pub type SharedHost = Arc<dyn Host>;
+
+/// Reads a text file.
+///
+/// # Errors
+/// Those of the file system, and `InvalidData` with the place of the first byte that is not
+/// UTF-8.
+pub fn read_text(host: &dyn Host, path: &Path) -> io::Result<String> {
+    String::from_utf8(host.read(path)?).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 text (byte {at})"))
+    })
+}

@@ -1,0 +1,123 @@
+//! The machine itself.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place where files, environment and clock are read"
+)]
+
+use crate::host::{Host, Place};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The machine that the process runs on.
+#[derive(Debug)]
+pub struct OsHost {
+    started: Instant,
+    home: Option<PathBuf>,
+}
+
+impl OsHost {
+    /// Returns the machine, with the user's files under the usual places of the system, or
+    /// under `DSP_HOME` where that is set.
+    pub fn new() -> Self {
+        let home = std::env::var_os("DSP_HOME").filter(|v| !v.is_empty()).map(PathBuf::from);
+        Self { started: Instant::now(), home }
+    }
+}
+
+impl Default for OsHost {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Host for OsHost {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        static SERIAL: AtomicU32 = AtomicU32::new(0);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+        let temporary =
+            path.with_file_name(format!(".{name}.{}-{serial}.tmp", std::process::id()));
+        let written = std::fs::File::create(&temporary)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| std::fs::rename(&temporary, path));
+        if written.is_err() {
+            // The first error is the one to tell; what is left of the file helps nobody.
+            let _ = std::fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn since_epoch(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    fn cpu_time(&self) -> Option<Duration> {
+        cpu_time()
+    }
+
+    fn print(&self, text: &str) {
+        let mut out = io::stdout().lock();
+        // A reader that went away (`dsp … | head`) is no error of ours.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    fn eprint(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    fn is_terminal(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    fn place(&self, kind: Place) -> Option<PathBuf> {
+        if let Some(home) = &self.home {
+            return Some(match kind {
+                Place::Cache => home.join("cache"),
+                Place::Models => home.join("models"),
+                Place::Config => home.join("config"),
+            });
+        }
+        system_place(kind)
+    }
+}
+
+#[cfg(feature = "cli")]
+fn system_place(kind: Place) -> Option<PathBuf> {
+    match kind {
+        Place::Cache => dirs::cache_dir().map(|dir| dir.join("dsp")),
+        Place::Models => dirs::data_dir().map(|dir| dir.join("dsp").join("models")),
+        Place::Config => dirs::config_dir().map(|dir| dir.join("dsp")),
+    }
+}
+
+#[cfg(not(feature = "cli"))]
+fn system_place(_: Place) -> Option<PathBuf> {
+    None
+}
+
+/// User and system time of this process, from the kernel's accounting (Linux: fields 14 and
+/// 15 of `stat`, in ticks of 10 ms).
+fn cpu_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 10))
+}

@@ -1,0 +1,106 @@
+//! The one error of model clients.
+//!
+//! Callers ask it with predicates and print it; the kind is for clients of this floor and for
+//! tests. Its text never holds a key, and at most a short piece of what a server said.
+
+use std::fmt;
+
+/// What went wrong with a call.
+#[derive(Debug, Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    model: String,
+    message: String,
+    hint: Option<String>,
+    attempts: u32,
+}
+
+/// Families of errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The name of the model means nothing here, or an option does not fit it.
+    Unknown,
+    /// A key is missing, or may not go to this host.
+    Key,
+    /// The server could not be reached.
+    Connect,
+    /// It took too long.
+    Timeout,
+    /// The server asked us to slow down.
+    RateLimit,
+    /// The server failed (5xx, or a body that is no reply).
+    Server,
+    /// The server refused the request (4xx).
+    Refused,
+    /// The prompt is longer than the model reads.
+    TooLong,
+    /// The run was cancelled.
+    Cancelled,
+    /// Scripted replies have run out, or none fits.
+    Scripted,
+    /// The model's files are missing, damaged or of a kind we cannot read.
+    Weights,
+}
+
+impl Error {
+    /// Returns an error about `model`.
+    pub fn new(kind: ErrorKind, model: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind, model: model.into(), message: message.into(), hint: None, attempts: 1 }
+    }
+
+    /// Adds what the user can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Notes how many requests were sent.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// The family.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What happened, without the model's name.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What the user can do, if there is something.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Whether sending the same request again may help.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::RateLimit | ErrorKind::Server
+        )
+    }
+
+    /// Whether the failure says something about machines and networks, and nothing about the
+    /// program: such a failure is not a wrong answer.
+    pub fn is_infrastructure(&self) -> bool {
+        !matches!(self.kind, ErrorKind::TooLong | ErrorKind::Refused)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.model, self.message)?;
+        if self.attempts > 1 {
+            write!(f, " (after {} attempts)", self.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

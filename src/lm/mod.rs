@@ -1,0 +1,112 @@
+//! Model clients: messages in, text and usage out.
+//!
+//! This floor knows messages, decoding constraints, schemas and money, and nothing of the
+//! language: no predictors, no scripts. A client is a value that implements [`Lm`]; it is
+//! asynchronous, and the runtime blocks on it from plain threads through [`block_on`].
+//! Nothing here retries a parse or reads a cache: that is the runtime's work, where it is
+//! visible in the trace.
+
+mod cancel;
+mod error;
+mod message;
+
+pub use cancel::Cancel;
+pub use error::{Error, ErrorKind};
+pub use message::{
+    Completion, Decoding, Finish, Message, Pattern, Prompt, Request, Role, Sampling, Segment,
+    Usage,
+};
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// The future of a call to a model.
+pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Completion, Error>> + Send + 'a>>;
+
+/// A language model that answers requests.
+///
+/// Implementations are shared by all threads of a run. A call is cancelled by dropping its
+/// future; besides, [`CallContext::cancel`] tells when the whole run is over.
+pub trait Lm: Send + Sync + fmt::Debug {
+    /// The name that the user gave, such as `openai/gpt-4o-mini`.
+    fn name(&self) -> &str;
+
+    /// Everything about the model that shapes a reply, besides the request: provider, model,
+    /// server, weights and engine version. It is part of the key under which replies are
+    /// stored, and never holds a secret.
+    fn identity(&self) -> String;
+
+    /// What the model can do; adapters choose by it.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// See [`Error`]; retries that can help have been made when an error is returned.
+    fn complete<'a>(&'a self, request: &'a Request, context: &'a CallContext) -> CallFuture<'a>;
+}
+
+/// What a model can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It takes [`Prompt::Chat`]; otherwise only [`Prompt::Text`].
+    pub chat: bool,
+    /// It obeys [`Decoding::Template`].
+    pub template: bool,
+    /// It runs in this process: replies cost time and no money.
+    pub in_process: bool,
+    /// How many calls at once serve it well.
+    pub parallel: usize,
+    /// Replies may be kept and used again.
+    pub cacheable: bool,
+}
+
+/// What a client may need to know about a call besides the request.
+#[derive(Debug, Clone, Default)]
+pub struct CallContext {
+    /// Set when the run is over.
+    pub cancel: Cancel,
+    /// The most that the call may take in all, retries included.
+    pub timeout: Option<Duration>,
+    /// Which call of the program this is; scripted replies are addressed by it.
+    pub address: Address,
+}
+
+/// The place of a call in a run: independent of time and threads.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address {
+    /// The predictor's path in its program, such as `answer` or `steps[0]`; `self` when bare.
+    pub path: String,
+    /// The index of the example under evaluation, when there is one.
+    pub example: Option<usize>,
+    /// How many calls of this predictor came before in this run of the program.
+    pub ordinal: usize,
+}
+
+/// Runs a future to its end on the calling thread, with the shared runtime behind it.
+///
+/// The calling thread must not be a worker of an async runtime.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    runtime().block_on(future)
+}
+
+/// The one runtime that all clients of this process share: few workers, started at first use.
+pub fn runtime() -> &'static tokio::runtime::Handle {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    RUNTIME
+        .get_or_init(|| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .thread_name("dsp-lm")
+                .enable_all()
+                .build()
+                .expect("the system gives threads to the async runtime")
+        })
+        .handle()
+}
+
+/// A shared model.
+pub type SharedLm = Arc<dyn Lm>;
