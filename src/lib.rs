@@ -1,5 +1,8 @@
 //! stub
+pub mod diag;
 pub mod host;
 pub mod lm;
+pub mod schema;
+pub mod source;
 #[doc(hidden)]
 pub mod util;

@@ -46,7 +46,8 @@ pub trait Lm: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// See [`Error`]; retries that can help have been made when an error is returned.
-    fn complete<'a>(&'a self, request: &'a Request, context: &'a CallContext) -> CallFuture<'a>;
+    fn complete<'a>(&'a self, request: &'a Request, context: &'a CallContext)
+    -> CallFuture<'a>;
 }
 
 /// What a model can do.

@@ -1,0 +1,12 @@
+//! What a call to a model takes and gives: types, values, signatures, rows and demos.
+//!
+//! Plain data and pure functions; nothing here knows scripts, prompts or models. Keys keep
+//! their order everywhere, for order reaches prompts and files.
+
+mod signature;
+mod ty;
+mod value;
+
+pub use signature::{Demo, Field, Row, Signature};
+pub use ty::{Bound, Ty, TypeTable};
+pub use value::{Record, Value};

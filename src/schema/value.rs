@@ -1,0 +1,206 @@
+//! Values of fields.
+
+use indexmap::IndexMap;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::sync::Arc;
+
+/// Named values in their order.
+pub type Record = IndexMap<Arc<str>, Value>;
+
+/// A value: JSON with integers apart from floats. Clones are cheap.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Value {
+    /// Nothing: JSON null, `()` in scripts.
+    #[default]
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A number with a fraction. Never NaN or infinite: readers refuse those.
+    Float(f64),
+    /// Text.
+    Str(Arc<str>),
+    /// A list.
+    List(Arc<Vec<Value>>),
+    /// Named values: a record or a dict.
+    Map(Arc<Record>),
+}
+
+impl Value {
+    /// Text.
+    pub fn str(text: impl Into<Arc<str>>) -> Self {
+        Self::Str(text.into())
+    }
+
+    /// A list.
+    pub fn list(items: impl IntoIterator<Item = Self>) -> Self {
+        Self::List(Arc::new(items.into_iter().collect()))
+    }
+
+    /// Named values.
+    pub fn map(record: Record) -> Self {
+        Self::Map(Arc::new(record))
+    }
+
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) => Some(text),
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => None,
+            Self::List(_) | Self::Map(_) => None,
+        }
+    }
+
+    /// Whether it is nothing.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// What kind of value it is, in the language's words.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Bool(_) => "bool",
+            Self::Int(_) => "int",
+            Self::Float(_) => "float",
+            Self::Str(_) => "str",
+            Self::List(_) => "list",
+            Self::Map(_) => "map",
+        }
+    }
+
+    /// Compact JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("values have only string keys and finite numbers")
+    }
+}
+
+impl From<bool> for Value {
+    fn from(it: bool) -> Self {
+        Self::Bool(it)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(it: i64) -> Self {
+        Self::Int(it)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(it: f64) -> Self {
+        Self::Float(it)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(it: &str) -> Self {
+        Self::Str(it.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(it: String) -> Self {
+        Self::Str(it.into())
+    }
+}
+
+/// Text as it is; everything else as compact JSON.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Str(text) => f.write_str(text),
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => {
+                f.write_str(&self.to_json())
+            }
+            Self::List(_) | Self::Map(_) => f.write_str(&self.to_json()),
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => to.serialize_unit(),
+            Self::Bool(it) => to.serialize_bool(*it),
+            Self::Int(it) => to.serialize_i64(*it),
+            Self::Float(it) => to.serialize_f64(*it),
+            Self::Str(it) => to.serialize_str(it),
+            Self::List(items) => to.collect_seq(items.iter()),
+            Self::Map(record) => to.collect_map(record.iter()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, it: bool) -> Result<Value, E> {
+        Ok(Value::Bool(it))
+    }
+
+    fn visit_i64<E>(self, it: i64) -> Result<Value, E> {
+        Ok(Value::Int(it))
+    }
+
+    fn visit_u64<E>(self, it: u64) -> Result<Value, E> {
+        // Beyond i64 the nearest float is what JSON readers give.
+        #[expect(clippy::cast_precision_loss, reason = "said above")]
+        Ok(i64::try_from(it).map_or(Value::Float(it as f64), Value::Int))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, it: f64) -> Result<Value, E> {
+        if it.is_finite() {
+            Ok(Value::Float(it))
+        } else {
+            Err(E::custom("a number out of range"))
+        }
+    }
+
+    fn visit_str<E>(self, it: &str) -> Result<Value, E> {
+        Ok(Value::from(it))
+    }
+
+    fn visit_string<E>(self, it: String) -> Result<Value, E> {
+        Ok(Value::from(it))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(Arc::new(list)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut record = Record::new();
+        while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+            record.insert(name.into(), value);
+        }
+        Ok(Value::map(record))
+    }
+}
