@@ -5,4 +5,6 @@ pub mod lm;
 pub mod schema;
 pub mod source;
 #[doc(hidden)]
+pub mod syntax;
+#[doc(hidden)]
 pub mod util;
