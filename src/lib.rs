@@ -6,5 +6,6 @@ pub mod schema;
 pub mod source;
 #[doc(hidden)]
 pub mod syntax;
+pub mod trace;
 #[doc(hidden)]
 pub mod util;
