@@ -19,6 +19,7 @@ pub mod retrieve;
 pub mod runtime;
 pub mod schema;
 pub mod source;
+pub mod store;
 #[doc(hidden)]
 pub mod syntax;
 pub mod trace;

@@ -8,7 +8,14 @@
 
 mod cancel;
 mod error;
+#[cfg(feature = "http")]
+pub mod keys;
 mod message;
+pub mod open;
+#[cfg(feature = "http")]
+pub mod openai;
+pub mod retry;
+mod scripted;
 
 pub use cancel::Cancel;
 pub use error::{Error, ErrorKind};
@@ -16,6 +23,8 @@ pub use message::{
     Completion, Decoding, Finish, Message, Pattern, Prompt, Request, Role, Sampling, Segment,
     Usage,
 };
+pub use open::{LmOptions, UserEndpoint, UserEndpoints, open};
+pub use scripted::Scripted;
 
 use std::fmt;
 use std::future::Future;
