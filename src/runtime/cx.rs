@@ -1,6 +1,7 @@
 //! What a native is given: its arguments, and the run it is called in.
 
 use crate::diag::nearest;
+use crate::runtime::bind::bind_function;
 use crate::runtime::error::Error;
 use crate::runtime::rhai_host;
 use crate::runtime::run::Run;
@@ -178,7 +179,7 @@ impl<'a> Cx<'a> {
     fn call_func(&self, function: &Func, args: Args) -> Result<Val, Error> {
         let name = function.lowered_name();
         let positional = match self.run.script().function(name) {
-            Some(info) => info.bind(args)?,
+            Some(info) => bind_function(info, args)?,
             None if args.named.is_empty() => args.positional,
             None => {
                 return Err(Error::value("a closure takes no named arguments")

@@ -16,6 +16,7 @@ use rhai::{
     AST, Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Map,
     Module, NativeCallContext, Position, Shared,
 };
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
@@ -199,6 +200,11 @@ pub(in crate::runtime) fn into_dynamic(value: Val) -> Dynamic {
     }
 }
 
+/// An argument that is left out.
+pub(in crate::runtime) fn absent() -> Val {
+    Val::Other(Other(Dynamic::from(Absent)))
+}
+
 fn standard() -> &'static Shared<Module> {
     static STANDARD: OnceLock<Shared<Module>> = OnceLock::new();
     STANDARD.get_or_init(|| StandardPackage::new().as_shared_module())
@@ -270,7 +276,7 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
         spread(named, value).map_err(Error::into_host)
     });
     let known = natives.clone();
-    global(names::NATIVE_VALUE).set_into_module(module, move |name: ImmutableString| {
+    global(names::NATIVE).set_into_module(module, move |name: ImmutableString| {
         guarded(|| match known.get_key_value(name.as_str()) {
             Some((name, native)) => {
                 Ok(Val::object(crate::runtime::natives::NativeValue::new(name, native.clone())))
@@ -437,7 +443,7 @@ fn bind_objects(module: &mut Module) {
         global(name).set_into_module(module, |object: &mut Obj| object.0.show());
     }
     bind_comparison(module);
-    for method in catalog::method_names() {
+    for method in catalog::OBJECTS.iter().flat_map(|it| it.methods).map(|it| it.name).collect::<BTreeSet<_>>() {
         bind_method(module, method);
     }
     module.set_iterator::<ObjIter>();
