@@ -1,0 +1,17 @@
+//! Data sets, scores and what they are worth.
+//!
+//! Rows come from files through the host; a program is run on them by an [`Evaluator`], which
+//! this floor does not know; results are consumed in logical order, so that a number never
+//! depends on threads. Every mean has an interval and every comparison is paired.
+
+mod job;
+mod pool;
+mod random;
+
+pub mod budget;
+
+pub use crate::lm::Cancel;
+pub use budget::CallBudget;
+pub use job::{Evaluator, Failure, FailureKind, Job, Outcome, Progress, Step};
+pub use pool::ordered_map;
+pub use random::Random;
