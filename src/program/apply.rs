@@ -125,7 +125,7 @@ fn check(
     let now = SignatureHash::of(signature);
     match &predictor.signature {
         Some(then) if then.structure != now.structure => {
-            return (vec![structure_differs(path, then, &now)], None);
+            (vec![structure_differs(path, then, &now)], None)
         }
         Some(then) if then.text != now.text => {
             (unknown_fields(path, predictor, signature), Some(text_differs(path)))

@@ -50,15 +50,18 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Int(it))
     }
 
-    fn visit_u64<E: Error>(self, it: u64) -> Result<Value, E> {
-        // Rounding a long id to the nearest float would make different rows equal.
-        i64::try_from(it)
-            .map(Value::Int)
-            .map_err(|_| E::custom(format!("{it} does not fit an int, write it as a string")))
+    fn visit_u64<E>(self, it: u64) -> Result<Value, E> {
+        // As elsewhere, the nearest float stands for what no int holds.
+        #[expect(clippy::cast_precision_loss, reason = "said above")]
+        Ok(i64::try_from(it).map_or(Value::Float(it as f64), Value::Int))
     }
 
     fn visit_f64<E: Error>(self, it: f64) -> Result<Value, E> {
-        if it.is_finite() { Ok(Value::Float(it)) } else { Err(E::custom("number out of range")) }
+        if it.is_finite() {
+            Ok(Value::Float(it))
+        } else {
+            Err(E::custom("number out of range"))
+        }
     }
 
     fn visit_str<E>(self, it: &str) -> Result<Value, E> {

@@ -1,7 +1,7 @@
 //! A state as text for people.
 
 use crate::program::{DemoOrigin, DemoSource, PredictorState, Provenance, State};
-use crate::schema::{Record, Value};
+use crate::schema::Record;
 use std::fmt::Write;
 
 /// Characters of a value before it is cut.
@@ -64,14 +64,14 @@ fn show_predictor(it: &PredictorState, text: &mut String) {
     if let Some(instructions) = &it.instructions {
         let _ = writeln!(text, "  instructions");
         instructions.lines().for_each(|line| {
-            let _ = writeln!(text, "    {line}");
+            let _ = writeln!(text, "    {}", plain(line));
         });
     }
     if let Some(origin) = &it.instructions_origin {
         let _ = writeln!(text, "    from {}: {}", origin.optimizer, origin.note);
     }
     for (field, description) in &it.descriptions {
-        let _ = writeln!(text, "  {field}: {}", cut(description));
+        let _ = writeln!(text, "  {field}: {}", cut(&plain(description)));
     }
     for (serial, demo) in it.demos.iter().enumerate() {
         let origin = demo.origin.as_ref().map_or_else(|| "by hand".to_owned(), origin_text);
@@ -94,13 +94,13 @@ fn origin_text(origin: &DemoOrigin) -> String {
 
 fn show_record(arrow: &str, record: &Record, text: &mut String) {
     for (name, value) in record {
-        let _ = writeln!(text, "    {arrow}{name}: {}", cut(&shown(value)));
+        let _ = writeln!(text, "    {arrow}{name}: {}", cut(&plain(&value.to_string())));
     }
 }
 
-fn shown(value: &Value) -> String {
-    // Text that came from a model must not move the terminal's cursor.
-    value.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// Text that came from a model must not move the terminal's cursor.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn cut(text: &str) -> String {
