@@ -1,5 +1,7 @@
 //! stub
 #[doc(hidden)]
+pub mod adapt;
+#[doc(hidden)]
 pub mod catalog;
 #[doc(hidden)]
 pub mod check;

@@ -100,7 +100,7 @@ fn predictor_text(predictor: &PredictorState) -> String {
         part(name, &value);
     }
     for demo in predictor.demos.iter().map(|it| &it.demo) {
-        part("demo", &(record_text(&demo.inputs) + &record_text(&demo.outputs)));
+        part("demo", &format!("{}{}", record_text(&demo.inputs), record_text(&demo.outputs)));
     }
     text
 }

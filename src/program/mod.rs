@@ -5,10 +5,17 @@
 //! gives another signature. The file is made to be read by people and compared by `git diff`;
 //! reading it never panics and says exactly what is wrong.
 
+mod apply;
+mod decode;
+mod file;
 mod hash;
+pub(crate) mod json;
+mod show;
 mod state;
 
+pub use apply::Fitted;
 pub use hash::{SignatureHash, fields_text};
+pub use show::show;
 pub use state::{
     DataOrigin, DemoOrigin, DemoSource, InstructionsOrigin, Options, PredictorState,
     Provenance, ScoreRecord, State, StateDemo,

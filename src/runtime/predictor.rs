@@ -15,7 +15,7 @@ use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::value::{Object, Val};
 use crate::schema::{Demo, Field, Record, Signature, Ty, convert};
-use crate::trace::{Attempt, Kind, LmCall, Node, NodeId};
+use crate::trace::{Kind, LmCall, Node, NodeId};
 use indexmap::IndexMap;
 use std::any::Any;
 use std::sync::Arc;
