@@ -2,6 +2,7 @@
 pub mod diag;
 pub mod host;
 pub mod lm;
+pub mod render;
 pub mod schema;
 pub mod source;
 #[doc(hidden)]
