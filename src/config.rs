@@ -16,15 +16,24 @@ use crate::host::Host;
 use std::collections::BTreeMap;
 
 /// A settings file that is no TOML.
-pub const NOT_TOML: Code = Code("E0010");
+pub(crate) const NOT_TOML: Code = Code("E0020");
 /// A key that no setting has.
-pub const UNKNOWN_SETTING: Code = Code("E0011");
+pub(crate) const UNKNOWN_SETTING: Code = Code("E0021");
 /// A value of the wrong type or out of range.
-pub const BAD_SETTING: Code = Code("E0012");
+pub(crate) const BAD_SETTING: Code = Code("E0022");
 /// A key that only the user's own file may have.
-pub const USER_ONLY: Code = Code("E0013");
+pub(crate) const USER_ONLY: Code = Code("E0023");
 /// A variable of the environment that cannot be read as what it stands for.
-pub const BAD_VARIABLE: Code = Code("E0014");
+pub(crate) const BAD_VARIABLE: Code = Code("E0024");
+
+/// The codes of this module and their titles.
+pub const CODES: &[(Code, &str)] = &[
+    (NOT_TOML, "a settings file that cannot be read"),
+    (UNKNOWN_SETTING, "an unknown key in a settings file"),
+    (BAD_SETTING, "a value in a settings file that does not fit"),
+    (USER_ONLY, "a key that only the user's own file may have"),
+    (BAD_VARIABLE, "a variable of the environment that cannot be read"),
+];
 
 /// Where a setting was said, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -73,15 +73,15 @@ api_base = "llm.example.com"
 "#;
     let (config, diags) = read(text, Origin::Project);
     let expected = [
-        "1:1 E0011 there is no setting `thread` here (did you mean `threads`?)",
-        "2:8 E0012 `seed` must be an integer, 0 or more",
-        "3:11 E0012 `max_usd` must be a number, 0 or more",
-        "4:12 E0012 `a` must be `provider/model`",
-        "5:9 E0012 model `b` does not say which it is (add `model = \"provider/model\"`)",
-        "6:1 E0011 there is no setting `temprature` here (did you mean `temperature`?)",
-        "7:9 E0012 `top_p` must be a number between 0 and 1",
-        "10:11 E0012 `key_env` must be the name of a variable, not a key",
-        "11:12 E0012 `api_base` must be a URL with `http://` or `https://`",
+        "1:1 E0021 there is no setting `thread` here (did you mean `threads`?)",
+        "2:8 E0022 `seed` must be an integer, 0 or more",
+        "3:11 E0022 `max_usd` must be a number, 0 or more",
+        "4:12 E0022 `a` must be `provider/model`",
+        "5:9 E0022 model `b` does not say which it is (add `model = \"provider/model\"`)",
+        "6:1 E0021 there is no setting `temprature` here (did you mean `temperature`?)",
+        "7:9 E0022 `top_p` must be a number between 0 and 1",
+        "10:11 E0022 `key_env` must be the name of a variable, not a key",
+        "11:12 E0022 `api_base` must be a URL with `http://` or `https://`",
     ];
     assert_eq!(diags, expected);
     assert_eq!(config.models.keys().collect::<Vec<_>>(), ["c"]);
@@ -94,7 +94,7 @@ fn a_project_cannot_name_trusted_servers() {
     assert!(config.endpoints.is_empty());
     assert_eq!(diags.len(), 1);
     assert!(
-        diags[0].starts_with("1:12 E0013 `endpoints`") || diags[0].starts_with("1:2 E0013"),
+        diags[0].starts_with("1:12 E0023 `endpoints`") || diags[0].starts_with("1:2 E0023"),
         "{diags:?}"
     );
 }
@@ -104,7 +104,7 @@ fn text_that_is_no_toml_has_a_place() {
     let (config, diags) = read("lm = \"a/b\"\nthreads = = 4\n", Origin::User);
     assert_eq!(config, Config::default());
     assert!(diags[0].starts_with("2:"), "{diags:?}");
-    assert!(diags[0].contains("E0010"), "{diags:?}");
+    assert!(diags[0].contains("E0020"), "{diags:?}");
 }
 
 #[test]
