@@ -68,6 +68,9 @@ fn pay(
     context: &CallContext,
 ) -> Result<Arc<Completion>, Error> {
     let session = run.session();
+    if session.settings.max_usd.is_some() && !lm.capabilities().in_process {
+        return Err(unpriced(lm.name()));
+    }
     session.reserve_call()?;
     let left = session.time_left();
     let context =
@@ -88,6 +91,13 @@ fn pay(
         Some(Err(error)) => Err(Error::lm(&error)),
         None => Err(stopped(session.cancel.is_cancelled())),
     }
+}
+
+fn unpriced(name: &str) -> Error {
+    let message = format!("the price of `{name}` is not known, so `max_usd` cannot be kept");
+    let failure = Failure::new(codes::BUDGET, "budget", message);
+    Error::from(Failure { fatal: true, ..failure })
+        .hint("cap `max_calls` or `max_tokens` instead, and take `max_usd` out")
 }
 
 async fn wait(time: Option<std::time::Duration>) {

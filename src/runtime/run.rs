@@ -64,6 +64,9 @@ pub struct Settings {
     pub max_calls: Option<u64>,
     /// The most tokens that models may read and write, as they report them.
     pub max_tokens: Option<u64>,
+    /// The most dollars that may be spent. Prices are not known yet, so only models of this
+    /// process, which cost none, are asked where it is set.
+    pub max_usd: Option<f64>,
     /// The longest the command may take.
     pub max_time: Option<Duration>,
     /// Keep the traces of evaluated runs, too.

@@ -1,0 +1,219 @@
+//! Settings that stand outside scripts: `dsp.toml` of a project and the user's own file.
+//!
+//! [`parse`] reads one file and says exactly what is wrong in it; [`Config::or`] lays layers
+//! over one another. The order is: flags, environment, `settings` of the script, `dsp.toml`,
+//! the user's file ([`Origin`], strongest first). Nothing here opens a model or checks a price.
+//!
+//! Only the user's own file may name servers that are trusted with keys (`[endpoints]`): a
+//! project file comes with a repository that somebody else may have written.
+
+mod read;
+
+pub use read::parse;
+
+use crate::diag::{Code, Diagnostic};
+use crate::host::Host;
+use std::collections::BTreeMap;
+
+/// A settings file that is no TOML.
+pub(crate) const NOT_TOML: Code = Code("E0020");
+/// A key that no setting has.
+pub(crate) const UNKNOWN_SETTING: Code = Code("E0021");
+/// A value of the wrong type or out of range.
+pub(crate) const BAD_SETTING: Code = Code("E0022");
+/// A key that only the user's own file may have.
+pub(crate) const USER_ONLY: Code = Code("E0023");
+/// A variable of the environment that cannot be read as what it stands for.
+pub(crate) const BAD_VARIABLE: Code = Code("E0024");
+
+/// The codes of this module and their titles.
+pub const CODES: &[(Code, &str)] = &[
+    (NOT_TOML, "a settings file that cannot be read"),
+    (UNKNOWN_SETTING, "an unknown key in a settings file"),
+    (BAD_SETTING, "a value in a settings file that does not fit"),
+    (USER_ONLY, "a key that only the user's own file may have"),
+    (BAD_VARIABLE, "a variable of the environment that cannot be read"),
+];
+
+/// Where a setting was said, strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// A flag of the command line.
+    Flag,
+    /// The environment.
+    Environment,
+    /// `settings { … }` of the script.
+    Script,
+    /// `dsp.toml` of the project.
+    Project,
+    /// The user's own file.
+    User,
+}
+
+/// Settings of one layer, or of several laid over one another. What is `None` was not said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Config {
+    /// The model to use: `provider/model`, or a name of `models`.
+    pub lm: Option<String>,
+    /// How many threads evaluate.
+    pub threads: Option<usize>,
+    /// The seed of everything random.
+    pub seed: Option<u64>,
+    /// What a command may spend.
+    pub caps: Caps,
+    /// Models by the names that scripts use.
+    pub models: BTreeMap<String, Model>,
+    /// Servers that are trusted with keys; only the user's own file has some.
+    pub endpoints: BTreeMap<String, Endpoint>,
+}
+
+/// What a command may spend at most.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Caps {
+    /// Calls to models.
+    pub max_calls: Option<u64>,
+    /// Tokens, read and written.
+    pub max_tokens: Option<u64>,
+    /// Dollars.
+    pub max_usd: Option<f64>,
+    /// Seconds.
+    pub max_seconds: Option<f64>,
+}
+
+/// A named model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// `provider/model`.
+    pub name: String,
+    /// Which layer named it: only that of the user may send a key to `api_base`.
+    pub origin: Origin,
+    /// What was said about it.
+    pub options: ModelOptions,
+}
+
+/// What may be said about a model where it is named; what is `None` was not said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelOptions {
+    /// 0 takes the likeliest token.
+    pub temperature: Option<f64>,
+    /// Nucleus sampling.
+    pub top_p: Option<f64>,
+    /// The longest reply, in tokens.
+    pub max_tokens: Option<u32>,
+    /// The provider's seed.
+    pub seed: Option<u64>,
+    /// Texts that end a reply.
+    pub stop: Option<Vec<String>>,
+    /// Another server for the provider's interface.
+    pub api_base: Option<String>,
+    /// The environment variable that holds the key for that server.
+    pub key_env: Option<String>,
+    /// The longest that one request may take, in seconds.
+    pub timeout: Option<f64>,
+    /// The longest that connecting may take, in seconds.
+    pub connect_timeout: Option<f64>,
+    /// How many requests may follow one that failed.
+    pub retries: Option<u32>,
+}
+
+/// A server that the user trusts with a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its base URL.
+    pub base_url: String,
+    /// The environment variable that holds its key.
+    pub key_env: Option<String>,
+}
+
+impl Config {
+    /// Returns these settings, and those of the `weaker` layer where nothing was said.
+    #[must_use]
+    pub fn or(mut self, weaker: Self) -> Self {
+        for (name, model) in weaker.models {
+            self.models.entry(name).or_insert(model);
+        }
+        for (name, endpoint) in weaker.endpoints {
+            self.endpoints.entry(name).or_insert(endpoint);
+        }
+        Self {
+            lm: self.lm.or(weaker.lm),
+            threads: self.threads.or(weaker.threads),
+            seed: self.seed.or(weaker.seed),
+            caps: self.caps.or(weaker.caps),
+            models: self.models,
+            endpoints: self.endpoints,
+        }
+    }
+
+    /// The model called `name` in `models`.
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        self.models.get(name)
+    }
+}
+
+impl Caps {
+    /// Returns these caps, and those of the `weaker` layer where nothing was said.
+    #[must_use]
+    pub fn or(self, weaker: Self) -> Self {
+        Self {
+            max_calls: self.max_calls.or(weaker.max_calls),
+            max_tokens: self.max_tokens.or(weaker.max_tokens),
+            max_usd: self.max_usd.or(weaker.max_usd),
+            max_seconds: self.max_seconds.or(weaker.max_seconds),
+        }
+    }
+
+    /// Whether nothing is capped.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Returns the settings that the environment makes: `DSP_LM`, `DSP_THREADS`, `DSP_SEED`,
+/// `DSP_MAX_CALLS`, `DSP_MAX_TOKENS`, `DSP_MAX_USD` and `DSP_MAX_SECONDS`, with a diagnostic
+/// for each that cannot be read.
+pub fn from_env(host: &dyn Host) -> (Config, Vec<Diagnostic>) {
+    let mut env = Environment { host, diags: Vec::new() };
+    let config = Config {
+        lm: host.env("DSP_LM"),
+        threads: env.read("DSP_THREADS", "an integer above 0", |it: &usize| *it > 0),
+        seed: env.read("DSP_SEED", "an integer, 0 or more", |_| true),
+        caps: Caps {
+            max_calls: env.read("DSP_MAX_CALLS", "an integer, 0 or more", |_| true),
+            max_tokens: env.read("DSP_MAX_TOKENS", "an integer, 0 or more", |_| true),
+            max_usd: env.read("DSP_MAX_USD", "a number, 0 or more", is_amount),
+            max_seconds: env.read("DSP_MAX_SECONDS", "a number, 0 or more", is_amount),
+        },
+        ..Config::default()
+    };
+    (config, env.diags)
+}
+
+fn is_amount(number: &f64) -> bool {
+    number.is_finite() && *number >= 0.0
+}
+
+struct Environment<'a> {
+    host: &'a dyn Host,
+    diags: Vec<Diagnostic>,
+}
+
+impl Environment<'_> {
+    fn read<T: std::str::FromStr>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        fits: impl FnOnce(&T) -> bool,
+    ) -> Option<T> {
+        let text = self.host.env(name)?;
+        let value = text.trim().parse().ok().filter(fits);
+        if value.is_none() {
+            let message = format!("`{name}` must be {expected}, found `{text}`");
+            self.diags.push(Diagnostic::bare(BAD_VARIABLE, message));
+        }
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests;
