@@ -44,11 +44,12 @@ impl Retry {
 
     /// The wait before retry number `retry`, which counts from 0.
     pub fn wait(&self, retry: u32, seed: u64) -> Duration {
-        let step = self.step(retry);
-        // Once steps stop growing, draws must: the first capped one serves all the rest.
-        let draw = (0..retry).find(|&it| self.step(it) == step).unwrap_or(retry);
-        let half = step / 2;
-        half + half.mul_f64(unit(seed ^ u64::from(draw)))
+        let draw = |retry: u32| {
+            let half = self.step(retry) / 2;
+            half + half.mul_f64(unit(seed ^ u64::from(retry)))
+        };
+        // Near the cap steps no longer double, so a draw may fall below the one before it.
+        (0..=retry.min(63)).map(draw).max().unwrap_or_default()
     }
 
     /// The wait before retry number `retry`, given what the server asked for; `None` when it
