@@ -74,7 +74,7 @@ impl Retry {
     }
 }
 
-/// A number in `0..1` from a seed (the finalizer of SplitMix64).
+/// A number in `0..1` from a seed (the finalizer of `SplitMix64`).
 fn unit(seed: u64) -> f64 {
     let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

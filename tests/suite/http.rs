@@ -1,6 +1,7 @@
 //! Models behind servers, against real servers on loopback.
 #![allow(
     clippy::disallowed_methods,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "tests run on the machine they run on"
 )]

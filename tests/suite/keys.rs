@@ -180,7 +180,7 @@ fn bad_names_and_addresses_are_refused() {
     for options in [
         LmOptions { temperature: Some(f64::NAN), ..plain.clone() },
         LmOptions { top_p: Some(0.0), ..plain.clone() },
-        LmOptions { max_tokens: Some(0), ..plain.clone() },
+        LmOptions { max_tokens: Some(0), ..plain },
     ] {
         refused("openai/m", &options);
     }

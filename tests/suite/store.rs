@@ -1,6 +1,7 @@
 //! The store of replies: kills, damage, threads and several processes.
 #![allow(
     clippy::disallowed_methods,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "tests run on the machine they run on"
 )]
