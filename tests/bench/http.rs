@@ -40,7 +40,8 @@ fn main() {
         rollout: 0,
     };
     // The first call sets up what TLS needs, which the bare client shares.
-    ours(&lm, &request);
+    let (_, first) = measure(1, || ours(&lm, &request));
+    println!("first call: {:.1} ms", first.as_secs_f64() * 1e3);
     let bare = Bare::new(&base, &prompt);
     bare.call();
 

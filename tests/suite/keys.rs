@@ -140,6 +140,16 @@ fn the_users_file_may_name_hosts() {
 }
 
 #[test]
+fn each_host_gets_the_key_that_is_named_for_it() {
+    let own =
+        UserEndpoints::default().with("openai", "https://proxy.example/v1", Some("MY_KEY"));
+    let proxy = find(&LmOptions::default(), &own, &host());
+    assert_eq!(key(proxy).as_deref(), Some("my-own-key-0002"));
+    let openai = find(&at("https://api.openai.com/v1", None), &own, &host());
+    assert_eq!(key(openai).as_deref(), Some(KEY));
+}
+
+#[test]
 fn a_missing_key_is_named() {
     let none = UserEndpoints::default();
     let e = find(&LmOptions::default(), &none, &MemoryHost::default()).unwrap_err();
