@@ -160,21 +160,29 @@ pub fn endpoint(
     if known.provider.is_none() && known.own.is_none() {
         return Err(unknown(name, provider, sources));
     }
-    let trusted = known.trusted_bases()?;
+    let trusted = known.trusted()?;
     let base = match &options.api_base {
         Some(base) => base_url(name, base)?,
-        // The first is the one to use; the others are hosts the key may go to as well.
+        // The first is the one to use; the others are hosts that may be asked for as well.
         None => match trusted.first() {
-            Some(base) => base.clone(),
+            Some(first) => first.base.clone(),
             None => return Err(unknown(name, provider, sources)),
         },
     };
-    let is_trusted = trusted.iter().any(|it| it.origin() == base.origin());
-    match options.key_env.as_deref() {
-        Some(variable) => known.with_named_key(base, variable),
-        None if is_trusted => known.with_own_key(base),
-        None => Ok(Endpoint { base, key: None, key_env: None }),
+    let own = trusted.into_iter().find(|it| it.base.origin() == base.origin());
+    match (options.key_env.as_deref(), own) {
+        (Some(variable), _) => known.with_named_key(base, variable),
+        (None, Some(Trusted { key_env: Some(variable), .. })) => {
+            known.with_own_key(base, variable)
+        }
+        (None, _) => Ok(Endpoint { base, key: None, key_env: None }),
     }
+}
+
+/// An address that a trusted source gives a provider, and the variable of the key for it.
+struct Trusted {
+    base: Url,
+    key_env: Option<String>,
 }
 
 /// What the trusted sources say about a provider.
@@ -189,34 +197,27 @@ struct Known<'a> {
 impl Known<'_> {
     /// The addresses that the environment, the user's file and the table give the provider,
     /// the strongest first.
-    fn trusted_bases(&self) -> Result<Vec<Url>, Error> {
+    fn trusted(&self) -> Result<Vec<Trusted>, Error> {
+        let implied = self.provider.and_then(|it| it.key_env).map(str::to_owned);
         let environment = self.provider.and_then(|it| it.base_from_env(self.host));
-        let own = self.own.map(|it| it.base_url.clone());
+        let own = self
+            .own
+            .map(|it| (it.base_url.clone(), it.key_env.clone().or_else(|| implied.clone())));
         let table = self.provider.map(|it| it.base_url.to_owned());
-        [environment, own, table]
+        let with_implied = |base| (base, implied.clone());
+        [environment.map(with_implied), own, table.map(with_implied)]
             .into_iter()
             .flatten()
-            .map(|base| base_url(self.name, &base))
+            .map(|(base, key_env)| Ok(Trusted { base: base_url(self.name, &base)?, key_env }))
             .collect()
     }
 
-    /// The endpoint with the provider's own key.
-    fn with_own_key(&self, base: Url) -> Result<Endpoint, Error> {
-        let own = self.own.and_then(|it| it.key_env.as_deref());
-        let Some(variable) = own.or_else(|| self.provider.and_then(|it| it.key_env)) else {
-            return Ok(Endpoint { base, key: None, key_env: None });
-        };
-        match self.host.env(variable) {
-            Some(key) => Ok(Endpoint {
-                base,
-                key: Some(Secret::new(key)),
-                key_env: Some(variable.to_owned()),
-            }),
+    /// The endpoint with the key that a trusted source names for it.
+    fn with_own_key(&self, base: Url, variable: String) -> Result<Endpoint, Error> {
+        match self.host.env(&variable).map(Secret::new) {
             // A proxy or a test server on this machine seldom asks for a key.
-            None if is_loopback(&base) => {
-                Ok(Endpoint { base, key: None, key_env: Some(variable.to_owned()) })
-            }
-            None => Err(self.missing(variable)),
+            None if !is_loopback(&base) => Err(self.missing(&variable)),
+            key => Ok(Endpoint { base, key, key_env: Some(variable) }),
         }
     }
 

@@ -12,6 +12,7 @@ use super::open::LmOptions;
 use super::retry::Retry;
 use super::{
     CallContext, CallFuture, Cancel, Capabilities, Completion, Error, ErrorKind, Lm, Request,
+    runtime,
 };
 use crate::util::lock;
 use failure::Failure;
@@ -105,7 +106,7 @@ impl OpenAi {
                 Err(failure) => failure,
             };
             let Some(wait) = self.wait(&failure, retries, &body, deadline) else {
-                return Err(failure.error.attempts(retries + 1));
+                return Err(failure.last().attempts(retries + 1));
             };
             sleep(wait).await;
             retries += 1;
@@ -120,7 +121,7 @@ impl OpenAi {
         body: &[u8],
         deadline: Option<Instant>,
     ) -> Option<Duration> {
-        if retries >= self.retry.worth(failure.error.kind()) {
+        if retries >= failure.worth(&self.retry) {
             return None;
         }
         let wait = self.retry.wait_asked(retries, seed(body), failure.asked)?;
@@ -161,7 +162,7 @@ impl OpenAi {
             return Err(self.failure().refused(status.as_u16(), &headers, &body));
         }
         let body = read(response).await.map_err(|e| match e {
-            Cut::Transport(e) => self.failure().transport(&e),
+            Cut::Transport(e) => self.failure().broken_off(&e),
             Cut::TooLong => self.failure().malformed("a body of more than 64 MiB"),
         })?;
         self.completion(&body)
@@ -253,6 +254,9 @@ async fn unless<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> 
     let mut work = pin!(work);
     let mut cancelled = pin!(cancel.cancelled());
     poll_fn(|context| {
+        // Connections and timers belong to our runtime, whichever executor polls us: one that
+        // is not tokio has neither, and a tokio of a host may end before our process does.
+        let _entered = runtime().enter();
         if let Poll::Ready(outcome) = work.as_mut().poll(context) {
             return Poll::Ready(Some(outcome));
         }

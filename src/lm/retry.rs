@@ -44,11 +44,12 @@ impl Retry {
 
     /// The wait before retry number `retry`, which counts from 0.
     pub fn wait(&self, retry: u32, seed: u64) -> Duration {
-        let step = self.step(retry);
-        // Once steps stop growing, draws must: the first capped one serves all the rest.
-        let draw = (0..retry).find(|&it| self.step(it) == step).unwrap_or(retry);
-        let half = step / 2;
-        half + half.mul_f64(unit(seed ^ u64::from(draw)))
+        let draw = |retry: u32| {
+            let half = self.step(retry) / 2;
+            half + half.mul_f64(unit(seed ^ u64::from(retry)))
+        };
+        // Near the cap steps no longer double, so a draw may fall below the one before it.
+        (0..=retry.min(63)).map(draw).max().unwrap_or_default()
     }
 
     /// The wait before retry number `retry`, given what the server asked for; `None` when it
@@ -73,7 +74,7 @@ impl Retry {
     }
 }
 
-/// A number in `0..1` from a seed (the finalizer of SplitMix64).
+/// A number in `0..1` from a seed (the finalizer of `SplitMix64`).
 fn unit(seed: u64) -> f64 {
     let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -2,7 +2,7 @@
 
 use super::wire::ErrorBody;
 use crate::lm::keys::Secret;
-use crate::lm::retry::retry_after;
+use crate::lm::retry::{Retry, retry_after};
 use crate::lm::{Error, ErrorKind};
 use reqwest::header::{HeaderMap, HeaderName};
 use std::time::Duration;
@@ -11,11 +11,32 @@ use std::time::Duration;
 pub(super) struct Failure {
     pub(super) error: Error,
     pub(super) asked: Option<Duration>,
+    /// Whether a reply was written and lost: it may have to be paid for.
+    is_paid: bool,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, asked: None }
+        Self { error, asked: None, is_paid: false }
+    }
+}
+
+impl Failure {
+    /// How many retries it is worth.
+    pub(super) fn worth(&self, retry: &Retry) -> u32 {
+        let worth = retry.worth(self.error.kind());
+        // The same words would be lost again, and paid for again.
+        if self.is_paid { worth.min(2) } else { worth }
+    }
+
+    /// The error to hand back when nothing more is tried.
+    pub(super) fn last(self) -> Error {
+        match self.asked {
+            Some(asked) if asked >= Duration::from_secs(1) => {
+                self.error.hint(format!("it asks to be left alone for {} s", asked.as_secs()))
+            }
+            _ => self.error,
+        }
     }
 }
 
@@ -34,24 +55,35 @@ impl Context<'_> {
         self.error(ErrorKind::Timeout, message).into()
     }
 
-    /// No response, or one that broke off.
+    /// No response.
     pub(super) fn transport(&self, e: &reqwest::Error) -> Failure {
         let (origin, why) = (&self.origin, root(e));
-        let (kind, message) = if e.is_connect() {
-            (ErrorKind::Connect, format!("{origin} could not be reached: {why}"))
+        let error = if e.is_connect() {
+            let message = format!("{origin} could not be reached: {why}");
+            self.error(ErrorKind::Connect, message)
+                .hint("is the server running, and is the address right?")
         } else if e.is_timeout() {
-            (ErrorKind::Timeout, format!("{origin} gave no reply in time"))
-        } else if e.is_body() || e.is_decode() {
-            (ErrorKind::Server, format!("the reply of {origin} broke off: {why}"))
+            self.error(ErrorKind::Timeout, format!("{origin} gave no reply in time"))
         } else {
-            (ErrorKind::Connect, format!("the connection to {origin} was lost: {why}"))
+            let message = format!("the connection to {origin} was lost: {why}");
+            self.error(ErrorKind::Connect, message)
         };
-        self.error(kind, message).into()
+        error.into()
+    }
+
+    /// A response that broke off.
+    pub(super) fn broken_off(&self, e: &reqwest::Error) -> Failure {
+        let message = format!("the reply of {} broke off: {}", self.origin, root(e));
+        self.lost(message)
     }
 
     /// Status 200 with a body that is no reply.
     pub(super) fn malformed(&self, why: &str) -> Failure {
-        self.error(ErrorKind::Server, format!("{} sent {why}", self.origin)).into()
+        self.lost(format!("{} sent {why}", self.origin))
+    }
+
+    fn lost(&self, message: String) -> Failure {
+        Failure { is_paid: true, ..self.error(ErrorKind::Server, message).into() }
     }
 
     /// Status 200 with an error for a body.
@@ -61,7 +93,8 @@ impl Context<'_> {
 
     /// Any other status.
     pub(super) fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
-        Failure { error: self.explained(status, &ErrorBody::read(body)), asked: asked(headers) }
+        let error = self.explained(status, &ErrorBody::read(body));
+        Failure { asked: asked(headers), ..error.into() }
     }
 
     fn explained(&self, status: u16, body: &ErrorBody) -> Error {

@@ -293,7 +293,7 @@ struct Tokens {
     cached_tokens: Count,
     /// Mistral.
     num_cached_tokens: Count,
-    /// DeepSeek.
+    /// `DeepSeek`.
     prompt_cache_hit_tokens: Count,
 }
 
@@ -350,7 +350,7 @@ impl<'de> Visitor<'de> for CountVisitor {
     }
 
     fn visit_f64<E>(self, count: f64) -> Result<Self::Value, E> {
-        Ok((count >= 0.0 && count < 1e15).then_some(count as u64))
+        Ok((0.0..1e15).contains(&count).then_some(count as u64))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
