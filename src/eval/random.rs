@@ -21,18 +21,19 @@ impl Random {
         Self(ChaCha8Rng::from_seed(hash.finalize().into()))
     }
 
-    /// A number below `n`, each as likely; 0 when `n` is 0.
+    /// A number below `n` (at most 2^32), each as likely; 0 when `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
         if n < 2 {
             return 0;
         }
-        let n = n as u64;
-        // The numbers above the last whole multiple of `n` would favour small results.
-        let limit = u64::MAX - u64::MAX % n;
+        // Lemire (2019): the upper half of a product, drawn again where the lower half is
+        // among the few that would favour some numbers.
+        let uneven = n.wrapping_neg() % n;
         loop {
-            let drawn = self.0.next_u64();
-            if drawn < limit {
-                return usize::try_from(drawn % n).unwrap_or(0);
+            let product = u64::from(self.0.next_u32()) * u64::from(n);
+            if (product & u64::from(u32::MAX)) >= u64::from(uneven) {
+                return (product >> 32) as usize;
             }
         }
     }

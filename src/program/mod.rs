@@ -14,6 +14,7 @@ mod show;
 mod state;
 
 pub use apply::Fitted;
+pub(crate) use hash::row_hash;
 pub use hash::{SignatureHash, fields_text};
 pub use show::show;
 pub use state::{
