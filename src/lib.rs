@@ -1,4 +1,5 @@
 //! stub
+pub mod adapt;
 pub mod diag;
 pub mod host;
 pub mod lm;
