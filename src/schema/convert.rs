@@ -98,7 +98,10 @@ impl Converter<'_> {
             | (Ty::Int, Value::Int(_))
             | (Ty::Float, Value::Float(_))
             | (Ty::Bool, Value::Bool(_)) => Ok(value.clone()),
-            #[expect(clippy::cast_precision_loss, reason = "the nearest float is what is meant")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "the nearest float is what is meant"
+            )]
             (Ty::Float, Value::Int(it)) => Ok(Value::Float(*it as f64)),
             (Ty::Enum(options), _) if options.contains(value) => Ok(value.clone()),
             (Ty::Optional(_), Value::Null) => Ok(Value::Null),
@@ -134,7 +137,8 @@ impl Converter<'_> {
     }
 
     fn fields(&mut self, values: &Record, fields: &[Field]) -> Result<Record, ConvertError> {
-        let unknown = values.keys().find(|name| fields.iter().all(|field| field.name != **name));
+        let unknown =
+            values.keys().find(|name| fields.iter().all(|field| field.name != **name));
         if let Some(name) = unknown {
             return Err(ConvertError::new(format!("unknown field `{name}`")));
         }

@@ -33,7 +33,9 @@ impl Defs<'_> {
             Ty::Bool => json!({ "type": "boolean" }),
             Ty::Any => json!({}),
             Ty::List(item) => json!({ "type": "array", "items": self.ty(item) }),
-            Ty::Dict(item) => json!({ "type": "object", "additionalProperties": self.ty(item) }),
+            Ty::Dict(item) => {
+                json!({ "type": "object", "additionalProperties": self.ty(item) })
+            }
             Ty::Optional(inner) => json!({ "anyOf": [self.ty(inner), { "type": "null" }] }),
             Ty::Enum(options) => options_schema(options),
             Ty::Union(members) => {

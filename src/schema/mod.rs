@@ -9,8 +9,8 @@ mod signature;
 mod ty;
 mod value;
 
-pub(crate) use convert::{brief, check_bound, left_out, shortened};
 pub use convert::{ConvertError, convert, convert_fields};
+pub(crate) use convert::{brief, check_bound, left_out, shortened};
 pub use json_schema::{json_schema, record_schema};
 pub use signature::{Demo, Field, Row, Signature};
 pub use ty::{Bound, Ty, TypeTable};

@@ -147,14 +147,19 @@ impl Bound {
     /// Whether `number` lies inside.
     pub fn contains(&self, number: f64) -> bool {
         self.min.is_none_or(|min| number >= min)
-            && self.max.is_none_or(|max| {
-                if self.max_excluded { number < max } else { number <= max }
-            })
+            && self.max.is_none_or(
+                |max| {
+                    if self.max_excluded { number < max } else { number <= max }
+                },
+            )
     }
 
     /// What of `value` the bound is on: the value of a number, the characters of a text, the
     /// entries of a list or map. `None` where a bound says nothing.
-    #[expect(clippy::cast_precision_loss, reason = "bounds are floats; sizes are far below 2^53")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "bounds are floats; sizes are far below 2^53"
+    )]
     pub fn measure(value: &Value) -> Option<f64> {
         match value {
             Value::Int(it) => Some(*it as f64),
