@@ -7,6 +7,8 @@
 //! visible in the trace.
 
 mod cancel;
+#[cfg(feature = "local")]
+pub mod embedded;
 mod error;
 mod message;
 
@@ -46,7 +48,8 @@ pub trait Lm: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// See [`Error`]; retries that can help have been made when an error is returned.
-    fn complete<'a>(&'a self, request: &'a Request, context: &'a CallContext) -> CallFuture<'a>;
+    fn complete<'a>(&'a self, request: &'a Request, context: &'a CallContext)
+    -> CallFuture<'a>;
 }
 
 /// What a model can do.
