@@ -8,9 +8,13 @@
 
 mod cancel;
 #[cfg(feature = "local")]
+pub mod download;
+#[cfg(feature = "local")]
 pub mod embedded;
 mod error;
 mod message;
+#[cfg(feature = "local")]
+pub mod models;
 
 pub use cancel::Cancel;
 pub use error::{Error, ErrorKind};

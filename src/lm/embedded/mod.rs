@@ -31,8 +31,8 @@ use crate::util::lock;
 use engine::{Engine, Job, PARALLEL};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
 /// Counts the changes of the engine that change replies.
