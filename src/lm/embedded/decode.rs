@@ -41,6 +41,7 @@ pub(crate) struct Decoder {
     /// Free tokens that may still be written.
     left: u32,
     cut: bool,
+    written: u64,
 }
 
 #[derive(Debug)]
@@ -108,6 +109,7 @@ impl Decoder {
             sampler: Sampler::new(&request.sampling, request.rollout, &seed),
             left: limit.unwrap_or(u32::MAX),
             cut: false,
+            written: 0,
         };
         while decoder.enter(vocabulary)? {}
         prompt.append(&mut decoder.tokens);
@@ -118,9 +120,9 @@ impl Decoder {
         Ok((decoder, prompt))
     }
 
-    /// The text so far.
-    pub(crate) fn text(&self) -> &str {
-        &self.reply
+    /// How many tokens were written: all but those of fixed text.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
     /// The text so far.
@@ -258,8 +260,10 @@ impl Decoder {
         let drawn = self.sampler.draw(logits, trie.next(node).chain(ends));
         match drawn.and_then(|token| Some((token, trie.step(node, token)?))) {
             Some((token, next)) => {
+                let before = self.tokens.len();
                 self.tokens.push(token);
                 self.walk(labels, trie, next);
+                self.written += (self.tokens.len() - before) as u64;
             }
             None => {
                 let label = trie.label(node).ok_or("a choice without labels")?;
@@ -302,6 +306,7 @@ impl Decoder {
         free.bytes.extend_from_slice(vocabulary.piece(token));
         free.ends.push(free.bytes.len());
         free.left -= 1;
+        self.written += 1;
         self.left = self.left.saturating_sub(1);
         if let Some(stop) = free.first_stop() {
             self.finish_free(free, Some(stop));
@@ -357,6 +362,7 @@ impl Decoder {
                 let piece = vocabulary.piece(token);
                 text.extend(piece.iter().filter(|b| **b != b' ').map(|b| char::from(*b)));
                 self.tokens.push(token);
+                self.written += 1;
                 self.at = At::Literal { literal, blank: false, text };
             }
             None => self.reply.push_str(&text),

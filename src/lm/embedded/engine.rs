@@ -139,7 +139,7 @@ impl Engine {
         for (job, prepared) in prepared {
             match prepared {
                 Ok((decoder, prompt)) if decoder.is_done() => {
-                    let usage = self.usage(prompt.len(), 0, &decoder);
+                    let usage = usage(prompt.len(), 0, &decoder);
                     answer(job, Ok(self.completion(decoder, Finish::Stop, usage)));
                 }
                 Ok((decoder, prompt)) => ready.push(Ready { job, decoder, prompt }),
@@ -270,7 +270,7 @@ impl Engine {
 
     fn finish(&mut self, sequence: Sequence, finish: Finish) {
         let Sequence { job, decoder, mut cache, mut tokens, prompt, reused } = sequence;
-        let usage = self.usage(prompt, reused, &decoder);
+        let usage = usage(prompt, reused, &decoder);
         answer(job, Ok(self.completion(decoder, finish, usage)));
         // Replies are rarely the beginning of a prompt; prompts often are.
         tokens.truncate(prompt);
@@ -278,18 +278,17 @@ impl Engine {
         self.keep(tokens, cache);
     }
 
-    fn usage(&self, prompt: usize, reused: usize, decoder: &Decoder) -> Usage {
-        let written = self.model.encode(decoder.text()).map_or(0, |tokens| tokens.len());
-        Usage {
-            prompt_tokens: Some(prompt as u64),
-            completion_tokens: Some(written as u64),
-            cached_tokens: Some(reused as u64),
-        }
-    }
-
     fn completion(&self, decoder: Decoder, finish: Finish, usage: Usage) -> Completion {
         let model = Some(self.name.clone());
         Completion { text: decoder.into_text(), finish, usage, model, attempts: 1 }
+    }
+}
+
+fn usage(prompt: usize, reused: usize, decoder: &Decoder) -> Usage {
+    Usage {
+        prompt_tokens: Some(prompt as u64),
+        completion_tokens: Some(decoder.written()),
+        cached_tokens: Some(reused as u64),
     }
 }
 
