@@ -7,15 +7,24 @@
 //! visible in the trace.
 
 mod cancel;
+#[cfg(feature = "local")]
+pub mod download;
+#[cfg(feature = "local")]
+pub mod embedded;
 mod error;
 #[cfg(feature = "http")]
 pub mod keys;
 mod message;
+<<<<<<< HEAD
 pub mod open;
 #[cfg(feature = "http")]
 pub mod openai;
 pub mod retry;
 mod scripted;
+=======
+#[cfg(feature = "local")]
+pub mod models;
+>>>>>>> embedded
 
 pub use cancel::Cancel;
 pub use error::{Error, ErrorKind};
