@@ -37,6 +37,7 @@ codes! {
     CASE_NOT_LITERAL = "E0217", "a case that is not a literal";
     RETRY_NOT_PREDICTOR = "E0218", "`retry:` without a predictor";
     NOT_A_VALUE = "E0219", "a name that has no value";
+    OUTSIDE_LOOP = "E0220", "`break` or `continue` outside a loop";
 
     UNKNOWN_TYPE = "E0301", "unknown type";
     DUPLICATE_FIELD = "E0302", "two fields of one name";

@@ -5,7 +5,7 @@
 //! Rhai counts.
 
 mod linked;
-pub mod names;
+pub use crate::check::names;
 
 pub use linked::Linked;
 
