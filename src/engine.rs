@@ -110,7 +110,8 @@ impl Engine {
     /// The file cannot be read, or is no correct program.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Program, Error> {
         let path = path.as_ref();
-        let text = read_text(&*self.shared.env.host, path).map_err(|it| unreadable(path, &it))?;
+        let text =
+            read_text(&*self.shared.env.host, path).map_err(|it| unreadable(path, &it))?;
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
         Program::new(self, check_text(&path.display().to_string(), &text), base)
     }

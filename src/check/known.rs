@@ -210,7 +210,9 @@ impl<'a> Checker<'a> {
             Known::Object(it) if it.name == "Optimizer" && name == "compile" => {
                 let program = arguments(call.args()).into_iter().find_map(|it| match it {
                     Argument::Positional(node) => Some(node),
-                    Argument::Named(key, node) if key.text(self.text) == "program" => Some(node),
+                    Argument::Named(key, node) if key.text(self.text) == "program" => {
+                        Some(node)
+                    }
                     _ => None,
                 });
                 program.map_or(Known::Nothing, |it| self.infer(it))

@@ -71,7 +71,9 @@ pub fn check(
     checker.walk_unit();
     checker.predictors();
     let mut diags = checker.diags;
-    diags.sort_by_key(|it| it.primary.as_ref().map_or((0, 0), |at| (at.span.start, at.span.end)));
+    diags.sort_by_key(|it| {
+        it.primary.as_ref().map_or((0, 0), |at| (at.span.start, at.span.end))
+    });
     diags.dedup();
     (checker.out, diags)
 }

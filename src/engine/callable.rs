@@ -115,13 +115,16 @@ impl Callable {
         let args = args(input)?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let callable = self.clone();
-        let started = std::thread::Builder::new().name("dsp-call".to_owned()).spawn(move || {
-            // A host that no longer waits has no use for the reply.
-            let _ = sender.send(callable.finish(args));
-        });
+        let started =
+            std::thread::Builder::new().name("dsp-call".to_owned()).spawn(move || {
+                // A host that no longer waits has no use for the reply.
+                let _ = sender.send(callable.finish(args));
+            });
         let lost = |message: String| Error::bare(Diagnostic::bare(codes::RUNTIME, message));
         started.map_err(|error| lost(format!("the system gives no thread: {error}")))?;
-        receiver.await.unwrap_or_else(|_| Err(lost("an internal error ended the run".to_owned())))
+        receiver
+            .await
+            .unwrap_or_else(|_| Err(lost("an internal error ended the run".to_owned())))
     }
 
     fn finish(&self, args: Args) -> Result<Reply, Error> {

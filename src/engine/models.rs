@@ -2,12 +2,18 @@
 
 use crate::config::{Config, ModelOptions, Origin};
 use crate::host::SharedHost;
+#[cfg(feature = "local")]
+use crate::lm::models;
 use crate::lm::{Error, ErrorKind, LmOptions, UserEndpoints, open};
 use crate::runtime::Opener;
 use std::time::Duration;
 
 /// Returns what opens models by name.
-pub(in crate::engine) fn opener(host: SharedHost, config: Config, downloads: bool) -> Box<Opener> {
+pub(in crate::engine) fn opener(
+    host: SharedHost,
+    config: Config,
+    downloads: bool,
+) -> Box<Opener> {
     let mut endpoints = UserEndpoints::default();
     for (name, endpoint) in &config.endpoints {
         endpoints = endpoints.with(name, &endpoint.base_url, endpoint.key_env.as_deref());
@@ -15,7 +21,7 @@ pub(in crate::engine) fn opener(host: SharedHost, config: Config, downloads: boo
     Box::new(move |name, options| {
         let (name, options, endpoints) = resolve(name, options, &config, &endpoints)?;
         fetch(&host, &name, downloads)?;
-        open(&name, &options, &endpoints, &*host)
+        open(&name, &options, &endpoints, &host)
     })
 }
 
@@ -63,8 +69,32 @@ fn merge(said: &LmOptions, model: &ModelOptions) -> LmOptions {
     }
 }
 
+/// Tells on standard error what is fetched from where; how far it is only on a terminal.
+#[cfg(feature = "local")]
+fn announce(host: &dyn crate::host::Host, progress: &crate::lm::download::Progress<'_>) {
+    use crate::lm::download::Progress;
+    match progress {
+        Progress::Bytes(..) if !host.is_terminal() => {}
+        Progress::Bytes(..) => host.eprint(&format!("\r\x1b[K{progress}")),
+        _ if host.is_terminal() => host.eprint(&format!("\r\x1b[K{progress}\n")),
+        _ => host.eprint(&format!("{progress}\n")),
+    }
+}
+
 /// Fetches a model of this process that is not here, where that is allowed.
-fn fetch(_host: &SharedHost, _name: &str, _downloads: bool) -> Result<(), Error> {
+#[cfg(feature = "local")]
+fn fetch(host: &SharedHost, name: &str, downloads: bool) -> Result<(), Error> {
+    let known = name.strip_prefix("local/").map(|it| (it, models::list(&**host)));
+    let absent = known.is_some_and(|(name, known)| {
+        known.iter().any(|it| it.known.name == name && !it.present)
+    });
+    if downloads && absent {
+        models::pull(&**host, name, &|progress| announce(&**host, &progress))?;
+    }
     Ok(())
 }
 
+#[cfg(not(feature = "local"))]
+fn fetch(_: &SharedHost, _: &str, _: bool) -> Result<(), Error> {
+    Ok(())
+}

@@ -38,7 +38,11 @@ pub struct Finished {
 }
 
 impl Program {
-    pub(in crate::engine) fn new(engine: &Engine, check: Check, base: PathBuf) -> Result<Self, Error> {
+    pub(in crate::engine) fn new(
+        engine: &Engine,
+        check: Check,
+        base: PathBuf,
+    ) -> Result<Self, Error> {
         let has_errors = check.has_errors();
         let Check { sources, diagnostics, checked } = check;
         if has_errors {
@@ -138,7 +142,9 @@ impl Program {
         if self.script.module(name).is_none() {
             let hint = crate::diag::did_you_mean(name, known.map(|it| &**it));
             let message = format!("the program has no module `{name}`");
-            return Err(Error::bare(Diagnostic::bare(runtime::codes::VALUE, message).hint(hint)));
+            return Err(Error::bare(
+                Diagnostic::bare(runtime::codes::VALUE, message).hint(hint),
+            ));
         }
         self.value(&format!("{name}()"))
     }

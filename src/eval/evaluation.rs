@@ -326,7 +326,7 @@ impl Comparison {
             text += &line("left out", &format!("{} of {all} {what}", self.left_out));
         }
         let Some(paired) = &self.paired else {
-            return text + &line("verdict", "no row was scored by both");
+            return text + line("verdict", "no row was scored by both").as_str();
         };
         let Interval { low, high, method } = paired.interval;
         text += &line(
@@ -350,7 +350,7 @@ impl Comparison {
             ),
         );
         text += &line("verdict", paired.verdict.as_str());
-        text + &self.advice(paired)
+        text + self.advice(paired).as_str()
     }
 
     fn advice(&self, paired: &Paired) -> String {

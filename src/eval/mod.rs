@@ -6,10 +6,14 @@
 
 mod evaluation;
 mod job;
+pub mod metric;
+mod natives;
 mod pool;
+mod program;
 mod random;
 mod reader;
 mod run;
+mod values;
 
 pub mod budget;
 pub mod dataset;
@@ -22,7 +26,10 @@ pub use evaluation::{
     Comparison, EvalOptions, Evaluation, Latency, RowResult, compare, evaluate,
 };
 pub use job::{Evaluator, Failure, FailureKind, Job, Outcome, Progress, Step};
+pub use natives::{OPTIONS, Reporter, Scoring, natives, score};
 pub use pool::ordered_map;
+pub use program::ProgramEvaluator;
 pub use random::Random;
 pub use reader::Kind;
 pub use run::{Batch, RunOptions, Stop, run_jobs};
+pub use values::{ComparisonValue, DatasetValue, EvaluationValue, RowValue};

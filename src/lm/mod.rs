@@ -15,16 +15,13 @@ mod error;
 #[cfg(feature = "http")]
 pub mod keys;
 mod message;
-<<<<<<< HEAD
+#[cfg(feature = "local")]
+pub mod models;
 pub mod open;
 #[cfg(feature = "http")]
 pub mod openai;
 pub mod retry;
 mod scripted;
-=======
-#[cfg(feature = "local")]
-pub mod models;
->>>>>>> embedded
 
 pub use cancel::Cancel;
 pub use error::{Error, ErrorKind};

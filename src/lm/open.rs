@@ -1,7 +1,7 @@
 //! From the name of a model to a client: `openai/gpt-4o-mini`, `local/smollm2-135m`.
 
 use super::{Error, ErrorKind, Sampling, SharedLm};
-use crate::host::Host;
+use crate::host::{Host, SharedHost};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ pub fn open(
     name: &str,
     options: &LmOptions,
     sources: &UserEndpoints,
-    host: &dyn Host,
+    host: &SharedHost,
 ) -> Result<SharedLm, Error> {
     options.check(name)?;
     if name.starts_with("local/") || name.starts_with("local:") {
@@ -121,7 +121,7 @@ pub fn open(
     }
     match name.split_once('/') {
         Some((provider, model)) if !provider.is_empty() && is_model(model) => {
-            remote_open(name, provider, model, options, sources, host)
+            remote_open(name, provider, model, options, sources, &**host)
         }
         _ => Err(Error::new(ErrorKind::Unknown, name, "this is no name of a model").hint(
             "write `provider/model`, such as `openai/gpt-4o-mini` or `local/smollm2-135m`",
@@ -160,14 +160,13 @@ fn remote_open(
         .hint("build with the feature `http`"))
 }
 
-/// The seam to models that run in this process.
 #[cfg(feature = "local")]
-fn embedded_open(_: &dyn Host, name: &str) -> Result<SharedLm, Error> {
-    Err(Error::new(ErrorKind::Weights, name, "models in the process are not built in yet"))
+fn embedded_open(host: &SharedHost, name: &str) -> Result<SharedLm, Error> {
+    super::models::open(host, name)
 }
 
 #[cfg(not(feature = "local"))]
-fn embedded_open(_: &dyn Host, name: &str) -> Result<SharedLm, Error> {
+fn embedded_open(_: &SharedHost, name: &str) -> Result<SharedLm, Error> {
     Err(Error::new(ErrorKind::Unknown, name, "this build has no models in the process")
         .hint("build with the feature `local`"))
 }

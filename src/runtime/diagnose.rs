@@ -27,7 +27,8 @@ fn diagnose_host(script: &Script, error: &EvalAltResult) -> Diagnostic {
     // A failure that was thrown again keeps its words, but has only its newest place.
     for (name, position) in calls.iter().rev() {
         if let Some(span) = script.place(*position) {
-            diagnostic = diagnostic.label(span, format!("in this call of `{}`", user_name(name)));
+            diagnostic =
+                diagnostic.label(span, format!("in this call of `{}`", user_name(name)));
         }
     }
     diagnostic
@@ -89,8 +90,12 @@ fn words(error: &EvalAltResult) -> (Code, String) {
     use EvalAltResult as E;
     match error {
         E::ErrorFunctionNotFound(signature, _) => (codes::RUNTIME, no_function(signature)),
-        E::ErrorVariableNotFound(name, _) => (codes::RUNTIME, format!("there is no variable `{name}`")),
-        E::ErrorPropertyNotFound(name, _) => (codes::RUNTIME, format!("there is no `{name}` here")),
+        E::ErrorVariableNotFound(name, _) => {
+            (codes::RUNTIME, format!("there is no variable `{name}`"))
+        }
+        E::ErrorPropertyNotFound(name, _) => {
+            (codes::RUNTIME, format!("there is no `{name}` here"))
+        }
         E::ErrorIndexNotFound(key, _) => (codes::RUNTIME, format!("there is no element {key}")),
         E::ErrorMismatchDataType(wanted, found, _) if found.is_empty() => {
             (codes::RUNTIME, format!("this wants {}", types(wanted)))
@@ -131,7 +136,8 @@ fn no_function(signature: &str) -> String {
     let params = params.trim_end_matches(')');
     let name = user_name(name);
     let operator = !name.chars().any(|c| c.is_alphanumeric());
-    let params: Vec<String> = params.split(", ").filter(|it| !it.is_empty()).map(types).collect();
+    let params: Vec<String> =
+        params.split(", ").filter(|it| !it.is_empty()).map(types).collect();
     match params.as_slice() {
         [a, b] if operator => format!("`{name}` does not work on {a} and {b}"),
         [a] if operator => format!("`{name}` does not work on {a}"),

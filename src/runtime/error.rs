@@ -242,10 +242,9 @@ impl Error {
     pub(in crate::runtime) fn into_host(self) -> Box<EvalAltResult> {
         match *self.0 {
             Inner::Host(error) => error,
-            Inner::Ours(failure) if failure.fatal => Box::new(EvalAltResult::ErrorSystem(
-                String::new(),
-                Box::new(Raised(failure)),
-            )),
+            Inner::Ours(failure) if failure.fatal => {
+                Box::new(EvalAltResult::ErrorSystem(String::new(), Box::new(Raised(failure))))
+            }
             Inner::Ours(failure) => Box::new(EvalAltResult::ErrorRuntime(
                 Dynamic::from(Obj(std::sync::Arc::new(Caught(failure)))),
                 Position::NONE,
@@ -276,4 +275,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-

@@ -32,7 +32,7 @@ pub(in crate::runtime) fn send(
             }
         }),
     };
-    *attempt = Some(Attempt {
+    let happened = Attempt {
         key: hex(key.as_bytes()),
         request,
         completion: result.as_ref().ok().cloned(),
@@ -40,7 +40,9 @@ pub(in crate::runtime) fn send(
         liberties: Vec::new(),
         error: result.as_ref().err().map(ToString::to_string),
         took: run.env().host.elapsed().saturating_sub(began),
-    });
+    };
+    run.session().note(happened.totals());
+    *attempt = Some(happened);
     result
 }
 

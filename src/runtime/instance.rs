@@ -88,7 +88,11 @@ fn collect_state(value: &Val, path: &str, into: &mut State) {
 }
 
 /// Visits the predictors in a value, with their paths.
-pub(in crate::runtime) fn walk(value: &Val, path: &str, visit: &mut impl FnMut(&str, &Predictor)) {
+pub(in crate::runtime) fn walk(
+    value: &Val,
+    path: &str,
+    visit: &mut impl FnMut(&str, &Predictor),
+) {
     match value {
         Val::Object(object) => {
             if let Some(predictor) = object.as_any().downcast_ref::<Predictor>() {
@@ -132,7 +136,11 @@ fn place(value: &Val, path: &str, state: &Arc<State>) -> Val {
             }
         }
         Val::List(items) => Val::List(
-            items.iter().enumerate().map(|(at, it)| place(it, &format!("{path}[{at}]"), state)).collect(),
+            items
+                .iter()
+                .enumerate()
+                .map(|(at, it)| place(it, &format!("{path}[{at}]"), state))
+                .collect(),
         ),
         Val::Map(entries) => Val::Map(
             entries
@@ -216,10 +224,11 @@ impl Instance {
     }
 
     fn node(&self, run: &Run, inputs: &IndexMap<Arc<str>, Val>) -> Node {
-        let data = inputs.iter().filter_map(|(name, value)| {
-            Some((name.clone(), value.to_value().ok()?))
-        });
-        let path = if self.prefix.is_empty() { self.class.name.clone() } else { self.prefix.clone() };
+        let data = inputs
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), value.to_value().ok()?)));
+        let path =
+            if self.prefix.is_empty() { self.class.name.clone() } else { self.prefix.clone() };
         Node {
             parent: None,
             kind: Kind::Module,
@@ -246,17 +255,25 @@ fn named_args(params: &[crate::check::ParamInfo], args: &Args) -> IndexMap<Arc<s
 
 fn override_in(value: &Val, path: &str, overrides: &Overrides, at: Option<&str>) -> Val {
     let meant = |path: &str| {
-        at.is_none_or(|at| path == at || path.strip_prefix(at).is_some_and(|it| it.starts_with(['.', '['])))
+        at.is_none_or(|at| {
+            path == at || path.strip_prefix(at).is_some_and(|it| it.starts_with(['.', '[']))
+        })
     };
     match value {
         Val::Object(object) => {
             if let Some(predictor) = object.as_any().downcast_ref::<Predictor>() {
-                let changed = if meant(path) { predictor.with_overrides(overrides) } else { predictor.clone() };
+                let changed = if meant(path) {
+                    predictor.with_overrides(overrides)
+                } else {
+                    predictor.clone()
+                };
                 Val::object(changed)
             } else if let Some(instance) = object.as_any().downcast_ref::<Instance>() {
                 let below = match at {
                     _ if meant(path) => Some(None),
-                    Some(at) => at.strip_prefix(path).and_then(|it| it.strip_prefix('.')).map(Some),
+                    Some(at) => {
+                        at.strip_prefix(path).and_then(|it| it.strip_prefix('.')).map(Some)
+                    }
                     None => Some(None),
                 };
                 match below {
@@ -277,7 +294,9 @@ fn override_in(value: &Val, path: &str, overrides: &Overrides, at: Option<&str>)
         Val::Map(entries) => Val::Map(
             entries
                 .iter()
-                .map(|(k, v)| (k.clone(), override_in(v, &format!("{path}[\"{k}\"]"), overrides, at)))
+                .map(|(k, v)| {
+                    (k.clone(), override_in(v, &format!("{path}[\"{k}\"]"), overrides, at))
+                })
                 .collect(),
         ),
         Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => value.clone(),
@@ -321,7 +340,9 @@ impl Object for Instance {
             .class
             .params
             .iter()
-            .filter_map(|it| Some(format!("{}: {}", it.name, self.members.get(&it.name)?.show())))
+            .filter_map(|it| {
+                Some(format!("{}: {}", it.name, self.members.get(&it.name)?.show()))
+            })
             .collect();
         format!("{}({})", self.class.name, shown.join(", "))
     }

@@ -1,8 +1,6 @@
 //! Models as values of scripts.
 
-use crate::lm::{
-    CallContext, Decoding, LmOptions, Message, Prompt, Request, Role, SharedLm,
-};
+use crate::lm::{CallContext, Decoding, LmOptions, Message, Prompt, Request, Role, SharedLm};
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::exchange::send;

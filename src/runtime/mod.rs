@@ -10,6 +10,7 @@
 
 mod assert;
 mod bind;
+mod bound;
 mod constant;
 mod cx;
 mod diagnose;

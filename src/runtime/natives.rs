@@ -94,12 +94,16 @@ fn scripted(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     let replies = args.take(0, "replies").unwrap_or_default();
     args.finish("scripted", 1, &["replies"])?;
     let lm = match &replies {
-        Val::List(items) => Scripted::new(items.iter().map(reply_text).collect::<Result<Vec<_>, _>>()?),
+        Val::List(items) => {
+            Scripted::new(items.iter().map(reply_text).collect::<Result<Vec<_>, _>>()?)
+        }
         Val::Map(entries) => {
             let mut addressed = Vec::new();
             for (address, value) in entries {
                 let texts = match value {
-                    Val::List(items) => items.iter().map(reply_text).collect::<Result<_, _>>()?,
+                    Val::List(items) => {
+                        items.iter().map(reply_text).collect::<Result<_, _>>()?
+                    }
                     other => vec![reply_text(other)?],
                 };
                 addressed.push((address.to_string(), texts));
@@ -135,10 +139,13 @@ fn debug(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
 /// The nodes of the reply's call and what happened in its course.
 fn trace_of(cx: &Cx<'_>, args: &mut Args) -> Result<Trace, Error> {
     let value = args.take(0, "reply").unwrap_or_default();
+    let whole = cx.run().trace();
+    if value.is_null() {
+        return Ok(whole);
+    }
     let Some(reply) = value.downcast::<Reply>() else {
         return Err(wrong("reply", "a reply", &value));
     };
-    let whole = cx.run().trace();
     Ok(match reply.node() {
         Some(root) if root.0 < whole.nodes.len() => below(&whole, root),
         _ => Trace::default(),
@@ -169,19 +176,38 @@ fn trace(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 }
 
 fn cost(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
-    let totals = trace_of(cx, &mut args)?.totals();
+    let value = args.positional.first().cloned().unwrap_or_default();
+    if let Val::Object(object) = &value
+        && let Some(known) = object.get("cost")
+    {
+        return Ok(known);
+    }
+    let whole = value.is_null() && !args.named.contains_key("reply");
+    let totals =
+        if whole { cx.run().session().spent() } else { trace_of(cx, &mut args)?.totals() };
     let count = |it: u64| Val::Int(i64::try_from(it).unwrap_or(i64::MAX));
-    let entries: [(Arc<str>, Val); 4] = [
-        ("calls".into(), count(totals.calls)),
-        ("cached".into(), count(totals.cached)),
-        ("prompt_tokens".into(), count(totals.prompt_tokens)),
-        ("completion_tokens".into(), count(totals.completion_tokens)),
-    ];
-    Ok(Val::Map(IndexMap::from(entries)))
+    let mut entries: IndexMap<Arc<str>, Val> = IndexMap::from([
+        (Arc::from("calls"), count(totals.calls)),
+        (Arc::from("cached"), count(totals.cached)),
+        (Arc::from("prompt_tokens"), count(totals.prompt_tokens)),
+        (Arc::from("completion_tokens"), count(totals.completion_tokens)),
+    ]);
+    if whole {
+        let host = &cx.run().env().host;
+        let seconds = |it: Duration| Val::Float((it.as_secs_f64() * 100.0).round() / 100.0);
+        entries.insert(Arc::from("seconds"), seconds(host.elapsed()));
+        let cpu = host.cpu_time().map_or(Val::Null, seconds);
+        entries.insert(Arc::from("cpu_seconds"), cpu);
+    }
+    Ok(Val::Map(entries))
 }
 
-fn warnings(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+fn warnings(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     let value = args.take(0, "reply").unwrap_or_default();
+    if value.is_null() {
+        let told = cx.run().told_warnings();
+        return Ok(Val::List(told.iter().map(|it| Val::str(it)).collect()));
+    }
     match value.downcast::<Reply>() {
         Some(reply) => Ok(Val::List(reply.warnings().iter().map(|it| Val::str(it)).collect())),
         None => Err(wrong("reply", "a reply", &value)),

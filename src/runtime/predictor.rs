@@ -139,7 +139,8 @@ impl Predictor {
             .or(state.temperature)
             .or(lm.options.temperature)
             .or(settings.temperature)
-            .unwrap_or(0.0);
+            // A fresh sample of a deterministic model would be the same one again.
+            .unwrap_or(if run.rollout() > 0 { 1.0 } else { 0.0 });
         sampling.top_p = state.top_p.or(sampling.top_p);
         sampling.seed = state.seed.or(sampling.seed);
         sampling.max_tokens = self
@@ -163,7 +164,10 @@ impl Predictor {
         for field in &signature.inputs {
             match (positional.next(), args.named.shift_remove(&field.name)) {
                 (Some(_), Some(_)) => {
-                    return Err(Error::value(format!("{self} is given `{}` twice", field.name)));
+                    return Err(Error::value(format!(
+                        "{self} is given `{}` twice",
+                        field.name
+                    )));
                 }
                 (Some(value), None) | (None, Some(value)) => {
                     inputs.insert(field.name.clone(), value);
@@ -195,8 +199,10 @@ impl Predictor {
                     }
                 },
             };
-            let converted = convert(&value, &field.ty, &self.signature.types)
-                .map_err(|it| Error::value(format!("input `{}` of {self}: {it}", field.name)))?;
+            let converted =
+                convert(&value, &field.ty, &self.signature.types).map_err(|it| {
+                    Error::value(format!("input `{}` of {self}: {it}", field.name))
+                })?;
             record.insert(field.name.clone(), converted);
         }
         Ok(record)
@@ -252,7 +258,11 @@ impl Predictor {
         Node {
             parent: None,
             kind: Kind::Lm,
-            name: if self.signature.name.is_empty() { self.path.clone() } else { self.signature.name.clone() },
+            name: if self.signature.name.is_empty() {
+                self.path.clone()
+            } else {
+                self.signature.name.clone()
+            },
             address: run.next_address(&self.path),
             inputs,
             outputs: None,
@@ -296,7 +306,7 @@ impl Predictor {
                 }
                 Err(error) if turn < retries => {
                     note_failure(call, &error);
-                    prepared = adapter.repair(&ask, &completion.text, &error, &capabilities);
+                    prepared = adapter.repair(&ask, &capabilities, &completion.text, &error);
                 }
                 Err(error) => {
                     note_failure(call, &error);
@@ -379,7 +389,8 @@ pub(in crate::runtime) fn adapter_named(
 
 impl std::fmt::Display for Predictor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = if self.signature.name.is_empty() { &self.path } else { &self.signature.name };
+        let name =
+            if self.signature.name.is_empty() { &self.path } else { &self.signature.name };
         write!(f, "predictor `{name}`")
     }
 }
@@ -448,7 +459,11 @@ fn small(args: &mut Args, name: &str) -> Result<Option<u32>, Error> {
     match args.count(name)? {
         None => Ok(None),
         Some(count) => u32::try_from(count).map(Some).map_err(|_| {
-            wrong(name, "a count below 2^32", &Val::Int(i64::try_from(count).unwrap_or(i64::MAX)))
+            wrong(
+                name,
+                "a count below 2^32",
+                &Val::Int(i64::try_from(count).unwrap_or(i64::MAX)),
+            )
         }),
     }
 }

@@ -3,6 +3,7 @@
 use crate::lm::Capabilities;
 use crate::program::{PredictorState, State};
 use crate::runtime::bind::bind_row;
+use crate::runtime::bound;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure};
 use crate::runtime::instance::{Instance, walk};
@@ -71,7 +72,11 @@ impl Program {
         }
         let error = wrong(what, "a predictor, an instance of a module or a function", value);
         let is_class = matches!(value, Val::Object(object) if object.type_name() == "class");
-        Err(if is_class { error.hint("call the module to make an instance: `Rag()`") } else { error })
+        Err(if is_class {
+            error.hint("call the module to make an instance: `Rag()`")
+        } else {
+            error
+        })
     }
 
     /// The value itself.
@@ -131,11 +136,10 @@ impl Program {
         Self { value }
     }
 
-    /// The most requests that one run makes when nothing loops: one a predictor and one a
-    /// repair. `None` where that is not known: a module may call its predictors any number of
-    /// times.
-    pub fn max_calls(&self, retries: u32) -> Option<u64> {
-        self.value.downcast::<Predictor>().map(|_| 1 + u64::from(retries))
+    /// The most requests that one run makes, repairs included. `None` where that cannot be
+    /// told without running it: a loop, a closure, a call of something that is not known.
+    pub fn max_calls(&self, script: &Script, retries: u32) -> Option<u64> {
+        bound::requests(script, &self.value, retries)
     }
 
     /// The names of what it takes, and whether each is needed.
@@ -159,7 +163,11 @@ impl Program {
         };
         let params =
             params.ok_or_else(|| Error::value("this program does not say what it takes"))?;
-        Ok(params.iter().filter(|it| !it.rest).map(|it| (it.name.clone(), !it.has_default)).collect())
+        Ok(params
+            .iter()
+            .filter(|it| !it.rest)
+            .map(|it| (it.name.clone(), !it.has_default))
+            .collect())
     }
 
     /// Runs it on a row: columns bind to what it takes by name.
@@ -204,7 +212,12 @@ impl Program {
         })?;
         for warning in fitted.warnings {
             let notes = warning.notes.clone();
-            run.warn(Warning { code: warning.code, message: warning.message, notes, place: None });
+            run.warn(Warning {
+                code: warning.code,
+                message: warning.message,
+                notes,
+                place: None,
+            });
         }
         Ok(self.with_state(&Arc::new(fitted.state)))
     }
@@ -223,12 +236,8 @@ impl Program {
 
 fn from_diagnostic(diagnostic: &crate::diag::Diagnostic) -> Error {
     let failure = Failure::new(diagnostic.code, "value", diagnostic.message.clone());
-    Failure {
-        notes: diagnostic.notes.clone(),
-        hints: diagnostic.hints.clone(),
-        ..failure
-    }
-    .into()
+    Failure { notes: diagnostic.notes.clone(), hints: diagnostic.hints.clone(), ..failure }
+        .into()
 }
 
 /// The methods that predictors and instances share.
@@ -250,11 +259,15 @@ pub(in crate::runtime) fn method(
 fn with(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
     let at = args.text("at")?;
     let overrides = predictor::options(cx, &mut args)?;
-    let known = ["lm", "adapter", "temperature", "max_tokens", "cache", "retries", "rollout", "at"];
+    let known =
+        ["lm", "adapter", "temperature", "max_tokens", "cache", "retries", "rollout", "at"];
     args.finish("with", 0, &known)?;
     let program = Program::from_val("with", value)?;
     if let Some(at) = &at
-        && !program.signatures().keys().any(|path| path == at || path.starts_with(&format!("{at}.")))
+        && !program
+            .signatures()
+            .keys()
+            .any(|path| path == at || path.starts_with(&format!("{at}.")))
     {
         let paths = program.signatures();
         let hint = crate::diag::did_you_mean(at, paths.keys().map(String::as_str));
@@ -298,11 +311,16 @@ fn prompt(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
         Some(path) => program.predictor(&path),
         None => {
             let paths = program.signatures();
-            paths.keys().next().filter(|_| paths.len() == 1).and_then(|it| program.predictor(it))
+            paths
+                .keys()
+                .next()
+                .filter(|_| paths.len() == 1)
+                .and_then(|it| program.predictor(it))
         }
     };
     let Some(chosen) = chosen else {
-        let paths: Vec<String> = program.signatures().keys().map(|it| format!("`{it}`")).collect();
+        let paths: Vec<String> =
+            program.signatures().keys().map(|it| format!("`{it}`")).collect();
         return Err(Error::value("say which predictor is meant")
             .hint(format!("`prompt(at: …)`; its predictors are {}", paths.join(", "))));
     };
@@ -321,8 +339,10 @@ pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
     match prompt {
         crate::lm::Prompt::Text(text) => text.clone(),
         crate::lm::Prompt::Chat(messages) => {
-            let shown: Vec<String> =
-                messages.iter().map(|it| format!("--- {}\n{}", it.role.as_str(), it.text)).collect();
+            let shown: Vec<String> = messages
+                .iter()
+                .map(|it| format!("--- {}\n{}", it.role.as_str(), it.text))
+                .collect();
             shown.join("\n")
         }
     }
@@ -336,4 +356,3 @@ pub const CHAT: Capabilities = Capabilities {
     parallel: 8,
     cacheable: true,
 };
-

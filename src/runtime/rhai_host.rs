@@ -173,7 +173,11 @@ fn from_compound(value: Dynamic) -> Val {
     }
     if value.is_map() {
         return Val::Map(
-            value.cast::<Map>().into_iter().map(|(k, v)| (k.as_str().into(), from_dynamic(v))).collect(),
+            value
+                .cast::<Map>()
+                .into_iter()
+                .map(|(k, v)| (k.as_str().into(), from_dynamic(v)))
+                .collect(),
         );
     }
     match value.try_cast_result::<FnPtr>() {
@@ -236,18 +240,22 @@ fn args_of(positional: Array, named: Map) -> Args {
 }
 
 fn bind_native(module: &mut Module, name: &'static str, native: Arc<dyn Native>) {
-    FuncRegistration::new(names::native(name)).in_global_namespace().with_volatility(true).set_into_module(
-        module,
-        move |context: NativeCallContext<'_>, positional: Array, named: Map| {
-            let native = &native;
-            guarded(|| native.call(&Cx::new(&context), args_of(positional, named)))
-        },
-    );
+    FuncRegistration::new(names::native(name))
+        .in_global_namespace()
+        .with_volatility(true)
+        .set_into_module(
+            module,
+            move |context: NativeCallContext<'_>, positional: Array, named: Map| {
+                let native = &native;
+                guarded(|| native.call(&Cx::new(&context), args_of(positional, named)))
+            },
+        );
 }
 
 /// The functions that lowered programs call for what Rhai does not have.
 fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn Native>>>) {
-    let global = |name: &str| FuncRegistration::new(name).in_global_namespace().with_volatility(true);
+    let global =
+        |name: &str| FuncRegistration::new(name).in_global_namespace().with_volatility(true);
     global(names::ABSENT).set_into_module(module, || Dynamic::from(Absent));
     global(names::IS_ABSENT).set_into_module(module, |value: Dynamic| value.is::<Absent>());
     global(names::CALL).set_into_module(
@@ -288,7 +296,8 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
 }
 
 fn bind_items(module: &mut Module) {
-    let global = |name: &str| FuncRegistration::new(name).in_global_namespace().with_volatility(true);
+    let global =
+        |name: &str| FuncRegistration::new(name).in_global_namespace().with_volatility(true);
     global(names::SIGNATURE).set_into_module(
         module,
         |context: NativeCallContext<'_>, name: ImmutableString| {
@@ -316,7 +325,9 @@ fn bind_items(module: &mut Module) {
     global(names::INSTANCE).set_into_module(
         module,
         |context: NativeCallContext<'_>, class: ImmutableString, members: Array| {
-            guarded(|| crate::runtime::instance::create(&run_of(&context), &class, pairs(members)))
+            guarded(|| {
+                crate::runtime::instance::create(&run_of(&context), &class, pairs(members))
+            })
         },
     );
     global(names::MEMBER).set_into_module(module, |object: Obj, name: ImmutableString| {
@@ -333,7 +344,14 @@ fn bind_items(module: &mut Module) {
             let (message, retry) = (from_dynamic(message), from_dynamic(retry));
             guarded(|| {
                 let cx = Cx::new(&context);
-                crate::runtime::assert::failed(&cx, &kind, &source, pairs(values), message, retry)
+                crate::runtime::assert::failed(
+                    &cx,
+                    &kind,
+                    &source,
+                    pairs(values),
+                    message,
+                    retry,
+                )
             })
         },
     );
@@ -370,7 +388,9 @@ fn spread(mut named: Map, value: Dynamic) -> Result<Map, Error> {
             Some(crate::schema::Value::Map(record)) => {
                 record.iter().map(|(k, v)| (k.clone(), Val::from_value(v))).collect()
             }
-            _ => return Err(Error::value(format!("a {} cannot be spread", object.type_name()))),
+            _ => {
+                return Err(Error::value(format!("a {} cannot be spread", object.type_name())));
+            }
         },
         other => return Err(Error::value(format!("a {} cannot be spread", other.kind()))),
     };
@@ -390,7 +410,9 @@ fn call_method(
     named: Map,
 ) -> HostResult<Dynamic> {
     if let Some(object) = receiver.read_lock::<Obj>().map(|it| it.clone()) {
-        return guarded(|| object_method(&Cx::new(context), &object, name, args_of(positional, named)));
+        return guarded(|| {
+            object_method(&Cx::new(context), &object, name, args_of(positional, named))
+        });
     }
     let property = receiver.read_lock::<Map>().and_then(|map| map.get(name).cloned());
     if let Some(callee) = property {
@@ -399,7 +421,9 @@ fn call_method(
     }
     if !named.is_empty() {
         let kind = from_dynamic(receiver).kind();
-        return Err(Error::value(format!("`{name}` of a {kind} takes no named arguments")).into_host());
+        return Err(
+            Error::value(format!("`{name}` of a {kind} takes no named arguments")).into_host()
+        );
     }
     let mut positional = positional;
     let mut args: Vec<&mut Dynamic> =
@@ -433,7 +457,8 @@ fn bind_objects(module: &mut Module) {
             (Some(value), _) => Ok(value),
             (None, Val::Str(name)) => Err(unknown_member(&object.0, name.as_str())),
             (None, _) => {
-                let message = format!("this {} has no element {}", object.0.type_name(), key.show());
+                let message =
+                    format!("this {} has no element {}", object.0.type_name(), key.show());
                 Err(Error::value(message))
             }
         })
@@ -443,7 +468,12 @@ fn bind_objects(module: &mut Module) {
         global(name).set_into_module(module, |object: &mut Obj| object.0.show());
     }
     bind_comparison(module);
-    for method in catalog::OBJECTS.iter().flat_map(|it| it.methods).map(|it| it.name).collect::<BTreeSet<_>>() {
+    for method in catalog::OBJECTS
+        .iter()
+        .flat_map(|it| it.methods)
+        .map(|it| it.name)
+        .collect::<BTreeSet<_>>()
+    {
         bind_method(module, method);
     }
     module.set_iterator::<ObjIter>();
@@ -468,7 +498,8 @@ impl Iterator for ObjIter {
 
 fn bind_comparison(module: &mut Module) {
     let global = |name: &str| FuncRegistration::new(name).in_global_namespace();
-    let same = |a: &Dynamic, b: &Dynamic| from_dynamic(a.clone()).same(&from_dynamic(b.clone()));
+    let same =
+        |a: &Dynamic, b: &Dynamic| from_dynamic(a.clone()).same(&from_dynamic(b.clone()));
     for (name, wanted) in [("==", true), ("!=", false)] {
         global(name).set_into_module(module, move |a: Obj, b: Dynamic| {
             same(&Dynamic::from(a), &b) == wanted
@@ -499,7 +530,8 @@ fn bind_method(module: &mut Module, name: &'static str) {
     };
     global().set_into_module(module, move |c: C<'_>, o: Obj| call(&c, &o, vec![]));
     global().set_into_module(module, move |c: C<'_>, o: Obj, a: D| call(&c, &o, vec![a]));
-    global().set_into_module(module, move |c: C<'_>, o: Obj, a: D, b: D| call(&c, &o, vec![a, b]));
+    global()
+        .set_into_module(module, move |c: C<'_>, o: Obj, a: D, b: D| call(&c, &o, vec![a, b]));
     global().set_into_module(module, move |c: C<'_>, o: Obj, a: D, b: D, d: D| {
         call(&c, &o, vec![a, b, d])
     });

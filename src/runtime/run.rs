@@ -92,6 +92,7 @@ pub struct Session {
     operations: AtomicU64,
     calls: AtomicU64,
     tokens: AtomicU64,
+    spent: Mutex<Totals>,
 }
 
 /// The most operations of the host language in one command: hours of pure computation.
@@ -111,6 +112,7 @@ impl Session {
             operations: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             tokens: AtomicU64::new(0),
+            spent: Mutex::default(),
         }
     }
 
@@ -149,11 +151,15 @@ impl Session {
     /// # Errors
     /// It cannot be opened.
     pub fn named_lm(&self, name: &str) -> Result<SharedLm, Error> {
-        if let Some(lm) = lock(&self.lms).get(name) {
+        // Held while it is opened, for opening may fetch the model, and once is enough.
+        let mut known = lock(&self.lms);
+        if let Some(lm) = known.get(name) {
             return Ok(lm.clone());
         }
-        let lm = (self.env.open_lm)(name, &LmOptions::default()).map_err(|it| Error::lm(&it))?;
-        Ok(lock(&self.lms).entry(name.to_owned()).or_insert(lm).clone())
+        let lm =
+            (self.env.open_lm)(name, &LmOptions::default()).map_err(|it| Error::lm(&it))?;
+        known.insert(name.to_owned(), lm.clone());
+        Ok(lm)
     }
 
     /// Where a path of the program leads.
@@ -185,6 +191,17 @@ impl Session {
         self.tokens.fetch_add(tokens, Ordering::SeqCst);
     }
 
+    /// Adds what an exchange took to what all runs of the command took.
+    pub(in crate::runtime) fn note(&self, totals: Totals) {
+        let mut spent = lock(&self.spent);
+        *spent = spent.plus(totals);
+    }
+
+    /// What all runs of the command took so far.
+    pub fn spent(&self) -> Totals {
+        *lock(&self.spent)
+    }
+
     /// Requests sent so far.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
@@ -210,7 +227,8 @@ impl Session {
 
 /// Why the host language ended a run, as its termination token.
 pub(in crate::runtime) const CANCELLED: &str = "the run was cancelled";
-pub(in crate::runtime) const OUT_OF_TIME: &str = "the time for this run is over (`max_seconds`)";
+pub(in crate::runtime) const OUT_OF_TIME: &str =
+    "the time for this run is over (`max_seconds`)";
 pub(in crate::runtime) const TOO_MANY: &str = "the program did too much work";
 
 fn over(what: &str, cap: u64) -> Error {
@@ -273,12 +291,7 @@ impl Run {
     }
 
     /// Returns a run of its own for an example: another trace, the same session.
-    pub fn for_example(
-        &self,
-        example: usize,
-        rollout: u64,
-        limits: RunLimits,
-    ) -> Arc<Self> {
+    pub fn for_example(&self, example: usize, rollout: u64, limits: RunLimits) -> Arc<Self> {
         let (session, script) = (self.session.clone(), self.script.clone());
         Arc::new(Self::fresh(session, script, Some(example), rollout, limits))
     }
@@ -408,6 +421,11 @@ impl Run {
     /// Tells of something that does not stop the run.
     pub fn warn(&self, warning: Warning) {
         lock(&self.course).warnings.push(warning);
+    }
+
+    /// What was told so far, a line each.
+    pub(in crate::runtime) fn told_warnings(&self) -> Vec<String> {
+        lock(&self.course).warnings.iter().map(|it| it.message.clone()).collect()
     }
 
     /// Takes what was told so far.

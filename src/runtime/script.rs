@@ -79,7 +79,9 @@ impl Script {
         let text = checked.source.map(|it| sources.get(it).text.clone()).unwrap_or_default();
         let lines_before = linked.lines() - 1;
         let range = lower(&mut linked, &checked, &text)?;
-        let column_before = linked.text()[..range.start].rfind('\n').map_or(range.start, |at| range.start - at - 1);
+        let column_before = linked.text()[..range.start]
+            .rfind('\n')
+            .map_or(range.start, |at| range.start - at - 1);
         // The unit is compiled alone, but its places are those in the whole text.
         let padded = format!(
             "{}{}{}",
@@ -87,9 +89,9 @@ impl Script {
             " ".repeat(column_before),
             &linked.text()[range]
         );
-        let unit = rhai_host::compiler().compile(&padded).map_err(|error| {
-            refused(&linked, &sources, &error)
-        })?;
+        let unit = rhai_host::compiler()
+            .compile(&padded)
+            .map_err(|error| refused(&linked, &sources, &error))?;
         let functions = self.functions.merge(&unit.clone_functions_only());
         let main = self.functions.merge(&unit);
         let mut by_lowered = self.by_lowered.clone();
@@ -174,8 +176,8 @@ impl Script {
         });
         match found {
             Some(((source, offset), signature)) => {
-                let contracts = (signature.contracts > 0)
-                    .then(|| names::inline_contracts(source, offset));
+                let contracts =
+                    (signature.contracts > 0).then(|| names::inline_contracts(source, offset));
                 Ok(Val::object(SignatureValue::new(signature.clone(), contracts)))
             }
             None => Err(Error::value("this signature is not known")),
@@ -209,9 +211,8 @@ fn note_function(known: &mut BTreeMap<String, Arc<FnInfo>>, function: &Arc<FnInf
 fn refused(linked: &Linked, sources: &Sources, error: &rhai::ParseError) -> Diagnostic {
     let message = format!("the host language refuses this: {}", error.err_type());
     let position = error.position();
-    let place = position
-        .line()
-        .and_then(|line| linked.locate(line, position.position().unwrap_or(1)));
+    let place =
+        position.line().and_then(|line| linked.locate(line, position.position().unwrap_or(1)));
     let diagnostic = match place {
         Some((source, offset)) => {
             let end = (offset + 1).min(sources.get(source).text.len());

@@ -83,7 +83,8 @@ fn read_field(cx: &Cx<'_>, declared: &str) -> Result<Field, Error> {
 
 fn split_description(declared: &str) -> (&str, Option<&str>) {
     let declared = declared.trim_end();
-    let Some(quote) = declared.chars().last().filter(|it| matches!(it, '\'' | '"' | '`')) else {
+    let Some(quote) = declared.chars().last().filter(|it| matches!(it, '\'' | '"' | '`'))
+    else {
         return (declared, None);
     };
     let body = &declared[..declared.len() - 1];
@@ -100,7 +101,10 @@ fn unreadable(text: &str, diagnostics: &[crate::diag::Diagnostic]) -> Error {
     let first = diagnostics.first();
     let message = first.map_or("it cannot be read", |it| it.message.as_str());
     let error = Error::value(format!("`{text}` is no signature: {message}"));
-    first.into_iter().flat_map(|it| &it.hints).fold(error, |error, hint| error.hint(hint.clone()))
+    first
+        .into_iter()
+        .flat_map(|it| &it.hints)
+        .fold(error, |error, hint| error.hint(hint.clone()))
 }
 
 impl Object for SignatureValue {
@@ -131,7 +135,9 @@ impl Object for SignatureValue {
                 other => Err(wrong("name", "the name of a field", &other)),
             }),
             "with_instructions" => Some(match args.take(0, "text").unwrap_or_default() {
-                Val::Str(text) => Ok(self.changed(self.signature.with_instructions(text.as_str()))),
+                Val::Str(text) => {
+                    Ok(self.changed(self.signature.with_instructions(text.as_str())))
+                }
                 other => Err(wrong("text", "a str", &other)),
             }),
             _ => None,
@@ -144,8 +150,13 @@ impl Object for SignatureValue {
                 fields.iter().map(|it| format!("{}: {}", it.name, it.ty)).collect();
             shown.join(", ")
         };
-        let arrow = format!("{} -> {}", side(&self.signature.inputs), side(&self.signature.outputs));
-        if self.signature.name.is_empty() { arrow } else { format!("{}({arrow})", self.signature.name) }
+        let arrow =
+            format!("{} -> {}", side(&self.signature.inputs), side(&self.signature.outputs));
+        if self.signature.name.is_empty() {
+            arrow
+        } else {
+            format!("{}({arrow})", self.signature.name)
+        }
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -185,7 +185,9 @@ impl Val {
             Self::Bool(it) => Value::Bool(*it),
             Self::Int(it) => Value::Int(*it),
             Self::Float(it) if it.is_finite() => Value::Float(*it),
-            Self::Float(it) => return Err(Error::value(format!("{it} is no number to pass on"))),
+            Self::Float(it) => {
+                return Err(Error::value(format!("{it} is no number to pass on")));
+            }
             Self::Str(it) => Value::from(it.as_str()),
             Self::List(items) => {
                 Value::list(items.iter().map(Self::to_value).collect::<Result<Vec<_>, _>>()?)
@@ -193,7 +195,9 @@ impl Val {
             Self::Map(entries) => Value::map(to_record(entries)?),
             Self::Object(object) => match object.to_value() {
                 Some(value) => value,
-                None => return Err(Error::value(format!("a {} is no data", object.type_name()))),
+                None => {
+                    return Err(Error::value(format!("a {} is no data", object.type_name())));
+                }
             },
             Self::Func(_) => return Err(Error::value("a function is no data")),
             Self::Other(other) => {
@@ -257,8 +261,10 @@ impl Val {
                 format!("[{}]", shown.join(", "))
             }
             Self::Map(entries) => {
-                let shown: Vec<String> =
-                    entries.iter().map(|(k, v)| format!("\"{k}\": {}", v.show_quoted())).collect();
+                let shown: Vec<String> = entries
+                    .iter()
+                    .map(|(k, v)| format!("\"{k}\": {}", v.show_quoted()))
+                    .collect();
                 format!("#{{{}}}", shown.join(", "))
             }
         }

@@ -183,7 +183,7 @@ impl Trace {
         let attempts = self.nodes.iter().filter_map(|node| node.call.as_ref());
         attempts
             .flat_map(|call| &call.attempts)
-            .fold(Totals::default(), |sum, attempt| sum.plus(attempt_totals(attempt)))
+            .fold(Totals::default(), |sum, attempt| sum.plus(attempt.totals()))
     }
 
     /// The canonical form: one line a node, one an edge, without times and cache layers.
@@ -192,16 +192,19 @@ impl Trace {
     }
 }
 
-fn attempt_totals(attempt: &Attempt) -> Totals {
-    if attempt.cached {
-        return Totals { cached: 1, ..Totals::default() };
-    }
-    let usage = attempt.completion.as_ref().map(|it| it.usage).unwrap_or_default();
-    Totals {
-        calls: 1,
-        cached: 0,
-        prompt_tokens: usage.prompt_tokens.unwrap_or(0),
-        completion_tokens: usage.completion_tokens.unwrap_or(0),
+impl Attempt {
+    /// What it took.
+    pub fn totals(&self) -> Totals {
+        if self.cached {
+            return Totals { cached: 1, ..Totals::default() };
+        }
+        let usage = self.completion.as_ref().map(|it| it.usage).unwrap_or_default();
+        Totals {
+            calls: 1,
+            cached: 0,
+            prompt_tokens: usage.prompt_tokens.unwrap_or(0),
+            completion_tokens: usage.completion_tokens.unwrap_or(0),
+        }
     }
 }
 

@@ -1,0 +1,230 @@
+//! The natives of data and scores: `load`, `dataset`, `evaluate`, `compare` and the metrics.
+
+use crate::eval::metric::{contains_match, exact_match, f1};
+use crate::eval::program::ProgramEvaluator;
+use crate::eval::values::{ComparisonValue, DatasetValue, EvaluationValue};
+use crate::eval::{Dataset, EvalOptions, Evaluation, Progress, RunOptions, compare, evaluate};
+use crate::runtime::natives::Bound;
+use crate::runtime::{Args, Cx, Error, Program, Val, codes, wrong};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The natives of this floor.
+pub fn natives() -> Vec<Bound> {
+    fn bound(name: &'static str, call: fn(&Cx<'_>, Args) -> Result<Val, Error>) -> Bound {
+        (name, Arc::new(call))
+    }
+    vec![
+        bound("load", load),
+        bound("dataset", dataset),
+        bound("evaluate", evaluate_native),
+        bound("compare", compare_native),
+        bound("exact_match", |_, args| any_of(args, "exact_match", exact_match).map(Val::Bool)),
+        bound("contains_match", |_, args| {
+            any_of(args, "contains_match", contains_match).map(Val::Bool)
+        }),
+        bound("f1", |_, args| {
+            let (expected, got) = texts(args, "f1")?;
+            Ok(Val::Float(expected.iter().map(|it| f1(it, &got)).fold(0.0, f64::max)))
+        }),
+    ]
+}
+
+/// The expected texts (one, or a list of which any will do) and the one that came.
+fn texts(mut args: Args, what: &str) -> Result<(Vec<String>, String), Error> {
+    let expected = args.take(0, "expected").unwrap_or_default();
+    let got = args.take(1, "got").unwrap_or_default();
+    args.finish(what, 2, &["expected", "got"])?;
+    let expected = match &expected {
+        Val::List(items) => items.iter().map(Val::show).collect(),
+        one => vec![one.show()],
+    };
+    Ok((expected, got.show()))
+}
+
+fn any_of(args: Args, what: &str, same: fn(&str, &str) -> bool) -> Result<bool, Error> {
+    let (expected, got) = texts(args, what)?;
+    Ok(expected.iter().any(|it| same(it, &got)))
+}
+
+fn load(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let path = args.take(0, "path").unwrap_or_default();
+    args.finish("load", 1, &["path"])?;
+    let Some(path) = path.as_str() else { return Err(wrong("path", "a path", &path)) };
+    let at = cx.run().session().resolve(path);
+    let data = Dataset::load(&*cx.run().env().host, &at).map_err(|it| {
+        let error = Error::data(it.code, it.message.clone());
+        it.hints.iter().fold(error, |error, hint| error.hint(hint.clone()))
+    })?;
+    Ok(Val::object(DatasetValue(data)))
+}
+
+fn dataset(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let rows = args.take(0, "rows").unwrap_or_default();
+    args.finish("dataset", 1, &["rows"])?;
+    Ok(Val::object(DatasetValue(DatasetValue::from_val("rows", &rows)?)))
+}
+
+/// What all that scores programs is told.
+#[derive(Debug, Clone)]
+pub struct Scoring {
+    /// The metric.
+    pub metric: Val,
+    /// How runs are made.
+    pub options: EvalOptions,
+}
+
+/// The names of the options that all that scores programs takes.
+pub const OPTIONS: &[&str] =
+    &["metric", "threads", "max_calls", "max_tokens", "max_usd", "max_seconds", "seed"];
+
+impl Scoring {
+    /// Takes the options out of the arguments of a call.
+    ///
+    /// # Errors
+    /// Values that do not fit.
+    pub fn take(cx: &Cx<'_>, args: &mut Args) -> Result<Self, Error> {
+        let settings = &cx.run().session().settings;
+        let metric =
+            args.option("metric").ok_or_else(|| Error::value("`metric` is missing"))?;
+        if !matches!(metric, Val::Func(_) | Val::Object(_)) {
+            return Err(wrong("metric", "a function", &metric));
+        }
+        let threads = match args.count("threads")?.or(settings.threads) {
+            Some(threads) => threads,
+            // The model knows how many calls at once serve it well.
+            None => cx.run().session().default_lm().map_or(8, |lm| lm.capabilities().parallel),
+        };
+        for cap in ["max_tokens", "max_usd", "max_seconds"] {
+            if args.option(cap).is_some() {
+                return Err(Error::value(format!("`{cap}` holds for a whole command"))
+                    .hint(format!("write it into `settings {{ {cap}: … }}`")));
+            }
+        }
+        let options = EvalOptions {
+            run: RunOptions { threads: threads.max(1), ..RunOptions::default() },
+            seed: args.count("seed")?.map_or(settings.seed, |it| it as u64),
+            max_calls: args.count("max_calls")?.map(|it| it as u64),
+            rollout: 0,
+            keep_steps: false,
+        };
+        Ok(Self { metric, options })
+    }
+}
+
+fn evaluate_native(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let scoring = Scoring::take(cx, &mut args)?;
+    let program = Program::from_val("program", &args.take(0, "program").unwrap_or_default())?;
+    let data = DatasetValue::from_val("data", &args.take(1, "data").unwrap_or_default())?;
+    args.finish("evaluate", 2, OPTIONS)?;
+    let evaluation = score(cx, &program, &data, &scoring, "evaluate")?;
+    Ok(Val::object(EvaluationValue(Arc::new(evaluation))))
+}
+
+fn compare_native(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let scoring = Scoring::take(cx, &mut args)?;
+    let a = Program::from_val("a", &args.take(0, "a").unwrap_or_default())?;
+    let b = Program::from_val("b", &args.take(1, "b").unwrap_or_default())?;
+    let data = DatasetValue::from_val("data", &args.take(2, "data").unwrap_or_default())?;
+    args.finish("compare", 3, OPTIONS)?;
+    let before = Arc::new(score(cx, &a, &data, &scoring, "compare: before")?);
+    let after = Arc::new(score(cx, &b, &data, &scoring, "compare: after")?);
+    let comparison = compare(&before, &after, scoring.options.seed);
+    Ok(Val::object(ComparisonValue { before, after, comparison }))
+}
+
+/// Scores a program, telling how far it is.
+///
+/// # Errors
+/// The session's budget or the user ended it, or no row could be run.
+pub fn score(
+    cx: &Cx<'_>,
+    program: &Program,
+    data: &Dataset,
+    scoring: &Scoring,
+    phase: &str,
+) -> Result<Evaluation, Error> {
+    let run = cx.run();
+    let evaluator = ProgramEvaluator::new(run, program.clone(), Some(scoring.metric.clone()));
+    let state = Arc::new(program.state());
+    let host = run.env().host.clone();
+    let mut reporter = Reporter::new(cx, phase);
+    let evaluation = evaluate(
+        &evaluator,
+        &state,
+        data,
+        scoring.options,
+        &*host,
+        &run.session().cancel,
+        &mut |progress| reporter.tell(progress),
+    );
+    reporter.finish();
+    evaluator.adopt_traces();
+    match &evaluation.stop {
+        Some(stop) if evaluation.scored == 0 => {
+            Err(Error::data(codes::BUDGET, format!("nothing was scored: {stop}")).fatal())
+        }
+        _ => Ok(evaluation),
+    }
+}
+
+/// Tells on standard error how far long work is: a line that is rewritten on a terminal, a line
+/// every few seconds elsewhere.
+#[derive(Debug)]
+pub struct Reporter<'a> {
+    cx: &'a Cx<'a>,
+    phase: String,
+    told: Option<Duration>,
+    latest: Option<Progress>,
+}
+
+impl<'a> Reporter<'a> {
+    /// Returns a reporter for a phase.
+    pub fn new(cx: &'a Cx<'a>, phase: &str) -> Self {
+        Self { cx, phase: phase.to_owned(), told: None, latest: None }
+    }
+
+    /// Tells, unless it did a moment ago.
+    pub fn tell(&mut self, progress: &Progress) {
+        if !self.cx.run().session().settings.progress {
+            return;
+        }
+        let host = &self.cx.run().env().host;
+        let (now, terminal) = (host.elapsed(), host.is_terminal());
+        let pause = if terminal { Duration::from_millis(100) } else { Duration::from_secs(5) };
+        self.latest = Some(progress.clone());
+        let due = self.told.is_none_or(|told| now.saturating_sub(told) >= pause);
+        if due {
+            self.told = Some(now);
+            self.write(progress, terminal, false);
+        }
+    }
+
+    /// Tells the last there is to tell.
+    pub fn finish(&mut self) {
+        if let Some(progress) = self.latest.take() {
+            let terminal = self.cx.run().env().host.is_terminal();
+            self.write(&progress, terminal, true);
+        }
+    }
+
+    fn write(&self, progress: &Progress, terminal: bool, last: bool) {
+        let best = progress.best.map(|it| format!(", best {it:.3}")).unwrap_or_default();
+        let cap = progress.max_calls.map(|it| format!(" of {it}")).unwrap_or_default();
+        let phase = if progress.phase.is_empty() || progress.phase == self.phase {
+            String::new()
+        } else {
+            format!(" {}", progress.phase)
+        };
+        let line = format!(
+            "{}{phase}: {}/{} runs, {}{cap} calls{best}",
+            self.phase, progress.done, progress.total, progress.calls
+        );
+        let text = match (terminal, last) {
+            (true, false) => format!("\r\x1b[K{line}"),
+            (true, true) => format!("\r\x1b[K{line}\n"),
+            (false, _) => format!("{line}\n"),
+        };
+        self.cx.run().env().host.eprint(&text);
+    }
+}

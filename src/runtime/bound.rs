@@ -1,0 +1,93 @@
+//! How many requests a run can make at most, read off the program's text.
+//!
+//! It is what a cap is divided by before anything is spent, so it errs on the side of `None`:
+//! a number is given only where every call in sight is known and nothing repeats.
+
+use crate::check::Resolution;
+use crate::runtime::instance::Instance;
+use crate::runtime::predictor::Predictor;
+use crate::runtime::script::Script;
+use crate::runtime::value::{Object, Val};
+use crate::syntax::ast::{Call, FnItem, MethodCall, ModuleItem};
+use crate::syntax::{Node, NodeKind};
+
+/// The most requests that calling `value` makes.
+pub(in crate::runtime) fn requests(script: &Script, value: &Val, retries: u32) -> Option<u64> {
+    if value.downcast::<Predictor>().is_some() {
+        return Some(1 + u64::from(retries));
+    }
+    let instance = value.downcast::<Instance>()?;
+    let (text, forward) = method(script, &instance.class().name, "forward")?;
+    let body = FnItem::cast(forward)?.body()?;
+    let unit = script
+        .units()
+        .iter()
+        .rev()
+        .find(|it| it.modules.contains_key(&instance.class().name))?;
+    let mut total = 0_u64;
+    for node in body.walk() {
+        use NodeKind as K;
+        match node.kind {
+            K::While | K::Loop | K::DoWhile | K::For | K::Closure => return None,
+            K::Call => {
+                let callee = Call::cast(node)?.callee()?;
+                let meaning = unit.resolutions.get(&callee.start);
+                total += match (callee.kind, meaning) {
+                    (K::Name, Some(Resolution::Member)) => {
+                        member_requests(script, instance, callee.text(text), retries)?
+                    }
+                    (K::Name, Some(Resolution::Native | Resolution::Rhai)) => {
+                        harmless(callee.text(text))?
+                    }
+                    _ => return None,
+                };
+            }
+            K::MethodCall => {
+                let call = MethodCall::cast(node)?;
+                let name = call.name()?.text(text);
+                let receiver = call.receiver()?;
+                let on_self = receiver.kind == K::Name && receiver.text(text) == "self";
+                total += if on_self {
+                    member_requests(script, instance, name, retries)?
+                } else if crate::catalog::is_rhai_method(name) || name == "with" {
+                    0
+                } else {
+                    return None;
+                };
+            }
+            _ => {}
+        }
+    }
+    Some(total)
+}
+
+/// Natives that ask no model and call nothing back.
+fn harmless(name: &str) -> Option<u64> {
+    let asks = ["evaluate", "compare", "lm", "predict", "chain_of_thought"];
+    (!asks.contains(&name)).then_some(0)
+}
+
+fn member_requests(
+    script: &Script,
+    instance: &Instance,
+    name: &str,
+    retries: u32,
+) -> Option<u64> {
+    let member = instance.get(name)?;
+    match &member {
+        Val::Object(object) if object.type_name() == "retriever" => Some(0),
+        _ => requests(script, &member, retries),
+    }
+}
+
+/// The method of a module, and the text that it stands in.
+fn method<'a>(script: &'a Script, module: &str, name: &str) -> Option<(&'a str, &'a Node)> {
+    let unit = script.units().iter().rev().find(|it| it.modules.contains_key(module))?;
+    let text = &*script.sources().get(unit.source?).text;
+    let modules = unit.tree.as_deref()?.nodes().filter_map(ModuleItem::cast);
+    let item =
+        modules.filter(|it| it.name(text).is_some_and(|it| it.text(text) == module)).last()?;
+    let found =
+        item.methods().find(|it| it.name(text).is_some_and(|it| it.text(text) == name))?;
+    Some((text, found.0))
+}
