@@ -106,7 +106,12 @@ impl Parser<'_> {
         use TokenKind as T;
         let before = self.words[self.at - 1].token;
         let range = matches!(before.kind, T::DotDot | T::DotDotEq);
-        if range && matches!(self.kind(), T::RBracket | T::RParen | T::RBrace | T::Comma | T::Semi | T::FatArrow) {
+        if range
+            && matches!(
+                self.kind(),
+                T::RBracket | T::RParen | T::RBrace | T::Comma | T::Semi | T::FatArrow
+            )
+        {
             return;
         }
         if before.text(self.text) == "??"
@@ -192,7 +197,8 @@ impl Parser<'_> {
     fn member(&mut self, mark: Mark) {
         self.bump();
         if !is_word(self.kind()) {
-            let what = if self.at(TokenKind::Int) { "a name; elements are `x[0]`" } else { "a name" };
+            let what =
+                if self.at(TokenKind::Int) { "a name; elements are `x[0]`" } else { "a name" };
             self.error_expected(what);
             if self.at(TokenKind::Int) {
                 self.bump();
@@ -316,9 +322,12 @@ impl Parser<'_> {
             if self.at(closer) || self.ends_list() {
                 return;
             }
-            self.error_expected(what);
+            let hint = self.hint_from_before().unwrap_or("");
+            self.error_expected_with(what, hint);
             if self.at == first || !self.at_expr() || self.on_new_line() && !self.at_element() {
-                self.junk(|parser| parser.at(TokenKind::Comma) || parser.ends_list());
+                self.junk(|parser| {
+                    parser.at(TokenKind::Comma) || parser.at(closer) || parser.ends_list()
+                });
                 if !self.eat(TokenKind::Comma) && self.at == first {
                     return;
                 }
@@ -346,7 +355,9 @@ impl Parser<'_> {
     pub(super) fn primary(&mut self, mark: Mark) {
         use TokenKind as T;
         match self.kind() {
-            T::Int | T::Float | T::Char | T::Str | T::RawStr | T::True | T::False => self.literal(),
+            T::Int | T::Float | T::Char | T::Str | T::RawStr | T::True | T::False => {
+                self.literal()
+            }
             T::Backtick => self.template(),
             T::Ident | T::This => self.name_or_path(mark),
             T::LParen => self.paren(mark),
@@ -360,7 +371,9 @@ impl Parser<'_> {
             T::Loop => self.loop_expr(mark),
             T::Do => self.do_loop(mark),
             T::For => self.for_loop(mark),
-            T::Unknown if !matches!(self.word_text(0), "===" | "!==" | ":=") => self.open_literal(),
+            T::Unknown if !matches!(self.word_text(0), "===" | "!==" | ":=") => {
+                self.open_literal()
+            }
             T::FatArrow => self.error_expected_with("an expression", "closures are `|x| …`"),
             _ => self.error_expected("an expression"),
         }
@@ -414,7 +427,8 @@ impl Parser<'_> {
             let span = super::shift(self.place, bad.start, bad.end);
             let escape = &self.text[bad.start as usize..bad.end as usize];
             let message = format!("strings have no escape `{}`", escape.escape_debug());
-            let hint = "escapes are `\\n \\r \\t \\\\ \\\" \\x41 \\u20ac`; a backslash is `\\\\`";
+            let hint =
+                "escapes are `\\n \\r \\t \\\\ \\\" \\x41 \\u20ac`; a backslash is `\\\\`";
             self.error(span, messages::BAD_ESCAPE, message, hint);
         }
     }
@@ -445,9 +459,7 @@ impl Parser<'_> {
         let shown: String = shown.chars().chain(more.chars()).take(24).collect();
         self.error(self.here(), messages::BAD_NUMBER, format!("`{shown}` is no number"), "");
         if runs_on {
-            let mark = self.open();
-            self.bump();
-            self.close(mark, NodeKind::Error);
+            self.skip();
         }
     }
 
@@ -519,7 +531,12 @@ impl Parser<'_> {
 
     fn foreign_match(&mut self, mark: Mark) {
         let hint = messages::foreign_word("match").unwrap_or_default();
-        self.error(self.here(), messages::OTHER_LANGUAGE, "expected `switch`, found `match`", hint);
+        self.error(
+            self.here(),
+            messages::OTHER_LANGUAGE,
+            "expected `switch`, found `match`",
+            hint,
+        );
         self.switch(mark);
     }
 
@@ -723,6 +740,9 @@ impl Parser<'_> {
         let mark = self.open();
         if self.word_text(0) == "_" {
             self.bump();
+        } else if self.at_foreign_case() {
+            self.foreign_case();
+            return;
         } else {
             self.patterns();
         }
@@ -757,6 +777,24 @@ impl Parser<'_> {
                 self.eat(TokenKind::Comma);
             }
         }
+    }
+
+    /// `case 1:` or `default:`, as in other languages.
+    fn at_foreign_case(&self) -> bool {
+        let next = self.nth(1);
+        match self.word_text(0) {
+            "case" => starts_expr(next) && next != TokenKind::Pipe,
+            "default" | "else" => next == TokenKind::Colon,
+            _ => false,
+        }
+    }
+
+    fn foreign_case(&mut self) {
+        let hint = "a case is a value and `=>`: `1 => …, _ => …`";
+        let message = format!("expected a value, found {}", self.found());
+        self.error(self.here(), messages::OTHER_LANGUAGE, message, hint);
+        let first = self.at;
+        self.junk(|parser| parser.at != first && parser.on_new_line());
     }
 
     // expr ("|" expr)*
@@ -824,6 +862,8 @@ impl Parser<'_> {
         self.bump();
         if self.at(TokenKind::LParen) {
             self.for_names();
+        } else if self.at(TokenKind::In) {
+            self.error_expected("the name of a variable");
         } else {
             self.name("the name of a variable");
             if self.at(TokenKind::Comma) {
@@ -834,6 +874,8 @@ impl Parser<'_> {
         }
         if self.expect(TokenKind::In, "`in`") {
             self.condition("what to go through");
+        } else {
+            self.junk(|parser| parser.at(TokenKind::LBrace) || parser.on_new_line());
         }
         self.with_loop(true, Self::block);
         self.close(mark, NodeKind::For);
@@ -846,6 +888,7 @@ impl Parser<'_> {
             self.error_expected_with("the name of a variable", hint);
             self.junk(|parser| parser.at(TokenKind::RParen));
             self.eat(TokenKind::RParen);
+            self.last_error = Some(self.at);
             return;
         }
         self.name("the name of a variable");

@@ -84,7 +84,12 @@ impl Parser<'_> {
     pub(super) fn name(&mut self, what: &str) {
         if self.at(TokenKind::Ident) {
             if self.word_text(0) == "_" {
-                self.error(self.here(), messages::BAD_NAME, "`_` is no name", "name it `_unused`");
+                self.error(
+                    self.here(),
+                    messages::BAD_NAME,
+                    "`_` is no name",
+                    "name it `_unused`",
+                );
             }
             self.bump();
         } else if is_word(self.kind()) && !self.on_new_line() {
@@ -93,7 +98,17 @@ impl Parser<'_> {
             self.bump();
         } else {
             self.error_expected(what);
+            if matches!(self.kind(), TokenKind::Int | TokenKind::Float | TokenKind::Str) {
+                self.skip();
+            }
         }
+    }
+
+    /// Takes the next word into an `Error` node.
+    pub(super) fn skip(&mut self) {
+        let mark = self.open();
+        self.bump();
+        self.close(mark, NodeKind::Error);
     }
 
     // "signature" Ident "{" (FieldDecl | Assert)* "}"
@@ -142,9 +157,7 @@ impl Parser<'_> {
         let first = self.at;
         self.junk(|parser| parser.at != first && parser.on_new_line());
         if self.at == first {
-            let mark = self.open();
-            self.bump();
-            self.close(mark, NodeKind::Error);
+            self.skip();
         }
     }
 
@@ -169,7 +182,7 @@ impl Parser<'_> {
         self.field_type();
         if self.eat(TokenKind::Eq) {
             // Above `in`, which begins the next field.
-            self.unary();
+            self.deeper(Self::unary);
         }
         self.description();
         self.close(mark, NodeKind::FieldDecl);
@@ -196,7 +209,11 @@ impl Parser<'_> {
     /// The type of a field, where a forgotten colon is likely.
     fn field_type(&mut self) {
         if self.eat(TokenKind::Colon) {
-            self.type_union();
+            if self.at_direction() && self.on_new_line() {
+                self.no_type();
+            } else {
+                self.type_union();
+            }
         } else if self.at(TokenKind::Ident) && !self.on_new_line() && !self.at_direction() {
             self.error_expected_with("`:` before the type", "");
             self.type_union();
@@ -293,7 +310,12 @@ impl Parser<'_> {
     fn fn_item(&mut self, mark: Mark) {
         if !self.at(TokenKind::Fn) {
             let message = format!("expected `fn`, found {}", self.found());
-            self.error(self.here(), messages::OTHER_LANGUAGE, message, "functions begin with `fn`");
+            self.error(
+                self.here(),
+                messages::OTHER_LANGUAGE,
+                message,
+                "functions begin with `fn`",
+            );
         }
         self.bump();
         // Rhai's methods on a type: `fn int.double() { … }`.
@@ -375,7 +397,8 @@ impl Parser<'_> {
             self.expr();
         }
         self.close(mark, NodeKind::SettingEntry);
-        let ends = matches!(self.kind(), TokenKind::Comma | TokenKind::RBrace | TokenKind::Semi);
+        let ends =
+            matches!(self.kind(), TokenKind::Comma | TokenKind::RBrace | TokenKind::Semi);
         if !ends && !self.on_new_line() {
             self.error_expected("`,` or `}`");
             self.junk_line();

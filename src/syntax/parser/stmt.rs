@@ -48,14 +48,27 @@ impl Parser<'_> {
     }
 
     fn no_block(&mut self) {
+        if self.brace_in_open_string() {
+            let mark = self.open();
+            self.fresh(Self::statements_until_brace);
+            self.eat(TokenKind::RBrace);
+            self.close(mark, NodeKind::Block);
+            return;
+        }
         if !self.at(TokenKind::Colon) {
             self.error_expected("`{`");
             return;
         }
         self.error_expected_with("`{`", "blocks stand in braces: `{ … }`");
-        let mark = self.open();
-        self.bump();
-        self.close(mark, NodeKind::Error);
+        self.skip();
+    }
+
+    /// Whether a string that does not end has the block's brace in it.
+    fn brace_in_open_string(&self) -> bool {
+        let Some(before) = self.at.checked_sub(1).map(|it| self.words[it].token) else {
+            return false;
+        };
+        before.kind == TokenKind::Unknown && before.text(self.text).trim_end().ends_with('{')
     }
 
     fn misplaced_item(&mut self, item: Item) {
@@ -100,7 +113,9 @@ impl Parser<'_> {
         self.deeper(|parser| {
             use TokenKind as T;
             match parser.kind() {
-                T::If | T::Switch | T::While | T::Loop | T::For | T::LBrace => parser.block_like(),
+                T::If | T::Switch | T::While | T::Loop | T::For | T::LBrace => {
+                    parser.block_like()
+                }
                 _ => parser.simple_statement(Ending::Elsewhere),
             }
         });
@@ -181,7 +196,8 @@ impl Parser<'_> {
             return;
         }
         let behind = self.word_text(0);
-        let hint = messages::foreign_word(behind).or_else(|| self.hint_from_before()).unwrap_or("");
+        let hint =
+            messages::foreign_word(behind).or_else(|| self.hint_from_before()).unwrap_or("");
         if self.on_new_line() || self.at_statement_keyword() {
             let message = "missing `;` at the end of the statement";
             let hint = if hint.is_empty() || self.on_new_line() { "" } else { hint };
@@ -202,7 +218,7 @@ impl Parser<'_> {
     }
 
     /// What the word before a surprise says about it.
-    fn hint_from_before(&self) -> Option<&'static str> {
+    pub(super) fn hint_from_before(&self) -> Option<&'static str> {
         let before = self.words[self.at.checked_sub(1)?].token.text(self.text);
         let string = matches!(self.kind(), TokenKind::Str | TokenKind::Backtick);
         if string && self.word(0).adjacent && matches!(before, "f" | "r" | "b" | "u") {
@@ -240,10 +256,15 @@ impl Parser<'_> {
     fn stray_keyword(&mut self) {
         let word = self.word_text(0);
         let (hint, message) = match word {
-            "elif" | "elseif" => ("write `else if`", format!("expected a statement, found `{word}`")),
+            "elif" | "elseif" => {
+                ("write `else if`", format!("expected a statement, found `{word}`"))
+            }
             "else" => ("", "`else` without an `if` before it".to_owned()),
             "catch" => ("", "`catch` without a `try` before it".to_owned()),
-            "case" => ("a case is a value and `=>`: `1 => …`", format!("expected a statement, found `{word}`")),
+            "case" => (
+                "a case is a value and `=>`: `1 => …`",
+                format!("expected a statement, found `{word}`"),
+            ),
             _ => ("", format!("expected a statement, found `{word}`")),
         };
         self.error(self.here(), messages::EXPECTED, message, hint);
@@ -277,15 +298,18 @@ impl Parser<'_> {
     fn let_binding(&mut self, mark: Mark, ending: Ending) {
         if !self.at(TokenKind::Let) {
             let message = format!("expected `let`, found {}", self.found());
-            self.error(self.here(), messages::OTHER_LANGUAGE, message, "variables begin with `let`");
+            self.error(
+                self.here(),
+                messages::OTHER_LANGUAGE,
+                message,
+                "variables begin with `let`",
+            );
         }
         self.bump();
         if self.at_text("mut") && self.nth(1) == TokenKind::Ident {
             let hint = messages::foreign_word("mut").unwrap_or_default();
             self.error(self.here(), messages::OTHER_LANGUAGE, "there is no `mut`", hint);
-            let error = self.open();
-            self.bump();
-            self.close(error, NodeKind::Error);
+            self.skip();
         }
         self.name("the name of a variable");
         self.no_type_here();
@@ -322,7 +346,12 @@ impl Parser<'_> {
     fn export(&mut self, mark: Mark) {
         if self.depth > 1 {
             let hint = "put it at the top level";
-            self.error(self.here(), messages::MISPLACED_ITEM, "`export` cannot stand in a block", hint);
+            self.error(
+                self.here(),
+                messages::MISPLACED_ITEM,
+                "`export` cannot stand in a block",
+                hint,
+            );
         }
         self.bump();
         match self.kind() {
@@ -428,7 +457,8 @@ impl Parser<'_> {
             let opened = self.bump();
             self.fresh(Self::assert_parts);
             self.expect_closer(TokenKind::RParen, opened, ")");
-        } else if self.at_text("!") && self.word(0).adjacent && self.nth(1) == TokenKind::LParen {
+        } else if self.at_text("!") && self.word(0).adjacent && self.nth(1) == TokenKind::LParen
+        {
             // `assert!(…)`: an habit from Rust, or a negation; the space decides.
             self.assert_macro();
         } else {
@@ -459,9 +489,7 @@ impl Parser<'_> {
     fn assert_macro(&mut self) {
         let hint = "write `assert c, \"why\";`, and with a space `assert !(c)`";
         self.error(self.here(), messages::OTHER_LANGUAGE, "`assert` is no macro", hint);
-        let mark = self.open();
-        self.bump();
-        self.close(mark, NodeKind::Error);
+        self.skip();
         let opened = self.bump();
         self.fresh(Self::assert_parts);
         self.expect_closer(TokenKind::RParen, opened, ")");
