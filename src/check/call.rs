@@ -123,7 +123,8 @@ impl<'a> Checker<'a> {
             self.used(argument.value());
             if let Argument::Misplaced(node) = argument {
                 let message = "an argument without a name stands behind one with a name";
-                let told = self.tell(codes::POSITIONAL_AFTER_NAMED, node.span(self.source), message);
+                let told =
+                    self.tell(codes::POSITIONAL_AFTER_NAMED, node.span(self.source), message);
                 told.hints.push("give it a name, or put it first".to_owned());
             }
         }
@@ -155,9 +156,9 @@ impl<'a> Checker<'a> {
             }
             Resolution::Rhai => self.rhai_call(name, args),
             Resolution::Signature => {
-                let message = format!("`{name}` is a signature, which nobody answers by itself");
-                let told =
-                    self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
+                let message =
+                    format!("`{name}` is a signature, which nobody answers by itself");
+                let told = self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
                 told.hints.push(format!("`predict({name})(…)` asks a model"));
             }
             Resolution::Type => {
@@ -201,8 +202,7 @@ impl<'a> Checker<'a> {
     }
 
     fn path_call(&mut self, node: &'a Node, callee: &'a Node, args: &[Argument<'a>]) {
-        let tokens: Vec<Token> =
-            callee.tokens().filter(|it| ast::is_word(it.kind)).collect();
+        let tokens: Vec<Token> = callee.tokens().filter(|it| ast::is_word(it.kind)).collect();
         let [alias, name] = tokens.as_slice() else { return };
         let word = name.text(self.text);
         let resolution = self.path_resolution(alias.text(self.text), word);
@@ -228,8 +228,7 @@ impl<'a> Checker<'a> {
 
     fn native_call(&mut self, node: &'a Node, native: &'static Native, args: &[Argument<'a>]) {
         let what = format!("`{}`", native.name);
-        let shape =
-            Shape::of_catalog(what, native.params, native.extra_named, native.variadic);
+        let shape = Shape::of_catalog(what, native.params, native.extra_named, native.variadic);
         self.compare(&shape, args, self.call_span(node));
         if matches!(native.name, "predict" | "chain_of_thought") {
             // Reads the signature's text, where it is one.
@@ -260,10 +259,20 @@ impl<'a> Checker<'a> {
         self.tell(codes::ARGUMENT_TYPE, span, message);
     }
 
-    fn function_call(&mut self, node: &'a Node, name: &str, info: &FnInfo, args: &[Argument<'a>]) {
+    fn function_call(
+        &mut self,
+        node: &'a Node,
+        name: &str,
+        info: &FnInfo,
+        args: &[Argument<'a>],
+    ) {
         let what = format!("`{name}`");
         if info.overloads.is_empty() {
-            return self.compare(&Shape::of_params(what, &info.params), args, self.call_span(node));
+            return self.compare(
+                &Shape::of_params(what, &info.params),
+                args,
+                self.call_span(node),
+            );
         }
         let counts: Vec<usize> = std::iter::once(info.params.len())
             .chain(info.overloads.iter().map(|it| it.params.len()))
@@ -271,8 +280,11 @@ impl<'a> Checker<'a> {
         let plain = args.iter().all(|it| it.positional().is_some());
         if plain && !counts.contains(&args.len()) {
             let shown: Vec<String> = counts.iter().map(ToString::to_string).collect();
-            let message =
-                format!("`{name}` takes {} arguments, found {}", shown.join(" or "), args.len());
+            let message = format!(
+                "`{name}` takes {} arguments, found {}",
+                shown.join(" or "),
+                args.len()
+            );
             self.tell(codes::TOO_MANY_ARGUMENTS, self.call_span(node), message);
         }
     }
@@ -331,8 +343,11 @@ impl<'a> Checker<'a> {
         else {
             return;
         };
-        let what =
-            if method == "forward" { format!("`{module}`") } else { format!("`{module}.{method}`") };
+        let what = if method == "forward" {
+            format!("`{module}`")
+        } else {
+            format!("`{module}.{method}`")
+        };
         let shape = Shape { noun: "input", ..Shape::of_params(what, &info.params) };
         self.compare(&shape, args, self.call_span(node));
         self.swapped(&shape, args, node);
@@ -350,10 +365,10 @@ impl<'a> Checker<'a> {
             let meant = shape.formals.iter().position(|it| &*it.name == *name);
             let Some(lands) = shape.formals.get(index) else { return };
             if meant.is_some_and(|it| it != index) {
-                let message = format!("`{name}` is given as the {} `{}`", shape.noun, lands.name);
+                let message =
+                    format!("`{name}` is given as the {} `{}`", shape.noun, lands.name);
                 let hint = format!("name the arguments: `{name}: {name}`");
-                let told =
-                    self.tell(codes::SWAPPED_ARGUMENTS, self.call_span(node), message);
+                let told = self.tell(codes::SWAPPED_ARGUMENTS, self.call_span(node), message);
                 told.hints.push(hint);
                 return;
             }
@@ -569,17 +584,15 @@ impl<'a> Checker<'a> {
         let options: Vec<&str> =
             shape.formals.iter().filter(|it| it.named_only).map(|it| &*it.name).collect();
         let message = match most {
-            0 => format!("`{}` takes no arguments without a name", shape.what.trim_matches('`')),
+            0 => {
+                format!("`{}` takes no arguments without a name", shape.what.trim_matches('`'))
+            }
             1 => format!("{} takes 1 argument without a name", shape.what),
             _ => format!("{} takes {most} arguments without a name", shape.what),
         };
-        let message = if options.is_empty() {
-            message.replace(" without a name", "")
-        } else {
-            message
-        };
-        let told =
-            self.tell(codes::TOO_MANY_ARGUMENTS, node.span(self.source), message);
+        let message =
+            if options.is_empty() { message.replace(" without a name", "") } else { message };
+        let told = self.tell(codes::TOO_MANY_ARGUMENTS, node.span(self.source), message);
         if let Some(first) = options.first() {
             told.hints.push(format!("options are given by name, such as `{first}: …`"));
         }
@@ -633,7 +646,9 @@ impl<'a> Checker<'a> {
         }
         let message = format!("the {} `{}` is {}", shape.noun, formal.name, fits::show(ty));
         let found = match (&value, value.kind()) {
-            (crate::schema::Value::List(_) | crate::schema::Value::Map(_), kind) => kind.to_owned(),
+            (crate::schema::Value::List(_) | crate::schema::Value::Map(_), kind) => {
+                kind.to_owned()
+            }
             _ => shorten(&value.to_json()),
         };
         let span = node.span(self.source);

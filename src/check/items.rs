@@ -10,8 +10,8 @@ use crate::diag::Diagnostic;
 
 use crate::schema::{Field, Signature, Ty, TypeTable};
 use crate::syntax::ast::{
-    self, Assert, ConstItem, FieldDecl, FnItem, ImportItem, Let, ModuleItem, Param, SignatureItem,
-    TestItem, TypeItem,
+    self, Assert, ConstItem, FieldDecl, FnItem, ImportItem, Let, ModuleItem, Param,
+    SignatureItem, TestItem, TypeItem,
 };
 use crate::syntax::{Child, Node, NodeKind, Token, TokenKind};
 use std::collections::BTreeSet;
@@ -150,8 +150,9 @@ impl<'a> Checker<'a> {
         }
         self.diags.extend(types.diags);
         for (name, token) in declared {
-            let endless =
-                table.get(&name).is_some_and(|ty| needs(ty, &name, &table, &mut BTreeSet::new()));
+            let endless = table
+                .get(&name)
+                .is_some_and(|ty| needs(ty, &name, &table, &mut BTreeSet::new()));
             if endless {
                 let message = format!("a value of `{name}` would hold itself without end");
                 let hint = "let it recur in a list, a dict or as `T?`";
@@ -262,7 +263,8 @@ impl<'a> Checker<'a> {
             return None;
         };
         if !fits::fits(&value, ty, &self.out.types) {
-            let message = format!("the default is {}, the field {}", value.kind(), fits::show(ty));
+            let message =
+                format!("the default is {}, the field {}", value.kind(), fits::show(ty));
             self.tell(codes::BAD_DEFAULT, span, message);
         }
         Some(value)
@@ -492,7 +494,9 @@ pub(super) fn told_of(known: &Known) -> (Option<StaticPredictor>, Option<Arc<str
     match known {
         Known::Predictor(it) => (Some((**it).clone()), None),
         Known::Instance(module) => (None, Some(module.clone())),
-        Known::Nothing | Known::Signature(_) | Known::Reply(_) | Known::Object(_) => (None, None),
+        Known::Nothing | Known::Signature(_) | Known::Reply(_) | Known::Object(_) => {
+            (None, None)
+        }
     }
 }
 

@@ -181,7 +181,12 @@ impl<'a> Checker<'a> {
     }
 
     /// The places of the text of a string literal; the whole literal where it has escapes.
-    fn place_inside(&self, start: u32, end: u32, value: &str) -> impl Fn(usize, usize) -> Span {
+    fn place_inside(
+        &self,
+        start: u32,
+        end: u32,
+        value: &str,
+    ) -> impl Fn(usize, usize) -> Span + use<'a> {
         let raw = &self.text[start as usize..end as usize];
         let source = self.source;
         let before = raw.find(value).filter(|_| !value.is_empty());
@@ -210,7 +215,9 @@ impl<'a> Checker<'a> {
             Known::Object(it) if it.name == "Optimizer" && name == "compile" => {
                 let program = arguments(call.args()).into_iter().find_map(|it| match it {
                     Argument::Positional(node) => Some(node),
-                    Argument::Named(key, node) if key.text(self.text) == "program" => Some(node),
+                    Argument::Named(key, node) if key.text(self.text) == "program" => {
+                        Some(node)
+                    }
                     _ => None,
                 });
                 program.map_or(Known::Nothing, |it| self.infer(it))

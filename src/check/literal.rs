@@ -44,12 +44,17 @@ pub(crate) fn literal(token: Token, text: &str) -> Option<Value> {
     let raw = token.text(text);
     match token.kind {
         TokenKind::Int => int(raw).map(Value::Int),
-        TokenKind::Float => {
-            raw.replace('_', "").parse().ok().filter(|it: &f64| it.is_finite()).map(Value::Float)
-        }
+        TokenKind::Float => raw
+            .replace('_', "")
+            .parse()
+            .ok()
+            .filter(|it: &f64| it.is_finite())
+            .map(Value::Float),
         TokenKind::True => Some(Value::Bool(true)),
         TokenKind::False => Some(Value::Bool(false)),
-        TokenKind::Char | TokenKind::Str | TokenKind::RawStr => string(token, text).map(Value::from),
+        TokenKind::Char | TokenKind::Str | TokenKind::RawStr => {
+            string(token, text).map(Value::from)
+        }
         _ => None,
     }
 }
@@ -82,9 +87,7 @@ pub(crate) fn string(token: Token, text: &str) -> Option<String> {
             let hashes = raw.bytes().take_while(|it| *it == b'#').count();
             raw.get(hashes + 1..raw.len().checked_sub(hashes + 1)?).map(str::to_owned)
         }
-        TokenKind::Str | TokenKind::Char => {
-            raw.get(1..raw.len().checked_sub(1)?).map(unescape)
-        }
+        TokenKind::Str | TokenKind::Char => raw.get(1..raw.len().checked_sub(1)?).map(unescape),
         _ => None,
     }
 }
@@ -196,8 +199,11 @@ pub(crate) fn doc_before(parent: &Node, index: usize, text: &str) -> Arc<str> {
 fn block_doc(raw: &str) -> String {
     let inner = raw.strip_prefix("/**").unwrap_or(raw);
     let inner = inner.strip_suffix("*/").unwrap_or(inner);
-    let starred =
-        inner.lines().skip(1).filter(|it| !it.trim().is_empty()).all(|it| it.trim_start().starts_with('*'));
+    let starred = inner
+        .lines()
+        .skip(1)
+        .filter(|it| !it.trim().is_empty())
+        .all(|it| it.trim_start().starts_with('*'));
     let mut lines = inner.lines();
     let mut out = vec![lines.next().unwrap_or_default().trim().to_owned()];
     let rest: Vec<&str> = lines

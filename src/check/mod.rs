@@ -28,8 +28,9 @@ pub use model::{
     Checked, ConstInfo, FnInfo, MemberInfo, ModuleInfo, Outer, ParamInfo, Resolution, Setting,
     StaticPredictor, TestInfo,
 };
+pub(crate) use walk::is_item;
 
-use crate::diag::{Code, Diagnostic, Severity};
+use crate::diag::{Code, Diagnostic};
 use crate::schema::{Field, Signature, TypeTable};
 use crate::source::{SourceId, Span};
 use crate::syntax::{Node, Parse};
@@ -71,7 +72,9 @@ pub fn check(
     checker.walk_unit();
     checker.predictors();
     let mut diags = checker.diags;
-    diags.sort_by_key(|it| it.primary.as_ref().map_or((0, 0), |at| (at.span.start, at.span.end)));
+    diags.sort_by_key(|it| {
+        it.primary.as_ref().map_or((0, 0), |at| (at.span.start, at.span.end))
+    });
     diags.dedup();
     (checker.out, diags)
 }
@@ -203,11 +206,6 @@ impl Checker<'_> {
     /// Whether a module in sight gives this name a meaning after a dot.
     fn is_own_method(&self, name: &str) -> bool {
         self.out.has_member(name) || self.out.function(name).is_some()
-    }
-
-    /// Whether it was an error that made the text what it is.
-    fn is_clean(&self) -> bool {
-        self.diags.iter().all(|it| it.severity != Severity::Error)
     }
 }
 

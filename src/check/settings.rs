@@ -31,8 +31,11 @@ impl Checker<'_> {
             let span = name.span(self.source);
             let Some((_, ty)) = SETTINGS.iter().find(|it| it.0 == key) else {
                 let hint = did_you_mean(key, SETTINGS.iter().map(|it| it.0));
-                let told =
-                    self.tell(codes::UNKNOWN_SETTING, span, format!("there is no setting `{key}`"));
+                let told = self.tell(
+                    codes::UNKNOWN_SETTING,
+                    span,
+                    format!("there is no setting `{key}`"),
+                );
                 *told = told.clone().hint(hint);
                 continue;
             };
@@ -40,7 +43,8 @@ impl Checker<'_> {
             let Some(value) = literal::constant(node, self.text) else {
                 let message = format!("the setting `{key}` is not constant");
                 let told = self.tell(codes::SETTING_NOT_CONSTANT, at, message);
-                told.hints.push("write a literal: settings are read before anything runs".to_owned());
+                told.hints
+                    .push("write a literal: settings are read before anything runs".to_owned());
                 continue;
             };
             let fits = match (*ty, &value) {

@@ -104,9 +104,8 @@ impl<'a> Reader<'a> {
 
     fn word(&mut self) -> Option<&'a str> {
         let rest = self.rest();
-        let len = rest
-            .find(|it: char| !(it.is_alphanumeric() || it == '_'))
-            .unwrap_or(rest.len());
+        let len =
+            rest.find(|it: char| !(it.is_alphanumeric() || it == '_')).unwrap_or(rest.len());
         let word = &rest[..len];
         if word.is_empty() || word.starts_with(|it: char| it.is_ascii_digit()) {
             return None;
@@ -121,7 +120,8 @@ impl<'a> Reader<'a> {
         }
         self.broken = true;
         let rest = self.rest();
-        let found: String = rest.chars().take_while(|it| !it.is_whitespace()).take(20).collect();
+        let found: String =
+            rest.chars().take_while(|it| !it.is_whitespace()).take(20).collect();
         let message = if found.is_empty() {
             format!("expected {what}, but the text ends")
         } else {
@@ -228,7 +228,8 @@ impl<'a> Reader<'a> {
     fn primary(&mut self) -> Ty {
         let rest = self.rest();
         let start = self.at;
-        if rest.starts_with(['\'', '"']) || rest.starts_with(|it: char| it == '-' || it.is_ascii_digit())
+        if rest.starts_with(['\'', '"'])
+            || rest.starts_with(|it: char| it == '-' || it.is_ascii_digit())
         {
             let value = self.literal();
             let span = self.span(start);

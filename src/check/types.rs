@@ -37,7 +37,8 @@ impl<'a> Types<'a> {
         match node.kind {
             NodeKind::TypeName => self.name(node.text(text).trim(), node.span(source)),
             NodeKind::TypeGeneric => {
-                let args: Vec<Ty> = below.iter().map(|it| self.node(it, text, source)).collect();
+                let args: Vec<Ty> =
+                    below.iter().map(|it| self.node(it, text, source)).collect();
                 let name = node.token(TokenKind::Ident).map_or("", |it| it.text(text));
                 self.generic(name, args, node.span(source))
             }
@@ -186,7 +187,8 @@ impl<'a> Types<'a> {
             other => Some(format!("`{}` takes no bound", show(other))),
         };
         if let Some(message) = complaint {
-            let hint = "numbers, `str` (characters) and `list` (items) take bounds, such as `(1..=5)`";
+            let hint =
+                "numbers, `str` (characters) and `list` (items) take bounds, such as `(1..=5)`";
             self.diags.push(Diagnostic::new(codes::BAD_BOUND, span, message).hint(hint));
             return inner;
         }
@@ -201,8 +203,7 @@ fn empty(ty: &Ty, bound: Bound) -> bool {
         (Some(min), Some(max)) => min > max || (bound.max_excluded && min >= max),
         _ => false,
     };
-    let negative =
-        bound.max.is_some_and(|max| max < 0.0 || (bound.max_excluded && max <= 0.0));
+    let negative = bound.max.is_some_and(|max| max < 0.0 || (bound.max_excluded && max <= 0.0));
     crossed || (counted && negative)
 }
 

@@ -7,8 +7,8 @@ use crate::catalog;
 use crate::diag::did_you_mean;
 use crate::source::Span;
 use crate::syntax::ast::{
-    self, Assert, Closure, ConstItem, FieldDecl, FnItem, For, Let, MapEntry, Member, ModuleItem,
-    Param, SignatureItem, TestItem, Try,
+    self, Assert, Closure, ConstItem, FieldDecl, FnItem, For, Let, MapEntry, Member,
+    ModuleItem, Param, SignatureItem, TestItem, Try,
 };
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
 use std::collections::BTreeSet;
@@ -41,22 +41,22 @@ impl<'a> Checker<'a> {
         }
         self.context = Context::default();
         self.scopes = Scopes::default();
-        let locals: Frame =
-            self.locals
-                .iter()
-                .map(|name| (name.clone(), Binding::variable(self.prior_known(name))))
-                .collect();
+        let locals: Frame = self
+            .locals
+            .iter()
+            .map(|name| (name.clone(), Binding::variable(self.prior_known(name))))
+            .collect();
         self.scopes.push(locals);
         self.scopes.push(Frame::new());
         self.statements(tree);
-        self.out.main =
-            tree.nodes().any(|it| !is_item(it.kind) && it.kind != NodeKind::Error);
+        self.out.main = tree.nodes().any(|it| !is_item(it.kind) && it.kind != NodeKind::Error);
     }
 
     fn item_code(&mut self, node: &'a Node) {
         match node.kind {
             NodeKind::SignatureItem => {
-                let name = SignatureItem(node).name(self.text).map(|it| it.text(self.text).into());
+                let name =
+                    SignatureItem(node).name(self.text).map(|it| it.text(self.text).into());
                 self.contracts(node, name.unwrap_or_default());
             }
             NodeKind::ModuleItem => self.module_code(ModuleItem(node)),
@@ -182,7 +182,9 @@ impl<'a> Checker<'a> {
 
     fn statement(&mut self, node: &'a Node, last: bool) {
         match node.kind {
-            NodeKind::Let => self.let_statement(node, Let(node).name(self.text), Let(node).value()),
+            NodeKind::Let => {
+                self.let_statement(node, Let(node).name(self.text), Let(node).value())
+            }
             NodeKind::ConstItem => {
                 let item = ConstItem(node);
                 self.let_statement(node, item.name(self.text), item.value());
@@ -387,7 +389,9 @@ impl<'a> Checker<'a> {
     fn pattern(&mut self, node: &Node) {
         let range = |it: &Node| {
             it.kind == NodeKind::Binary
-                && it.tokens().any(|it| matches!(it.kind, TokenKind::DotDot | TokenKind::DotDotEq))
+                && it
+                    .tokens()
+                    .any(|it| matches!(it.kind, TokenKind::DotDot | TokenKind::DotDotEq))
         };
         let wild = node.text(self.text) == "_";
         let constant = |it: &Node| literal::constant(it, self.text).is_some();
@@ -422,7 +426,9 @@ impl<'a> Checker<'a> {
                     self.tell(codes::ARGUMENT_TWICE, key.span(self.source), message);
                 }
             }
-            if let Some(value) = entry.value().filter(|it| Some(it.start) != entry.key().map(|k| k.start)) {
+            if let Some(value) =
+                entry.value().filter(|it| Some(it.start) != entry.key().map(|k| k.start))
+            {
                 self.expr(value);
                 self.used(value);
             }
@@ -587,8 +593,7 @@ impl<'a> Checker<'a> {
 
     /// A name of an import, or of `global`.
     fn path(&mut self, node: &Node) {
-        let tokens: Vec<Token> =
-            node.tokens().filter(|it| ast::is_word(it.kind)).collect();
+        let tokens: Vec<Token> = node.tokens().filter(|it| ast::is_word(it.kind)).collect();
         let [alias, name] = tokens.as_slice() else { return };
         let resolution = self.path_resolution(alias.text(self.text), name.text(self.text));
         self.out.resolutions.insert(name.start, resolution);

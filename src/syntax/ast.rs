@@ -256,7 +256,9 @@ impl<'a> FnItem<'a> {
         let keyword = self.0.token(TokenKind::Fn)?;
         self.0
             .tokens()
-            .filter(|it| it.kind == TokenKind::Ident && it.start >= keyword.end && it.end <= list)
+            .filter(|it| {
+                it.kind == TokenKind::Ident && it.start >= keyword.end && it.end <= list
+            })
             .last()
     }
 

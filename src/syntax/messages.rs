@@ -69,8 +69,10 @@ pub(crate) fn unknown(text: &str, span: Span) -> Diagnostic {
             Diagnostic::new(OPEN_COMMENT, opening, "the comment that begins here never ends")
                 .hint("close it with `*/`")
         }
-        [b'"', ..] => Diagnostic::new(OPEN_STRING, span, "the string that begins here never ends")
-            .hint("close it with `\"`; a text of several lines stands in back-ticks"),
+        [b'"', ..] => {
+            Diagnostic::new(OPEN_STRING, span, "the string that begins here never ends")
+                .hint("close it with `\"`; a text of several lines stands in back-ticks")
+        }
         [b'`', ..] => Diagnostic::new(OPEN_STRING, span, "the template string never ends")
             .hint("close it with a back-tick, and each `${` with `}`"),
         [b'#', ..] if text.trim_start_matches('#').starts_with('"') => {
@@ -91,15 +93,20 @@ fn unknown_symbol(text: &str, span: Span) -> Diagnostic {
             .hint(instead);
     }
     let shown: String = text.chars().take(12).collect();
-    let diag =
-        Diagnostic::new(UNKNOWN_CHARACTER, span, format!("`{}` has no meaning here", shown.escape_debug()));
+    let diag = Diagnostic::new(
+        UNKNOWN_CHARACTER,
+        span,
+        format!("`{}` has no meaning here", shown.escape_debug()),
+    );
     if text.chars().all(char::is_whitespace) {
         diag.hint("this is an unusual kind of space; put an ordinary one")
     } else if text.chars().any(char::is_alphanumeric) {
         diag.hint("names are made of the letters a to z, digits and `_`; other letters stand in strings")
     } else {
         match text {
-            "\u{201c}" | "\u{201d}" | "\u{201e}" => diag.hint("strings stand in straight quotes: `\"`"),
+            "\u{201c}" | "\u{201d}" | "\u{201e}" => {
+                diag.hint("strings stand in straight quotes: `\"`")
+            }
             "@" => diag.hint("there are no decorators"),
             _ => diag,
         }

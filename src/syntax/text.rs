@@ -62,14 +62,15 @@ pub fn docs(parent: &Node, item: &Node, text: &str) -> Option<String> {
 fn doc_block(comment: &str) -> String {
     let inner = comment.trim_start_matches("/**").trim_end_matches("*/");
     let starred = inner.contains('\n')
-        && inner.lines().skip(1).all(|it| it.trim().is_empty() || it.trim_start().starts_with('*'));
+        && inner
+            .lines()
+            .skip(1)
+            .all(|it| it.trim().is_empty() || it.trim_start().starts_with('*'));
     if !starred {
         return dedent(inner);
     }
-    let unstarred: Vec<&str> = inner
-        .lines()
-        .map(|line| line.trim_start().strip_prefix('*').unwrap_or(line))
-        .collect();
+    let unstarred: Vec<&str> =
+        inner.lines().map(|line| line.trim_start().strip_prefix('*').unwrap_or(line)).collect();
     dedent(&unstarred.join("\n"))
 }
 
@@ -82,7 +83,11 @@ pub fn dedent(value: &str) -> String {
     let counted = lines.iter().skip(usize::from(inline)).filter(|it| !it.is_empty());
     let common = counted.map(indent).min().unwrap_or(0);
     let cut = |(index, line): (usize, &&str)| {
-        if index == 0 && inline { (*line).to_owned() } else { line.get(common..).unwrap_or("").to_owned() }
+        if index == 0 && inline {
+            (*line).to_owned()
+        } else {
+            line.get(common..).unwrap_or("").to_owned()
+        }
     };
     let cut: Vec<String> = lines.iter().enumerate().map(cut).collect();
     let first = cut.iter().position(|it| !it.is_empty()).unwrap_or(cut.len());
@@ -101,7 +106,8 @@ fn template_value(node: &Node, text: &str) -> Option<String> {
         return None;
     }
     let inner = node.token(TokenKind::TemplateText).map_or("", |it| it.text(text));
-    let inner = inner.strip_prefix("\r\n").or_else(|| inner.strip_prefix('\n')).unwrap_or(inner);
+    let inner =
+        inner.strip_prefix("\r\n").or_else(|| inner.strip_prefix('\n')).unwrap_or(inner);
     Some(inner.replace("``", "`").replace("\\${", "${").replace("\r\n", "\n"))
 }
 
@@ -120,7 +126,8 @@ pub fn unquote(token: Token, text: &str) -> Result<String, BadEscape> {
     let line_start = text[..token.start as usize].rfind('\n').map_or(0, |at| at + 1);
     let column = text[line_start..token.start as usize].chars().count() + 1;
     let quote = if token.kind == TokenKind::Char { '\'' } else { '"' };
-    Unquoter { chars: inner.char_indices().peekable(), quote, base: token.start + 1, column }.run()
+    Unquoter { chars: inner.char_indices().peekable(), quote, base: token.start + 1, column }
+        .run()
 }
 
 struct Unquoter<'t> {
@@ -195,7 +202,10 @@ impl Unquoter<'_> {
     fn bad(&mut self, at: usize) -> BadEscape {
         let offset = |at: usize| self.base + u32::try_from(at).unwrap_or(u32::MAX);
         let start = offset(at);
-        let end = self.chars.peek().map_or(start + 2, |(end, _)| self.base + u32::try_from(*end).unwrap_or(u32::MAX));
+        let end = self
+            .chars
+            .peek()
+            .map_or(start + 2, |(end, _)| self.base + u32::try_from(*end).unwrap_or(u32::MAX));
         BadEscape { start, end }
     }
 }
@@ -220,7 +230,9 @@ pub fn number(shown: &str) -> Option<Number> {
     };
     if let Some(radix) = radix {
         // Rhai reads all 64 bits: `0xffff_ffff_ffff_ffff` is -1.
-        return u64::from_str_radix(&plain[2..], radix).ok().map(|it| Number::Int(it.cast_signed()));
+        return u64::from_str_radix(&plain[2..], radix)
+            .ok()
+            .map(|it| Number::Int(it.cast_signed()));
     }
     let whole = plain.parse().ok().map(Number::Int);
     whole.or_else(|| plain.parse().ok().map(Number::Float))

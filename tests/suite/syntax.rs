@@ -39,7 +39,9 @@ fn the_program_of_the_design_is_understood() {
 
 #[test]
 fn all_programs_of_the_design_are_understood() {
-    let Ok(design) = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/design.md")) else {
+    let Ok(design) =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/design.md"))
+    else {
         return;
     };
     let blocks = design.split("```dsp\n").skip(1);

@@ -106,7 +106,12 @@ impl Parser<'_> {
         use TokenKind as T;
         let before = self.words[self.at - 1].token;
         let range = matches!(before.kind, T::DotDot | T::DotDotEq);
-        if range && matches!(self.kind(), T::RBracket | T::RParen | T::RBrace | T::Comma | T::Semi | T::FatArrow) {
+        if range
+            && matches!(
+                self.kind(),
+                T::RBracket | T::RParen | T::RBrace | T::Comma | T::Semi | T::FatArrow
+            )
+        {
             return;
         }
         if before.text(self.text) == "??"
@@ -192,7 +197,8 @@ impl Parser<'_> {
     fn member(&mut self, mark: Mark) {
         self.bump();
         if !is_word(self.kind()) {
-            let what = if self.at(TokenKind::Int) { "a name; elements are `x[0]`" } else { "a name" };
+            let what =
+                if self.at(TokenKind::Int) { "a name; elements are `x[0]`" } else { "a name" };
             self.error_expected(what);
             if self.at(TokenKind::Int) {
                 self.bump();
@@ -346,7 +352,9 @@ impl Parser<'_> {
     pub(super) fn primary(&mut self, mark: Mark) {
         use TokenKind as T;
         match self.kind() {
-            T::Int | T::Float | T::Char | T::Str | T::RawStr | T::True | T::False => self.literal(),
+            T::Int | T::Float | T::Char | T::Str | T::RawStr | T::True | T::False => {
+                self.literal()
+            }
             T::Backtick => self.template(),
             T::Ident | T::This => self.name_or_path(mark),
             T::LParen => self.paren(mark),
@@ -360,7 +368,9 @@ impl Parser<'_> {
             T::Loop => self.loop_expr(mark),
             T::Do => self.do_loop(mark),
             T::For => self.for_loop(mark),
-            T::Unknown if !matches!(self.word_text(0), "===" | "!==" | ":=") => self.open_literal(),
+            T::Unknown if !matches!(self.word_text(0), "===" | "!==" | ":=") => {
+                self.open_literal()
+            }
             T::FatArrow => self.error_expected_with("an expression", "closures are `|x| …`"),
             _ => self.error_expected("an expression"),
         }
@@ -414,7 +424,8 @@ impl Parser<'_> {
             let span = super::shift(self.place, bad.start, bad.end);
             let escape = &self.text[bad.start as usize..bad.end as usize];
             let message = format!("strings have no escape `{}`", escape.escape_debug());
-            let hint = "escapes are `\\n \\r \\t \\\\ \\\" \\x41 \\u20ac`; a backslash is `\\\\`";
+            let hint =
+                "escapes are `\\n \\r \\t \\\\ \\\" \\x41 \\u20ac`; a backslash is `\\\\`";
             self.error(span, messages::BAD_ESCAPE, message, hint);
         }
     }
@@ -519,7 +530,12 @@ impl Parser<'_> {
 
     fn foreign_match(&mut self, mark: Mark) {
         let hint = messages::foreign_word("match").unwrap_or_default();
-        self.error(self.here(), messages::OTHER_LANGUAGE, "expected `switch`, found `match`", hint);
+        self.error(
+            self.here(),
+            messages::OTHER_LANGUAGE,
+            "expected `switch`, found `match`",
+            hint,
+        );
         self.switch(mark);
     }
 

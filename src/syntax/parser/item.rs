@@ -84,7 +84,12 @@ impl Parser<'_> {
     pub(super) fn name(&mut self, what: &str) {
         if self.at(TokenKind::Ident) {
             if self.word_text(0) == "_" {
-                self.error(self.here(), messages::BAD_NAME, "`_` is no name", "name it `_unused`");
+                self.error(
+                    self.here(),
+                    messages::BAD_NAME,
+                    "`_` is no name",
+                    "name it `_unused`",
+                );
             }
             self.bump();
         } else if is_word(self.kind()) && !self.on_new_line() {
@@ -293,7 +298,12 @@ impl Parser<'_> {
     fn fn_item(&mut self, mark: Mark) {
         if !self.at(TokenKind::Fn) {
             let message = format!("expected `fn`, found {}", self.found());
-            self.error(self.here(), messages::OTHER_LANGUAGE, message, "functions begin with `fn`");
+            self.error(
+                self.here(),
+                messages::OTHER_LANGUAGE,
+                message,
+                "functions begin with `fn`",
+            );
         }
         self.bump();
         // Rhai's methods on a type: `fn int.double() { … }`.
@@ -375,7 +385,8 @@ impl Parser<'_> {
             self.expr();
         }
         self.close(mark, NodeKind::SettingEntry);
-        let ends = matches!(self.kind(), TokenKind::Comma | TokenKind::RBrace | TokenKind::Semi);
+        let ends =
+            matches!(self.kind(), TokenKind::Comma | TokenKind::RBrace | TokenKind::Semi);
         if !ends && !self.on_new_line() {
             self.error_expected("`,` or `}`");
             self.junk_line();

@@ -100,7 +100,9 @@ impl Parser<'_> {
         self.deeper(|parser| {
             use TokenKind as T;
             match parser.kind() {
-                T::If | T::Switch | T::While | T::Loop | T::For | T::LBrace => parser.block_like(),
+                T::If | T::Switch | T::While | T::Loop | T::For | T::LBrace => {
+                    parser.block_like()
+                }
                 _ => parser.simple_statement(Ending::Elsewhere),
             }
         });
@@ -181,7 +183,8 @@ impl Parser<'_> {
             return;
         }
         let behind = self.word_text(0);
-        let hint = messages::foreign_word(behind).or_else(|| self.hint_from_before()).unwrap_or("");
+        let hint =
+            messages::foreign_word(behind).or_else(|| self.hint_from_before()).unwrap_or("");
         if self.on_new_line() || self.at_statement_keyword() {
             let message = "missing `;` at the end of the statement";
             let hint = if hint.is_empty() || self.on_new_line() { "" } else { hint };
@@ -240,10 +243,15 @@ impl Parser<'_> {
     fn stray_keyword(&mut self) {
         let word = self.word_text(0);
         let (hint, message) = match word {
-            "elif" | "elseif" => ("write `else if`", format!("expected a statement, found `{word}`")),
+            "elif" | "elseif" => {
+                ("write `else if`", format!("expected a statement, found `{word}`"))
+            }
             "else" => ("", "`else` without an `if` before it".to_owned()),
             "catch" => ("", "`catch` without a `try` before it".to_owned()),
-            "case" => ("a case is a value and `=>`: `1 => …`", format!("expected a statement, found `{word}`")),
+            "case" => (
+                "a case is a value and `=>`: `1 => …`",
+                format!("expected a statement, found `{word}`"),
+            ),
             _ => ("", format!("expected a statement, found `{word}`")),
         };
         self.error(self.here(), messages::EXPECTED, message, hint);
@@ -277,7 +285,12 @@ impl Parser<'_> {
     fn let_binding(&mut self, mark: Mark, ending: Ending) {
         if !self.at(TokenKind::Let) {
             let message = format!("expected `let`, found {}", self.found());
-            self.error(self.here(), messages::OTHER_LANGUAGE, message, "variables begin with `let`");
+            self.error(
+                self.here(),
+                messages::OTHER_LANGUAGE,
+                message,
+                "variables begin with `let`",
+            );
         }
         self.bump();
         if self.at_text("mut") && self.nth(1) == TokenKind::Ident {
@@ -322,7 +335,12 @@ impl Parser<'_> {
     fn export(&mut self, mark: Mark) {
         if self.depth > 1 {
             let hint = "put it at the top level";
-            self.error(self.here(), messages::MISPLACED_ITEM, "`export` cannot stand in a block", hint);
+            self.error(
+                self.here(),
+                messages::MISPLACED_ITEM,
+                "`export` cannot stand in a block",
+                hint,
+            );
         }
         self.bump();
         match self.kind() {
@@ -428,7 +446,8 @@ impl Parser<'_> {
             let opened = self.bump();
             self.fresh(Self::assert_parts);
             self.expect_closer(TokenKind::RParen, opened, ")");
-        } else if self.at_text("!") && self.word(0).adjacent && self.nth(1) == TokenKind::LParen {
+        } else if self.at_text("!") && self.word(0).adjacent && self.nth(1) == TokenKind::LParen
+        {
             // `assert!(…)`: an habit from Rust, or a negation; the space decides.
             self.assert_macro();
         } else {

@@ -121,7 +121,8 @@ impl Parser<'_> {
         }
         self.description();
         self.close(mark, NodeKind::RecordField);
-        let ends = matches!(self.kind(), TokenKind::Comma | TokenKind::RBrace | TokenKind::Semi);
+        let ends =
+            matches!(self.kind(), TokenKind::Comma | TokenKind::RBrace | TokenKind::Semi);
         if !ends && !self.on_new_line() {
             self.error_expected("`,` or `}`");
             self.junk(|parser| {
@@ -139,7 +140,10 @@ impl Parser<'_> {
             self.bump();
             self.bound();
         } else {
-            self.error_expected_with("a range", "a bound is a range: `str(..=60)`, `int(1..=5)`");
+            self.error_expected_with(
+                "a range",
+                "a bound is a range: `str(..=60)`, `int(1..=5)`",
+            );
             self.junk(|parser| parser.at(TokenKind::Semi) || parser.on_new_line());
         }
         self.expect_closer(TokenKind::RParen, opened, ")");
@@ -171,17 +175,23 @@ impl Parser<'_> {
         let hint = match self.kind() {
             TokenKind::LBracket => "a list is written `list[str]`",
             TokenKind::HashBrace => "a record is written `{ name: str }`",
-            TokenKind::LParen => "there are no parentheses in types; name the part by `type N = …`",
+            TokenKind::LParen => {
+                "there are no parentheses in types; name the part by `type N = …`"
+            }
             _ => "types are `str`, `int`, `list[str]`, `\"yes\" | \"no\"`, `{ name: str }`, …",
         };
         let message = format!("expected a type, found {}", self.found());
         let span = if self.on_new_line() && self.at > 0 { self.before() } else { self.here() };
         self.error(span, messages::BAD_TYPE, message, hint);
-        if matches!(self.kind(), TokenKind::LBracket | TokenKind::HashBrace | TokenKind::LParen) {
+        if matches!(self.kind(), TokenKind::LBracket | TokenKind::HashBrace | TokenKind::LParen)
+        {
             let mark = self.open();
             self.bump();
             self.junk(|_| false);
-            if matches!(self.kind(), TokenKind::RBracket | TokenKind::RBrace | TokenKind::RParen) {
+            if matches!(
+                self.kind(),
+                TokenKind::RBracket | TokenKind::RBrace | TokenKind::RParen
+            ) {
                 self.bump();
             }
             self.close(mark, NodeKind::Error);
