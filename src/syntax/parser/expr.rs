@@ -322,9 +322,12 @@ impl Parser<'_> {
             if self.at(closer) || self.ends_list() {
                 return;
             }
-            self.error_expected(what);
+            let hint = self.hint_from_before().unwrap_or("");
+            self.error_expected_with(what, hint);
             if self.at == first || !self.at_expr() || self.on_new_line() && !self.at_element() {
-                self.junk(|parser| parser.at(TokenKind::Comma) || parser.ends_list());
+                self.junk(|parser| {
+                    parser.at(TokenKind::Comma) || parser.at(closer) || parser.ends_list()
+                });
                 if !self.eat(TokenKind::Comma) && self.at == first {
                     return;
                 }
@@ -456,9 +459,7 @@ impl Parser<'_> {
         let shown: String = shown.chars().chain(more.chars()).take(24).collect();
         self.error(self.here(), messages::BAD_NUMBER, format!("`{shown}` is no number"), "");
         if runs_on {
-            let mark = self.open();
-            self.bump();
-            self.close(mark, NodeKind::Error);
+            self.skip();
         }
     }
 
@@ -739,6 +740,9 @@ impl Parser<'_> {
         let mark = self.open();
         if self.word_text(0) == "_" {
             self.bump();
+        } else if self.at_foreign_case() {
+            self.foreign_case();
+            return;
         } else {
             self.patterns();
         }
@@ -773,6 +777,24 @@ impl Parser<'_> {
                 self.eat(TokenKind::Comma);
             }
         }
+    }
+
+    /// `case 1:` or `default:`, as in other languages.
+    fn at_foreign_case(&self) -> bool {
+        let next = self.nth(1);
+        match self.word_text(0) {
+            "case" => starts_expr(next) && next != TokenKind::Pipe,
+            "default" | "else" => next == TokenKind::Colon,
+            _ => false,
+        }
+    }
+
+    fn foreign_case(&mut self) {
+        let hint = "a case is a value and `=>`: `1 => …, _ => …`";
+        let message = format!("expected a value, found {}", self.found());
+        self.error(self.here(), messages::OTHER_LANGUAGE, message, hint);
+        let first = self.at;
+        self.junk(|parser| parser.at != first && parser.on_new_line());
     }
 
     // expr ("|" expr)*
@@ -840,6 +862,8 @@ impl Parser<'_> {
         self.bump();
         if self.at(TokenKind::LParen) {
             self.for_names();
+        } else if self.at(TokenKind::In) {
+            self.error_expected("the name of a variable");
         } else {
             self.name("the name of a variable");
             if self.at(TokenKind::Comma) {
@@ -850,6 +874,8 @@ impl Parser<'_> {
         }
         if self.expect(TokenKind::In, "`in`") {
             self.condition("what to go through");
+        } else {
+            self.junk(|parser| parser.at(TokenKind::LBrace) || parser.on_new_line());
         }
         self.with_loop(true, Self::block);
         self.close(mark, NodeKind::For);
@@ -862,6 +888,7 @@ impl Parser<'_> {
             self.error_expected_with("the name of a variable", hint);
             self.junk(|parser| parser.at(TokenKind::RParen));
             self.eat(TokenKind::RParen);
+            self.last_error = Some(self.at);
             return;
         }
         self.name("the name of a variable");

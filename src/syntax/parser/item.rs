@@ -98,7 +98,17 @@ impl Parser<'_> {
             self.bump();
         } else {
             self.error_expected(what);
+            if matches!(self.kind(), TokenKind::Int | TokenKind::Float | TokenKind::Str) {
+                self.skip();
+            }
         }
+    }
+
+    /// Takes the next word into an `Error` node.
+    pub(super) fn skip(&mut self) {
+        let mark = self.open();
+        self.bump();
+        self.close(mark, NodeKind::Error);
     }
 
     // "signature" Ident "{" (FieldDecl | Assert)* "}"
@@ -147,9 +157,7 @@ impl Parser<'_> {
         let first = self.at;
         self.junk(|parser| parser.at != first && parser.on_new_line());
         if self.at == first {
-            let mark = self.open();
-            self.bump();
-            self.close(mark, NodeKind::Error);
+            self.skip();
         }
     }
 
@@ -174,7 +182,7 @@ impl Parser<'_> {
         self.field_type();
         if self.eat(TokenKind::Eq) {
             // Above `in`, which begins the next field.
-            self.unary();
+            self.deeper(Self::unary);
         }
         self.description();
         self.close(mark, NodeKind::FieldDecl);
@@ -201,7 +209,11 @@ impl Parser<'_> {
     /// The type of a field, where a forgotten colon is likely.
     fn field_type(&mut self) {
         if self.eat(TokenKind::Colon) {
-            self.type_union();
+            if self.at_direction() && self.on_new_line() {
+                self.no_type();
+            } else {
+                self.type_union();
+            }
         } else if self.at(TokenKind::Ident) && !self.on_new_line() && !self.at_direction() {
             self.error_expected_with("`:` before the type", "");
             self.type_union();

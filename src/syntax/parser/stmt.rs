@@ -48,14 +48,27 @@ impl Parser<'_> {
     }
 
     fn no_block(&mut self) {
+        if self.brace_in_open_string() {
+            let mark = self.open();
+            self.fresh(Self::statements_until_brace);
+            self.eat(TokenKind::RBrace);
+            self.close(mark, NodeKind::Block);
+            return;
+        }
         if !self.at(TokenKind::Colon) {
             self.error_expected("`{`");
             return;
         }
         self.error_expected_with("`{`", "blocks stand in braces: `{ … }`");
-        let mark = self.open();
-        self.bump();
-        self.close(mark, NodeKind::Error);
+        self.skip();
+    }
+
+    /// Whether a string that does not end has the block's brace in it.
+    fn brace_in_open_string(&self) -> bool {
+        let Some(before) = self.at.checked_sub(1).map(|it| self.words[it].token) else {
+            return false;
+        };
+        before.kind == TokenKind::Unknown && before.text(self.text).trim_end().ends_with('{')
     }
 
     fn misplaced_item(&mut self, item: Item) {
@@ -205,7 +218,7 @@ impl Parser<'_> {
     }
 
     /// What the word before a surprise says about it.
-    fn hint_from_before(&self) -> Option<&'static str> {
+    pub(super) fn hint_from_before(&self) -> Option<&'static str> {
         let before = self.words[self.at.checked_sub(1)?].token.text(self.text);
         let string = matches!(self.kind(), TokenKind::Str | TokenKind::Backtick);
         if string && self.word(0).adjacent && matches!(before, "f" | "r" | "b" | "u") {
@@ -296,9 +309,7 @@ impl Parser<'_> {
         if self.at_text("mut") && self.nth(1) == TokenKind::Ident {
             let hint = messages::foreign_word("mut").unwrap_or_default();
             self.error(self.here(), messages::OTHER_LANGUAGE, "there is no `mut`", hint);
-            let error = self.open();
-            self.bump();
-            self.close(error, NodeKind::Error);
+            self.skip();
         }
         self.name("the name of a variable");
         self.no_type_here();
@@ -478,9 +489,7 @@ impl Parser<'_> {
     fn assert_macro(&mut self) {
         let hint = "write `assert c, \"why\";`, and with a space `assert !(c)`";
         self.error(self.here(), messages::OTHER_LANGUAGE, "`assert` is no macro", hint);
-        let mark = self.open();
-        self.bump();
-        self.close(mark, NodeKind::Error);
+        self.skip();
         let opened = self.bump();
         self.fresh(Self::assert_parts);
         self.expect_closer(TokenKind::RParen, opened, ")");

@@ -171,7 +171,7 @@ impl Parser<'_> {
         }
     }
 
-    fn no_type(&mut self) {
+    pub(super) fn no_type(&mut self) {
         let hint = match self.kind() {
             TokenKind::LBracket => "a list is written `list[str]`",
             TokenKind::HashBrace => "a record is written `{ name: str }`",
