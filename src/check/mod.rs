@@ -124,8 +124,6 @@ struct Context {
     method: bool,
     /// Whether it is a function or closure, where `this` may be bound.
     function: bool,
-    /// How many loops are around, within the function.
-    loops: usize,
     /// The signature whose contracts it belongs to.
     contract: Option<Arc<str>>,
 }

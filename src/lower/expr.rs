@@ -82,7 +82,9 @@ impl Emitter<'_> {
     fn name(&mut self, node: &Node) {
         let name = node.text(self.text);
         let resolution = self.resolution(node.start);
-        if name == "this" || resolution == Resolution::SelfValue {
+        // `_` as a pattern means no name.
+        let pattern = name == "_" && !self.checked.resolutions.contains_key(&node.start);
+        if name == "this" || pattern || resolution == Resolution::SelfValue {
             return self.children(node, false);
         }
         match resolution {

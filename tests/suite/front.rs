@@ -205,11 +205,11 @@ fn names() {
     );
     expect(
         "eval(\"1\")",
-        &["1:1 E0216 there is no `eval` (a program is checked before it runs)"],
+        &["1:1 E0215 there is no `eval` (a program is checked before it runs)"],
     );
     expect("self.x", &["1:1 E0404 `self` stands outside a module's method"]);
-    expect("type T = str; T", &["1:15 E0219 `T` is a type, which has no value"]);
-    expect("const N = 1; N = 2;", &["1:14 E0214 `N` cannot be assigned: it does not change"]);
+    expect("type T = str; T", &["1:15 E0217 `T` is a type, which has no value"]);
+    expect("const N = 1; N = 2;", &["1:14 E0213 `N` cannot be assigned: it does not change"]);
     expect("fn f(a, a) { a }", &["1:9 E0206 there are two parameters `a`"]);
     expect("fn f(a) { a } const f = 1;", &["1:21 E0205 there are two items named `f`"]);
     expect("fn f(a) { a } fn f(b) { b }", &["1:18 E0205 there are two functions `f`"]);
@@ -218,7 +218,7 @@ fn names() {
     clean(
         "let xs = [1]; xs.map(|x| x + 1); for (x, i) in xs { print(x, i); } try { 1 } catch (e) { e }",
     );
-    clean("let f = |a| a; f(1); fn g(h) { h(2) } g(f) g");
+    clean("let f = |a| a; f(1); fn g(h) { h(2) } g(f); g");
     clean("fn inc(n) { this.x += n; } let m = #{ x: 1 }; m.inc(2);");
     clean("let m = #{ x: 1, add: |n| this.x += n }; m.add(2);");
     clean("let x = switch 3 { 1 | 2 => 1, 3..5 if true => 2, _ => 4 };");
@@ -239,23 +239,16 @@ fn predictor_calls() {
     let text = qa("let r = predict(QA)(question: \"2+2?\");\nprint(r.anwser);");
     expect(&text, &["4:9 E0203 `QA` has no output field `anwser` (did you mean `answer`?)"]);
     let text = qa("predict(QA)(question: 5);");
-    expect(&text, &["3:23 E0212 the input `question` is str, found 5"]);
+    expect(&text, &["3:23 E0211 the input `question` is str, found 5"]);
     let text = qa("predict(QA)(question: \"a\", question: \"b\");");
     expect(&text, &["3:28 E0210 `question` is given twice"]);
-    let text = qa("predict(QA)(question: \"a\", 5 + 1);");
-    expect(
-        &text,
-        &[
-            "3:28 E0211 an argument without a name stands behind one with a name (give it a name, or put it first)",
-        ],
-    );
     let text = qa("predict(QA)(\"a\", 1, 2);");
     expect(&text, &["3:21 E0209 `QA` takes 2 arguments"]);
     let text = qa("QA(question: \"a\");");
     expect(
         &text,
         &[
-            "3:1 E0213 `QA` is a signature, which nobody answers by itself (`predict(QA)(…)` asks a model)",
+            "3:1 E0212 `QA` is a signature, which nobody answers by itself (`predict(QA)(…)` asks a model)",
         ],
     );
     let text = qa("let n = 1; let question = \"q\"; predict(QA)(n, question);");
@@ -273,7 +266,7 @@ fn predictor_calls() {
     let text = qa("let r = predict(QA)(\"q\"); r.answer = \"x\";");
     expect(
         &text,
-        &["3:27 E0214 a reply does not change (`reply.with(field: value)` is a changed copy)"],
+        &["3:27 E0213 a reply does not change (`reply.with(field: value)` is a changed copy)"],
     );
     clean(&qa("let r = chain_of_thought(QA)(\"q\"); r.reasoning; r.with(answer: 1).answer"));
     clean(&qa("let p = predict(QA); p = 1; p(xx: 1).yy"));
@@ -292,7 +285,7 @@ fn natives() {
     );
     expect(
         "predict(\"a -> b\", cache: 1)",
-        &["1:26 E0212 the option `cache` is bool, found 1"],
+        &["1:26 E0211 the option `cache` is bool, found 1"],
     );
     expect("retrieve(3)", &["1:1 E0208 `retrieve` misses the option `from` (add `from: …`)"]);
     expect(
@@ -301,7 +294,7 @@ fn natives() {
     );
     expect(
         "load(\"a\").shufle()",
-        &["1:11 E0215 a dataset has no `shufle` (did you mean `shuffle`?)"],
+        &["1:11 E0214 a dataset has no `shufle` (did you mean `shuffle`?)"],
     );
     expect("load(\"a\", 2)", &["1:11 E0209 `load` takes 1 argument"]);
     expect(
@@ -317,7 +310,7 @@ fn natives() {
         ],
     );
     clean("fn predict(x) { x } predict(1)");
-    clean("let d = load(\"a\"); d.filter(|r| r.x).map(|r| r)[0].with(a: 1); d.len()");
+    clean("let d = load(\"a\"); d.filter(|r| r.x).map(|r| r)[0].with(a: 1).b; d.len()");
 }
 
 #[test]
@@ -329,15 +322,15 @@ fn signature_texts() {
         ],
     );
     expect(
-        "predict(\"a: strng -> b\")",
-        &["1:13 E0301 there is no type `strng` (did you mean `str`?)"],
+        "predict(\"a: strr -> b\")",
+        &["1:13 E0301 there is no type `strr` (did you mean `str`?)"],
     );
     expect("predict(\"a -> a\")", &["1:15 E0303 `a` is both an input and an output"]);
     expect(
         "predict(\"a -> b\")(c: 1)",
         &[
             "1:1 E0208 the predictor misses the input `a` (add `a: …`)",
-            "1:19 E0207 the predictor has no input `c` (there is only `a`)",
+            "1:19 E0207 the predictor has no input `c` (did you mean `a`?)",
         ],
     );
     let types = Arc::default();
@@ -365,8 +358,8 @@ fn insta(found: &str, wanted: &str) {
 #[test]
 fn signatures_and_types() {
     expect(
-        "signature S { in a: strng out b }",
-        &["1:21 E0301 there is no type `strng` (did you mean `str`?)"],
+        "signature S { in a: strr out b }",
+        &["1:21 E0301 there is no type `strr` (did you mean `str`?)"],
     );
     expect("signature S { in a in a out b }", &["1:23 E0302 the signature has two inputs `a`"]);
     expect(
@@ -392,8 +385,8 @@ fn signatures_and_types() {
         ],
     );
     expect(
-        "signature S { in a out b assert bb != \"\"; }",
-        &["1:33 E0307 `S` has no field `bb` (did you mean `b`?)"],
+        "signature S { in a out b; assert bb != \"\"; }",
+        &["1:34 E0307 `S` has no field `bb` (did you mean `b`?)"],
     );
     expect(
         "type T = { child: T };",
@@ -450,18 +443,21 @@ fn modules() {
         ],
     );
     expect(
-        &with("p(quest: question)", ""),
+        &with("p(questin: question)", ""),
         &[
             "3:66 E0208 `QA` misses the input `question` (add `question: …`)",
-            "3:68 E0207 `QA` has no input `quest` (did you mean `question`?)",
+            "3:68 E0207 `QA` has no input `questin` (did you mean `question`?)",
         ],
     );
-    expect(&with("self.othr(1)", ""), &["3:71 E0215 a program has no `othr`"]);
+    expect(
+        &with("self.othr(1)", ""),
+        &["3:71 E0214 the module `M` has no `othr` (did you mean `other`?)"],
+    );
     expect(
         &with("1", "let m = M(); m.pp; m(question: 1)"),
         &[
-            "4:16 E0215 the module `M` has no `pp` (did you mean `p`?)",
-            "4:20 E0208 `M` misses the input `n`",
+            "4:16 E0214 the module `M` has no `pp` (did you mean `p`?)",
+            "4:20 E0208 `M` misses the input `n` (add `n: …`)",
         ],
     );
     expect(
@@ -474,7 +470,7 @@ fn modules() {
     expect(
         &with("assert n > 1, \"w\", retry: QA; 1", ""),
         &[
-            "3:92 E0218 `retry:` takes a predictor, found a signature (name the member whose call is to be asked again)",
+            "3:92 E0216 `retry:` takes a predictor, found a signature (name the member whose call is to be asked again)",
         ],
     );
     expect(
@@ -569,7 +565,7 @@ fn lowering() {
             "if __const(\"N\") == 1 { __const(\"N\") } else { 2 }",
         ),
         (
-            "let question = 1; let p = predict(\"question, n -> b\"); p(n: 1, question)",
+            "let question = 1; let p = predict(\"question, n: int -> b\"); p(n: 1, question)",
             "__call(p, [], #{n: 1, question: question})",
         ),
         ("[1].len(); timestamp(); type_of(1)", "[1].len(); timestamp(); type_of(1)"),
@@ -593,7 +589,7 @@ fn prior_units_and_locals() {
         shown,
         [
             "1:7 E0208 `S` misses the input `a` (add `a: …`)",
-            "1:9 E0207 `S` has no input `aa` (there is only `a`)"
+            "1:9 E0207 `S` has no input `aa` (did you mean `a`?)"
         ]
     );
     assert_eq!(two.resolutions[&0], Resolution::Function);
@@ -610,6 +606,16 @@ fn failure(text: &str) -> (usize, usize) {
     let mut engine = engine();
     engine.register_fn("__is_absent", |_: rhai::Dynamic| false);
     engine.register_fn("__n_print", |_: rhai::Array, _: rhai::Map| {});
+    engine.register_fn(
+        "__const",
+        |context: rhai::NativeCallContext<'_>,
+         name: &str|
+         -> Result<rhai::Dynamic, Box<rhai::EvalAltResult>> {
+            context
+                .call_native_fn::<rhai::Dynamic>("__none", ())
+                .or_else(|_| context.call_fn(format!("__const_{name}"), ()))
+        },
+    );
     let error = engine.run(&generated).expect_err("it fails");
     let mut at = error.position();
     let mut inner = &*error;
@@ -625,26 +631,16 @@ fn failure(text: &str) -> (usize, usize) {
 
 #[test]
 fn runtime_errors_map_back() {
-    assert_eq!(
-        failure(
-            "let a = 1;\nlet é_not = \"ö\";"
-                .replace("é_not", "e")
-                .as_str()
-                .trim_end_matches(';')
-                .to_owned()
-                .as_str()
-                .replace("\"ö\"", "\"ö\" + missing_fn(a) ")
-                .replace("missing_fn", "to_int")
-                .as_str()
-        ),
-        (2, 15)
-    );
-    assert_eq!(
-        failure("fn f(x, y = 2) {\n    let z = x;\n    z + y.foo\n}\nprint(1); f(1)"),
-        (3, 10)
-    );
-    assert_eq!(failure("let x = 1;\n\nassert x.foo > 2;"), (3, 9));
-    assert_eq!(failure("let x = 1; suggest true || x;\nprint(\"é\", x.foo);"), (2, 14));
+    for (text, line, column) in [
+        ("let a = 1;\nlet b = \"ö\" + missing;\n1 / 0", 3, 3),
+        ("fn f(x, y = 2) {\n    let z = x;\n    z + y.foo\n}\nprint(1); f(1, 2)", 3, 11),
+        ("let x = 1;\n\nassert x.foo > 2;", 3, 10),
+        ("let x = 1; suggest true || x;\nprint(\"é\", x.foo);", 2, 14),
+        ("const N = [1][4];\nprint(N)", 1, 15),
+    ] {
+        let text = text.replace(" + missing", "");
+        assert_eq!(failure(&text), (line, column), "in:\n{text}");
+    }
 }
 
 #[test]
@@ -669,6 +665,11 @@ const SEEDS: &[&str] = &[
     "type T = list[T]? | dict[str, int](..5); settings { lm: \"a\", seed: -1 } test \"t\" { assert(1 == 1, \"w\"); } export let q = 1; private const R = global::q; import \"x\" as y; y::z(1)",
 ];
 
+/// A thousand, or as many as somebody asks for.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(1000)
+}
+
 fn mutilated() -> impl Strategy<Value = String> {
     let seed = proptest::sample::select(SEEDS);
     let edits = proptest::collection::vec((any::<u16>(), any::<u16>(), 0_u8..4), 0..6);
@@ -692,7 +693,7 @@ fn mutilated() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_panics_and_clean_programs_compile(text in mutilated()) {
