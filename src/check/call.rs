@@ -121,12 +121,6 @@ impl<'a> Checker<'a> {
         for argument in args {
             self.expr(argument.value());
             self.used(argument.value());
-            if let Argument::Misplaced(node) = argument {
-                let message = "an argument without a name stands behind one with a name";
-                let told =
-                    self.tell(codes::POSITIONAL_AFTER_NAMED, node.span(self.source), message);
-                told.hints.push("give it a name, or put it first".to_owned());
-            }
         }
     }
 
@@ -403,15 +397,15 @@ impl<'a> Checker<'a> {
                     let what = predictor_name(&it, None);
                     self.predictor_call(node, what, &it.signature, args);
                 }
-                _ => self.object_method(node, "Predictor", name, args),
+                _ => self.object_method(node, "Predictor", None, name, args),
             },
             Known::Reply(it) => {
                 if !reply_fields(&it).contains(&word) {
-                    self.object_method(node, "Reply", name, args);
+                    self.object_method(node, "Reply", None, name, args);
                 }
             }
-            Known::Signature(_) => self.object_method(node, "Signature", name, args),
-            Known::Object(it) => self.object_method(node, it.name, name, args),
+            Known::Signature(_) => self.object_method(node, "Signature", None, name, args),
+            Known::Object(it) => self.object_method(node, it.name, None, name, args),
             Known::Nothing => {}
         }
     }
@@ -436,7 +430,7 @@ impl<'a> Checker<'a> {
             Some(Known::Instance(inner)) => self.instance_call(node, &inner, "forward", args),
             Some(_) => {}
             None if word == "call" => self.instance_call(node, module, "forward", args),
-            None => self.object_method(node, "Program", name, args),
+            None => self.object_method(node, "Program", Some(module), name, args),
         }
     }
 
@@ -444,6 +438,7 @@ impl<'a> Checker<'a> {
         &mut self,
         node: &'a Node,
         object: &str,
+        module: Option<&str>,
         name: Token,
         args: &[Argument<'a>],
     ) {
@@ -464,7 +459,7 @@ impl<'a> Checker<'a> {
         if general || (object.open && catalog::is_rhai_method(word)) {
             return;
         }
-        self.unknown_member(object, None, name);
+        self.unknown_member(object, module, name);
     }
 
     /// Checks the name behind a dot.

@@ -28,16 +28,13 @@ codes! {
     MISSING_ARGUMENT = "E0208", "missing argument";
     TOO_MANY_ARGUMENTS = "E0209", "too many arguments";
     ARGUMENT_TWICE = "E0210", "an argument given twice";
-    POSITIONAL_AFTER_NAMED = "E0211", "an argument without a name after one with a name";
-    ARGUMENT_TYPE = "E0212", "an argument of the wrong type";
-    NOT_CALLABLE = "E0213", "a call of something that cannot be called";
-    ASSIGNED_CONST = "E0214", "an assignment to something that does not change";
-    UNKNOWN_MEMBER = "E0215", "unknown field, member or method";
-    NO_EVAL = "E0216", "`eval`";
-    CASE_NOT_LITERAL = "E0217", "a case that is not a literal";
-    RETRY_NOT_PREDICTOR = "E0218", "`retry:` without a predictor";
-    NOT_A_VALUE = "E0219", "a name that has no value";
-    OUTSIDE_LOOP = "E0220", "`break` or `continue` outside a loop";
+    ARGUMENT_TYPE = "E0211", "an argument of the wrong type";
+    NOT_CALLABLE = "E0212", "a call of something that cannot be called";
+    ASSIGNED_CONST = "E0213", "an assignment to something that does not change";
+    UNKNOWN_MEMBER = "E0214", "unknown field, member or method";
+    NO_EVAL = "E0215", "`eval`";
+    RETRY_NOT_PREDICTOR = "E0216", "`retry:` without a predictor";
+    NOT_A_VALUE = "E0217", "a name that has no value";
 
     UNKNOWN_TYPE = "E0301", "unknown type";
     DUPLICATE_FIELD = "E0302", "two fields of one name";

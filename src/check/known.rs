@@ -181,7 +181,12 @@ impl<'a> Checker<'a> {
     }
 
     /// The places of the text of a string literal; the whole literal where it has escapes.
-    fn place_inside(&self, start: u32, end: u32, value: &str) -> impl Fn(usize, usize) -> Span {
+    fn place_inside(
+        &self,
+        start: u32,
+        end: u32,
+        value: &str,
+    ) -> impl Fn(usize, usize) -> Span + use<'a> {
         let raw = &self.text[start as usize..end as usize];
         let source = self.source;
         let before = raw.find(value).filter(|_| !value.is_empty());

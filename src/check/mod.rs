@@ -28,8 +28,9 @@ pub use model::{
     Checked, ConstInfo, FnInfo, MemberInfo, ModuleInfo, Outer, ParamInfo, Resolution, Setting,
     StaticPredictor, TestInfo,
 };
+pub(crate) use walk::is_item;
 
-use crate::diag::{Code, Diagnostic, Severity};
+use crate::diag::{Code, Diagnostic};
 use crate::schema::{Field, Signature, TypeTable};
 use crate::source::{SourceId, Span};
 use crate::syntax::{Node, Parse};
@@ -123,8 +124,6 @@ struct Context {
     method: bool,
     /// Whether it is a function or closure, where `this` may be bound.
     function: bool,
-    /// How many loops are around, within the function.
-    loops: usize,
     /// The signature whose contracts it belongs to.
     contract: Option<Arc<str>>,
 }
@@ -205,11 +204,6 @@ impl Checker<'_> {
     /// Whether a module in sight gives this name a meaning after a dot.
     fn is_own_method(&self, name: &str) -> bool {
         self.out.has_member(name) || self.out.function(name).is_some()
-    }
-
-    /// Whether it was an error that made the text what it is.
-    fn is_clean(&self) -> bool {
-        self.diags.iter().all(|it| it.severity != Severity::Error)
     }
 }
 

@@ -68,7 +68,15 @@ pub fn inline_contracts(source: SourceId, offset: u32) -> String {
     format!("__contracts_inline_{}_{offset}", source.0)
 }
 
-/// The name of a variable, parameter or function of the user's in the generated text.
+/// The name of a variable, parameter or function of the user's in the generated text: another
+/// one where Rhai refuses the word, or wants a letter in front (`_`, `_1`).
 pub fn variable(name: &str) -> String {
-    if crate::catalog::is_reserved(name) { format!("{name}_") } else { name.to_owned() }
+    let letter = name.trim_start_matches('_').starts_with(|it: char| it.is_ascii_alphabetic());
+    if !letter {
+        format!("v{name}")
+    } else if crate::catalog::is_reserved(name) {
+        format!("{name}_")
+    } else {
+        name.to_owned()
+    }
 }

@@ -151,7 +151,6 @@ impl<'a> Checker<'a> {
         }
         let outside = self.context.clone();
         self.context.function = true;
-        self.context.loops = 0;
         if let Some(body) = item.body() {
             self.block(body);
         }
@@ -163,12 +162,6 @@ impl<'a> Checker<'a> {
         self.scopes.push(Frame::new());
         self.statements(node);
         self.scopes.pop();
-    }
-
-    fn looped(&mut self, node: &'a Node) {
-        self.context.loops += 1;
-        self.block(node);
-        self.context.loops -= 1;
     }
 
     fn statements(&mut self, node: &'a Node) {
@@ -195,14 +188,6 @@ impl<'a> Checker<'a> {
                     self.expr(value);
                     self.used(value);
                 }
-            }
-            NodeKind::Break | NodeKind::Continue => {
-                if self.context.loops == 0 {
-                    let word = node.tokens().next().map_or("", |it| it.text(self.text));
-                    let message = format!("`{word}` stands outside a loop");
-                    self.tell(codes::OUTSIDE_LOOP, self.span(node), message);
-                }
-                self.below(node);
             }
             NodeKind::Try => self.try_statement(Try(node)),
             NodeKind::Assert => self.assertion(Assert(node)),
@@ -305,7 +290,6 @@ impl<'a> Checker<'a> {
             NodeKind::Block => self.block(node),
             NodeKind::Template => self.block(node),
             NodeKind::For => self.for_loop(For(node)),
-            NodeKind::While | NodeKind::Loop | NodeKind::DoWhile => self.any_loop(node),
             NodeKind::Switch => self.switch(node),
             NodeKind::Map => self.map(node),
             NodeKind::Binary => {
@@ -322,15 +306,6 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn any_loop(&mut self, node: &'a Node) {
-        for part in ast::exprs(node) {
-            match part.kind {
-                NodeKind::Block => self.looped(part),
-                _ => self.expr(part),
-            }
-        }
-    }
-
     fn for_loop(&mut self, node: For<'a>) {
         if let Some(iterable) = node.iterable() {
             self.expr(iterable);
@@ -341,7 +316,7 @@ impl<'a> Checker<'a> {
             self.scopes.declare(name.text(self.text), Binding::local());
         }
         if let Some(body) = node.body() {
-            self.looped(body);
+            self.block(body);
         }
         self.scopes.pop();
     }
@@ -358,7 +333,6 @@ impl<'a> Checker<'a> {
         self.scopes.push(frame);
         let outside = self.context.clone();
         self.context.function = true;
-        self.context.loops = 0;
         if let Some(body) = node.body() {
             self.expr(body);
         }
@@ -374,45 +348,13 @@ impl<'a> Checker<'a> {
         for case in node.nodes().filter(|it| it.kind == NodeKind::SwitchCase) {
             let arrow = case.token(TokenKind::FatArrow).map_or(u32::MAX, |it| it.start);
             for part in case.nodes() {
+                // Patterns are literals, which the parser sees to.
                 if part.kind == NodeKind::SwitchGuard {
                     self.below(part);
                 } else if part.start > arrow {
                     self.statement(part, true);
-                } else {
-                    self.pattern(part);
                 }
             }
-        }
-    }
-
-    /// A pattern of a `switch`: Rhai compares with literals and ranges only.
-    fn pattern(&mut self, node: &Node) {
-        let range = |it: &Node| {
-            it.kind == NodeKind::Binary
-                && it
-                    .tokens()
-                    .any(|it| matches!(it.kind, TokenKind::DotDot | TokenKind::DotDotEq))
-        };
-        let wild = node.text(self.text) == "_";
-        let constant = |it: &Node| literal::constant(it, self.text).is_some();
-        let either = |it: &Node| {
-            it.kind == NodeKind::Binary && it.tokens().any(|it| it.kind == TokenKind::Pipe)
-        };
-        if either(node) {
-            for side in ast::exprs(node) {
-                self.pattern(side);
-            }
-        } else if !(wild
-            || constant(node)
-            || node.kind == NodeKind::Error
-            || (range(node) && ast::exprs(node).all(constant)))
-        {
-            let told = self.tell(
-                codes::CASE_NOT_LITERAL,
-                self.span(node),
-                "a case of a `switch` is a literal or a range",
-            );
-            told.hints.push("write the comparison as a guard: `_ if x == y => …`".to_owned());
         }
     }
 
@@ -549,17 +491,22 @@ impl<'a> Checker<'a> {
             told.hints.push(format!("make it `const {name} = …;`, or pass it as an argument"));
             return;
         }
-        let hint = did_you_mean(name, self.names_in_sight());
         if let Some(signature) = self.context.contract.clone() {
             let owner = match &*signature {
                 "" => "the signature".to_owned(),
                 name => format!("`{name}`"),
             };
             let message = format!("{owner} has no field `{name}`");
+            let hint = did_you_mean(name, self.scopes.names());
             let told = self.tell(codes::CONTRACT_NAME, span, message);
             *told = told.clone().hint(hint);
             return;
         }
+        // Any two short names are near each other.
+        let hint = match name.len() {
+            0..3 => String::new(),
+            _ => did_you_mean(name, self.names_in_sight()),
+        };
         let later = self.out.lets.iter().any(|it| &**it == name);
         let told = self.tell(codes::UNKNOWN_NAME, span, format!("there is no `{name}` here"));
         *told = told.clone().hint(if later {

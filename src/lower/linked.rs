@@ -3,9 +3,11 @@
 use crate::source::SourceId;
 
 /// The most lines of generated text; Rhai's positions have 16 bits.
-pub const MAX_LINES: usize = 60_000;
+pub(super) const MAX_LINES: usize = 60_000;
 /// The column behind which a line of generated text is broken.
-pub(crate) const MAX_COLUMN: usize = 30_000;
+pub(super) const MAX_COLUMN: usize = 30_000;
+/// The last column that Rhai can count, with some room.
+const MAX_WIDTH: usize = 60_000;
 
 /// Text copied from a source.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +28,7 @@ pub struct Linked {
     pieces: Vec<Piece>,
     /// The first byte of each line but the first.
     lines: Vec<usize>,
+    overlong: Option<usize>,
 }
 
 impl Linked {
@@ -65,6 +68,19 @@ impl Linked {
         Some((piece.source, piece.from + within))
     }
 
+    /// A place whose column Rhai cannot count: the text of a template cannot be broken.
+    pub(super) fn overlong(&self) -> Option<usize> {
+        self.overlong
+    }
+
+    /// Takes back what was appended behind `len`.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.text.truncate(len);
+        self.pieces.retain(|piece| piece.at < len);
+        self.lines.retain(|line| *line <= len);
+        self.overlong = None;
+    }
+
     /// The column of the next character, counted in bytes from 0.
     pub(crate) fn column(&self) -> usize {
         self.text.len() - self.lines.last().copied().unwrap_or(0)
@@ -99,6 +115,9 @@ impl Linked {
 
     fn append(&mut self, text: &str) {
         let base = self.text.len();
+        if self.column() > MAX_WIDTH {
+            self.overlong.get_or_insert(base);
+        }
         self.lines.extend(text.match_indices('\n').map(|(at, _)| base + at + 1));
         self.text.push_str(text);
     }

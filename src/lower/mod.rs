@@ -2,27 +2,120 @@
 //!
 //! The user's text is copied piece by piece, and what is ours is written around it; [`Linked`]
 //! remembers where each piece came from. All units of a program go into one text, whose lines
-//! Rhai counts.
+//! Rhai counts. Functions come first, then main's statements in their order.
+//!
+//! `item` writes declarations, `expr` and `call` expressions, `assertion` contracts. The names
+//! of what is written around the user's text are those of [`names`].
 
+mod assertion;
+mod call;
+mod expr;
+mod item;
 mod linked;
-pub use crate::check::names;
 
+pub use crate::check::names;
 pub use linked::Linked;
 
 use crate::check::Checked;
+use crate::check::codes::TOO_LONG;
 use crate::diag::Diagnostic;
+use crate::source::{SourceId, Span};
+use crate::syntax::{Node, Token};
 use std::ops::Range;
 
-/// Appends a unit to the program and returns the range of its generated text.
+/// Appends a unit to the program and returns the range of its generated text, which begins at
+/// the beginning of a line and ends with a line end.
 ///
 /// # Errors
 ///
 /// Returns a diagnostic when the program grows beyond what Rhai can count.
 pub fn lower(
     linked: &mut Linked,
-    _checked: &Checked,
-    _text: &str,
+    checked: &Checked,
+    text: &str,
 ) -> Result<Range<usize>, Diagnostic> {
     let start = linked.text().len();
+    if let (Some(source), Some(tree)) = (checked.source, &checked.tree) {
+        let mut emitter = Emitter { out: linked, checked, text, source };
+        emitter.unit(tree);
+        emitter.write("\n");
+        if let Err(diagnostic) = check_size(linked, tree, source) {
+            linked.truncate(start);
+            return Err(diagnostic);
+        }
+    }
     Ok(start..linked.text().len())
+}
+
+/// Rhai counts lines and columns in 16 bits.
+fn check_size(linked: &Linked, tree: &Node, source: SourceId) -> Result<(), Diagnostic> {
+    let span = Span::new(source, tree.start as usize, tree.start as usize);
+    if linked.lines() > linked::MAX_LINES {
+        let message = format!("the program is longer than {} lines", linked::MAX_LINES);
+        return Err(Diagnostic::new(TOO_LONG, span, message));
+    }
+    if let Some(at) = linked.overlong() {
+        let span = linked.locate_offset(at).map_or(span, |(id, at)| Span::new(id, at, at));
+        let message = "a line of text with insertions is longer than 60000 characters";
+        return Err(Diagnostic::new(TOO_LONG, span, message)
+            .hint("break the text into lines, or join shorter ones with `+`"));
+    }
+    Ok(())
+}
+
+/// Writes one unit.
+struct Emitter<'a> {
+    out: &'a mut Linked,
+    checked: &'a Checked,
+    text: &'a str,
+    source: SourceId,
+}
+
+impl Emitter<'_> {
+    /// Writes text of ours.
+    fn write(&mut self, text: &str) {
+        self.break_line();
+        self.out.write(text);
+    }
+
+    /// Writes text of ours that stands for the user's at `at`.
+    fn write_at(&mut self, text: &str, at: u32) {
+        self.break_line();
+        self.out.write_at(text, self.source, at as usize);
+    }
+
+    /// Copies a token, whatever it is.
+    fn copy(&mut self, token: Token) {
+        self.out.copy(token.text(self.text), self.source, token.start as usize);
+    }
+
+    /// Writes a text as a string literal.
+    fn write_string(&mut self, text: &str) {
+        self.write(&quoted(text));
+    }
+
+    /// Between tokens a line end changes nothing, so that columns stay small.
+    fn break_line(&mut self) {
+        if self.out.column() > linked::MAX_COLUMN {
+            self.out.write("\n");
+        }
+    }
+}
+
+/// A Rhai string literal.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for it in text.chars() {
+        match it {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            it => out.push(it),
+        }
+    }
+    out.push('"');
+    out
 }

@@ -1,0 +1,190 @@
+//! Statements and expressions: copied, but for names, members and calls.
+
+use super::{Emitter, names};
+use crate::catalog;
+use crate::check::Resolution;
+use crate::syntax::ast::{self, Assert, Call, MapEntry, Member, MethodCall, Param};
+use crate::syntax::{Child, Node, NodeKind, Token, TokenKind};
+
+impl Emitter<'_> {
+    /// Writes a statement or an expression.
+    pub(super) fn node(&mut self, node: &Node) {
+        match node.kind {
+            NodeKind::Name => self.name(node),
+            NodeKind::Path => self.path(node),
+            NodeKind::Call => self.call(Call(node)),
+            NodeKind::MethodCall => self.method_call(MethodCall(node)),
+            NodeKind::Member => self.member(Member(node)),
+            NodeKind::MapEntry => self.map_entry(MapEntry(node)),
+            NodeKind::SignatureExpr => self.inline(node),
+            NodeKind::Literal if self.is_inline(node) => self.inline(node),
+            NodeKind::Assert => self.assertion(Assert(node)),
+            NodeKind::Param => self.param(Param(node)),
+            NodeKind::Let | NodeKind::ConstItem | NodeKind::For | NodeKind::Try => {
+                self.children(node, true);
+            }
+            _ => self.children(node, false),
+        }
+    }
+
+    /// Copies what a node is made of; where `binds`, its names are variables.
+    pub(super) fn children(&mut self, node: &Node, binds: bool) {
+        for child in &node.children {
+            match child {
+                Child::Node(child) => self.node(child),
+                Child::Token(token) if binds && token.kind == TokenKind::Ident => {
+                    self.binding(*token);
+                }
+                Child::Token(token) => self.token(*token, node.kind),
+            }
+        }
+    }
+
+    /// Copies a token. Documentation is dropped: Rhai wants it before functions only.
+    pub(super) fn token(&mut self, token: Token, parent: NodeKind) {
+        match token.kind {
+            TokenKind::DocLine => self.out.write("\n"),
+            TokenKind::DocBlock | TokenKind::Shebang => self.out.write(" "),
+            // Inside a template a line end would be text.
+            _ if parent == NodeKind::Template => self.copy(token),
+            _ => {
+                self.break_line();
+                self.copy(token);
+            }
+        }
+    }
+
+    /// The name of a variable where it is declared.
+    fn binding(&mut self, token: Token) {
+        let name = token.text(self.text);
+        if matches!(name, "private" | "export") {
+            return;
+        }
+        let lowered = names::variable(name);
+        if lowered == name {
+            self.token(token, NodeKind::Name);
+        } else {
+            self.write_at(&lowered, token.start);
+        }
+    }
+
+    fn param(&mut self, param: Param<'_>) {
+        if let Some(name) = param.name() {
+            self.binding(name);
+        }
+    }
+
+    /// What a name means.
+    pub(super) fn resolution(&self, at: u32) -> Resolution {
+        self.checked.resolutions.get(&at).copied().unwrap_or(Resolution::Local)
+    }
+
+    fn name(&mut self, node: &Node) {
+        let name = node.text(self.text);
+        let resolution = self.resolution(node.start);
+        // `_` as a pattern means no name.
+        let pattern = name == "_" && !self.checked.resolutions.contains_key(&node.start);
+        if name == "this" || pattern || resolution == Resolution::SelfValue {
+            return self.children(node, false);
+        }
+        match resolution {
+            Resolution::Local | Resolution::Member | Resolution::SelfValue => {
+                for token in node.tokens() {
+                    self.binding(token);
+                }
+            }
+            other => self.item_value(other, name, node.start),
+        }
+    }
+
+    /// An item or native as a value.
+    fn item_value(&mut self, resolution: Resolution, name: &str, at: u32) {
+        let function = match resolution {
+            Resolution::Signature => names::SIGNATURE,
+            Resolution::Module => names::CLASS,
+            Resolution::Const => names::CONST,
+            Resolution::Native => names::NATIVE,
+            Resolution::Function | Resolution::Rhai => {
+                let lowered = self.function_name(name);
+                return self.write_at(&format!("Fn(\"{lowered}\")"), at);
+            }
+            Resolution::Type | Resolution::Unknown => return self.write_at(name, at),
+            Resolution::Local | Resolution::Member | Resolution::SelfValue => {
+                return self.write_at(&names::variable(name), at);
+            }
+        };
+        self.write_at(&format!("{function}(\"{name}\")"), at);
+    }
+
+    /// The name of a function in the generated text.
+    pub(super) fn function_name(&self, name: &str) -> String {
+        self.checked.function(name).map_or_else(|| name.to_owned(), |it| it.lowered.clone())
+    }
+
+    fn path(&mut self, node: &Node) {
+        match last_word(node) {
+            Some(name) => match self.checked.resolutions.get(&name.start) {
+                Some(Resolution::Unknown) | None => self.children(node, false),
+                Some(resolution) => {
+                    self.item_value(*resolution, name.text(self.text), node.start);
+                }
+            },
+            None => self.children(node, false),
+        }
+    }
+
+    fn member(&mut self, member: Member<'_>) {
+        let node = member.0;
+        let Some(name) = member.name().filter(|it| is_refused(it.text(self.text))) else {
+            return self.children(node, false);
+        };
+        if let Some(receiver) = member.receiver() {
+            self.node(receiver);
+        }
+        let optional = node.token(TokenKind::QuestionDot).is_some();
+        let key = format!("{}[\"{}\"]", if optional { "?" } else { "" }, name.text(self.text));
+        self.write_at(&key, name.start);
+    }
+
+    fn map_entry(&mut self, entry: MapEntry<'_>) {
+        let key = entry.key();
+        for child in &entry.0.children {
+            match child {
+                Child::Node(child) => self.node(child),
+                Child::Token(token) if Some(*token) == key && ast::is_word(token.kind) => {
+                    self.key(*token);
+                }
+                Child::Token(token) => self.token(*token, NodeKind::MapEntry),
+            }
+        }
+    }
+
+    /// The key of a map, quoted where Rhai refuses the word.
+    pub(super) fn key(&mut self, token: Token) {
+        let name = token.text(self.text);
+        if is_refused(name) {
+            self.write_at(&format!("\"{name}\""), token.start);
+        } else {
+            self.token(token, NodeKind::MapEntry);
+        }
+    }
+
+    fn is_inline(&self, node: &Node) -> bool {
+        self.checked.inline.contains_key(&(self.source, node.start))
+    }
+
+    fn inline(&mut self, node: &Node) {
+        let call = format!("{}({}, {})", names::INLINE, self.source.0, node.start);
+        self.write_at(&call, node.start);
+    }
+}
+
+/// Whether Rhai refuses a word as a property or key.
+pub(super) fn is_refused(name: &str) -> bool {
+    catalog::is_reserved(name) || names::variable(name) != name
+}
+
+/// The name at the end of a path.
+pub(super) fn last_word(node: &Node) -> Option<Token> {
+    node.tokens().filter(|it| ast::is_word(it.kind)).last()
+}
