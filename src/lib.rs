@@ -1,4 +1,7 @@
 //! stub
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod config;
 pub mod diag;
 pub mod host;
