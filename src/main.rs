@@ -1,2 +1,7 @@
 //! The `dsp` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dsp_lang::cli::main(std::env::args_os())
+}

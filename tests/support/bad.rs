@@ -7,7 +7,8 @@
 //! args = ["run", "main.dsp"]      # the command line
 //! exit = 1                        # the exit code
 //! says = ["main.dsp:3", "E0501"]  # each stands in what is written to standard error
-//! env = { DSP_SEED = "x" }        # the whole environment, besides a home of its own
+//! never = ["sk-secret"]           # none stands there
+//! env = { DSP_SEED = "x" }        # the whole environment, besides DSP_HOME: `home` of the case
 //! stdin = "closed"                # "closed", or text; empty by default
 //! waits = "the facade"            # present: not run yet, and why
 //! huge = [["big.dsp", "let x = [", "[", 100000]]  # files to be made: head, then a text n times
@@ -44,6 +45,7 @@ struct Case {
     args: Vec<String>,
     exit: i64,
     says: Vec<String>,
+    never: Vec<String>,
     env: Vec<(String, String)>,
     stdin: String,
     huge: Vec<(String, String, String, usize)>,
@@ -62,6 +64,7 @@ impl Case {
             args: texts(table.get("args")),
             exit: table["exit"].as_integer().unwrap(),
             says: texts(table.get("says")),
+            never: texts(table.get("never")),
             env: env.iter().map(|(name, it)| (name.clone(), text_of(it))).collect(),
             stdin: table.get("stdin").map(text_of).unwrap_or_default(),
             huge: huge.iter().map(file_of).collect(),
@@ -85,6 +88,8 @@ impl Case {
         if errors != 1 || panicked {
             why.push(format!("one error expected, {errors} found"));
         }
+        let told = self.never.iter().filter(|text| stderr.contains(*text));
+        why.extend(told.map(|text| format!("`{text}` must not be said")));
         let missing = self.says.iter().filter(|text| !stderr.contains(*text));
         why.extend(missing.map(|text| format!("`{text}` is not said")));
         if took > LIMIT {
@@ -102,7 +107,7 @@ impl Case {
         self.lay_out(&work)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_dsp"));
         command.args(&self.args).current_dir(&work).env_clear();
-        command.env("DSP_HOME", home.path().join("home")).env("HOME", home.path());
+        command.env("DSP_HOME", work.join("home")).env("HOME", home.path());
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdout(Stdio::null()).stderr(Stdio::piped()).stdin(Stdio::piped());
         let started = Instant::now();

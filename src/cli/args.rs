@@ -1,0 +1,291 @@
+//! Commands and flags.
+//!
+//! The first line of a comment here is what `--help` says: imperative, no full stop.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Programs that call language models: run, check, evaluate and compile them
+#[derive(Debug, Parser)]
+#[command(name = "dsp", version, disable_help_subcommand = true, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a script
+    Run(Run),
+    /// Say what is wrong with scripts, without running them
+    Check(Check),
+    /// Show the prompt that a predictor would send, without sending it
+    Prompt(Prompt),
+    /// Score a program on data
+    Eval(Eval),
+    /// Improve a program with an optimizer, and save what was found
+    Compile(Compile),
+    /// Try things out, line by line
+    Repl(Repl),
+    /// Look at recorded traces
+    Trace(Trace),
+    /// Look at saved states
+    State(State),
+    /// List models, and fetch the one that runs in the process
+    Models(Models),
+    /// Write a completion script for a shell
+    Completions(Completions),
+}
+
+/// Which model answers, and what may be spent on it.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Lm {
+    /// The model to use: `provider/model`, or a name of `[models]`
+    #[arg(long, value_name = "NAME")]
+    pub(super) lm: Option<String>,
+    /// Ask the model even where a reply is kept
+    #[arg(long)]
+    pub(super) no_cache: bool,
+    /// The most calls to models
+    #[arg(long, value_name = "N")]
+    pub(super) max_calls: Option<u64>,
+    /// The most tokens, read and written
+    #[arg(long, value_name = "N")]
+    pub(super) max_tokens: Option<u64>,
+    /// The most dollars
+    #[arg(long, value_name = "USD", value_parser = amount)]
+    pub(super) max_usd: Option<f64>,
+    /// The most seconds
+    #[arg(long, value_name = "S", value_parser = amount)]
+    pub(super) max_seconds: Option<f64>,
+    /// The seed of everything random
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// How many threads evaluate; results do not depend on it
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(super) threads: Option<usize>,
+}
+
+fn amount(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err("expected a number, 0 or more".to_owned()),
+    }
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (1..=1024).contains(&number) => Ok(number),
+        _ => Err("expected a number from 1 to 1024".to_owned()),
+    }
+}
+
+/// Arguments of `dsp run`.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The script; `-` reads it from standard input
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) lm: Lm,
+    /// Write the trace of the run to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
+    /// Load a saved state into the programs of the script
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+    /// Write nothing to standard error but errors
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+/// Arguments of `dsp check`.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The scripts
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Write one JSON object for each diagnostic
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Arguments of `dsp prompt`.
+#[derive(Debug, Args)]
+pub(super) struct Prompt {
+    /// The script
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The predictor: its program and its path in it, such as `rag.answer`
+    #[arg(long, value_name = "PATH")]
+    pub(super) predictor: String,
+    /// The inputs, as a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(super) input: String,
+    /// A saved state of the program
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+    /// How prompts are laid out
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(super) adapter: Option<Adapter>,
+    /// The model that the prompt is for
+    #[arg(long, value_name = "NAME")]
+    pub(super) lm: Option<String>,
+    /// Write the messages as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Ways to lay out prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Adapter {
+    /// What suits the model
+    Auto,
+    /// Fields under `[[ ## name ## ]]` markers
+    Chat,
+    /// A JSON object
+    Json,
+    /// Plain text to be continued, for small models
+    Complete,
+}
+
+/// Arguments of `dsp eval`.
+#[derive(Debug, Args)]
+pub(super) struct Eval {
+    /// The script whose items the expressions use
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The program to score, such as `rag` or `Rag(k: 5)`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) program: String,
+    /// The metric, such as `correct`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) metric: String,
+    /// The examples: a JSONL, JSON or CSV file
+    #[arg(long, value_name = "FILE")]
+    pub(super) data: PathBuf,
+    /// A saved state of the program
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) lm: Lm,
+    /// Write the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Arguments of `dsp compile`.
+#[derive(Debug, Args)]
+pub(super) struct Compile {
+    /// The script whose items the expressions use
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The program to improve, such as `rag` or `Rag(k: 5)`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) program: String,
+    /// The metric, such as `correct`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) metric: String,
+    /// The optimizer: a name such as `bootstrap_few_shot`, or a call with options
+    #[arg(long = "with", value_name = "EXPR")]
+    pub(super) optimizer: String,
+    /// The examples to learn from
+    #[arg(long, value_name = "FILE")]
+    pub(super) trainset: PathBuf,
+    /// The examples to choose by; without them part of the trainset is held back
+    #[arg(long, value_name = "FILE")]
+    pub(super) valset: Option<PathBuf>,
+    /// Where the state goes
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// A saved state to start from
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) lm: Lm,
+    /// Write the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Arguments of `dsp repl`.
+#[derive(Debug, Args)]
+pub(super) struct Repl {
+    /// A script whose items are there from the start
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) lm: Lm,
+}
+
+/// Arguments of `dsp trace`.
+#[derive(Debug, Args)]
+pub(super) struct Trace {
+    #[command(subcommand)]
+    pub(super) action: TraceAction,
+}
+
+/// What to do with a trace.
+#[derive(Debug, Subcommand)]
+pub(super) enum TraceAction {
+    /// Show a recorded trace as a tree
+    Show {
+        /// The file that `--trace` wrote
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Show prompts and replies too
+        #[arg(long)]
+        full: bool,
+    },
+}
+
+/// Arguments of `dsp state`.
+#[derive(Debug, Args)]
+pub(super) struct State {
+    #[command(subcommand)]
+    pub(super) action: StateAction,
+}
+
+/// What to do with a state.
+#[derive(Debug, Subcommand)]
+pub(super) enum StateAction {
+    /// Show what a saved state holds, and where it came from
+    Show {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// Arguments of `dsp models`.
+#[derive(Debug, Args)]
+pub(super) struct Models {
+    #[command(subcommand)]
+    pub(super) action: ModelsAction,
+}
+
+/// What to do with models.
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsAction {
+    /// List the models that could answer now
+    List {
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch the weights of a model that runs in the process
+    Pull {
+        /// The model; the default model when it is left out
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
+}
+
+/// Arguments of `dsp completions`.
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}

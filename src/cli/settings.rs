@@ -1,0 +1,89 @@
+//! The settings of a command: flags, environment, `dsp.toml`, the user's file.
+
+use super::args::Lm;
+use super::shell::{Failure, Shell};
+use crate::config::{self, Caps, Config, Origin};
+use crate::diag::Diagnostic;
+use crate::host::Place;
+use crate::source::Sources;
+use std::path::{Path, PathBuf};
+
+/// The name of a project's file.
+const PROJECT_FILE: &str = "dsp.toml";
+/// The name of the user's file, in [`Place::Config`].
+const USER_FILE: &str = "config.toml";
+
+/// Settings on both sides of a script's own: its `settings` come between them.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    /// Flags over the environment.
+    pub(super) above: Config,
+    /// `dsp.toml` over the user's file.
+    pub(super) below: Config,
+}
+
+impl Settings {
+    /// Reads the settings for a script. `dsp.toml` stands beside the script or in a directory
+    /// above it.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of them.
+    pub(super) fn read(shell: &Shell, script: &Path, flags: &Lm) -> Result<Self, Failure> {
+        let mut files = Files { shell, sources: Sources::default(), diags: Vec::new() };
+        let (environment, wrong) = config::from_env(&*shell.host);
+        files.diags.extend(wrong);
+        let project = match project_file(shell, script) {
+            Some(path) => files.read(&path, Origin::Project)?,
+            None => Config::default(),
+        };
+        let user = shell.host.place(Place::Config).map(|dir| dir.join(USER_FILE));
+        let user = match user.filter(|path| shell.host.exists(path)) {
+            Some(path) => files.read(&path, Origin::User)?,
+            None => Config::default(),
+        };
+        if files.diags.iter().any(Diagnostic::is_error) {
+            let Files { sources, diags, .. } = files;
+            return Err(Failure { exit: Failure::USAGE, sources, diags });
+        }
+        Ok(Self { above: flags.config().or(environment), below: project.or(user) })
+    }
+}
+
+impl Lm {
+    /// The flags as a layer of settings.
+    fn config(&self) -> Config {
+        Config {
+            lm: self.lm.clone(),
+            threads: self.threads,
+            seed: self.seed,
+            caps: Caps {
+                max_calls: self.max_calls,
+                max_tokens: self.max_tokens,
+                max_usd: self.max_usd,
+                max_seconds: self.max_seconds,
+            },
+            ..Config::default()
+        }
+    }
+}
+
+struct Files<'a> {
+    shell: &'a Shell,
+    sources: Sources,
+    diags: Vec<Diagnostic>,
+}
+
+impl Files<'_> {
+    fn read(&mut self, path: &Path, origin: Origin) -> Result<Config, Failure> {
+        let id = self.shell.read(path, &mut self.sources)?;
+        let (config, diags) = config::parse(id, &self.sources.get(id).text, origin);
+        self.diags.extend(diags);
+        Ok(config)
+    }
+}
+
+fn project_file(shell: &Shell, script: &Path) -> Option<PathBuf> {
+    let beside = script.parent().unwrap_or(Path::new(""));
+    let above = beside.ancestors().map(|dir| dir.join(PROJECT_FILE));
+    above.into_iter().find(|path| shell.host.exists(path))
+}

@@ -1,0 +1,81 @@
+//! The command line: exit codes and streams. What programs mean is the specs' business.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+/// A command line in a directory of its own.
+struct Dsp {
+    dir: tempfile::TempDir,
+    command: Command,
+}
+
+/// What came of it.
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Dsp {
+    fn new(args: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dsp"));
+        command.args(args).current_dir(dir.path()).env_clear();
+        command.env("DSP_HOME", dir.path().join("home"));
+        Self { dir, command }
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.dir.path().join(name), text).unwrap();
+        self
+    }
+
+    fn end(mut self) -> Ended {
+        let Output { status, stdout, stderr } = self.command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    }
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let help = Dsp::new(&["--help"]).end();
+    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    assert!(help.stdout.contains("Usage: dsp <COMMAND>"), "{}", help.stdout);
+    let version = Dsp::new(&["--version"]).end();
+    assert_eq!(version.stdout, format!("dsp {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    for args in [&["walk"][..], &["check"], &["check", "--nope", "a.dsp"], &[]] {
+        let ended = Dsp::new(args).end();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{args:?}");
+        assert!(!ended.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_script_without_faults_checks_in_silence() {
+    let ended = Dsp::new(&["check", "a.dsp"]).file("a.dsp", "let a = 1;\n").end();
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "", ""));
+}
+
+#[test]
+fn completions_are_written_for_shells() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = Dsp::new(&["completions", shell]).end();
+        assert!(ended.code == Some(0) && ended.stdout.contains("dsp"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut dsp = Dsp::new(&["completions", "bash"]);
+    dsp.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = dsp.command.spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    std::io::stdout().flush().unwrap();
+}
