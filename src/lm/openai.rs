@@ -96,35 +96,35 @@ impl OpenAi {
     ) -> Result<Completion, Error> {
         let body = wire::write(&self.model, request, self.dialect);
         let client = client(&self.name, self.is_loopback, self.connect_timeout)?;
-        let mut retries = 0;
+        let (mut failed, mut dear) = (0, 0);
         loop {
             let failure = match self.attempt(&client, body.clone(), deadline).await {
                 Ok(mut completion) => {
-                    completion.attempts = retries + 1;
+                    completion.attempts = failed + 1;
                     return Ok(completion);
                 }
                 Err(failure) => failure,
             };
-            let Some(wait) = self.wait(&failure, retries, &body, deadline) else {
-                return Err(failure.last().attempts(retries + 1));
+            failed += 1;
+            dear += u32::from(failure.is_dear());
+            let is_worth_it = failure.error.is_retryable() && self.retry.allows(failed, dear);
+            let wait = is_worth_it.then(|| self.wait(&failure, failed, &body, deadline));
+            let Some(wait) = wait.flatten() else {
+                return Err(failure.last().attempts(failed));
             };
             sleep(wait).await;
-            retries += 1;
         }
     }
 
-    /// How long to wait before the next attempt, if there is to be one.
+    /// How long to wait before the next attempt; none when it would come too late.
     fn wait(
         &self,
         failure: &Failure,
-        retries: u32,
+        failed: u32,
         body: &[u8],
         deadline: Option<Instant>,
     ) -> Option<Duration> {
-        if retries >= failure.worth(&self.retry) {
-            return None;
-        }
-        let wait = self.retry.wait_asked(retries, seed(body), failure.asked)?;
+        let wait = self.retry.wait_asked(failed - 1, seed(body), failure.asked)?;
         // An attempt that cannot begin in time is no use waiting for.
         deadline.is_none_or(|it| Instant::now() + wait < it).then_some(wait)
     }

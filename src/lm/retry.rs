@@ -4,7 +4,6 @@
 //! step, so that calls which failed together do not come back together, and no wait is
 //! shorter than the one before it. The draw depends on a seed alone: a run can be repeated.
 
-use super::ErrorKind;
 use std::time::Duration;
 
 /// A schedule of retries.
@@ -30,16 +29,11 @@ impl Retry {
         Self { retries, ..Self::default() }
     }
 
-    /// How many retries a failure of this kind is worth.
-    ///
-    /// A server that is not there or does not answer in time seldom comes back in a minute,
-    /// and the user waits: two more tries are enough for it.
-    pub fn worth(&self, kind: ErrorKind) -> u32 {
-        match kind {
-            ErrorKind::RateLimit | ErrorKind::Server => self.retries,
-            ErrorKind::Connect | ErrorKind::Timeout => self.retries.min(2),
-            _ => 0,
-        }
+    /// Whether one more request may follow `failed` failures, of which `dear` were dear: those
+    /// that cost a long wait (the server is not there, or silent) or money (a reply was
+    /// written and lost). Of these two may be made good, however many retries there are.
+    pub fn allows(&self, failed: u32, dear: u32) -> bool {
+        failed <= self.retries && dear <= 2
     }
 
     /// The wait before retry number `retry`, which counts from 0.

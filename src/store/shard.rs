@@ -70,7 +70,7 @@ impl Shard {
     pub(super) fn get(&mut self, key: &Key, common: &Common) -> Option<Arc<[u8]>> {
         // A key that is not known here, or whose record is damaged, may have been put since.
         self.fetch(key, common).or_else(|| {
-            self.refresh(common);
+            self.refresh(common).ok()?;
             self.fetch(key, common)
         })
     }
@@ -100,7 +100,8 @@ impl Shard {
     }
 
     pub(super) fn size(&mut self, common: &Common) -> Size {
-        self.refresh(common);
+        // What cannot be read is not counted.
+        let _ = self.refresh(common);
         let bytes = self.disk.as_ref().map_or(0, |it| it.seen);
         Size { entries: self.index.len(), bytes }
     }
@@ -152,38 +153,38 @@ impl Shard {
     }
 
     /// Indexes what the file holds by now.
-    fn refresh(&mut self, common: &Common) {
-        let Some(disk) = &mut self.disk else { return };
+    fn refresh(&mut self, common: &Common) -> io::Result<()> {
+        let Some(disk) = &mut self.disk else { return Ok(()) };
         disk.open_for_reading(common);
-        let Some(length) = disk.length() else { return };
+        let Some(length) = disk.length()? else { return Ok(()) };
         // A torn end may have been replaced by a record of the same length.
         if length == disk.seen && disk.indexed == disk.seen {
-            return;
+            return Ok(());
         }
         if length < disk.indexed {
             self.forget_disk();
         }
-        self.index_up_to(length, common);
+        self.index_up_to(length, common)
     }
 
     /// Indexes whole records up to `length`. What is cut off at the end is left for later.
-    fn index_up_to(&mut self, length: u64, common: &Common) {
-        let Some(disk) = &mut self.disk else { return };
-        disk.seen = length;
-        let Some(file) = disk.file() else { return };
+    fn index_up_to(&mut self, length: u64, common: &Common) -> io::Result<()> {
+        let Some(disk) = &mut self.disk else { return Ok(()) };
+        let Some(file) = disk.file() else { return Ok(()) };
         let mut scan = Scan::new(file, disk.indexed, length);
         let mut found = Vec::new();
-        while let Some(record) = scan.next_record() {
+        while let Some(record) = scan.next_record()? {
             found.push(record);
         }
-        let (end, is_damaged) = (scan.at, scan.is_damaged);
-        if is_damaged {
+        if scan.is_damaged {
             common.notices.damaged(&disk.path);
         }
-        disk.indexed = end;
+        disk.indexed = scan.at;
+        disk.seen = length;
         for (head, offset) in found {
             self.note(head, offset);
         }
+        Ok(())
     }
 
     /// Notes a record. One that came first counts, until it turns out to be damaged: then its
@@ -223,7 +224,8 @@ impl Shard {
         let Some(disk) = &mut self.disk else { return Err(io::ErrorKind::Unsupported.into()) };
         disk.open_for_writing()?;
         let _held = common.lock.hold()?;
-        self.refresh(common);
+        // Should the file not be readable to its end, nothing may be cut away there.
+        self.refresh(common)?;
         if self.fetch(key, common).is_some() {
             return Ok(None);
         }
@@ -260,8 +262,8 @@ impl Disk {
         }
     }
 
-    fn length(&self) -> Option<u64> {
-        self.file()?.metadata().ok().map(|it| it.len())
+    fn length(&self) -> io::Result<Option<u64>> {
+        self.file().map(|file| file.metadata().map(|it| it.len())).transpose()
     }
 
     /// Opens the file if it is there; a store that is only read leaves no empty files.
@@ -269,8 +271,11 @@ impl Disk {
         if !matches!(self.state, State::Closed) {
             return;
         }
-        let opened = options().open(&self.path).map(State::Writable);
-        self.state = match opened.or_else(|_| File::open(&self.path).map(State::ReadOnly)) {
+        let opened = match options().open(&self.path) {
+            Err(e) if is_forbidden(&e) => File::open(&self.path).map(State::ReadOnly),
+            other => other.map(State::Writable),
+        };
+        self.state = match opened {
             Ok(state) => state,
             Err(e) if e.kind() == io::ErrorKind::NotFound => State::Closed,
             Err(e) => {
@@ -297,6 +302,10 @@ impl Disk {
     }
 }
 
+fn is_forbidden(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
@@ -318,46 +327,42 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    const PIECE: usize = 64 << 10;
+    const PIECE: u64 = 64 << 10;
 
     fn new(file: &'a File, at: u64, end: u64) -> Self {
         Self { file, at, end, piece: Vec::new(), start: at, is_damaged: false }
     }
 
     /// The next whole record and where it begins.
-    fn next_record(&mut self) -> Option<(Head, u64)> {
+    fn next_record(&mut self) -> io::Result<Option<(Head, u64)>> {
         if self.end - self.at < HEAD as u64 {
-            return None;
+            return Ok(None);
         }
-        let whole = |scan: &mut Self| {
-            let head = Head::read(scan.bytes(scan.at)?)?;
-            Some((head, scan.at))
-        };
-        let (head, offset) = match whole(self) {
-            Some(found) => found,
+        let found = match Head::read(self.bytes(self.at)?) {
+            Some(head) => Some((head, self.at)),
             None => self.after_damage()?,
         };
-        let next = offset + head.span();
-        if next > self.end {
-            return None;
+        let found = found.filter(|(head, offset)| offset + head.span() <= self.end);
+        if let Some((head, offset)) = found {
+            self.at = offset + head.span();
         }
-        self.at = next;
-        Some((head, offset))
+        Ok(found)
     }
 
     /// The next whole record after bytes that are none. Until one is found the damage may
     /// be the end of a file that grows, and nothing is said of it.
-    fn after_damage(&mut self) -> Option<(Head, u64)> {
+    fn after_damage(&mut self) -> io::Result<Option<(Head, u64)>> {
         let mut offset = self.at + 1;
         while offset + HEAD as u64 <= self.end {
+            let end = self.end;
             let bytes = self.bytes(offset)?;
             match bytes.windows(MAGIC.len()).position(|it| it == MAGIC) {
                 Some(0) => {
                     if let Some(head) = Head::read(bytes)
-                        && offset + head.span() <= self.end
+                        && offset + head.span() <= end
                     {
                         self.is_damaged = true;
-                        return Some((head, offset));
+                        return Ok(Some((head, offset)));
                     }
                     offset += 1;
                 }
@@ -365,22 +370,19 @@ impl<'a> Scan<'a> {
                 None => offset += (bytes.len() + 1 - MAGIC.len()) as u64,
             }
         }
-        None
+        Ok(None)
     }
 
     /// The bytes from `offset` on: at least a head, unless the file ends before.
-    fn bytes(&mut self, offset: u64) -> Option<&[u8]> {
-        let inside = offset.checked_sub(self.start).and_then(|it| usize::try_from(it).ok());
-        if let Some(inside) = inside
-            && inside + HEAD <= self.piece.len()
-        {
-            return self.piece.get(inside..);
+    fn bytes(&mut self, offset: u64) -> io::Result<&[u8]> {
+        let there = self.start..self.start + self.piece.len() as u64;
+        if offset < there.start || offset + HEAD as u64 > there.end {
+            let length = (self.end - offset).min(Self::PIECE);
+            self.piece.resize(length as usize, 0);
+            self.start = offset;
+            read_exact_at(self.file, &mut self.piece, offset)?;
         }
-        let length = usize::try_from(self.end - offset).ok()?.min(Self::PIECE);
-        self.piece.resize(length, 0);
-        self.start = offset;
-        read_exact_at(self.file, &mut self.piece, offset).ok()?;
-        Some(&self.piece)
+        Ok(&self.piece[(offset - self.start) as usize..])
     }
 }
 

@@ -88,11 +88,12 @@ fn threads_put_each_reply_once() {
             });
         }
     });
+    let warnings: Vec<String> = stores.iter().flat_map(Store::warnings).collect();
+    assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(kept.load(Ordering::Relaxed), 300);
     for number in 0..300 {
         assert_eq!(stores[0].get(&key(number)), stores[1].get(&key(number)));
     }
-    assert!(stores.iter().all(|it| it.warnings().is_empty()));
 }
 
 /// Not a test of its own: what the other processes of the tests below run.
@@ -112,7 +113,8 @@ fn store_child_process() {
             println!("under way");
         }
     }
-    assert!(store.warnings().is_empty());
+    let warnings = store.warnings();
+    assert!(warnings.is_empty(), "{warnings:?}");
     println!("kept={kept}");
 }
 

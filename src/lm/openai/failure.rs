@@ -2,7 +2,7 @@
 
 use super::wire::ErrorBody;
 use crate::lm::keys::Secret;
-use crate::lm::retry::{Retry, retry_after};
+use crate::lm::retry::retry_after;
 use crate::lm::{Error, ErrorKind};
 use reqwest::header::{HeaderMap, HeaderName};
 use std::time::Duration;
@@ -22,11 +22,9 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// How many retries it is worth.
-    pub(super) fn worth(&self, retry: &Retry) -> u32 {
-        let worth = retry.worth(self.error.kind());
-        // The same words would be lost again, and paid for again.
-        if self.is_paid { worth.min(2) } else { worth }
+    /// Whether it is [dear](crate::lm::retry::Retry::allows).
+    pub(super) fn is_dear(&self) -> bool {
+        self.is_paid || matches!(self.error.kind(), ErrorKind::Connect | ErrorKind::Timeout)
     }
 
     /// The error to hand back when nothing more is tried.
