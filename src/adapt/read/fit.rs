@@ -293,7 +293,9 @@ fn wrapped<'n, 't>(entries: &'n Entries<'t>, fields: &[Field]) -> Option<&'n Ent
 }
 
 fn number(raw: &str) -> Option<Value> {
-    numeral(raw).map(|(num, _)| match num {
+    // `2.` and `1e+` are numbers that were cut off.
+    let whole = raw.trim_end_matches(['e', 'E', '+', '-']).trim_end_matches('.');
+    numeral(raw).or_else(|| numeral(whole)).map(|(num, _)| match num {
         Num::Int(it) => Value::Int(it),
         Num::Float(it) => Value::Float(it),
     })

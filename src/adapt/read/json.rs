@@ -86,6 +86,14 @@ pub(super) fn read_unbraced(text: &str) -> Found<'_> {
     }
 }
 
+/// Reads a string that is the whole of `text`, perhaps cut off.
+pub(super) fn read_string(text: &str) -> Option<Found<'_>> {
+    let mut parser = Parser::new(text, 0);
+    let node = parser.string(Inside::Top);
+    let end = parser.at;
+    (end == text.len()).then_some(Found { node, flaws: parser.flaws, start: 0, end })
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Inside {
     Top,
@@ -571,11 +579,12 @@ impl<'t> Parser<'t> {
             }
             self.bump();
         }
+        let words = self.text[start..self.at].trim();
+        let mut kind = classify(words);
         if self.peek().is_none() && !self.open.is_empty() {
             self.truncated();
+            kind = completed(words).unwrap_or(kind);
         }
-        let words = self.text[start..self.at].trim();
-        let kind = classify(words);
         match kind {
             Kind::Bare(_) => self.flaws.note("text without quotes"),
             _ if serde_json::from_str::<serde::de::IgnoredAny>(words).is_err() => {
@@ -594,9 +603,9 @@ impl<'t> Parser<'t> {
             ',' if inside == Inside::Map => {
                 let next = window(after).trim_start_matches(is_space);
                 next.is_empty()
-                    || next.starts_with('}')
+                    || next.starts_with(['}', ','])
+                    || next.starts_with(is_opening)
                     || begins_key(next)
-                    || next.starts_with(',')
             }
             ',' => true,
             '\n' if inside == Inside::Map => {
@@ -741,6 +750,18 @@ fn follows_comma(text: &str, inside: Inside) -> bool {
         }
         _ => begins_value(next) || next.starts_with("/*"),
     }
+}
+
+/// The literal that was cut off, as in `[1, fal`.
+fn completed(words: &str) -> Option<Kind<'_>> {
+    let begins = |word: &str| !words.is_empty() && word.starts_with(words);
+    if begins("true") {
+        return Some(Kind::Bool(true));
+    }
+    if begins("false") {
+        return Some(Kind::Bool(false));
+    }
+    begins("null").then_some(Kind::Null)
 }
 
 fn classify(words: &str) -> Kind<'_> {

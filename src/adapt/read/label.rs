@@ -7,6 +7,9 @@ use crate::adapt::read::number;
 use crate::adapt::read::plain::{folded, is_negated, occurrences, undecorated};
 use crate::schema::Value;
 
+/// How many mentions of a label are looked at: each is compared with all others.
+const MAX_MENTIONS: usize = 32;
+
 /// How a label was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Match {
@@ -101,7 +104,7 @@ fn mentions<'o>(
             continue;
         }
         let label = if lower { label.to_lowercase() } else { label.to_owned() };
-        for start in occurrences(text, &label) {
+        for start in occurrences(text, &label).take(MAX_MENTIONS) {
             let end = start + label.len();
             if label.chars().count() > 1 || points_out(text, start, end) {
                 found.push(Mention { option, start, end, refused: is_negated(text, start) });

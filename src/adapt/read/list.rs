@@ -81,6 +81,11 @@ impl Reader<'_> {
     }
 }
 
+/// Whether a text has points of a list.
+pub(super) fn is_bulleted(text: &str) -> bool {
+    text.lines().any(|line| point(line.trim()).is_some())
+}
+
 /// What follows `- ` or `1. `.
 fn point(line: &str) -> Option<&str> {
     let numbered = || {

@@ -208,14 +208,17 @@ fn has_digits(text: &str) -> bool {
 
 /// How long the number at the start of `text` is, separators of thousands included.
 fn numeral_length(text: &str) -> usize {
+    number_length(text, &['.', ',', '_', '\'', ' '])
+}
+
+fn number_length(text: &str, separators: &[char]) -> usize {
     let mut end = 0;
     let mut digits = false;
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
         let ascii = to_ascii(c);
         let next_is_digit = chars.peek().is_some_and(|(_, c)| to_ascii(*c).is_ascii_digit());
-        let separates =
-            matches!(ascii, '.' | ',' | '_' | '\'' | ' ') && digits && next_is_digit;
+        let separates = separators.contains(&ascii) && digits && next_is_digit;
         let signs = !digits && matches!(ascii, '-' | '+' | '.');
         let exponent = digits && matches!(ascii, 'e' | 'E') && {
             let rest = text[at + c.len_utf8()..].trim_start_matches(['+', '-']);
@@ -292,8 +295,7 @@ fn numerals(text: &str) -> Vec<Token> {
 
 /// As [`numeral_length`], but a space ends the number: in prose `3 400` may be two.
 fn token_length(text: &str) -> usize {
-    let length = numeral_length(text);
-    text[..length].find([' ', '\u{a0}', '\u{202f}']).unwrap_or(length)
+    number_length(text, &['.', ',', '_', '\''])
 }
 
 /// The number that is the whole of `text`, and whether JSON would take it as it stands.

@@ -1,6 +1,7 @@
 //! A whole reply into the outputs of a signature.
 
 use crate::adapt::read::json::Kind;
+use crate::adapt::read::plain::folded;
 use crate::adapt::read::sections::{self, Mark, Names, Style, What};
 use crate::adapt::read::text::candidates;
 use crate::adapt::read::{Best, Reader, Reading};
@@ -36,7 +37,7 @@ pub(in crate::adapt) fn read_reply(
     if let Some(found) = found {
         return reply.read(&found);
     }
-    reply.alone().or(json).unwrap_or_else(|| reply.read(&reply.found(Style::Headed)))
+    json.or_else(|| reply.alone()).unwrap_or_else(|| reply.read(&reply.found(Style::Headed)))
 }
 
 /// Reads outputs whose texts are known.
@@ -196,13 +197,18 @@ impl<'a> Reply<'a> {
                 }
                 Ok(_) => {}
                 Err(reason) => {
-                    let names =
-                        matches!(&one.node.kind, Kind::Map(entries) if !entries.is_empty());
+                    let names = self.names_output(&one.node.kind);
                     error = error.or(names.then(|| ParseError::of_reply(reason)));
                 }
             }
         }
         best.map(|(_, parsed)| Ok(parsed)).or(error.map(Err))
+    }
+
+    /// Whether an object has a key that is an output.
+    fn names_output(&self, kind: &Kind<'_>) -> bool {
+        let Kind::Map(entries) = kind else { return false };
+        entries.iter().any(|(key, _)| self.outputs.iter().any(|it| folded(it) == folded(key)))
     }
 
     /// The whole reply as the only field.

@@ -107,11 +107,31 @@ fn bracketed(text: &str, names: &Names<'_>, style: Style) -> Vec<Mark> {
 
 /// The name in brackets at `start`, and where the brackets end.
 fn bracketed_name(text: &str, start: usize) -> Option<(&str, usize)> {
-    let inner = &text[start + 2..];
-    let end = inner.find("]]").filter(|end| *end <= MAX_NAME)?;
+    let inner = window(&text[start + 2..]);
+    let end = inner.find("]]")?;
     let name = inner[..end].trim().trim_matches('#').trim();
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | ' ' | '-');
     (!name.is_empty() && name.chars().all(is_name)).then_some((name, start + 2 + end + 2))
+}
+
+/// The start of a text, as far as a name can be long.
+fn window(text: &str) -> &str {
+    let mut end = MAX_NAME.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// What stands on the line before `at`. Of a long line only the end is given: no markup before
+/// a marker is that long.
+fn line_before(text: &str, at: usize) -> &str {
+    let mut from = at.saturating_sub(MAX_NAME);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let near = &text[from..at];
+    near.rfind('\n').map_or(near, |line| &near[line + 1..])
 }
 
 fn bracket(
@@ -121,8 +141,7 @@ fn bracket(
     names: &Names<'_>,
     style: Style,
 ) -> Option<Mark> {
-    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let before = &text[line..start];
+    let before = line_before(text, start);
     if style == Style::Exact {
         let spelled = text[start..end].strip_prefix("[[ ## ")?.strip_suffix(" ## ]]")?;
         let what = names.exact(spelled)?;
@@ -135,7 +154,7 @@ fn bracket(
         return None;
     }
     let start = if leads {
-        line
+        start - before.len()
     } else {
         start - (before.len() - before.trim_end_matches(['*', '`']).len())
     };
@@ -150,12 +169,8 @@ fn tags(text: &str, names: &Names<'_>) -> Vec<Mark> {
     while let Some(offset) = text[at..].find('<') {
         let start = at + offset;
         at = start + 1;
-        let inner = &text[at..];
-        let mut window = MAX_NAME.min(inner.len());
-        while !inner.is_char_boundary(window) {
-            window -= 1;
-        }
-        let Some(length) = inner[..window].find('>') else { continue };
+        let inner = window(&text[at..]);
+        let Some(length) = inner.find('>') else { continue };
         let name = &inner[..length];
         let (name, closes) = name.strip_prefix('/').map_or((name, false), |it| (it, true));
         if let Some(what) = names.loose(name).filter(|_| !name.is_empty()) {
