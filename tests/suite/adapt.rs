@@ -3,6 +3,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::unwrap_used,
     reason = "tests run on the machine they run on"
 )]
 
@@ -319,7 +320,7 @@ fn the_parse_corpus() {
         let tally = tallies.iter_mut().find(|it| row["level"] == it.name).unwrap();
         tally.add(right, || format!("{} {completion:?} -> {}", row["id"], show(&got)));
     }
-    for (tally, least) in tallies.iter().zip([0, 0, 0]) {
+    for (tally, least) in tallies.iter().zip([76, 41, 12]) {
         tally.at_least(least);
     }
 }
@@ -342,15 +343,14 @@ fn what_dspy_parses() {
         };
         let completion = row["completion"].as_str().unwrap();
         let got = Adapter::Chat.parse(&sig, completion);
-        match row.get("parsed") {
-            Some(parsed) => {
-                let right = got.as_ref().is_ok_and(|it| same(&json(&it.values), parsed));
-                tally.add(right, || format!("{} {completion:?} -> {}", row["id"], show(&got)));
-            }
-            None => println!("beyond dspy: {completion:?} -> {}", show(&got)),
+        // What it refuses is for the parse corpus to judge.
+        if let Some(parsed) = row.get("parsed") {
+            let right = got.as_ref().is_ok_and(|it| same(&json(&it.values), parsed));
+            tally.add(right, || format!("{} {completion:?} -> {}", row["id"], show(&got)));
         }
     }
-    tally.at_least(0);
+    // Not copied: `inf`, the text `None` for nothing, null as the text "None".
+    tally.at_least(82);
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn what_dspy_parses_of_real_replies() {
         let right = got.as_ref().is_ok_and(|it| same(&json(&it.values), &row["parsed"]));
         tally.add(right, || format!("{completion:?} -> {}", show(&got)));
     }
-    tally.at_least(0);
+    tally.at_least(86);
 }
 
 #[test]
@@ -380,7 +380,7 @@ fn real_replies_are_read() {
         let got = Adapter::Chat.parse(&sig, completion);
         tally.add(got.is_ok(), || format!("{} {completion:?} -> {}", row["id"], show(&got)));
     }
-    tally.at_least(0);
+    tally.at_least(100);
 }
 
 #[test]
@@ -407,9 +407,95 @@ fn broken_json() {
             format!("{} {input:?} -> {json:?}, expected {}", row["id"], row["expected"])
         });
     }
-    for tally in &tallies {
-        tally.at_least(0);
+    for (tally, least) in tallies.iter().zip([53, 7, 30, 1, 189, 42]) {
+        tally.at_least(least);
     }
+}
+
+/// About how many tokens a text has: words with the space before them, runs of digits, signs.
+fn tokens(text: &str) -> usize {
+    let kind = |c: char| match c {
+        '\n' => 0,
+        ' ' => 1,
+        _ if c.is_alphabetic() || c == '_' => 2,
+        _ if c.is_numeric() => 3,
+        _ => 4,
+    };
+    let kinds = text.chars().map(kind).collect::<Vec<_>>();
+    let starts = kinds.windows(2).filter(|it| it[0] != it[1] && it[0] != 1).count();
+    starts + 1
+}
+
+#[test]
+fn chat_prompts_are_no_longer_than_those_of_dspy() {
+    let Some(rows) = shared("data/conformance/dspy-format.jsonl") else { return };
+    let (mut ours, mut theirs, mut longer, mut all) = (0, 0, 0, 0);
+    for row in rows.iter().filter(|row| row["adapter"] == "chat") {
+        let Some(mut sig) = outputs(&row["signature"]["outputs"]) else { continue };
+        let Some(inputs) = outputs(&row["signature"]["inputs"]) else { continue };
+        sig.inputs = inputs.outputs;
+        sig.instructions = row["signature"]["instructions"].as_str().unwrap().into();
+        let values = |json: &Json, fields: &[Field]| -> Record {
+            let pairs = fields.iter().filter_map(|field| {
+                let value = json.get(&*field.name)?.clone();
+                Some((field.name.clone(), serde_json::from_value(value).ok()?))
+            });
+            pairs.collect()
+        };
+        let demos = row["demos"].as_array().unwrap().iter().map(|demo| Demo {
+            inputs: values(demo, &sig.inputs),
+            outputs: values(demo, &sig.outputs),
+        });
+        let demos = demos.collect::<Vec<_>>();
+        let inputs = values(&row["inputs"], &sig.inputs);
+        let ask = Ask {
+            signature: &sig,
+            instructions: &sig.instructions,
+            demos: &demos,
+            inputs: &inputs,
+        };
+        let prompt = messages(Adapter::Chat.prompt(&ask, &CHAT).prompt);
+        let mine = prompt.iter().map(|it| tokens(&it.text)).sum::<usize>();
+        let other = row["messages"].as_array().unwrap().iter();
+        let other = other.map(|it| tokens(it["content"].as_str().unwrap_or(""))).sum::<usize>();
+        (ours, theirs, all) = (ours + mine, theirs + other, all + 1);
+        if mine > other {
+            longer += 1;
+            println!("longer: {} {mine} {other}", row["id"]);
+        }
+    }
+    println!("prompts: {ours} of {theirs} tokens, longer in {longer} of {all}");
+    assert_eq!(longer, 0);
+}
+
+/// How long the two hot paths take; a report, for wall time is no test.
+#[test]
+fn timing() {
+    let text =
+        "I was charged twice for one order, and the second charge is not mine. Please help.";
+    let demo = || Demo {
+        inputs: values(&[("message", text.into())]),
+        outputs: values(&[("topic", "billing".into()), ("urgent", true.into())]),
+    };
+    let demos = (0..16).map(|_| demo()).collect::<Vec<_>>();
+    let (sig, inputs) = (triage(), values(&[("message", text.into())]));
+    let ask = Ask {
+        signature: &sig,
+        instructions: &sig.instructions,
+        demos: &demos,
+        inputs: &inputs,
+    };
+    let reply = Adapter::Chat.reply(&sig, &demos[0].outputs);
+    let rounds = 2_000u32;
+    let time = |work: &dyn Fn()| {
+        let start = std::time::Instant::now();
+        (0..rounds).for_each(|_| work());
+        start.elapsed() / rounds
+    };
+    let chat = time(&|| drop(Adapter::Chat.prompt(&ask, &CHAT)));
+    let complete = time(&|| drop(Adapter::Complete.prompt(&ask, &LOCAL)));
+    let parse = time(&|| drop(Adapter::Chat.parse(&sig, &reply)));
+    println!("16 demos: chat {chat:?}, complete {complete:?}; parse {parse:?}");
 }
 
 // --- properties

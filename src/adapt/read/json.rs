@@ -21,6 +21,12 @@ pub(super) struct Node<'t> {
     pub(super) raw: &'t str,
 }
 
+impl Node<'_> {
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.kind, Kind::List(_))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Kind<'t> {
     Null,
@@ -423,7 +429,7 @@ impl<'t> Parser<'t> {
                 continue;
             }
             self.bump();
-            if c != '\n' && c.is_control() || c == '\n' {
+            if c.is_control() {
                 self.flaws.note("control characters in strings");
             }
             if scan.may_close(c) {
@@ -457,14 +463,15 @@ impl<'t> Parser<'t> {
     fn unterminated(&mut self, scan: &mut StringScan) -> Cow<'t, str> {
         self.truncated();
         let text = scan.finish(self.text, self.text.len());
-        let mut kept = text.trim_end().trim_end_matches("```").trim_end();
+        let fenceless = text.trim_end().strip_suffix("```").map_or(&*text, str::trim_end);
+        let mut kept = fenceless.trim_end_matches('\n');
         for close in self.open.iter().rev() {
             match kept.strip_suffix(*close) {
                 Some(shorter) => kept = shorter.trim_end(),
                 None => break,
             }
         }
-        if kept.len() == text.trim_end().len() { text } else { Cow::Owned(kept.to_owned()) }
+        if kept.len() == text.len() { text } else { Cow::Owned(kept.to_owned()) }
     }
 
     fn escape(&mut self, scan: &mut StringScan) {

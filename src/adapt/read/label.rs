@@ -199,6 +199,9 @@ fn truth_in_prose(text: &str) -> Option<bool> {
         occurrences(&lower, word).map(move |at| (at, word != "false")).collect::<Vec<_>>()
     });
     let (at, first) = said.next()?;
+    if first && occurrences(&lower, "no").next().is_some() {
+        return None;
+    }
     let others = said.any(|(at, it)| it != first || is_negated(&lower, at));
     (!others && !is_negated(&lower, at)).then_some(first)
 }

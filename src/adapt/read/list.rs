@@ -117,7 +117,8 @@ fn inline(text: &str, is_text: bool) -> Vec<&str> {
     };
     let mut parts = parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>();
     split_last(&mut parts);
-    let short = |part: &&str| part.split_whitespace().count() <= MAX_WORDS;
+    let most = if text.ends_with(['.', '!', '?']) { MAX_WORDS / 2 } else { MAX_WORDS };
+    let short = |part: &&str| part.split_whitespace().count() <= most;
     if is_text && !parts.iter().all(short) {
         return vec![text.trim()];
     }
@@ -136,7 +137,7 @@ fn split_last(parts: &mut Vec<&str>) {
     }
     match last.split_once(" and ") {
         Some((a, b)) if several || (is_brief(a) && is_brief(b)) => {
-            parts.extend([a.trim(), b.trim()])
+            parts.extend([a.trim(), b.trim()]);
         }
         _ => parts.push(last),
     }

@@ -45,6 +45,8 @@ pub(super) enum Spelling {
     Plain,
     /// Another spelling: separators, words, units, markup.
     Spelled,
+    /// `4/5`: for a float only, as a count it may be a score out of five.
+    Fraction,
     /// A fraction of one hundred: what one is depends on the field.
     Percent,
     /// It was picked out of prose in which it is the only one.
@@ -75,7 +77,8 @@ fn spelled(text: &str) -> Option<(Num, Spelling)> {
         return None;
     }
     let spelled = |num| (num, Spelling::Spelled);
-    fraction(text).or_else(|| in_words(text)).map(spelled).or_else(|| with_unit(text))
+    let fraction = || fraction(text).map(|num| (num, Spelling::Fraction));
+    fraction().or_else(|| in_words(text).map(spelled)).or_else(|| with_unit(text))
 }
 
 fn fraction(text: &str) -> Option<Num> {
@@ -113,8 +116,10 @@ fn by_line(text: &str, name: &str) -> Option<(Num, Spelling)> {
         }
     }
     let (num, labelled) = found?;
-    let others = numerals(text).iter().any(|token| token.num != num);
-    (labelled || !others).then_some((num, Spelling::Prose))
+    let tokens = numerals(text);
+    let same = tokens.iter().filter(|token| token.num == num).count();
+    // An explanation may name other numbers where it comes back to this one.
+    (labelled || same == tokens.len() || same > 1).then_some((num, Spelling::Prose))
 }
 
 /// The only number of a text, or the one that the text itself calls the answer.
@@ -446,7 +451,7 @@ fn small(word: &str) -> Option<i64> {
     ];
     const TENS: [&str; 8] =
         ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-    let at = |list: &[&str]| list.iter().position(|it| *it == word).map(|at| i64::try_from(at));
+    let at = |list: &[&str]| list.iter().position(|it| *it == word).map(i64::try_from);
     if let Some(Ok(at)) = at(&UNITS) {
         return Some(at);
     }

@@ -15,6 +15,12 @@ pub(in crate::adapt) fn read_reply(
     signature: &Signature,
     text: &str,
 ) -> Result<Parsed, ParseError> {
+    // JSON inside a JSON string, from a model that encoded twice.
+    if text.trim_start().starts_with("\"{")
+        && let Ok(inner) = serde_json::from_str::<String>(text.trim())
+    {
+        return read_reply(signature, &inner);
+    }
     let reply = Reply::new(signature, text);
     let found = reply.bracketed();
     if let Some(found) = &found
@@ -26,14 +32,18 @@ pub(in crate::adapt) fn read_reply(
     if let Some(Ok(parsed)) = json {
         return Ok(parsed);
     }
-    // A marker was written: the rest of the reply is not to be read as one value.
-    let looser = [Style::Tagged, Style::Headed].into_iter().find_map(|style| {
-        let found = reply.found(style);
+    let styles: &[Style] = match found {
+        Some(_) => &[Style::Mixed],
+        None => &[Style::Tagged, Style::Headed, Style::Labelled],
+    };
+    let looser = styles.iter().find_map(|style| {
+        let found = reply.found(*style);
         reply.suffices(&found).then_some(found)
     });
     if let Some(found) = looser {
         return reply.read(&found);
     }
+    // A marker was written: the rest of the reply is not to be read as one value.
     if let Some(found) = found {
         return reply.read(&found);
     }
@@ -243,7 +253,8 @@ impl Style {
             Self::Bracketed => "another spelling of the marker",
             Self::Inline => "a marker in the middle of a line",
             Self::Tagged => "a tag for the marker",
-            Self::Headed => "a heading for the marker",
+            Self::Headed | Self::Mixed => "a heading for the marker",
+            Self::Labelled => "a label for the marker",
         }
     }
 }

@@ -50,6 +50,7 @@ impl Reader<'_> {
     fn number(&mut self, text: &str, ty: &Ty) -> Reading {
         let (num, spelling) = number::read(text, &self.name).ok_or_else(|| unread(text, ty))?;
         let num = match (spelling, ty) {
+            (Spelling::Fraction, Ty::Int) => return Err(unread(text, ty)),
             (Spelling::Percent, Ty::Float) => {
                 self.percentage(num).ok_or_else(|| unread(text, ty))?
             }
@@ -122,6 +123,12 @@ impl Reader<'_> {
 
     fn union(&mut self, text: &str, members: &[Ty], ty: &Ty) -> Reading {
         let mut best = Best::default();
+        // Quotes say that text is meant: `"5"` is no number where text is welcome.
+        let quoted = serde_json::from_str::<String>(text.trim()).ok();
+        let text_member = members.iter().find(|it| self.is_text(it));
+        if let (Some(quoted), Some(member)) = (quoted, text_member) {
+            return self.text(&quoted, member);
+        }
         for member in members {
             let is_text = self.is_text(member);
             self.attempt(&mut best, |it| {
@@ -163,7 +170,12 @@ impl Reader<'_> {
 
     fn container(&mut self, text: &str, ty: &Ty) -> Reading {
         let mut best = Best::default();
-        let found = candidates(text, ty);
+        let mut found = candidates(text, ty);
+        // The items of a list that was cut off are not all of it.
+        let cut = found.first().is_some_and(|it| it.flaws.truncated && it.node.is_list());
+        if cut && matches!(ty, Ty::List(_)) {
+            found.truncate(1);
+        }
         for one in &found {
             self.attempt(&mut best, |it| it.fit_found(one, text, ty));
         }
