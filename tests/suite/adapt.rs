@@ -10,7 +10,7 @@
 mod dspy_types;
 
 use dsp_lang::adapt::{Adapter, Ask, Parsed, read_value};
-use dsp_lang::lm::{Capabilities, Decoding, Message, Prompt, Segment};
+use dsp_lang::lm::{Capabilities, Decoding, Message, Pattern, Prompt, Segment};
 use dsp_lang::schema::{Bound, Demo, Field, Record, Signature, Ty, TypeTable, Value};
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -191,6 +191,76 @@ Message: Hello?
     let plain = Adapter::Complete.prompt(&ask, &CHAT);
     assert_eq!(text(plain.prompt), format!("{expected}Topic:"));
     assert_eq!(plain.stop, ["\n\n", "\nMessage:"]);
+}
+
+#[test]
+fn a_plain_repair_shows_what_was_refused() {
+    let (sig, inputs) = (triage(), values(&[("message", "Hello?".into())]));
+    let ask = Ask { signature: &sig, instructions: "Sort.", demos: &[], inputs: &inputs };
+    let reply = " billing or other\nUrgent: no";
+    let error = Adapter::Complete.parse(&sig, reply).unwrap_err();
+    let prompt = text(Adapter::Complete.repair(&ask, &LOCAL, reply, &error).prompt);
+    let expected = "\
+Message: Hello?
+Refused: billing or other
+Reason: topic: expected \"billing\" | \"other\", found `billing or other`
+";
+    assert!(prompt.ends_with(expected), "{prompt}");
+}
+
+#[test]
+fn a_plain_template_for_values_of_other_types() {
+    let bound = |min, max| Bound { min: Some(min), max: Some(max), max_excluded: false };
+    let stars = Ty::Bounded(Box::new(Ty::Int), bound(1.0, 3.0));
+    let short = Ty::Bounded(Box::new(Ty::Str), Bound { max: Some(60.0), ..Bound::default() });
+    let outputs = vec![
+        field("reasoning", Ty::Str),
+        field("stars", stars),
+        field("total", Ty::Float),
+        field("answer", short),
+    ];
+    let sig = signature(vec![field("question", Ty::Str)], outputs);
+    let demo = Demo {
+        inputs: values(&[("question", "1+1?".into())]),
+        outputs: values(&[
+            ("reasoning", "One.\n\nAnd one.".into()),
+            ("stars", 3i64.into()),
+            ("total", 2.0f64.into()),
+            ("answer", "two".into()),
+        ]),
+    };
+    let inputs = values(&[("question", "2+2?".into())]);
+    let demos = [demo];
+    let ask = Ask { signature: &sig, instructions: "Add.", demos: &demos, inputs: &inputs };
+    let prepared = Adapter::Complete.prompt(&ask, &LOCAL);
+    let expected = "\
+Add.
+Stars is one of: 1, 2, 3.
+
+Question: 1+1?
+Reasoning: One.
+  \n  And one.
+Stars: 3
+Total: 2.0
+Answer: two
+
+Question: 2+2?
+";
+    assert_eq!(text(prepared.prompt), expected);
+    let template = Decoding::Template(vec![
+        Segment::Fixed("Reasoning:".into()),
+        Segment::Free { stop: vec!["\nStars:".into(), "\n\n".into()], max_tokens: 1024 },
+        Segment::Fixed("\nStars:".into()),
+        Segment::Choice(vec![" 1".into(), " 2".into(), " 3".into()]),
+        Segment::Fixed("\nTotal: ".into()),
+        Segment::Literal(Pattern::Float),
+        Segment::Fixed("\nAnswer:".into()),
+        Segment::Free { stop: vec!["\n".into()], max_tokens: 46 },
+    ]);
+    assert_eq!(prepared.decoding, template);
+    let parsed =
+        Adapter::Complete.parse(&sig, &Adapter::Complete.reply(&sig, &demos[0].outputs));
+    assert_eq!(parsed.unwrap().values, demos[0].outputs);
 }
 
 #[test]
@@ -407,7 +477,7 @@ fn broken_json() {
             format!("{} {input:?} -> {json:?}, expected {}", row["id"], row["expected"])
         });
     }
-    for (tally, least) in tallies.iter().zip([53, 7, 30, 1, 189, 42]) {
+    for (tally, least) in tallies.iter().zip([53, 7, 30, 1, 194, 42]) {
         tally.at_least(least);
     }
 }
@@ -572,7 +642,7 @@ fn all_values() -> impl Strategy<Value = Record> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 400,
+        cases: 128,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -609,6 +679,12 @@ proptest! {
 }
 
 #[test]
+fn texts_that_broke_the_reader_once() {
+    let ty = Ty::Dict(Box::new(Ty::Str));
+    let _ = read_value(" \"Answer: \u{1d300}", &ty, &TypeTable::new());
+}
+
+#[test]
 fn hostile_texts_take_linear_time() {
     let sig = all_kinds();
     let shapes = [
@@ -631,7 +707,7 @@ fn hostile_texts_take_linear_time() {
         "billing ",
     ];
     for shape in shapes {
-        let text = shape.repeat(200_000 / shape.len());
+        let text = shape.repeat(20_000 / shape.len());
         let start = std::time::Instant::now();
         for adapter in Adapter::ALL {
             let _ = adapter.parse(&sig, &text);
@@ -641,6 +717,6 @@ fn hostile_texts_take_linear_time() {
         }
         let spent = start.elapsed();
         println!("{shape:?}: {spent:?}");
-        assert!(spent.as_secs() < 10, "{shape:?}: {spent:?}");
+        assert!(spent.as_secs() < 2, "{shape:?}: {spent:?}");
     }
 }

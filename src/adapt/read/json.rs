@@ -78,18 +78,14 @@ pub(super) fn read_at(text: &str, start: usize) -> Found<'_> {
     Found { node, flaws: parser.flaws, start, end }
 }
 
-/// Reads `"a": 1, "b": 2`, a map without its braces.
-pub(super) fn read_unbraced(text: &str) -> Found<'_> {
-    let mut parser = Parser::new(text, 0);
+/// Reads `"a": 1, "b": 2` from `start` on, a map without its braces.
+pub(super) fn read_unbraced(text: &str, start: usize) -> Found<'_> {
+    let mut parser = Parser::new(text, start);
     parser.flaws.note("braces are missing");
     let entries = parser.entries(true);
     let end = parser.at;
-    Found {
-        node: Node { kind: Kind::Map(entries), raw: text },
-        flaws: parser.flaws,
-        start: 0,
-        end,
-    }
+    let node = Node { kind: Kind::Map(entries), raw: &text[start..end] };
+    Found { node, flaws: parser.flaws, start, end }
 }
 
 /// Reads a string that is the whole of `text`, perhaps cut off.
@@ -211,6 +207,10 @@ impl<'t> Parser<'t> {
                         break;
                     }
                 }
+                Some('`') if self.rest().starts_with("```") => {
+                    self.truncated();
+                    break;
+                }
                 Some(_) => items.push(self.progress(|it| it.value(Inside::List))),
             }
         }
@@ -286,6 +286,10 @@ impl<'t> Parser<'t> {
                     if self.closes(c, '}') {
                         break;
                     }
+                }
+                Some('`') if self.rest().starts_with("```") => {
+                    self.flaws.truncated |= !unbraced;
+                    break;
                 }
                 Some(_) => {
                     if let Some(entry) = self.progress(Self::entry) {
@@ -464,7 +468,9 @@ impl<'t> Parser<'t> {
         self.truncated();
         let text = scan.finish(self.text, self.text.len());
         let fenceless = text.trim_end().strip_suffix("```").map_or(&*text, str::trim_end);
-        let mut kept = fenceless.trim_end_matches('\n');
+        // Line breaks behind the cut are the reply's; one that was escaped is the string's.
+        let breaks = self.text.ends_with('\n');
+        let mut kept = if breaks { fenceless.trim_end_matches('\n') } else { fenceless };
         for close in self.open.iter().rev() {
             match kept.strip_suffix(*close) {
                 Some(shorter) => kept = shorter.trim_end(),
@@ -560,15 +566,25 @@ impl<'t> Parser<'t> {
             (_, ',' | '，' | '、' | ';') => {
                 ends(follows_comma(&next[c.len_utf8()..], inside))
             }
-            (Inside::Map, '}') => After::Ends,
+            (Inside::Map, '}') => ends(self.follows_brace(&next[1..])),
             (Inside::List, ']') => After::Ends,
             (_, ']' | '}' | ')') => ends(self.open.contains(&c)),
             (_, '`') => ends(next.starts_with("```")),
             (_, '/') => ends(comment_length(next).is_some()),
-            (Inside::Map, _) => ends(spaced && begins_key(next)),
+            (Inside::Map | Inside::List, '#') => ends(spaced),
+            (Inside::Map, _) => ends((spaced || is_opening(c)) && begins_key(next)),
             (Inside::List, _) => ends(spaced && begins_value(next)),
             (Inside::Top, _) => After::Continues,
         }
+    }
+
+    /// Whether what stands behind a brace goes with the brace being outside of a string.
+    fn follows_brace(&self, text: &str) -> bool {
+        let next = text.trim_start_matches(is_space);
+        let Some(rest) = next.strip_prefix(',') else { return true };
+        let outer = self.open.len().checked_sub(2).map(|at| self.open[at]);
+        let inside = if outer == Some(']') { Inside::List } else { Inside::Map };
+        rest.trim().is_empty() || follows_comma(rest, inside)
     }
 
     /// Words without quotes, up to what ends them here.
@@ -612,9 +628,11 @@ impl<'t> Parser<'t> {
                 next.is_empty()
                     || next.starts_with(['}', ','])
                     || next.starts_with(is_opening)
+                    || next.starts_with("...")
                     || begins_key(next)
             }
             ',' => true,
+            '/' => after.starts_with('*'),
             '\n' if inside == Inside::Map => {
                 let next = window(after).trim_start_matches(is_space);
                 begins_key(next) || next.starts_with(['}', ']'])

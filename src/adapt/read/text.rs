@@ -288,7 +288,7 @@ pub(super) fn candidates<'t>(text: &'t str, ty: &Ty) -> Vec<Found<'t>> {
     let maps = matches!(ty, Ty::Dict(_) | Ty::Record(_));
     let quoted = trimmed.starts_with(json::is_opening) && !trimmed.starts_with('`');
     if maps && quoted && trimmed.contains(':') {
-        found.push(json::read_unbraced(trimmed.trim_end()));
+        found.push(json::read_unbraced(text, text.len() - trimmed.len()));
         return found;
     }
     let tuple = trimmed.starts_with('(') && trimmed.trim_end().ends_with(')');
