@@ -290,6 +290,22 @@ fn liberties_are_told() {
 }
 
 #[test]
+fn what_belongs_to_no_field_is_told() {
+    let sig = signature(vec![], vec![field("n", Ty::Int)]);
+    let reply = "<think>\n[[ ## n ## ]]\n4\n</think>Sure!\n\n[[ ## n ## ]]\n5";
+    let parsed = Adapter::Chat.parse(&sig, reply).unwrap();
+    let told = parsed.liberties.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(parsed.values["n"], Value::Int(5));
+    assert_eq!(
+        told,
+        [
+            "thinking before the reply was dropped",
+            "the text before the first field was dropped",
+        ]
+    );
+}
+
+#[test]
 fn bounds_are_enforced() {
     let ty = Ty::Bounded(
         Box::new(Ty::Int),

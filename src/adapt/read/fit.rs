@@ -269,6 +269,9 @@ impl Reader<'_> {
         let exact = entries.iter().rfind(|(key, _)| **key == *field.name);
         let entry = exact.or_else(|| entries.iter().rfind(|(key, _)| is_key(key, &field.name)));
         let Some((key, node)) = entry else { return self.absent(field) };
+        if entries.iter().filter(|(key, _)| **key == *field.name).count() > 1 {
+            self.forgive(LibertyKind::Duplicate, format!("`{}` stands twice", field.name));
+        }
         if **key != *field.name {
             self.forgive(LibertyKind::Marker, format!("the key `{}`", shortened(key, 40)));
         }

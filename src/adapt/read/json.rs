@@ -307,6 +307,9 @@ impl<'t> Parser<'t> {
         let mut commas = 0;
         while matches!(self.peek(), Some(',' | ';' | '，' | '、')) {
             commas += 1;
+            if self.peek() != Some(',') {
+                self.flaws.note("other signs for commas");
+            }
             self.bump();
             self.skip_space();
         }

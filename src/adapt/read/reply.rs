@@ -84,6 +84,8 @@ impl Sections<'_> {
 struct Reply<'a> {
     signature: &'a Signature,
     text: &'a str,
+    /// The model thought aloud before it.
+    thought: bool,
     outputs: Vec<Arc<str>>,
     inputs: Vec<Arc<str>>,
 }
@@ -91,9 +93,11 @@ struct Reply<'a> {
 impl<'a> Reply<'a> {
     fn new(signature: &'a Signature, text: &'a str) -> Self {
         let names = |fields: &[Field]| fields.iter().map(|it| it.name.clone()).collect();
+        let reply = without_thoughts(text);
         Self {
             signature,
-            text: without_thoughts(text),
+            thought: reply.len() < text.len(),
+            text: reply,
             outputs: names(&signature.outputs),
             inputs: names(&signature.inputs),
         }
@@ -159,6 +163,13 @@ impl<'a> Reply<'a> {
 
     fn read(&self, found: &Sections<'a>) -> Result<Parsed, ParseError> {
         let mut outcome = Outcome::default();
+        if self.thought {
+            outcome.drop_text("thinking before the reply");
+        }
+        let used = found.bodies.iter().flatten().any(|body| *body == found.before);
+        if !used && found.before.contains(char::is_alphanumeric) {
+            outcome.drop_text("the text before the first field");
+        }
         for (field, bodies) in self.signature.outputs.iter().zip(&found.bodies) {
             let mut reader = Reader::new(&self.signature.types, field.name.clone());
             if found.style != Style::Exact && !bodies.is_empty() {
@@ -269,6 +280,15 @@ struct Outcome {
 }
 
 impl Outcome {
+    /// Tells of text that belongs to no field.
+    fn drop_text(&mut self, what: &str) {
+        self.liberties.push(Liberty {
+            field: "".into(),
+            kind: LibertyKind::Prose,
+            note: format!("{what} was dropped"),
+        });
+    }
+
     fn add(&mut self, field: &Field, written: bool, reading: Reading, took: Vec<Liberty>) {
         match reading {
             Ok(value) => {
