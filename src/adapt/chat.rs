@@ -67,6 +67,7 @@ fn system(ask: &Ask<'_>) -> String {
     signature.outputs.iter().for_each(|field| push_field(&mut out, field));
     for (name, ty) in signature.reachable_types() {
         let _ = writeln!(out, "{name} = {ty}");
+        push_inner(&mut out, ty);
     }
     out.push_str("A value stands below its marker");
     if signature.outputs.iter().any(|field| is_json(&field.ty, signature)) {

@@ -138,7 +138,7 @@ pub struct ParseError {
     /// Outputs that are stated and are no values of their types, each with the reason.
     pub wrong: Vec<(Arc<str>, String)>,
     /// The outputs that could be read.
-    pub values: Record,
+    pub values: Arc<Record>,
 }
 
 impl ParseError {
@@ -148,7 +148,7 @@ impl ParseError {
             let names = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
             reasons.push(format!("missing {}", names.join(", ")));
         }
-        Self { message: reasons.join("; "), missing, wrong, values }
+        Self { message: reasons.join("; "), missing, wrong, values: Arc::new(values) }
     }
 
     fn of_reply(error: ConvertError) -> Self {

@@ -3,13 +3,14 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::unwrap_used,
     reason = "tests run on the machine they run on"
 )]
 
 mod dspy_types;
 
 use dsp_lang::adapt::{Adapter, Ask, Parsed, read_value};
-use dsp_lang::lm::{Capabilities, Decoding, Message, Prompt, Segment};
+use dsp_lang::lm::{Capabilities, Decoding, Message, Pattern, Prompt, Segment};
 use dsp_lang::schema::{Bound, Demo, Field, Record, Signature, Ty, TypeTable, Value};
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -193,6 +194,76 @@ Message: Hello?
 }
 
 #[test]
+fn a_plain_repair_shows_what_was_refused() {
+    let (sig, inputs) = (triage(), values(&[("message", "Hello?".into())]));
+    let ask = Ask { signature: &sig, instructions: "Sort.", demos: &[], inputs: &inputs };
+    let reply = " billing or other\nUrgent: no";
+    let error = Adapter::Complete.parse(&sig, reply).unwrap_err();
+    let prompt = text(Adapter::Complete.repair(&ask, &LOCAL, reply, &error).prompt);
+    let expected = "\
+Message: Hello?
+Refused: billing or other
+Reason: topic: expected \"billing\" | \"other\", found `billing or other`
+";
+    assert!(prompt.ends_with(expected), "{prompt}");
+}
+
+#[test]
+fn a_plain_template_for_values_of_other_types() {
+    let bound = |min, max| Bound { min: Some(min), max: Some(max), max_excluded: false };
+    let stars = Ty::Bounded(Box::new(Ty::Int), bound(1.0, 3.0));
+    let short = Ty::Bounded(Box::new(Ty::Str), Bound { max: Some(60.0), ..Bound::default() });
+    let outputs = vec![
+        field("reasoning", Ty::Str),
+        field("stars", stars),
+        field("total", Ty::Float),
+        field("answer", short),
+    ];
+    let sig = signature(vec![field("question", Ty::Str)], outputs);
+    let demo = Demo {
+        inputs: values(&[("question", "1+1?".into())]),
+        outputs: values(&[
+            ("reasoning", "One.\n\nAnd one.".into()),
+            ("stars", 3i64.into()),
+            ("total", 2.0f64.into()),
+            ("answer", "two".into()),
+        ]),
+    };
+    let inputs = values(&[("question", "2+2?".into())]);
+    let demos = [demo];
+    let ask = Ask { signature: &sig, instructions: "Add.", demos: &demos, inputs: &inputs };
+    let prepared = Adapter::Complete.prompt(&ask, &LOCAL);
+    let expected = "\
+Add.
+Stars is one of: 1, 2, 3.
+
+Question: 1+1?
+Reasoning: One.
+  \n  And one.
+Stars: 3
+Total: 2.0
+Answer: two
+
+Question: 2+2?
+";
+    assert_eq!(text(prepared.prompt), expected);
+    let template = Decoding::Template(vec![
+        Segment::Fixed("Reasoning:".into()),
+        Segment::Free { stop: vec!["\nStars:".into(), "\n\n".into()], max_tokens: 1024 },
+        Segment::Fixed("\nStars:".into()),
+        Segment::Choice(vec![" 1".into(), " 2".into(), " 3".into()]),
+        Segment::Fixed("\nTotal: ".into()),
+        Segment::Literal(Pattern::Float),
+        Segment::Fixed("\nAnswer:".into()),
+        Segment::Free { stop: vec!["\n".into()], max_tokens: 46 },
+    ]);
+    assert_eq!(prepared.decoding, template);
+    let parsed =
+        Adapter::Complete.parse(&sig, &Adapter::Complete.reply(&sig, &demos[0].outputs));
+    assert_eq!(parsed.unwrap().values, demos[0].outputs);
+}
+
+#[test]
 fn a_plain_reply_is_read_with_and_without_its_first_label() {
     let sig = triage();
     let expected = values(&[("topic", "other".into()), ("urgent", false.into())]);
@@ -216,6 +287,22 @@ fn liberties_are_told() {
     let told = parsed.liberties.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>();
     assert_eq!(told, ["marker", "spelling"]);
     assert_eq!(parsed.values["n"], Value::Int(5));
+}
+
+#[test]
+fn what_belongs_to_no_field_is_told() {
+    let sig = signature(vec![], vec![field("n", Ty::Int)]);
+    let reply = "<think>\n[[ ## n ## ]]\n4\n</think>Sure!\n\n[[ ## n ## ]]\n5";
+    let parsed = Adapter::Chat.parse(&sig, reply).unwrap();
+    let told = parsed.liberties.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(parsed.values["n"], Value::Int(5));
+    assert_eq!(
+        told,
+        [
+            "thinking before the reply was dropped",
+            "the text before the first field was dropped",
+        ]
+    );
 }
 
 #[test]
@@ -319,7 +406,7 @@ fn the_parse_corpus() {
         let tally = tallies.iter_mut().find(|it| row["level"] == it.name).unwrap();
         tally.add(right, || format!("{} {completion:?} -> {}", row["id"], show(&got)));
     }
-    for (tally, least) in tallies.iter().zip([0, 0, 0]) {
+    for (tally, least) in tallies.iter().zip([76, 41, 12]) {
         tally.at_least(least);
     }
 }
@@ -342,15 +429,14 @@ fn what_dspy_parses() {
         };
         let completion = row["completion"].as_str().unwrap();
         let got = Adapter::Chat.parse(&sig, completion);
-        match row.get("parsed") {
-            Some(parsed) => {
-                let right = got.as_ref().is_ok_and(|it| same(&json(&it.values), parsed));
-                tally.add(right, || format!("{} {completion:?} -> {}", row["id"], show(&got)));
-            }
-            None => println!("beyond dspy: {completion:?} -> {}", show(&got)),
+        // What it refuses is for the parse corpus to judge.
+        if let Some(parsed) = row.get("parsed") {
+            let right = got.as_ref().is_ok_and(|it| same(&json(&it.values), parsed));
+            tally.add(right, || format!("{} {completion:?} -> {}", row["id"], show(&got)));
         }
     }
-    tally.at_least(0);
+    // Not copied: `inf`, the text `None` for nothing, null as the text "None".
+    tally.at_least(82);
 }
 
 #[test]
@@ -367,7 +453,7 @@ fn what_dspy_parses_of_real_replies() {
         let right = got.as_ref().is_ok_and(|it| same(&json(&it.values), &row["parsed"]));
         tally.add(right, || format!("{completion:?} -> {}", show(&got)));
     }
-    tally.at_least(0);
+    tally.at_least(86);
 }
 
 #[test]
@@ -380,7 +466,7 @@ fn real_replies_are_read() {
         let got = Adapter::Chat.parse(&sig, completion);
         tally.add(got.is_ok(), || format!("{} {completion:?} -> {}", row["id"], show(&got)));
     }
-    tally.at_least(0);
+    tally.at_least(100);
 }
 
 #[test]
@@ -407,9 +493,95 @@ fn broken_json() {
             format!("{} {input:?} -> {json:?}, expected {}", row["id"], row["expected"])
         });
     }
-    for tally in &tallies {
-        tally.at_least(0);
+    for (tally, least) in tallies.iter().zip([53, 7, 30, 1, 194, 42]) {
+        tally.at_least(least);
     }
+}
+
+/// About how many tokens a text has: words with the space before them, runs of digits, signs.
+fn tokens(text: &str) -> usize {
+    let kind = |c: char| match c {
+        '\n' => 0,
+        ' ' => 1,
+        _ if c.is_alphabetic() || c == '_' => 2,
+        _ if c.is_numeric() => 3,
+        _ => 4,
+    };
+    let kinds = text.chars().map(kind).collect::<Vec<_>>();
+    let starts = kinds.windows(2).filter(|it| it[0] != it[1] && it[0] != 1).count();
+    starts + 1
+}
+
+#[test]
+fn chat_prompts_are_no_longer_than_those_of_dspy() {
+    let Some(rows) = shared("data/conformance/dspy-format.jsonl") else { return };
+    let (mut ours, mut theirs, mut longer, mut all) = (0, 0, 0, 0);
+    for row in rows.iter().filter(|row| row["adapter"] == "chat") {
+        let Some(mut sig) = outputs(&row["signature"]["outputs"]) else { continue };
+        let Some(inputs) = outputs(&row["signature"]["inputs"]) else { continue };
+        sig.inputs = inputs.outputs;
+        sig.instructions = row["signature"]["instructions"].as_str().unwrap().into();
+        let values = |json: &Json, fields: &[Field]| -> Record {
+            let pairs = fields.iter().filter_map(|field| {
+                let value = json.get(&*field.name)?.clone();
+                Some((field.name.clone(), serde_json::from_value(value).ok()?))
+            });
+            pairs.collect()
+        };
+        let demos = row["demos"].as_array().unwrap().iter().map(|demo| Demo {
+            inputs: values(demo, &sig.inputs),
+            outputs: values(demo, &sig.outputs),
+        });
+        let demos = demos.collect::<Vec<_>>();
+        let inputs = values(&row["inputs"], &sig.inputs);
+        let ask = Ask {
+            signature: &sig,
+            instructions: &sig.instructions,
+            demos: &demos,
+            inputs: &inputs,
+        };
+        let prompt = messages(Adapter::Chat.prompt(&ask, &CHAT).prompt);
+        let mine = prompt.iter().map(|it| tokens(&it.text)).sum::<usize>();
+        let other = row["messages"].as_array().unwrap().iter();
+        let other = other.map(|it| tokens(it["content"].as_str().unwrap_or(""))).sum::<usize>();
+        (ours, theirs, all) = (ours + mine, theirs + other, all + 1);
+        if mine > other {
+            longer += 1;
+            println!("longer: {} {mine} {other}", row["id"]);
+        }
+    }
+    println!("prompts: {ours} of {theirs} tokens, longer in {longer} of {all}");
+    assert_eq!(longer, 0);
+}
+
+/// How long the two hot paths take; a report, for wall time is no test.
+#[test]
+fn timing() {
+    let text =
+        "I was charged twice for one order, and the second charge is not mine. Please help.";
+    let demo = || Demo {
+        inputs: values(&[("message", text.into())]),
+        outputs: values(&[("topic", "billing".into()), ("urgent", true.into())]),
+    };
+    let demos = (0..16).map(|_| demo()).collect::<Vec<_>>();
+    let (sig, inputs) = (triage(), values(&[("message", text.into())]));
+    let ask = Ask {
+        signature: &sig,
+        instructions: &sig.instructions,
+        demos: &demos,
+        inputs: &inputs,
+    };
+    let reply = Adapter::Chat.reply(&sig, &demos[0].outputs);
+    let rounds = 2_000u32;
+    let time = |work: &dyn Fn()| {
+        let start = std::time::Instant::now();
+        (0..rounds).for_each(|_| work());
+        start.elapsed() / rounds
+    };
+    let chat = time(&|| drop(Adapter::Chat.prompt(&ask, &CHAT)));
+    let complete = time(&|| drop(Adapter::Complete.prompt(&ask, &LOCAL)));
+    let parse = time(&|| drop(Adapter::Chat.parse(&sig, &reply)));
+    println!("16 demos: chat {chat:?}, complete {complete:?}; parse {parse:?}");
 }
 
 // --- properties
@@ -486,7 +658,7 @@ fn all_values() -> impl Strategy<Value = Record> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 400,
+        cases: 128,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -523,6 +695,12 @@ proptest! {
 }
 
 #[test]
+fn texts_that_broke_the_reader_once() {
+    let ty = Ty::Dict(Box::new(Ty::Str));
+    let _ = read_value(" \"Answer: \u{1d300}", &ty, &TypeTable::new());
+}
+
+#[test]
 fn hostile_texts_take_linear_time() {
     let sig = all_kinds();
     let shapes = [
@@ -545,7 +723,7 @@ fn hostile_texts_take_linear_time() {
         "billing ",
     ];
     for shape in shapes {
-        let text = shape.repeat(200_000 / shape.len());
+        let text = shape.repeat(20_000 / shape.len());
         let start = std::time::Instant::now();
         for adapter in Adapter::ALL {
             let _ = adapter.parse(&sig, &text);
@@ -555,6 +733,6 @@ fn hostile_texts_take_linear_time() {
         }
         let spent = start.elapsed();
         println!("{shape:?}: {spent:?}");
-        assert!(spent.as_secs() < 10, "{shape:?}: {spent:?}");
+        assert!(spent.as_secs() < 2, "{shape:?}: {spent:?}");
     }
 }

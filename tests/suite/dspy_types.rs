@@ -97,8 +97,8 @@ pub(crate) fn baml(text: &str) -> Option<Ty> {
         return baml(inner).map(|it| Ty::Optional(Box::new(it)));
     }
     if text.contains("Literal(") && !text.contains("Union") {
-        let inner = text.rsplit('(').next()?.trim_end_matches([')', ' ']);
-        let inner = inner.strip_suffix(".into").unwrap_or(inner);
+        let inner = text.split_once("LiteralValue::")?.1.split_once('(')?.1;
+        let inner = inner.trim_end_matches([')', ' ']).trim_end_matches(".into(");
         let value = match inner.trim_matches('"') {
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),

@@ -1,5 +1,7 @@
 //! Types as text, strict conversion, JSON schema, signatures.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps in vain fails, as it should")]
+
 use dsp_lang::schema::{
     Bound, Field, Record, Signature, Ty, TypeTable, Value, convert, convert_fields, json_schema,
 };

@@ -148,12 +148,32 @@ impl Reader<'_> {
                 self.text(text, ty)
             }
             Kind::Bare(words) => self.text(words, ty),
-            Kind::Map(_) | Kind::Number | Kind::Bool(_) => {
-                self.forgive(LibertyKind::Shape, "one item for a list");
-                self.fit_items([node].into_iter(), item)
+            Kind::Map(entries) => {
+                let mut best = Best::default();
+                if !self.is_text(item) {
+                    self.attempt(&mut best, |it| it.fit_one(node, item));
+                }
+                self.attempt(&mut best, |it| it.fit_boxed(entries, node, ty));
+                self.settle(best, || unfit(node, ty))
             }
+            Kind::Number | Kind::Bool(_) => self.fit_one(node, item),
             Kind::Null | Kind::Text(_) | Kind::Elided => Err(unfit(node, ty)),
         }
+    }
+
+    fn fit_one(&mut self, node: &Node<'_>, item: &Ty) -> Reading {
+        self.forgive(LibertyKind::Shape, "one item for a list");
+        self.fit_items([node].into_iter(), item)
+    }
+
+    /// `{"tags": […]}` for the value of `tags`: the only entry has what is wanted.
+    fn fit_boxed(&mut self, entries: &Entries<'_>, node: &Node<'_>, ty: &Ty) -> Reading {
+        let [(_, inner)] = entries else { return Err(unfit(node, ty)) };
+        if !matches!(inner.kind, Kind::List(_) | Kind::Map(_)) {
+            return Err(unfit(node, ty));
+        }
+        self.forgive(LibertyKind::Shape, "an object around the value");
+        self.fit(inner, ty)
     }
 
     pub(super) fn fit_items<'n, 't: 'n>(
@@ -169,6 +189,15 @@ impl Reader<'_> {
 
     fn fit_dict(&mut self, node: &Node<'_>, item: &Ty, ty: &Ty) -> Reading {
         let Kind::Map(entries) = &node.kind else { return self.fit_inner(node, ty) };
+        let mut best = Best::default();
+        self.attempt(&mut best, |it| it.fit_entries(entries, item));
+        if best.found.is_none() {
+            self.attempt(&mut best, |it| it.fit_boxed(entries, node, ty));
+        }
+        self.settle(best, || unfit(node, ty))
+    }
+
+    fn fit_entries(&mut self, entries: &Entries<'_>, item: &Ty) -> Reading {
         let mut record = Record::new();
         for (key, value) in entries {
             let value = self.fit(value, item).map_err(|error| error.inside(key))?;
@@ -240,6 +269,9 @@ impl Reader<'_> {
         let exact = entries.iter().rfind(|(key, _)| **key == *field.name);
         let entry = exact.or_else(|| entries.iter().rfind(|(key, _)| is_key(key, &field.name)));
         let Some((key, node)) = entry else { return self.absent(field) };
+        if entries.iter().filter(|(key, _)| **key == *field.name).count() > 1 {
+            self.forgive(LibertyKind::Duplicate, format!("`{}` stands twice", field.name));
+        }
         if **key != *field.name {
             self.forgive(LibertyKind::Marker, format!("the key `{}`", shortened(key, 40)));
         }
@@ -280,20 +312,26 @@ fn is_key(key: &str, name: &str) -> bool {
     key == name || (!key.is_empty() && folded(key) == folded(name))
 }
 
-/// The only entry's map, where the entry itself is none of the fields.
+/// The map that has the fields, inside a map that has none of them.
 fn wrapped<'n, 't>(entries: &'n Entries<'t>, fields: &[Field]) -> Option<&'n Entries<'t>> {
-    let [(key, node)] = entries else { return None };
-    let known = |key: &str| fields.iter().any(|field| is_key(key, &field.name));
-    match &node.kind {
-        Kind::Map(inner) if !known(key) && inner.iter().any(|(key, _)| known(key)) => {
-            Some(inner)
-        }
-        _ => None,
+    let known =
+        |(key, _): &(Cow<'t, str>, Node<'t>)| fields.iter().any(|it| is_key(key, &it.name));
+    if entries.iter().any(known) {
+        return None;
     }
+    let mut inner = entries.iter().filter_map(|(_, node)| match &node.kind {
+        Kind::Map(inner) if inner.iter().any(known) => Some(&inner[..]),
+        Kind::Map(inner) => wrapped(inner, fields),
+        _ => None,
+    });
+    let only = inner.next()?;
+    inner.next().is_none().then_some(only)
 }
 
 fn number(raw: &str) -> Option<Value> {
-    numeral(raw).map(|(num, _)| match num {
+    // `2.` and `1e+` are numbers that were cut off.
+    let whole = raw.trim_end_matches(['e', 'E', '+', '-']).trim_end_matches('.');
+    numeral(raw).or_else(|| numeral(whole)).map(|(num, _)| match num {
         Num::Int(it) => Value::Int(it),
         Num::Float(it) => Value::Float(it),
     })

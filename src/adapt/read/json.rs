@@ -21,6 +21,12 @@ pub(super) struct Node<'t> {
     pub(super) raw: &'t str,
 }
 
+impl Node<'_> {
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.kind, Kind::List(_))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Kind<'t> {
     Null,
@@ -72,18 +78,22 @@ pub(super) fn read_at(text: &str, start: usize) -> Found<'_> {
     Found { node, flaws: parser.flaws, start, end }
 }
 
-/// Reads `"a": 1, "b": 2`, a map without its braces.
-pub(super) fn read_unbraced(text: &str) -> Found<'_> {
-    let mut parser = Parser::new(text, 0);
+/// Reads `"a": 1, "b": 2` from `start` on, a map without its braces.
+pub(super) fn read_unbraced(text: &str, start: usize) -> Found<'_> {
+    let mut parser = Parser::new(text, start);
     parser.flaws.note("braces are missing");
     let entries = parser.entries(true);
     let end = parser.at;
-    Found {
-        node: Node { kind: Kind::Map(entries), raw: text },
-        flaws: parser.flaws,
-        start: 0,
-        end,
-    }
+    let node = Node { kind: Kind::Map(entries), raw: &text[start..end] };
+    Found { node, flaws: parser.flaws, start, end }
+}
+
+/// Reads a string that is the whole of `text`, perhaps cut off.
+pub(super) fn read_string(text: &str) -> Option<Found<'_>> {
+    let mut parser = Parser::new(text, 0);
+    let node = parser.string(Inside::Top);
+    let end = parser.at;
+    (end == text.len()).then_some(Found { node, flaws: parser.flaws, start: 0, end })
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -197,6 +207,10 @@ impl<'t> Parser<'t> {
                         break;
                     }
                 }
+                Some('`') if self.rest().starts_with("```") => {
+                    self.truncated();
+                    break;
+                }
                 Some(_) => items.push(self.progress(|it| it.value(Inside::List))),
             }
         }
@@ -273,6 +287,10 @@ impl<'t> Parser<'t> {
                         break;
                     }
                 }
+                Some('`') if self.rest().starts_with("```") => {
+                    self.flaws.truncated |= !unbraced;
+                    break;
+                }
                 Some(_) => {
                     if let Some(entry) = self.progress(Self::entry) {
                         entries.push(entry);
@@ -289,6 +307,9 @@ impl<'t> Parser<'t> {
         let mut commas = 0;
         while matches!(self.peek(), Some(',' | ';' | '，' | '、')) {
             commas += 1;
+            if self.peek() != Some(',') {
+                self.flaws.note("other signs for commas");
+            }
             self.bump();
             self.skip_space();
         }
@@ -415,7 +436,7 @@ impl<'t> Parser<'t> {
                 continue;
             }
             self.bump();
-            if c != '\n' && c.is_control() || c == '\n' {
+            if c.is_control() {
                 self.flaws.note("control characters in strings");
             }
             if scan.may_close(c) {
@@ -449,14 +470,17 @@ impl<'t> Parser<'t> {
     fn unterminated(&mut self, scan: &mut StringScan) -> Cow<'t, str> {
         self.truncated();
         let text = scan.finish(self.text, self.text.len());
-        let mut kept = text.trim_end().trim_end_matches("```").trim_end();
+        let fenceless = text.trim_end().strip_suffix("```").map_or(&*text, str::trim_end);
+        // Line breaks behind the cut are the reply's; one that was escaped is the string's.
+        let breaks = self.text.ends_with('\n');
+        let mut kept = if breaks { fenceless.trim_end_matches('\n') } else { fenceless };
         for close in self.open.iter().rev() {
             match kept.strip_suffix(*close) {
                 Some(shorter) => kept = shorter.trim_end(),
                 None => break,
             }
         }
-        if kept.len() == text.trim_end().len() { text } else { Cow::Owned(kept.to_owned()) }
+        if kept.len() == text.len() { text } else { Cow::Owned(kept.to_owned()) }
     }
 
     fn escape(&mut self, scan: &mut StringScan) {
@@ -545,15 +569,25 @@ impl<'t> Parser<'t> {
             (_, ',' | '，' | '、' | ';') => {
                 ends(follows_comma(&next[c.len_utf8()..], inside))
             }
-            (Inside::Map, '}') => After::Ends,
+            (Inside::Map, '}') => ends(self.follows_brace(&next[1..])),
             (Inside::List, ']') => After::Ends,
             (_, ']' | '}' | ')') => ends(self.open.contains(&c)),
             (_, '`') => ends(next.starts_with("```")),
             (_, '/') => ends(comment_length(next).is_some()),
-            (Inside::Map, _) => ends(spaced && begins_key(next)),
+            (Inside::Map | Inside::List, '#') => ends(spaced),
+            (Inside::Map, _) => ends((spaced || is_opening(c)) && begins_key(next)),
             (Inside::List, _) => ends(spaced && begins_value(next)),
             (Inside::Top, _) => After::Continues,
         }
+    }
+
+    /// Whether what stands behind a brace goes with the brace being outside of a string.
+    fn follows_brace(&self, text: &str) -> bool {
+        let next = text.trim_start_matches(is_space);
+        let Some(rest) = next.strip_prefix(',') else { return true };
+        let outer = self.open.len().checked_sub(2).map(|at| self.open[at]);
+        let inside = if outer == Some(']') { Inside::List } else { Inside::Map };
+        rest.trim().is_empty() || follows_comma(rest, inside)
     }
 
     /// Words without quotes, up to what ends them here.
@@ -571,11 +605,12 @@ impl<'t> Parser<'t> {
             }
             self.bump();
         }
+        let words = self.text[start..self.at].trim();
+        let mut kind = classify(words);
         if self.peek().is_none() && !self.open.is_empty() {
             self.truncated();
+            kind = completed(words).unwrap_or(kind);
         }
-        let words = self.text[start..self.at].trim();
-        let kind = classify(words);
         match kind {
             Kind::Bare(_) => self.flaws.note("text without quotes"),
             _ if serde_json::from_str::<serde::de::IgnoredAny>(words).is_err() => {
@@ -594,11 +629,13 @@ impl<'t> Parser<'t> {
             ',' if inside == Inside::Map => {
                 let next = window(after).trim_start_matches(is_space);
                 next.is_empty()
-                    || next.starts_with('}')
+                    || next.starts_with(['}', ','])
+                    || next.starts_with(is_opening)
+                    || next.starts_with("...")
                     || begins_key(next)
-                    || next.starts_with(',')
             }
             ',' => true,
+            '/' => after.starts_with('*'),
             '\n' if inside == Inside::Map => {
                 let next = window(after).trim_start_matches(is_space);
                 begins_key(next) || next.starts_with(['}', ']'])
@@ -741,6 +778,18 @@ fn follows_comma(text: &str, inside: Inside) -> bool {
         }
         _ => begins_value(next) || next.starts_with("/*"),
     }
+}
+
+/// The literal that was cut off, as in `[1, fal`.
+fn completed(words: &str) -> Option<Kind<'_>> {
+    let begins = |word: &str| !words.is_empty() && word.starts_with(words);
+    if begins("true") {
+        return Some(Kind::Bool(true));
+    }
+    if begins("false") {
+        return Some(Kind::Bool(false));
+    }
+    begins("null").then_some(Kind::Null)
 }
 
 fn classify(words: &str) -> Kind<'_> {

@@ -7,6 +7,9 @@ use crate::adapt::read::number;
 use crate::adapt::read::plain::{folded, is_negated, occurrences, undecorated};
 use crate::schema::Value;
 
+/// How many mentions of a label are looked at: each is compared with all others.
+const MAX_MENTIONS: usize = 32;
+
 /// How a label was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Match {
@@ -101,7 +104,7 @@ fn mentions<'o>(
             continue;
         }
         let label = if lower { label.to_lowercase() } else { label.to_owned() };
-        for start in occurrences(text, &label) {
+        for start in occurrences(text, &label).take(MAX_MENTIONS) {
             let end = start + label.len();
             if label.chars().count() > 1 || points_out(text, start, end) {
                 found.push(Mention { option, start, end, refused: is_negated(text, start) });
@@ -196,6 +199,9 @@ fn truth_in_prose(text: &str) -> Option<bool> {
         occurrences(&lower, word).map(move |at| (at, word != "false")).collect::<Vec<_>>()
     });
     let (at, first) = said.next()?;
+    if first && occurrences(&lower, "no").next().is_some() {
+        return None;
+    }
     let others = said.any(|(at, it)| it != first || is_negated(&lower, at));
     (!others && !is_negated(&lower, at)).then_some(first)
 }

@@ -81,6 +81,11 @@ impl Reader<'_> {
     }
 }
 
+/// Whether a text has points of a list.
+pub(super) fn is_bulleted(text: &str) -> bool {
+    text.lines().any(|line| point(line.trim()).is_some())
+}
+
 /// What follows `- ` or `1. `.
 fn point(line: &str) -> Option<&str> {
     let numbered = || {
@@ -112,7 +117,8 @@ fn inline(text: &str, is_text: bool) -> Vec<&str> {
     };
     let mut parts = parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>();
     split_last(&mut parts);
-    let short = |part: &&str| part.split_whitespace().count() <= MAX_WORDS;
+    let most = if text.ends_with(['.', '!', '?']) { MAX_WORDS / 2 } else { MAX_WORDS };
+    let short = |part: &&str| part.split_whitespace().count() <= most;
     if is_text && !parts.iter().all(short) {
         return vec![text.trim()];
     }
@@ -131,7 +137,7 @@ fn split_last(parts: &mut Vec<&str>) {
     }
     match last.split_once(" and ") {
         Some((a, b)) if several || (is_brief(a) && is_brief(b)) => {
-            parts.extend([a.trim(), b.trim()])
+            parts.extend([a.trim(), b.trim()]);
         }
         _ => parts.push(last),
     }

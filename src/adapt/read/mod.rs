@@ -23,6 +23,8 @@ use std::sync::Arc;
 
 /// How deep types and values may nest while they are read.
 const MAX_DEPTH: usize = 48;
+/// How many liberties are told of one field; more would tell nothing new.
+const MAX_LIBERTIES: usize = 32;
 
 type Reading = Result<Value, ConvertError>;
 
@@ -71,7 +73,7 @@ impl<'a> Reader<'a> {
         self.cost += kind.cost();
         let liberty = Liberty { field: self.field.clone(), kind, note: note.into() };
         // A list of a hundred bare words is one liberty.
-        if !self.liberties.contains(&liberty) {
+        if self.liberties.len() < MAX_LIBERTIES && !self.liberties.contains(&liberty) {
             self.liberties.push(liberty);
         }
     }

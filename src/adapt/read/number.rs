@@ -45,6 +45,8 @@ pub(super) enum Spelling {
     Plain,
     /// Another spelling: separators, words, units, markup.
     Spelled,
+    /// `4/5`: for a float only, as a count it may be a score out of five.
+    Fraction,
     /// A fraction of one hundred: what one is depends on the field.
     Percent,
     /// It was picked out of prose in which it is the only one.
@@ -75,7 +77,8 @@ fn spelled(text: &str) -> Option<(Num, Spelling)> {
         return None;
     }
     let spelled = |num| (num, Spelling::Spelled);
-    fraction(text).or_else(|| in_words(text)).map(spelled).or_else(|| with_unit(text))
+    let fraction = || fraction(text).map(|num| (num, Spelling::Fraction));
+    fraction().or_else(|| in_words(text).map(spelled)).or_else(|| with_unit(text))
 }
 
 fn fraction(text: &str) -> Option<Num> {
@@ -113,8 +116,10 @@ fn by_line(text: &str, name: &str) -> Option<(Num, Spelling)> {
         }
     }
     let (num, labelled) = found?;
-    let others = numerals(text).iter().any(|token| token.num != num);
-    (labelled || !others).then_some((num, Spelling::Prose))
+    let tokens = numerals(text);
+    let same = tokens.iter().filter(|token| token.num == num).count();
+    // An explanation may name other numbers where it comes back to this one.
+    (labelled || same == tokens.len() || same > 1).then_some((num, Spelling::Prose))
 }
 
 /// The only number of a text, or the one that the text itself calls the answer.
@@ -208,14 +213,17 @@ fn has_digits(text: &str) -> bool {
 
 /// How long the number at the start of `text` is, separators of thousands included.
 fn numeral_length(text: &str) -> usize {
+    number_length(text, &['.', ',', '_', '\'', ' '])
+}
+
+fn number_length(text: &str, separators: &[char]) -> usize {
     let mut end = 0;
     let mut digits = false;
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
         let ascii = to_ascii(c);
         let next_is_digit = chars.peek().is_some_and(|(_, c)| to_ascii(*c).is_ascii_digit());
-        let separates =
-            matches!(ascii, '.' | ',' | '_' | '\'' | ' ') && digits && next_is_digit;
+        let separates = separators.contains(&ascii) && digits && next_is_digit;
         let signs = !digits && matches!(ascii, '-' | '+' | '.');
         let exponent = digits && matches!(ascii, 'e' | 'E') && {
             let rest = text[at + c.len_utf8()..].trim_start_matches(['+', '-']);
@@ -292,8 +300,7 @@ fn numerals(text: &str) -> Vec<Token> {
 
 /// As [`numeral_length`], but a space ends the number: in prose `3 400` may be two.
 fn token_length(text: &str) -> usize {
-    let length = numeral_length(text);
-    text[..length].find([' ', '\u{a0}', '\u{202f}']).unwrap_or(length)
+    number_length(text, &['.', ',', '_', '\''])
 }
 
 /// The number that is the whole of `text`, and whether JSON would take it as it stands.
@@ -444,7 +451,7 @@ fn small(word: &str) -> Option<i64> {
     ];
     const TENS: [&str; 8] =
         ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-    let at = |list: &[&str]| list.iter().position(|it| *it == word).map(|at| i64::try_from(at));
+    let at = |list: &[&str]| list.iter().position(|it| *it == word).map(i64::try_from);
     if let Some(Ok(at)) = at(&UNITS) {
         return Some(at);
     }

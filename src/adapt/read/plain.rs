@@ -21,6 +21,7 @@ pub(super) fn undecorated<'t>(text: &'t str, name: &str) -> (&'t str, u32) {
 fn layer<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     fence(text)
         .or_else(|| pair(text))
+        .or_else(|| tagged(text))
         .or_else(|| latex(text))
         .or_else(|| prefix(text))
         .or_else(|| unlabelled(text, name))
@@ -74,6 +75,13 @@ pub(super) fn unquoted(text: &str) -> Option<&str> {
         _ => false,
     };
     (is_pair && is_opening(open) && !inner.contains([open, close])).then_some(inner)
+}
+
+/// The inside of `<answer>5</answer>`.
+fn tagged(text: &str) -> Option<&str> {
+    let (name, rest) = text.strip_prefix('<')?.split_once('>')?;
+    let inner = rest.strip_suffix('>')?.strip_suffix(name)?.strip_suffix("</")?;
+    (!name.is_empty() && name.chars().all(char::is_alphanumeric)).then_some(inner)
 }
 
 fn latex(text: &str) -> Option<&str> {

@@ -1,6 +1,7 @@
 //! A whole reply into the outputs of a signature.
 
 use crate::adapt::read::json::Kind;
+use crate::adapt::read::plain::folded;
 use crate::adapt::read::sections::{self, Mark, Names, Style, What};
 use crate::adapt::read::text::candidates;
 use crate::adapt::read::{Best, Reader, Reading};
@@ -14,6 +15,12 @@ pub(in crate::adapt) fn read_reply(
     signature: &Signature,
     text: &str,
 ) -> Result<Parsed, ParseError> {
+    // JSON inside a JSON string, from a model that encoded twice.
+    if text.trim_start().starts_with("\"{")
+        && let Ok(inner) = serde_json::from_str::<String>(text.trim())
+    {
+        return read_reply(signature, &inner);
+    }
     let reply = Reply::new(signature, text);
     let found = reply.bracketed();
     if let Some(found) = &found
@@ -25,18 +32,22 @@ pub(in crate::adapt) fn read_reply(
     if let Some(Ok(parsed)) = json {
         return Ok(parsed);
     }
-    // A marker was written: the rest of the reply is not to be read as one value.
-    let looser = [Style::Tagged, Style::Headed].into_iter().find_map(|style| {
-        let found = reply.found(style);
+    let styles: &[Style] = match found {
+        Some(_) => &[Style::Mixed],
+        None => &[Style::Tagged, Style::Headed, Style::Labelled],
+    };
+    let looser = styles.iter().find_map(|style| {
+        let found = reply.found(*style);
         reply.suffices(&found).then_some(found)
     });
     if let Some(found) = looser {
         return reply.read(&found);
     }
+    // A marker was written: the rest of the reply is not to be read as one value.
     if let Some(found) = found {
         return reply.read(&found);
     }
-    reply.alone().or(json).unwrap_or_else(|| reply.read(&reply.found(Style::Headed)))
+    json.or_else(|| reply.alone()).unwrap_or_else(|| reply.read(&reply.found(Style::Headed)))
 }
 
 /// Reads outputs whose texts are known.
@@ -73,6 +84,8 @@ impl Sections<'_> {
 struct Reply<'a> {
     signature: &'a Signature,
     text: &'a str,
+    /// The model thought aloud before it.
+    thought: bool,
     outputs: Vec<Arc<str>>,
     inputs: Vec<Arc<str>>,
 }
@@ -80,9 +93,11 @@ struct Reply<'a> {
 impl<'a> Reply<'a> {
     fn new(signature: &'a Signature, text: &'a str) -> Self {
         let names = |fields: &[Field]| fields.iter().map(|it| it.name.clone()).collect();
+        let reply = without_thoughts(text);
         Self {
             signature,
-            text: without_thoughts(text),
+            thought: reply.len() < text.len(),
+            text: reply,
             outputs: names(&signature.outputs),
             inputs: names(&signature.inputs),
         }
@@ -148,6 +163,13 @@ impl<'a> Reply<'a> {
 
     fn read(&self, found: &Sections<'a>) -> Result<Parsed, ParseError> {
         let mut outcome = Outcome::default();
+        if self.thought {
+            outcome.drop_text("thinking before the reply");
+        }
+        let used = found.bodies.iter().flatten().any(|body| *body == found.before);
+        if !used && found.before.contains(char::is_alphanumeric) {
+            outcome.drop_text("the text before the first field");
+        }
         for (field, bodies) in self.signature.outputs.iter().zip(&found.bodies) {
             let mut reader = Reader::new(&self.signature.types, field.name.clone());
             if found.style != Style::Exact && !bodies.is_empty() {
@@ -196,13 +218,18 @@ impl<'a> Reply<'a> {
                 }
                 Ok(_) => {}
                 Err(reason) => {
-                    let names =
-                        matches!(&one.node.kind, Kind::Map(entries) if !entries.is_empty());
+                    let names = self.names_output(&one.node.kind);
                     error = error.or(names.then(|| ParseError::of_reply(reason)));
                 }
             }
         }
         best.map(|(_, parsed)| Ok(parsed)).or(error.map(Err))
+    }
+
+    /// Whether an object has a key that is an output.
+    fn names_output(&self, kind: &Kind<'_>) -> bool {
+        let Kind::Map(entries) = kind else { return false };
+        entries.iter().any(|(key, _)| self.outputs.iter().any(|it| folded(it) == folded(key)))
     }
 
     /// The whole reply as the only field.
@@ -237,7 +264,8 @@ impl Style {
             Self::Bracketed => "another spelling of the marker",
             Self::Inline => "a marker in the middle of a line",
             Self::Tagged => "a tag for the marker",
-            Self::Headed => "a heading for the marker",
+            Self::Headed | Self::Mixed => "a heading for the marker",
+            Self::Labelled => "a label for the marker",
         }
     }
 }
@@ -252,6 +280,15 @@ struct Outcome {
 }
 
 impl Outcome {
+    /// Tells of text that belongs to no field.
+    fn drop_text(&mut self, what: &str) {
+        self.liberties.push(Liberty {
+            field: "".into(),
+            kind: LibertyKind::Prose,
+            note: format!("{what} was dropped"),
+        });
+    }
+
     fn add(&mut self, field: &Field, written: bool, reading: Reading, took: Vec<Liberty>) {
         match reading {
             Ok(value) => {

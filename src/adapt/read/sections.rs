@@ -5,13 +5,18 @@
 //! or tags instead. [`Style`] names these ways, strictest first: a looser one is looked at only
 //! when the stricter ones leave fields unfound, for what looks like a loose marker may be text.
 
-use crate::adapt::read::plain::folded;
+use crate::adapt::read::plain::{folded, occurrences};
 use std::sync::Arc;
 
 /// The longest name between markers, in bytes.
 const MAX_NAME: usize = 80;
 /// What may stand around a marker.
 const MARKUP: &[char] = &['*', '_', '`', '#', '-', '>', ' ', '\t', '•'];
+
+/// Brackets and rules that stand for the markers that were asked for.
+const OPENERS: &[char] = &['[', '{', '=', '【', '［', '\\'];
+/// What follows a name in a heading.
+const CLOSERS: &[char] = &[']', '}', '=', '】', '］', '\\', ':', '：'];
 
 /// A way to mark fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +29,12 @@ pub(super) enum Style {
     Inline,
     /// `<name>…</name>`.
     Tagged,
+    /// In brackets, and as headings where brackets are missing.
+    Mixed,
     /// `**Name:** …`, `## Name`, `name: …`.
     Headed,
+    /// `Name: …` in the middle of a line.
+    Labelled,
 }
 
 /// A marker.
@@ -84,6 +93,8 @@ pub(super) fn marks(text: &str, names: &Names<'_>, style: Style) -> Vec<Mark> {
         Style::Exact | Style::Bracketed | Style::Inline => bracketed(text, names, style),
         Style::Tagged => tags(text, names),
         Style::Headed => headings(text, names),
+        Style::Mixed => mixed(text, names),
+        Style::Labelled => labels(text, names),
     }
 }
 
@@ -107,11 +118,33 @@ fn bracketed(text: &str, names: &Names<'_>, style: Style) -> Vec<Mark> {
 
 /// The name in brackets at `start`, and where the brackets end.
 fn bracketed_name(text: &str, start: usize) -> Option<(&str, usize)> {
-    let inner = &text[start + 2..];
-    let end = inner.find("]]").filter(|end| *end <= MAX_NAME)?;
+    let inner = window(&text[start + 2..]);
+    let end = inner.find("]]")?;
     let name = inner[..end].trim().trim_matches('#').trim();
+    // `[[ ## count: int ## ]]` repeats the type.
+    let name = name.split_once(':').map_or(name, |(name, _)| name.trim());
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | ' ' | '-');
     (!name.is_empty() && name.chars().all(is_name)).then_some((name, start + 2 + end + 2))
+}
+
+/// The start of a text, as far as a name can be long.
+fn window(text: &str) -> &str {
+    let mut end = MAX_NAME.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// What stands on the line before `at`. Of a long line only the end is given: no markup before
+/// a marker is that long.
+fn line_before(text: &str, at: usize) -> &str {
+    let mut from = at.saturating_sub(MAX_NAME);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let near = &text[from..at];
+    near.rfind('\n').map_or(near, |line| &near[line + 1..])
 }
 
 fn bracket(
@@ -121,12 +154,12 @@ fn bracket(
     names: &Names<'_>,
     style: Style,
 ) -> Option<Mark> {
-    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let before = &text[line..start];
+    let before = line_before(text, start);
     if style == Style::Exact {
         let spelled = text[start..end].strip_prefix("[[ ## ")?.strip_suffix(" ## ]]")?;
         let what = names.exact(spelled)?;
-        return before.trim().is_empty().then_some(Mark { start, end, what });
+        let plain = before.trim().is_empty() && !text[end..].starts_with([':', '*', '`']);
+        return plain.then_some(Mark { start, end, what });
     }
     let what = names.loose(name)?;
     let numbered = before.trim_start_matches(|c: char| c.is_ascii_digit() || ".) ".contains(c));
@@ -135,7 +168,7 @@ fn bracket(
         return None;
     }
     let start = if leads {
-        line
+        start - before.len()
     } else {
         start - (before.len() - before.trim_end_matches(['*', '`']).len())
     };
@@ -150,12 +183,8 @@ fn tags(text: &str, names: &Names<'_>) -> Vec<Mark> {
     while let Some(offset) = text[at..].find('<') {
         let start = at + offset;
         at = start + 1;
-        let inner = &text[at..];
-        let mut window = MAX_NAME.min(inner.len());
-        while !inner.is_char_boundary(window) {
-            window -= 1;
-        }
-        let Some(length) = inner[..window].find('>') else { continue };
+        let inner = window(&text[at..]);
+        let Some(length) = inner.find('>') else { continue };
         let name = &inner[..length];
         let (name, closes) = name.strip_prefix('/').map_or((name, false), |it| (it, true));
         if let Some(what) = names.loose(name).filter(|_| !name.is_empty()) {
@@ -180,22 +209,57 @@ fn headings(text: &str, names: &Names<'_>) -> Vec<Mark> {
 
 /// The name at the start of a line, and how much of the line it takes.
 fn heading(line: &str, names: &Names<'_>) -> Option<(usize, What)> {
-    let body = line.trim_start_matches(MARKUP);
+    let numbered = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let unnumbered = numbered.strip_prefix(['.', ')']).unwrap_or(line);
+    let body = unnumbered.trim_start_matches(|c| MARKUP.contains(&c) || OPENERS.contains(&c));
     let markup = &line[..line.len() - body.len()];
-    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | ' ' | '-');
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | ' ');
     let length = body.find(|c| !is_name(c)).unwrap_or(body.len());
-    let name = body[..length].trim_end();
+    let name = body[..length].trim_end_matches(['_', ' ']);
     if name.is_empty() || name.len() > MAX_NAME {
         return None;
     }
     let what = names.loose(name)?;
     let rest = &body[name.len()..];
-    let after = rest.trim_start_matches(['*', '_', '`', '#', ' ', ':', '：']);
+    let after = rest.trim_start_matches(|c| MARKUP.contains(&c) || CLOSERS.contains(&c));
     let signs = &rest[..rest.len() - after.len()];
-    let titled = markup.contains('#') || markup.contains("**") || markup.contains("__");
-    let alone = after.trim().is_empty();
-    let marked = signs.contains([':', '：']) || (titled && alone);
+    let titled = ["#", "**", "__", "--"].iter().any(|it| markup.contains(it))
+        || markup.contains(OPENERS);
+    let marked = signs.contains([':', '：', '=']) || (titled && after.trim().is_empty());
     marked.then_some((line.len() - after.len(), what))
+}
+
+/// Labels inside a line: `Reasoning: two and three. Answer: 5`.
+fn labels(text: &str, names: &Names<'_>) -> Vec<Mark> {
+    let mut found = Vec::new();
+    for (at, name) in names.outputs.iter().enumerate() {
+        let mut label = name.replace('_', " ");
+        if let Some(first) = label.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        for start in occurrences(text, &label) {
+            let end = start + label.len();
+            if text[end..].starts_with(':') {
+                found.push(Mark { start, end: end + 1, what: What::Output(at) });
+            }
+        }
+    }
+    found.sort_by_key(|mark| mark.start);
+    found
+}
+
+/// Markers, and headings for the outputs that have no marker.
+fn mixed(text: &str, names: &Names<'_>) -> Vec<Mark> {
+    let mut found = bracketed(text, names, Style::Inline);
+    let marked = found.iter().map(|mark| mark.what).collect::<Vec<_>>();
+    let others = headings(text, names);
+    found.extend(
+        others.into_iter().filter(|mark| {
+            matches!(mark.what, What::Output(_)) && !marked.contains(&mark.what)
+        }),
+    );
+    found.sort_by_key(|mark| mark.start);
+    found
 }
 
 /// The bodies under the headings `names`, each the first of its name.

@@ -5,7 +5,7 @@ use crate::adapt::read::fit::is_nothing;
 use crate::adapt::read::json::{self, Found, Kind};
 use crate::adapt::read::number::{self, Num, Spelling};
 use crate::adapt::read::plain::fence;
-use crate::adapt::read::{Best, MAX_DEPTH, Reader, Reading, label, sections};
+use crate::adapt::read::{Best, MAX_DEPTH, Reader, Reading, label, list, sections};
 use crate::schema::{ConvertError, Field, Record, Ty, Value, brief, check_bound, shortened};
 use std::sync::Arc;
 
@@ -50,6 +50,7 @@ impl Reader<'_> {
     fn number(&mut self, text: &str, ty: &Ty) -> Reading {
         let (num, spelling) = number::read(text, &self.name).ok_or_else(|| unread(text, ty))?;
         let num = match (spelling, ty) {
+            (Spelling::Fraction, Ty::Int) => return Err(unread(text, ty)),
             (Spelling::Percent, Ty::Float) => {
                 self.percentage(num).ok_or_else(|| unread(text, ty))?
             }
@@ -122,6 +123,12 @@ impl Reader<'_> {
 
     fn union(&mut self, text: &str, members: &[Ty], ty: &Ty) -> Reading {
         let mut best = Best::default();
+        // Quotes say that text is meant: `"5"` is no number where text is welcome.
+        let quoted = serde_json::from_str::<String>(text.trim()).ok();
+        let text_member = members.iter().find(|it| self.is_text(it));
+        if let (Some(quoted), Some(member)) = (quoted, text_member) {
+            return self.text(&quoted, member);
+        }
         for member in members {
             let is_text = self.is_text(member);
             self.attempt(&mut best, |it| {
@@ -142,7 +149,12 @@ impl Reader<'_> {
             self.forgive(LibertyKind::Spelling, "another spelling of a literal");
             return Ok(value);
         }
-        let bracketed = fence(text).unwrap_or(text).trim_start().starts_with(['{', '[']);
+        if text.starts_with('"')
+            && let Some(found) = json::read_string(text)
+        {
+            return self.fit_found(&found, text, &Ty::Any);
+        }
+        let bracketed = is_bracketed(text);
         for found in candidates(text, &Ty::Any) {
             let filled = match &found.node.kind {
                 Kind::Map(entries) => !entries.is_empty(),
@@ -158,19 +170,31 @@ impl Reader<'_> {
 
     fn container(&mut self, text: &str, ty: &Ty) -> Reading {
         let mut best = Best::default();
-        let found = candidates(text, ty);
+        let mut found = candidates(text, ty);
+        // The items of a list that was cut off are not all of it.
+        let cut = found.first().is_some_and(|it| it.flaws.truncated && it.node.is_list());
+        if cut && matches!(ty, Ty::List(_)) {
+            found.truncate(1);
+        }
         for one in &found {
             self.attempt(&mut best, |it| it.fit_found(one, text, ty));
         }
-        if let Ty::List(item) = ty {
-            self.attempt(&mut best, |it| it.several(&found, item));
-        }
-        // Prose that holds broken JSON is not to be taken for a list of words.
-        let words = best.error.is_none() || best.found.is_some();
         match ty {
-            Ty::List(item) if words => self.attempt(&mut best, |it| it.list(text, item)),
-            Ty::Dict(item) if words => self.attempt(&mut best, |it| it.pairs(text, item)),
-            Ty::Record(fields) => self.attempt(&mut best, |it| it.lines(text, fields)),
+            Ty::List(item) => {
+                if found.len() > 1 {
+                    self.attempt(&mut best, |it| it.several(&found, item));
+                }
+                // JSON beside words is what is meant, unless it stands inside the words.
+                if list::is_bulleted(text) || (best.found.is_none() && !is_bracketed(text)) {
+                    self.attempt(&mut best, |it| it.list(text, item));
+                }
+            }
+            Ty::Dict(item) if best.found.is_none() && !is_bracketed(text) => {
+                self.attempt(&mut best, |it| it.pairs(text, item));
+            }
+            Ty::Record(fields) if best.found.is_none() => {
+                self.attempt(&mut best, |it| it.lines(text, fields));
+            }
             _ => {}
         }
         self.settle(best, || unread(text, ty))
@@ -203,7 +227,7 @@ impl Reader<'_> {
         let maps = found.iter().filter(|it| matches!(it.node.kind, Kind::Map(_)));
         let nodes = maps.clone().map(|it| &it.node).collect::<Vec<_>>();
         if nodes.len() < 2 {
-            return Err(ConvertError::new("no list"));
+            return Err(ConvertError::new("a list is wanted"));
         }
         self.forgive(LibertyKind::Shape, "objects without a list around them");
         maps.for_each(|it| self.forgive_flaws(&it.flaws));
@@ -235,6 +259,12 @@ fn is_null_word(text: &str) -> bool {
     matches!(text.trim_start_matches('\\'), "null" | "None" | "none")
 }
 
+/// Whether a text, or the block of code that it is, begins as JSON.
+fn is_bracketed(text: &str) -> bool {
+    let text = text.trim();
+    fence(text).unwrap_or(text).trim_start().starts_with(['{', '['])
+}
+
 /// `None`, `True` and the like.
 fn literal(text: &str) -> Option<Value> {
     match text {
@@ -256,15 +286,15 @@ pub(super) fn candidates<'t>(text: &'t str, ty: &Ty) -> Vec<Found<'t>> {
     let mut found = Vec::new();
     let trimmed = text.trim_start();
     let maps = matches!(ty, Ty::Dict(_) | Ty::Record(_));
-    if maps && trimmed.starts_with(json::is_opening) && trimmed.contains(':') {
-        found.push(json::read_unbraced(trimmed.trim_end()));
+    let quoted = trimmed.starts_with(json::is_opening) && !trimmed.starts_with('`');
+    if maps && quoted && trimmed.contains(':') {
+        found.push(json::read_unbraced(text, text.len() - trimmed.len()));
         return found;
     }
+    let tuple = trimmed.starts_with('(') && trimmed.trim_end().ends_with(')');
     let mut at = 0;
     while found.len() < MAX_CANDIDATES {
-        let opens = |c: char| {
-            matches!(c, '{' | '[') || (c == '(' && at == 0 && trimmed.starts_with('('))
-        };
+        let opens = |c: char| matches!(c, '{' | '[') || (c == '(' && at == 0 && tuple);
         let Some(offset) = text[at..].find(opens) else { break };
         let one = json::read_at(text, at + offset);
         // A bracket that is never closed may be no JSON; something inside may be.
