@@ -1,5 +1,11 @@
 //! Fetching models: a loopback server that cuts, lies and stalls, and wheels that do.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests run on the machine they run on"
+)]
+
 use dsp_lang::host::{Host, OsHost, Place};
 use dsp_lang::lm::ErrorKind;
 use dsp_lang::lm::download::{Progress, Sources, fetch, unpack};
