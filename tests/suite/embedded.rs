@@ -544,6 +544,21 @@ fn smollm2_has_one_numeric_path() {
 }
 
 #[test]
+fn smollm2_reads_conversations_in_its_own_form() {
+    let Some((path, _)) = real() else { return };
+    let lm = Embedded::new("local/smollm2-135m", path, "0");
+    for prompt in golden()["prompts"].as_array().unwrap() {
+        let Some(text) = prompt["prompt"].as_str().unwrap().strip_prefix("<chat>") else {
+            continue;
+        };
+        let mut request = request("", Decoding::Free);
+        request.prompt = Prompt::Chat(vec![Message::new(Role::User, text)]);
+        let reply = ask(&lm, &request).unwrap();
+        assert_eq!(reply.usage.prompt_tokens, Some(ids(&prompt["tokens"]).len() as u64));
+    }
+}
+
+#[test]
 fn smollm2_answers() {
     let Some((path, _)) = real() else { return };
     let lm = Embedded::new("local/smollm2-135m", path, "0");

@@ -175,3 +175,6 @@ fn q6k(block: &[u8], out: &mut [f32]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
