@@ -3,7 +3,8 @@
 //! The order of every sum is fixed by the position in the sequence, from its first token on: a
 //! score adds up over the head's dimensions, a value over positions, and the weights' total
 //! over positions in lanes. Neither the queries computed beside one, nor where a prefix ends,
-//! can change a bit. Code is written once over [`Isa`] and chosen when the program runs.
+//! can change a bit. Code is written once over [`Isa`] and chosen when the program runs; it
+//! gives the same bits wherever there is a fused multiply-add.
 
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
@@ -182,13 +183,17 @@ fn soften<I: Isa>(isa: I, row: &mut [f32], limit: usize) -> f32 {
     }
     let most = most.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max);
     let most = ops.splat(most);
-    let mut total = ops.zero();
-    for chunk in row.chunks_exact_mut(lanes) {
-        let weight = exp(isa, ops.sub(ops.load(chunk), most));
-        ops.store(weight, chunk);
-        total = ops.add(total, weight);
+    // Sixteen sums, whatever the width of the vectors, in one to four of them.
+    let mut totals = [ops.zero(); 4];
+    for block in row.chunks_exact_mut(BLOCK) {
+        for (chunk, total) in block.chunks_exact_mut(lanes).zip(&mut totals) {
+            let weight = exp(isa, ops.sub(ops.load(chunk), most));
+            ops.store(weight, chunk);
+            *total = ops.add(*total, weight);
+        }
     }
-    total.to_array().into_iter().sum()
+    let totals = totals[..BLOCK / lanes].iter();
+    totals.flat_map(|total| total.to_array()).sum()
 }
 
 /// The exponential function, to about 2 units in the last place, for arguments up to 88; what
@@ -237,3 +242,6 @@ impl SimdOp for Swish<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

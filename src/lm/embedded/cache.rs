@@ -29,7 +29,7 @@ impl Shape {
 /// What a sequence has read.
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
-    blocks: Vec<Arc<Vec<f32>>>,
+    blocks: Vec<Arc<[f32]>>,
     len: usize,
 }
 
@@ -58,7 +58,7 @@ impl Cache {
 
     /// The identities of the blocks, for counting shared ones once.
     pub(crate) fn block_ids(&self) -> impl Iterator<Item = usize> {
-        self.blocks.iter().map(|block| Arc::as_ptr(block).addr())
+        self.blocks.iter().map(|block| Arc::as_ptr(block).cast::<f32>().addr())
     }
 
     /// Makes room for `more` tokens, in blocks of its own; [`Cache::len`] counts them at once.
@@ -66,7 +66,7 @@ impl Cache {
         let first = self.len / BLOCK;
         self.len += more;
         self.blocks.resize_with(self.len.div_ceil(BLOCK), || {
-            Arc::new(vec![0.0; shape.block_bytes() / size_of::<f32>()])
+            std::iter::repeat_n(0.0, shape.block_bytes() / size_of::<f32>()).collect()
         });
         for block in &mut self.blocks[first..] {
             Arc::make_mut(block);

@@ -238,7 +238,7 @@ impl Decoder {
         self.tokens.extend(tokens);
         match trie.label(node) {
             Some(label) if trie.next(node).next().is_none() => {
-                self.reply.push_str(&labels[label])
+                self.reply.push_str(&labels[label]);
             }
             _ => self.at = At::Choice { labels, trie, node },
         }

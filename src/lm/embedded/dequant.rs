@@ -70,7 +70,7 @@ impl Format {
         for (block, out) in blocks.zip(out.chunks_exact_mut(self.block())) {
             match self {
                 Self::F32 => {
-                    out[0] = f32::from_le_bytes([block[0], block[1], block[2], block[3]])
+                    out[0] = f32::from_le_bytes([block[0], block[1], block[2], block[3]]);
                 }
                 Self::F16 => out[0] = half(block, 0),
                 Self::BF16 => out[0] = f32::from_bits(u32::from(u16_at(block, 0)) << 16),
@@ -175,3 +175,6 @@ fn q6k(block: &[u8], out: &mut [f32]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

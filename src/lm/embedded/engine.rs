@@ -4,13 +4,15 @@
 //! and each step computes one batch of all sequences, whether they still read their prompts
 //! or already write. Since logits do not depend on the batch, none of this shows in a reply.
 
+use crate::lm::embedded::attention::BLOCK;
 use crate::lm::embedded::cache::Cache;
 use crate::lm::embedded::decode::{Decoder, Step};
 use crate::lm::embedded::model::{Lane, Model};
-use crate::lm::embedded::prefixes::{Prefixes, shared};
+use crate::lm::embedded::prefixes::{Prefixes, common, shared};
 use crate::lm::embedded::prompt::{self, Unreadable};
 use crate::lm::{Cancel, Completion, Decoding, Error, ErrorKind, Finish, Request, Usage};
 use rayon::prelude::*;
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -23,7 +25,11 @@ const STEP_TOKENS: usize = 512;
 /// Passes of at most this many tokens run on one thread: sharing them costs more than it gives.
 const ALONE: usize = 4;
 /// What is kept of read prompts, in bytes.
-const KEPT_BYTES: usize = 256 << 20;
+const KEPT_BYTES: usize = 128 << 20;
+/// What sequences in the works may take together, in bytes; a single one may take more.
+const ACTIVE_BYTES: usize = 1 << 30;
+/// What is reckoned for a reply, in tokens.
+const REPLY_TOKENS: usize = 64;
 /// A shared beginning shorter than this is not worth a pass of its own.
 const WORTH_SHARING: usize = 16;
 /// How long an idle engine waits for more calls after the first.
@@ -94,35 +100,54 @@ impl Engine {
 
     /// Answers calls until nobody can make one any more.
     pub(crate) fn run(mut self, jobs: &Receiver<Job>) {
-        let mut waiting: Vec<Job> = Vec::new();
+        let mut waiting: VecDeque<Ready> = VecDeque::new();
         let mut active: Vec<Sequence> = Vec::new();
         loop {
+            let mut fresh = Vec::new();
             if active.is_empty() && waiting.is_empty() {
                 let Ok(job) = jobs.recv() else { return };
-                waiting.push(job);
-                while waiting.len() < PARALLEL {
+                fresh.push(job);
+                while fresh.len() < PARALLEL {
                     match jobs.recv_timeout(GATHER) {
-                        Ok(job) => waiting.push(job),
+                        Ok(job) => fresh.push(job),
                         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                             break;
                         }
                     }
                 }
             }
-            waiting.extend(jobs.try_iter());
-            waiting.retain(|job| !job.is_unwanted());
-            let room = PARALLEL - active.len();
-            if room > 0 && !waiting.is_empty() {
-                let fresh: Vec<Job> = waiting.drain(..room.min(waiting.len())).collect();
-                let ready = self.prepare(fresh);
-                self.read_shared(&ready);
-                active.extend(ready.into_iter().map(|ready| self.admit(ready)));
-            }
+            fresh.extend(jobs.try_iter());
+            waiting.extend(self.prepare(fresh));
+            waiting.retain(|ready| !ready.job.is_unwanted());
             active.retain(|sequence| !sequence.job.is_unwanted());
+            let admitted = self.choose(&mut waiting, &active);
+            self.read_shared(&admitted);
+            active.extend(admitted.into_iter().map(|ready| self.admit(ready)));
             if !active.is_empty() {
                 self.step(&mut active);
             }
         }
+    }
+
+    /// Takes the calls that can begin now, in their order: as many as there is room for.
+    fn choose(&self, waiting: &mut VecDeque<Ready>, active: &[Sequence]) -> Vec<Ready> {
+        let mut chosen: Vec<Ready> = Vec::new();
+        let limit = ACTIVE_BYTES / self.model.token_bytes();
+        let mut used: usize =
+            active.iter().map(|it| it.tokens.len() - it.reused + REPLY_TOKENS).sum();
+        while let Some(next) = waiting.front() {
+            if active.len() + chosen.len() >= PARALLEL {
+                break;
+            }
+            let beside = chosen.iter().map(|it| common(&it.prompt, &next.prompt)).max();
+            let known = beside.unwrap_or(0).max(self.prefixes.longest(&next.prompt));
+            used += next.prompt.len() - known + REPLY_TOKENS;
+            if used > limit && active.len() + chosen.len() > 0 {
+                break;
+            }
+            chosen.extend(waiting.pop_front());
+        }
+        chosen
     }
 
     /// Cuts prompts into tokens; answers the calls that cannot be served.
@@ -206,7 +231,7 @@ impl Engine {
     }
 
     fn keep(&mut self, tokens: Vec<u32>, cache: Cache) {
-        let blocks = KEPT_BYTES / self.model.block_bytes();
+        let blocks = KEPT_BYTES / (self.model.token_bytes() * BLOCK);
         self.prefixes.keep(tokens, cache, blocks);
     }
 

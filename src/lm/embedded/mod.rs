@@ -38,13 +38,16 @@ use tokio::sync::oneshot;
 /// Counts the changes of the engine that change replies.
 pub const ENGINE_VERSION: u32 = 1;
 
+/// A look at a file before it is loaded.
+type Check = dyn Fn(&Path) -> Result<(), String> + Send + Sync;
+
 /// A model that runs in this process.
 pub struct Embedded {
     name: String,
     path: PathBuf,
     sha256: String,
     threads: usize,
-    check: Arc<dyn Fn(&Path) -> Result<(), String> + Send + Sync>,
+    check: Arc<Check>,
     queue: Mutex<Option<Sender<Job>>>,
 }
 

@@ -96,9 +96,9 @@ impl Model {
         self.weights.config.context
     }
 
-    /// The bytes that the cache of [`Model::cache_block`] tokens takes.
-    pub(crate) fn block_bytes(&self) -> usize {
-        self.weights.config.shape().block_bytes()
+    /// The bytes that a token takes in a cache.
+    pub(crate) fn token_bytes(&self) -> usize {
+        self.weights.config.shape().block_bytes() / BLOCK
     }
 
     /// Reads the tokens of all lanes; returns the logits of those that want them, in order.

@@ -30,6 +30,11 @@ impl Prefixes {
         cache
     }
 
+    /// How many first tokens of `tokens` are known.
+    pub(crate) fn longest(&self, tokens: &[u32]) -> usize {
+        self.entries.iter().map(|(known, _)| common(known, tokens)).max().unwrap_or(0)
+    }
+
     /// Keeps a sequence, and forgets the oldest ones until the rest takes at most `blocks`
     /// blocks of memory.
     pub(crate) fn keep(&mut self, tokens: Vec<u32>, cache: Cache, blocks: usize) {

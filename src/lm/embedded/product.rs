@@ -104,19 +104,10 @@ impl Rows {
         self.halves.resize(2 * data.len(), 0);
         self.scales.resize(rows, 0.0);
         self.zeros.resize(2 * rows, ZERO);
-        let quantise =
-            |(i, ((row, halves), scale)): (usize, ((&mut [f32], &mut [u8]), &mut f32))| {
-                prepare(i, row);
-                let inverse;
-                (*scale, inverse) = scale_of(row, LIMIT);
-                let (high, low) = halves.split_at_mut(columns);
-                for ((x, high), low) in row.iter().zip(high).zip(low) {
-                    // Both zero points are added first, so that shift and mask do the rest.
-                    let q = nearest(x * inverse) + i32::from(ZERO) * 129;
-                    *high = (q >> 7) as u8;
-                    *low = (q & 127) as u8;
-                }
-            };
+        let quantise = |(i, ((row, halves), scale)): (usize, Parts<'_>)| {
+            prepare(i, row);
+            *scale = split(row, halves);
+        };
         if rows < PARALLEL_ROWS {
             let parts =
                 data.chunks_exact_mut(columns).zip(self.halves.chunks_exact_mut(2 * columns));
@@ -127,6 +118,22 @@ impl Rows {
             parts.zip(&mut self.scales).enumerate().for_each(quantise);
         }
     }
+}
+
+/// A row, room for its halves and for its scale.
+type Parts<'a> = ((&'a mut [f32], &'a mut [u8]), &'a mut f32);
+
+/// Writes a row as its high and its low halves; returns the scale.
+fn split(row: &[f32], halves: &mut [u8]) -> f32 {
+    let (scale, inverse) = scale_of(row, LIMIT);
+    let (high, low) = halves.split_at_mut(row.len());
+    for ((x, high), low) in row.iter().zip(high).zip(low) {
+        // Both zero points are added first, so that shift and mask do the rest.
+        let q = nearest(x * inverse) + i32::from(ZERO) * 129;
+        *high = (q >> 7) as u8;
+        *low = (q & 127) as u8;
+    }
+    scale
 }
 
 /// The scale at which the largest magnitude of `row` becomes `limit`, and its inverse; both 0

@@ -23,7 +23,7 @@ pub(crate) enum Unreadable {
 
 /// Writes a prompt in the model's own form.
 ///
-/// A conversation is written in ChatML, with exactly the turns that it has: a default system
+/// A conversation is written in `ChatML`, with exactly the turns that it has: a default system
 /// message, which some templates put first, would be a part of the prompt that nobody sees.
 pub(crate) fn open(vocabulary: &Vocabulary, prompt: &Prompt) -> Result<Opening, Unreadable> {
     let mut tokens: Vec<u32> = vocabulary.start().into_iter().collect();

@@ -70,7 +70,7 @@ impl Config {
     }
 
     fn check(self, file: &Gguf) -> Result<Self, String> {
-        let refused = if self.heads % self.kv_heads != 0 {
+        let refused = if !self.heads.is_multiple_of(self.kv_heads) {
             Some("its attention heads do not share keys evenly")
         } else if !self.head_size.is_multiple_of(16) || self.head_size == 0 {
             Some("the size of its attention heads is no multiple of 16")
