@@ -35,6 +35,10 @@ codes! {
     NO_EVAL = "E0215", "`eval`";
     RETRY_NOT_PREDICTOR = "E0216", "`retry:` without a predictor";
     NOT_A_VALUE = "E0217", "a name that has no value";
+    NOT_A_CONDITION = "E0218", "a condition that is not bool";
+    NOT_ITERABLE = "E0219", "a loop through something that has no parts";
+    BAD_INDEX = "E0220", "an index that cannot be one";
+    BAD_RANGE_CASE = "E0221", "a range in a case that cannot be matched";
 
     UNKNOWN_TYPE = "E0301", "unknown type";
     DUPLICATE_FIELD = "E0302", "two fields of one name";

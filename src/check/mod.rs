@@ -15,6 +15,7 @@ mod fits;
 mod items;
 mod known;
 mod literal;
+mod misuse;
 mod model;
 pub mod names;
 mod scope;

@@ -279,6 +279,7 @@ impl<'a> Checker<'a> {
 
     /// Checks an expression.
     pub(super) fn expr(&mut self, node: &'a Node) {
+        self.misuse(node);
         match node.kind {
             NodeKind::Name => self.name(node),
             NodeKind::Path => self.path(node),
@@ -350,6 +351,7 @@ impl<'a> Checker<'a> {
             for part in case.nodes() {
                 // Patterns are literals, which the parser sees to.
                 if part.kind == NodeKind::SwitchGuard {
+                    self.misuse(part);
                     self.below(part);
                 } else if part.start > arrow {
                     self.statement(part, true);

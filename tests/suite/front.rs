@@ -662,6 +662,11 @@ const SEEDS: &[&str] = &[
     "let xs = [1, 2.5, 'c', `t ${xs.len()} t`, #{ a: 1, \"b\": || 2 }]; for (x, i) in xs { if x == 1 { continue } else if i > 2 { break; } }",
     "switch x { 1 | 2 => 3, 4..6 if y => { return 1; }, _ => throw \"x\" } try { 1 } catch (e) { e } do { 1 } until true; while true { loop { break 2; } }",
     "signature { in a: one_of(b) out c: list[{ x: int(1..=5) \"d\", y: \"p\" | 2 | true }]? assert c.len() > 1, \"m\", retry: z; }",
+    "fn f(a: int = 1 \"what\", b = 2, ..rest) -> str { let q = a; return q; } let x = f(1, b: 2); x.y.z[2] = 3; f!(1); let match = [1, 2.5][0]; match += x?.new ?? 3;",
+    "let xs = [1, 2.5, 'c', `t ${1 + 2} t`, #{ a: 1, \"b\": || 2 }]; for (x, i) in xs { if x == 1 { continue; } else if i > 2 { break; } assert x != 1 && i in xs, `why ${x}`; } xs.push(1); xs.map(|default, i| default + i);",
+    "module Inner(match) { let p = predict(\"a -> b\"); fn forward(a, b = 1) { let r = p(a); assert r.b != a, \"w\", retry: p; self.forward(a).b + self.match } }\nmodule Outer { let inner = Inner(1); fn forward(..x) { inner(..x).b } }\nlet o = Outer(); o(a: 1); o.inner.p.demos; o.with(lm: 1).inner.forward(1, b: 2)",
+    "let x = 3; let y = switch x { 1 | 2 => 3, 4..6 if x > 1 => { let z = 1; z } 'c' => 4, _ => 5 }; try { throw \"x\"; } catch (e) { print(e); } do { x -= 1; } until x == 0; while true { loop { break 2; } } let f = |a| |b| a + b; f(1)(2); (f)(3)",
+    "signature A { in a: str out c: list[{ x: int(1..=5) \"d\", y: \"p\" | 2 | true }]?; assert c.len() > 1, \"m\"; } let p = predict(signature { in match: str = \"x\" out b: float(..=1); assert match != \"y\" || b in 0..1; }); p(match: \"q\").b; let q = chain_of_thought(A); q.signature.with_field(\"out x\").fields",
     "type T = list[T]? | dict[str, int](..5); settings { lm: \"a\", seed: -1 } test \"t\" { assert(1 == 1, \"w\"); } export let q = 1; private const R = global::q; import \"x\" as y; y::z(1)",
 ];
 
@@ -703,6 +708,7 @@ proptest! {
             prop_assert!(at.span.end as usize <= text.len() && text.get(at.span.range()).is_some());
         }
         let mut linked = Linked::default();
+        if std::env::var("STAT").is_ok() { eprintln!("STAT {}", diags.iter().any(|it| it.is_error())); }
         lower(&mut linked, &checked, &text).unwrap();
         if diags.iter().all(|it| it.severity == Severity::Warning)
             && let Err(error) = engine().compile(linked.text())
