@@ -4,6 +4,7 @@
 //! arguments, `fn` parameters with types, defaults and descriptions, calls of any expression,
 //! and anonymous signatures. Words in quotes below are tokens; `X?` may be missing, `X*` may
 //! repeat; names of nodes are in CamelCase.
+#![expect(clippy::doc_markdown, reason = "grammars name nodes as they are, without back-ticks")]
 
 /// A kind of token. The texts of all tokens of a file, joined, are the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

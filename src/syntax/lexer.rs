@@ -176,9 +176,7 @@ impl Cutter<'_> {
         self.templates.clear();
         self.lexer = Raw::lexer(self.text);
         self.lexer.bump(start);
-        // `next` alone forgets what was passed over: the token begins at `start`.
-        self.push_range(TokenKind::Unknown, start, start + line_end(&self.text[start..]));
-        self.lexer.bump(line_end(&self.text[start..]));
+        self.take(TokenKind::Unknown, line_end(&self.text[start..]));
         true
     }
 
@@ -378,7 +376,9 @@ fn quoted(lexer: &mut Lexer<'_, Raw>, quote: u8, kind: TokenKind) -> TokenKind {
     let found = loop {
         match rest.get(at) {
             Some(&byte) if byte == quote => {
-                let doubled = rest.get(at + 1) == Some(&quote) && !(at == 0 && !continues);
+                // `''` holds nothing: its second quote is not half of a doubled one.
+                let may_double = continues || at != 0;
+                let doubled = may_double && rest.get(at + 1) == Some(&quote);
                 at += if doubled { 2 } else { 1 };
                 if !doubled {
                     break kind;

@@ -16,10 +16,13 @@ pub struct BadEscape {
 }
 
 /// Returns the value of a string Literal, or of a Template without `${ … }`, with escapes as
-/// Rhai reads them; the text of a Template is dedented.
+/// Rhai reads them; a Template of several lines is dedented.
 pub fn string_value(node: &Node, text: &str) -> Option<String> {
     match node.kind {
-        NodeKind::Template => template_value(node, text).map(|value| dedent(&value)),
+        NodeKind::Template => template_inner(node, text).map(|inner| {
+            let lines = if inner.contains('\n') { dedent(inner) } else { inner.to_owned() };
+            lines.replace("``", "`").replace("\\${", "${")
+        }),
         NodeKind::Literal | NodeKind::TypeLiteral => {
             let token = node.tokens().next().filter(|it| is_text(it.kind))?;
             unquote(token, text).ok()
@@ -28,10 +31,12 @@ pub fn string_value(node: &Node, text: &str) -> Option<String> {
     }
 }
 
-/// Returns the text of a string Literal or Template that describes something: dedented,
-/// without empty lines around it.
+/// Returns the text of a string Literal or Template that describes something: as
+/// [`string_value`], and raw strings are dedented too.
 pub fn prose(node: &Node, text: &str) -> Option<String> {
-    string_value(node, text).map(|value| dedent(&value))
+    let value = string_value(node, text)?;
+    let raw = node.token(TokenKind::RawStr).is_some();
+    Some(if raw { dedent(&value) } else { value.trim().to_owned() })
 }
 
 /// Returns the `///` and `/** … */` text directly before `item`, a child of `parent`: dedented,
@@ -41,21 +46,37 @@ pub fn docs(parent: &Node, item: &Node, text: &str) -> Option<String> {
         Child::Node(node) => node.start == item.start && node.kind == item.kind,
         Child::Token(_) => false,
     })?;
-    let mut parts = Vec::new();
+    let mut tokens = Vec::new();
     for child in parent.children[..at].iter().rev() {
         let Child::Token(token) = child else { break };
-        let its_text = token.text(text);
         match token.kind {
-            TokenKind::Whitespace if its_text.matches('\n').count() > 1 => break,
-            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment => {}
-            TokenKind::DocLine => parts.push(its_text.strip_prefix("///")?.to_owned()),
-            TokenKind::DocBlock => parts.push(doc_block(its_text)),
+            TokenKind::Whitespace if token.text(text).matches('\n').count() > 1 => break,
+            TokenKind::DocLine | TokenKind::DocBlock => tokens.push(*token),
+            kind if kind.is_trivia() => {}
             _ => break,
         }
     }
-    parts.reverse();
-    let docs = dedent(&parts.join("\n"));
+    tokens.reverse();
+    let is_line = |token: &Token| token.kind == TokenKind::DocLine;
+    let parts: Vec<String> =
+        tokens
+            .chunk_by(|a, b| is_line(a) && is_line(b))
+            .map(|run| {
+                if is_line(&run[0]) {
+                    doc_lines(run, text)
+                } else {
+                    doc_block(run[0].text(text))
+                }
+            })
+            .collect();
+    let docs = parts.join("\n");
     (!docs.is_empty()).then_some(docs)
+}
+
+/// The text of `///` lines.
+fn doc_lines(run: &[Token], text: &str) -> String {
+    let line = |token: &Token| format!("\n{}", token.text(text).trim_start_matches("///"));
+    dedent(&run.iter().map(line).collect::<String>())
 }
 
 /// The text of a `/** … */`, without the stars that some put before each line.
@@ -75,24 +96,18 @@ fn doc_block(comment: &str) -> String {
 }
 
 /// Takes away the indentation that all lines have, spaces at line ends, and empty lines at
-/// both ends. The first line, if it begins right behind its quote, has no say.
+/// both ends. The first line, which begins right behind a quote, has no say.
 pub fn dedent(value: &str) -> String {
-    let lines: Vec<&str> = value.lines().map(str::trim_end).collect();
+    let mut lines = value.lines().map(str::trim_end);
+    let first = lines.next().unwrap_or("").trim_start();
+    let rest: Vec<&str> = lines.collect();
     let indent = |line: &&str| line.len() - line.trim_start().len();
-    let inline = lines.first().is_some_and(|it| !it.starts_with([' ', '\t']));
-    let counted = lines.iter().skip(usize::from(inline)).filter(|it| !it.is_empty());
-    let common = counted.map(indent).min().unwrap_or(0);
-    let cut = |(index, line): (usize, &&str)| {
-        if index == 0 && inline {
-            (*line).to_owned()
-        } else {
-            line.get(common..).unwrap_or("").to_owned()
-        }
-    };
-    let cut: Vec<String> = lines.iter().enumerate().map(cut).collect();
-    let first = cut.iter().position(|it| !it.is_empty()).unwrap_or(cut.len());
-    let last = cut.iter().rposition(|it| !it.is_empty()).map_or(first, |it| it + 1);
-    cut[first..last].join("\n")
+    let common = rest.iter().filter(|it| !it.is_empty()).map(indent).min().unwrap_or(0);
+    let cut = rest.iter().map(|line| line.get(common..).unwrap_or(""));
+    let lines: Vec<&str> = std::iter::once(first).chain(cut).collect();
+    let start = lines.iter().position(|it| !it.is_empty()).unwrap_or(lines.len());
+    let end = lines.iter().rposition(|it| !it.is_empty()).map_or(start, |it| it + 1);
+    lines[start..end].join("\n")
 }
 
 /// Whether tokens of this kind are texts in quotes.
@@ -100,15 +115,12 @@ fn is_text(kind: TokenKind) -> bool {
     matches!(kind, TokenKind::Str | TokenKind::RawStr | TokenKind::Char)
 }
 
-/// The value of a Template in which nothing is inserted.
-fn template_value(node: &Node, text: &str) -> Option<String> {
+/// The text between the back-ticks of a Template in which nothing is inserted.
+fn template_inner<'t>(node: &Node, text: &'t str) -> Option<&'t str> {
     if node.token(TokenKind::TemplateOpen).is_some() {
         return None;
     }
-    let inner = node.token(TokenKind::TemplateText).map_or("", |it| it.text(text));
-    let inner =
-        inner.strip_prefix("\r\n").or_else(|| inner.strip_prefix('\n')).unwrap_or(inner);
-    Some(inner.replace("``", "`").replace("\\${", "${").replace("\r\n", "\n"))
+    Some(node.token(TokenKind::TemplateText).map_or("", |it| it.text(text)))
 }
 
 /// The value of a token in quotes.

@@ -356,7 +356,7 @@ impl Parser<'_> {
         use TokenKind as T;
         match self.kind() {
             T::Int | T::Float | T::Char | T::Str | T::RawStr | T::True | T::False => {
-                self.literal()
+                self.literal();
             }
             T::Backtick => self.template(),
             T::Ident | T::This => self.name_or_path(mark),
@@ -372,7 +372,7 @@ impl Parser<'_> {
             T::Do => self.do_loop(mark),
             T::For => self.for_loop(mark),
             T::Unknown if !matches!(self.word_text(0), "===" | "!==" | ":=") => {
-                self.open_literal()
+                self.open_literal();
             }
             T::FatArrow => self.error_expected_with("an expression", "closures are `|x| …`"),
             _ => self.error_expected("an expression"),
@@ -383,7 +383,7 @@ impl Parser<'_> {
         let mark = self.open();
         match self.kind() {
             TokenKind::Int | TokenKind::Float => self.check_number(),
-            TokenKind::Str => self.check_text(),
+            TokenKind::Str => self.check_escapes(),
             TokenKind::Char => self.check_character(),
             _ => {}
         }
@@ -399,7 +399,7 @@ impl Parser<'_> {
         }
         let mark = self.open();
         if !self.at(TokenKind::RawStr) {
-            self.check_text();
+            self.check_escapes();
         }
         self.bump();
         self.close(mark, NodeKind::Literal);
@@ -417,10 +417,7 @@ impl Parser<'_> {
         self.close(mark, NodeKind::Literal);
     }
 
-    pub(super) fn check_text(&mut self) {
-        self.check_escapes();
-    }
-
+    /// Tells of an escape that strings do not have.
     pub(super) fn check_escapes(&mut self) {
         let token = self.word(0).token;
         if let Err(bad) = text::unquote(token, self.text) {
@@ -617,7 +614,7 @@ impl Parser<'_> {
         let mark = self.open();
         match self.kind() {
             T::Str => {
-                self.check_text();
+                self.check_escapes();
                 self.bump();
             }
             T::RawStr => {

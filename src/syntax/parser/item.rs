@@ -409,7 +409,7 @@ impl Parser<'_> {
     fn test_item(&mut self, mark: Mark) {
         self.bump();
         if self.at(TokenKind::Str) {
-            self.check_text();
+            self.check_escapes();
             self.bump();
         } else {
             self.open_literal();

@@ -261,8 +261,16 @@ impl<'t> Parser<'t> {
         Mark(self.built.len())
     }
 
-    /// Makes all since `mark` a node; nothing makes none.
+    /// Makes all since `mark` a node, but for trivia at its end; nothing makes none.
     fn close(&mut self, mark: Mark, kind: NodeKind) {
+        let trivia = |child: &Child| matches!(child, Child::Token(it) if it.kind.is_trivia());
+        let kept = self.built[mark.0..].iter().rposition(|(child, _)| !trivia(child));
+        let behind = self.built.split_off(kept.map_or(mark.0, |last| mark.0 + last + 1));
+        self.wrap(mark, kind);
+        self.built.extend(behind);
+    }
+
+    fn wrap(&mut self, mark: Mark, kind: NodeKind) {
         let mut height = 0;
         let mut children = Vec::with_capacity(self.built.len() - mark.0);
         for (child, its_height) in self.built.drain(mark.0..) {

@@ -114,7 +114,7 @@ impl Parser<'_> {
             use TokenKind as T;
             match parser.kind() {
                 T::If | T::Switch | T::While | T::Loop | T::For | T::LBrace => {
-                    parser.block_like()
+                    parser.block_like();
                 }
                 _ => parser.simple_statement(Ending::Elsewhere),
             }

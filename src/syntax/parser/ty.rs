@@ -165,8 +165,7 @@ impl Parser<'_> {
         match self.kind() {
             TokenKind::Int | TokenKind::Float => self.check_number(),
             // In types and descriptions a text may stand in single quotes, as in Python.
-            TokenKind::Char => self.check_escapes(),
-            TokenKind::Str => self.check_text(),
+            TokenKind::Str | TokenKind::Char => self.check_escapes(),
             _ => {}
         }
     }
