@@ -1,7 +1,8 @@
 //! Literals where they cannot be meant: Rhai refuses them before anything runs, and so do we.
 
 use super::{Checker, codes};
-use crate::syntax::ast::{self, For};
+use crate::catalog;
+use crate::syntax::ast::{self, For, Member};
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
 
 /// What a literal is, in the user's words.
@@ -50,6 +51,7 @@ impl Checker<'_> {
             NodeKind::For => self.iteration(For(node)),
             NodeKind::Index => self.index(node),
             NodeKind::Switch => self.cases(node),
+            NodeKind::Member => self.part(Member(node)),
             _ => {}
         }
     }
@@ -104,6 +106,18 @@ impl Checker<'_> {
         };
         self.tell(codes::BAD_INDEX, self.span(at), message);
     }
+    /// Words that Rhai reserves are never properties of a literal but a map.
+    fn part(&mut self, node: Member<'_>) {
+        let (Some(receiver), Some(name)) = (node.receiver(), node.name()) else { return };
+        let word = name.text(self.text);
+        if let Some(found) = kind(receiver).filter(|it| *it != "map")
+            && catalog::is_reserved(word)
+        {
+            let message = format!("{found} has no `{word}`");
+            self.tell(codes::BAD_INDEX, name.span(self.source), message);
+        }
+    }
+
     /// Ranges are of integers, and stand behind the numbers.
     fn cases(&mut self, node: &Node) {
         let mut ranges = false;
@@ -134,5 +148,6 @@ fn range(node: &Node) -> Option<Vec<&Node>> {
         NodeKind::Paren => return range(ast::exprs(node).next()?),
         _ => node,
     };
-    (node.kind == NodeKind::Binary && node.tokens().any(dots)).then(|| ast::exprs(node).collect())
+    (node.kind == NodeKind::Binary && node.tokens().any(dots))
+        .then(|| ast::exprs(node).collect())
 }
