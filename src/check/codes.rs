@@ -35,18 +35,21 @@ codes! {
     NO_EVAL = "E0215", "`eval`";
     RETRY_NOT_PREDICTOR = "E0216", "`retry:` without a predictor";
     NOT_A_VALUE = "E0217", "a name that has no value";
+    NOT_A_CONDITION = "E0218", "a condition that is not bool";
+    NOT_ITERABLE = "E0219", "a loop through something that has no parts";
+    BAD_INDEX = "E0220", "an index that cannot be one";
+    BAD_RANGE_CASE = "E0221", "a range in a case that cannot be matched";
 
     UNKNOWN_TYPE = "E0301", "unknown type";
     DUPLICATE_FIELD = "E0302", "two fields of one name";
     FIELD_BOTH_WAYS = "E0303", "a field that is both input and output";
-    SIGNATURE_TEXT = "E0304", "a signature text that cannot be read";
-    TYPE_NOT_SUPPORTED = "E0305", "a type that is not supported yet";
-    BAD_BOUND = "E0306", "a bound that cannot hold";
-    CONTRACT_NAME = "E0307", "a contract that names an unknown field";
-    TYPE_ARGUMENTS = "E0308", "a type with the wrong arguments";
-    ENDLESS_TYPE = "E0309", "a type without end";
-    NO_OUTPUTS = "E0310", "a signature without outputs";
-    BAD_DEFAULT = "E0311", "a default that does not fit";
+    TYPE_NOT_SUPPORTED = "E0304", "a type that is not supported yet";
+    BAD_BOUND = "E0305", "a bound that cannot hold";
+    CONTRACT_NAME = "E0306", "a contract that names an unknown field";
+    TYPE_ARGUMENTS = "E0307", "a type with the wrong arguments";
+    ENDLESS_TYPE = "E0308", "a type without end";
+    NO_OUTPUTS = "E0309", "a signature without outputs";
+    BAD_DEFAULT = "E0310", "a default that does not fit";
 
     NO_FORWARD = "E0401", "a module without `forward`";
     ASSIGNED_MEMBER = "E0402", "an assignment to a member";

@@ -4,7 +4,7 @@ use super::model::{
     ConstInfo, FnInfo, MemberInfo, ModuleInfo, ParamInfo, Resolution, StaticPredictor, TestInfo,
 };
 use super::scope::{Binding, Frame, Known, Scopes};
-use super::types::Types;
+use super::types::{Place, Types};
 use super::{Checker, Import, codes, fits, literal, names};
 use crate::diag::Diagnostic;
 
@@ -13,7 +13,8 @@ use crate::syntax::ast::{
     self, Assert, ConstItem, FieldDecl, FnItem, ImportItem, Let, ModuleItem, Param,
     SignatureItem, TestItem, TypeItem,
 };
-use crate::syntax::{Child, Node, NodeKind, Token, TokenKind};
+use crate::syntax::text::unquote;
+use crate::syntax::{Node, NodeKind, Token, TokenKind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -23,11 +24,12 @@ impl<'a> Checker<'a> {
         self.names();
         self.types();
         let tree = self.tree;
-        for (index, child) in tree.children.iter().enumerate() {
-            let Child::Node(node) = child else { continue };
+        for node in tree.nodes() {
             match node.kind {
-                NodeKind::SignatureItem => self.signature_item(SignatureItem(node), index),
-                NodeKind::FnItem => self.function_item(FnItem(node), index),
+                NodeKind::SignatureItem => self.signature_item(SignatureItem(node)),
+                NodeKind::FnItem if node.token(TokenKind::Dot).is_none() => {
+                    self.function_item(FnItem(node));
+                }
                 NodeKind::TestItem => self.test_item(TestItem(node)),
                 NodeKind::SettingsItem => self.settings(node),
                 _ => {}
@@ -35,12 +37,8 @@ impl<'a> Checker<'a> {
         }
         // Members may be instances of modules declared later, so headers come first.
         for pass in [Self::module_header, Self::module_members] {
-            for (index, child) in tree.children.iter().enumerate() {
-                if let Child::Node(node) = child
-                    && let Some(item) = ModuleItem::cast(node)
-                {
-                    pass(self, item, index);
-                }
+            for item in tree.nodes().filter_map(ModuleItem::cast) {
+                pass(self, item);
             }
         }
         self.const_items();
@@ -59,6 +57,11 @@ impl<'a> Checker<'a> {
                 }
                 NodeKind::ModuleItem => {
                     ModuleItem(node).name(self.text).map(|it| (it, Resolution::Module))
+                }
+                NodeKind::FnItem if node.token(TokenKind::Dot).is_some() => {
+                    let name = FnItem(node).name(self.text);
+                    self.typed.extend(name.map(|it| it.text(self.text)));
+                    None
                 }
                 NodeKind::FnItem => {
                     FnItem(node).name(self.text).map(|it| (it, Resolution::Function))
@@ -137,14 +140,17 @@ impl<'a> Checker<'a> {
 
     fn types(&mut self) {
         let mut table: TypeTable = (*self.out.types).clone();
-        let own = self.items.iter().filter(|(_, it)| it.0 == Resolution::Type);
-        let names: BTreeSet<Arc<str>> =
-            table.keys().cloned().chain(own.map(|(name, _)| name.clone())).collect();
-        let mut types = Types::new(&names);
+        let items = &self.items;
+        let known = self.out.types.clone();
+        let named = |name: &str| {
+            known.contains_key(name)
+                || items.get(name).is_some_and(|it| it.0 == Resolution::Type)
+        };
+        let mut types = Types::new(self.text, Place::source(self.source), &named, &known);
         let mut declared: Vec<(Arc<str>, Token)> = Vec::new();
         for item in self.tree.nodes().filter_map(TypeItem::cast) {
             let Some(name) = item.name(self.text) else { continue };
-            let ty = item.ty().map_or(Ty::Any, |it| types.node(it, self.text, self.source));
+            let ty = item.ty().map_or(Ty::Any, |it| types.node(it));
             table.insert(name.text(self.text).into(), ty);
             declared.push((name.text(self.text).into(), name));
         }
@@ -166,16 +172,17 @@ impl<'a> Checker<'a> {
 
     /// The type under a node; what is wrong with it is told.
     pub(super) fn ty(&mut self, node: &Node) -> Ty {
-        let names: BTreeSet<Arc<str>> = self.out.types.keys().cloned().collect();
-        let mut types = Types::new(&names);
-        let ty = types.node(node, self.text, self.source);
+        let table = self.out.types.clone();
+        let named = |name: &str| table.contains_key(name);
+        let mut types = Types::new(self.text, Place::source(self.source), &named, &table);
+        let ty = types.node(node);
         self.diags.extend(types.diags);
         ty
     }
 
-    fn signature_item(&mut self, item: SignatureItem<'a>, index: usize) {
+    fn signature_item(&mut self, item: SignatureItem<'a>) {
         let Some(name) = item.name(self.text) else { return };
-        let doc = literal::doc_before(self.tree, index, self.text);
+        let doc = self.docs(self.tree, item.0);
         let signature = self.build_signature(name.text(self.text), doc, item.0, name);
         if self.is_first(name) {
             self.out.signatures.insert(name.text(self.text).into(), signature);
@@ -234,7 +241,8 @@ impl<'a> Checker<'a> {
         let span = token.span(self.source);
         let ty = decl.ty().map_or(Ty::Str, |it| self.ty(it));
         let default = decl.default().and_then(|it| self.default(it, &ty));
-        let description = decl.description().and_then(|it| literal::description(it, self.text));
+        let description =
+            decl.description().and_then(|it| ast::prose(it, self.text).map(Into::into));
         let field = Field { name: name.into(), ty, description, default };
         let output = decl.is_output(self.text);
         let (same, other) = if output {
@@ -270,6 +278,11 @@ impl<'a> Checker<'a> {
         Some(value)
     }
 
+    /// The documentation before an item.
+    fn docs(&self, parent: &Node, item: &Node) -> Arc<str> {
+        ast::docs(parent, item, self.text).unwrap_or_default().into()
+    }
+
     /// The parameters of a function, method or module.
     fn params(&mut self, params: &[Param<'_>]) -> Vec<ParamInfo> {
         let mut out: Vec<ParamInfo> = Vec::new();
@@ -290,7 +303,7 @@ impl<'a> Checker<'a> {
                 rest: param.is_rest(),
                 description: param
                     .description()
-                    .and_then(|it| literal::description(it, self.text)),
+                    .and_then(|it| ast::prose(it, self.text).map(Into::into)),
             });
         }
         out
@@ -308,9 +321,9 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn function_item(&mut self, item: FnItem<'a>, index: usize) {
+    fn function_item(&mut self, item: FnItem<'a>) {
         let Some(token) = item.name(self.text) else { return };
-        let doc = literal::doc_before(self.tree, index, self.text);
+        let doc = self.docs(self.tree, item.0);
         let info = self.function_info(item, token, doc);
         let name: Arc<str> = token.text(self.text).into();
         let Some(mut first) = self.out.functions.get(&name).map(|it| (**it).clone()) else {
@@ -335,7 +348,7 @@ impl<'a> Checker<'a> {
         self.out.functions.insert(name, Arc::new(first));
     }
 
-    fn module_header(&mut self, item: ModuleItem<'a>, index: usize) {
+    fn module_header(&mut self, item: ModuleItem<'a>) {
         let Some(token) = item.name(self.text) else { return };
         if !self.is_first(token) {
             return;
@@ -344,14 +357,13 @@ impl<'a> Checker<'a> {
         let params = self.params(&item.params());
         let mut info = ModuleInfo {
             name: name.clone(),
-            doc: literal::doc_before(self.tree, index, self.text),
+            doc: self.docs(self.tree, item.0),
             span: token.span(self.source),
             params,
             members: Vec::new(),
             methods: indexmap::IndexMap::new(),
         };
-        for (index, child) in item.0.children.iter().enumerate() {
-            let Child::Node(node) = child else { continue };
+        for node in item.0.nodes() {
             if let Some(member) = Let::cast(node).and_then(|it| it.name(self.text)) {
                 self.unique_member(&info, member);
                 let name = member.text(self.text).into();
@@ -360,7 +372,7 @@ impl<'a> Checker<'a> {
                 && let Some(token) = method.name(self.text)
             {
                 self.unique_member(&info, token);
-                let doc = literal::doc_before(item.0, index, self.text);
+                let doc = self.docs(item.0, node);
                 let mut method = self.function_info(method, token, doc);
                 method.lowered = names::method(&name, token.text(self.text));
                 info.methods.entry(token.text(self.text).into()).or_insert(method);
@@ -383,7 +395,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn module_members(&mut self, item: ModuleItem<'a>, _index: usize) {
+    fn module_members(&mut self, item: ModuleItem<'a>) {
         let Some(token) = item.name(self.text) else { return };
         if !self.is_first(token) {
             return;
@@ -434,7 +446,7 @@ impl<'a> Checker<'a> {
         let before: usize = self.prior.iter().map(|it| it.tests.len()).sum();
         let lowered = names::test(before + self.out.tests.len());
         self.out.tests.push(TestInfo {
-            title: literal::string(title, self.text).unwrap_or_default().into(),
+            title: unquote(title, self.text).unwrap_or_default().into(),
             lowered,
             span: title.span(self.source),
         });

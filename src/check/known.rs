@@ -6,11 +6,13 @@
 use super::Checker;
 use super::args::{Argument, arguments};
 use super::model::{Resolution, StaticPredictor};
-use super::scope::{Known, Scopes};
-use super::{literal, sigtext};
+use super::scope::Known;
+use super::sigtext;
+use super::types::Place;
 use crate::catalog::{self, Native, Object};
 use crate::source::Span;
 use crate::syntax::ast::{Call, ConstItem, Member, MethodCall};
+use crate::syntax::text::string_value;
 use crate::syntax::{Node, NodeKind, TokenKind, ast};
 use std::sync::Arc;
 
@@ -70,7 +72,7 @@ impl<'a> Checker<'a> {
         self.consts.insert(name.into(), Known::Nothing);
         let known = match self.const_value(name) {
             Some(value) => {
-                let scopes = std::mem::replace(&mut self.scopes, Scopes::default());
+                let scopes = std::mem::take(&mut self.scopes);
                 let known = self.infer(value);
                 self.scopes = scopes;
                 known
@@ -167,10 +169,9 @@ impl<'a> Checker<'a> {
         if let Some(it) = self.out.inline.get(&key) {
             return Some(it.clone());
         }
-        let token = node.tokens().next()?;
-        let text = literal::string(token, self.text)?;
-        let place = self.place_inside(token.start, token.end, &text);
-        let (signature, diags) = sigtext::read(&text, &self.out.types, &place);
+        let text = string_value(node, self.text)?;
+        let place = self.place_inside(node, &text);
+        let (signature, diags) = sigtext::read(&text, &self.out.types, place);
         self.out.inline.insert(key, signature.clone());
         if diags.is_empty() {
             return Some(signature);
@@ -180,20 +181,14 @@ impl<'a> Checker<'a> {
         None
     }
 
-    /// The places of the text of a string literal; the whole literal where it has escapes.
-    fn place_inside(
-        &self,
-        start: u32,
-        end: u32,
-        value: &str,
-    ) -> impl Fn(usize, usize) -> Span + use<'a> {
-        let raw = &self.text[start as usize..end as usize];
-        let source = self.source;
-        let before = raw.find(value).filter(|_| !value.is_empty());
-        let (start, end) = (start as usize, end as usize);
-        move |from, to| match before {
-            Some(before) => Span::new(source, start + before + from, start + before + to),
-            None => Span::new(source, start, end),
+    /// The place of the text of a string literal; the whole literal where it has escapes.
+    fn place_inside(&self, node: &Node, value: &str) -> Place {
+        match node.text(self.text).find(value).filter(|_| !value.is_empty()) {
+            Some(at) => {
+                let start = node.start as usize + at;
+                Place { span: Span::new(self.source, start, start + value.len()), exact: true }
+            }
+            None => Place { span: self.span(node), exact: false },
         }
     }
 

@@ -15,6 +15,7 @@ mod fits;
 mod items;
 mod known;
 mod literal;
+mod misuse;
 mod model;
 pub mod names;
 mod scope;
@@ -64,6 +65,7 @@ pub fn check(
         consts: BTreeMap::new(),
         broken: BTreeSet::new(),
         assigned: BTreeSet::new(),
+        typed: BTreeSet::new(),
         scopes: Scopes::default(),
         context: Context::default(),
     };
@@ -88,7 +90,7 @@ pub fn signature_from_str(
     text: &str,
     types: &Arc<TypeTable>,
 ) -> Result<Signature, Vec<Diagnostic>> {
-    let (signature, diags) = sigtext::read(text, types, &whole);
+    let (signature, diags) = sigtext::read(text, types, whole(text));
     if diags.is_empty() { Ok(signature) } else { Err(diags) }
 }
 
@@ -102,15 +104,15 @@ pub fn field_from_str(
     text: &str,
     types: &Arc<TypeTable>,
 ) -> Result<(bool, Field), Vec<Diagnostic>> {
-    let (field, diags) = sigtext::read_field(text, types, &whole);
+    let (field, diags) = sigtext::read_field(text, types, whole(text));
     match field {
         Some(field) if diags.is_empty() => Ok(field),
         _ => Err(diags),
     }
 }
 
-fn whole(start: usize, end: usize) -> Span {
-    Span::new(SourceId(0), start, end)
+fn whole(text: &str) -> types::Place {
+    types::Place { span: Span::new(SourceId(0), 0, text.len()), exact: true }
 }
 
 /// What the code being walked is part of.
@@ -147,6 +149,8 @@ struct Checker<'a> {
     broken: BTreeSet<u32>,
     /// Names that are assigned somewhere.
     assigned: BTreeSet<&'a str>,
+    /// Functions on a type of Rhai's: `fn int.double()`.
+    typed: BTreeSet<&'a str>,
     scopes: Scopes,
     context: Context,
 }
@@ -203,7 +207,9 @@ impl Checker<'_> {
 
     /// Whether a module in sight gives this name a meaning after a dot.
     fn is_own_method(&self, name: &str) -> bool {
-        self.out.has_member(name) || self.out.function(name).is_some()
+        self.out.has_member(name)
+            || self.out.function(name).is_some()
+            || self.typed.contains(name)
     }
 }
 

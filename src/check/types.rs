@@ -5,11 +5,10 @@ use super::codes;
 use super::fits::show;
 use super::literal;
 use crate::diag::{Diagnostic, did_you_mean};
-use crate::schema::{Bound, Field, Ty, Value};
+use crate::schema::{Bound, Field, Ty, TypeTable, Value};
 use crate::source::{SourceId, Span};
 use crate::syntax::ast::{self, RecordField};
-use crate::syntax::{Node, NodeKind, TokenKind};
-use std::collections::BTreeSet;
+use crate::syntax::{Node, NodeKind, Token, TokenKind};
 use std::sync::Arc;
 
 /// The types that need no declaration.
@@ -17,62 +16,95 @@ const BUILT_IN: &[&str] = &["str", "int", "float", "bool", "any", "list", "dict"
 /// Types of the language that this version cannot carry.
 const NOT_YET: &[&str] = &["image", "audio", "file", "history", "tool"];
 
+/// Where offsets of a parsed text are: the text may stand inside a string of a source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// The text that holds it, and its range there.
+    pub(crate) span: Span,
+    /// Whether its characters stand there as they are, without escapes.
+    pub(crate) exact: bool,
+}
+
+impl Place {
+    /// A whole source.
+    pub(crate) fn source(source: SourceId) -> Self {
+        Self { span: Span::new(source, 0, 0), exact: true }
+    }
+
+    fn of(self, start: u32, end: u32) -> Span {
+        if !self.exact {
+            return self.span;
+        }
+        let base = self.span.start;
+        Span { source: self.span.source, start: base + start, end: base + end }
+    }
+
+    pub(crate) fn node(self, node: &Node) -> Span {
+        self.of(node.start, node.end)
+    }
+
+    pub(crate) fn token(self, token: Token) -> Span {
+        self.of(token.start, token.end)
+    }
+}
+
 /// Builds types and collects what is wrong with them. Every method returns a type, `any` where
 /// it cannot tell.
 pub(crate) struct Types<'a> {
-    /// The names of declared types.
-    pub(crate) names: &'a BTreeSet<Arc<str>>,
+    text: &'a str,
+    place: Place,
+    /// Whether DSPy's spelling is read too, as in strings.
+    python: bool,
+    names: &'a dyn Fn(&str) -> bool,
+    known: &'a TypeTable,
     /// What is wrong.
     pub(crate) diags: Vec<Diagnostic>,
 }
 
 impl<'a> Types<'a> {
-    pub(crate) fn new(names: &'a BTreeSet<Arc<str>>) -> Self {
-        Self { names, diags: Vec::new() }
+    pub(crate) fn new(
+        text: &'a str,
+        place: Place,
+        names: &'a dyn Fn(&str) -> bool,
+        known: &'a TypeTable,
+    ) -> Self {
+        Self { text, place, python: false, names, known, diags: Vec::new() }
+    }
+
+    /// With DSPy's spelling.
+    pub(crate) fn python(self) -> Self {
+        Self { python: true, ..self }
     }
 
     /// The type under a node.
-    pub(crate) fn node(&mut self, node: &Node, text: &str, source: SourceId) -> Ty {
+    pub(crate) fn node(&mut self, node: &Node) -> Ty {
         let below: Vec<&Node> = node.nodes().filter(|it| ast::is_type(it.kind)).collect();
+        let span = self.place.node(node);
         match node.kind {
-            NodeKind::TypeName => self.name(node.text(text).trim(), node.span(source)),
+            NodeKind::TypeName => self.name(node.text(self.text), span),
             NodeKind::TypeGeneric => {
-                let args: Vec<Ty> =
-                    below.iter().map(|it| self.node(it, text, source)).collect();
-                let name = node.token(TokenKind::Ident).map_or("", |it| it.text(text));
-                self.generic(name, args, node.span(source))
+                let args: Vec<Ty> = below.iter().map(|it| self.node(it)).collect();
+                let name = node.token(TokenKind::Ident).map_or("", |it| it.text(self.text));
+                self.generic(name, args, span)
             }
-            NodeKind::TypeOneOf => self.not_yet("one_of(…)", node.span(source)),
+            NodeKind::TypeOneOf => self.not_yet("one_of(…)", span),
             NodeKind::TypeOptional => {
-                optional(below.first().map_or(Ty::Any, |it| self.node(it, text, source)))
+                optional(below.first().map_or(Ty::Any, |it| self.node(it)))
             }
-            NodeKind::TypeLiteral => self.literal_node(node, text, source),
-            NodeKind::TypeUnion => {
-                let members = below.iter().map(|it| self.node(it, text, source)).collect();
-                union(members)
-            }
-            NodeKind::TypeRecord => self.record(node, text, source),
+            NodeKind::TypeLiteral => self.literal(literal::constant(node, self.text), span),
+            NodeKind::TypeUnion => union(below.iter().map(|it| self.node(it)).collect()),
+            NodeKind::TypeRecord => self.record(node),
             NodeKind::TypeBounded => {
-                let inner = below.first().map_or(Ty::Any, |it| self.node(it, text, source));
-                let bound = bound_node(node, text);
-                self.bounded(inner, bound, node.span(source))
+                let inner = below.first().map_or(Ty::Any, |it| self.node(it));
+                let bound = bound_node(node, self.text);
+                self.bounded(inner, bound, span)
             }
             _ => Ty::Any,
         }
     }
 
-    fn literal_node(&mut self, node: &Node, text: &str, source: SourceId) -> Ty {
-        let negative = node.tokens().any(|it| it.text(text) == "-");
-        let value = node.tokens().find_map(|it| literal::literal(it, text));
-        let value = match value {
-            Some(Value::Int(it)) if negative => it.checked_neg().map(Value::Int),
-            other => other,
-        };
-        self.literal(value, node.span(source))
-    }
-
     /// A literal as a type.
-    pub(crate) fn literal(&mut self, value: Option<Value>, span: Span) -> Ty {
+    fn literal(&mut self, value: Option<Value>, span: Span) -> Ty {
         match value {
             Some(value @ (Value::Str(_) | Value::Int(_) | Value::Bool(_))) => {
                 Ty::Enum(Arc::new(vec![value]))
@@ -85,34 +117,34 @@ impl<'a> Types<'a> {
         }
     }
 
-    fn record(&mut self, node: &Node, text: &str, source: SourceId) -> Ty {
+    fn record(&mut self, node: &Node) -> Ty {
         let mut fields: Vec<Field> = Vec::new();
         for field in node.nodes().filter_map(RecordField::cast) {
             let Some(name) = field.name() else { continue };
-            let ty = field.ty().map_or(Ty::Str, |it| self.node(it, text, source));
-            let description = field.description().and_then(|it| literal::description(it, text));
-            let field = Field { description, ..Field::new(name.text(text), ty) };
-            self.push_field(&mut fields, field, name.span(source));
+            let word = name.text(self.text);
+            let ty = field.ty().map_or(Ty::Str, |it| self.node(it));
+            if fields.iter().any(|it| &*it.name == word) {
+                let message = format!("the record has two fields `{word}`");
+                let span = self.place.token(name);
+                self.diags.push(Diagnostic::new(codes::DUPLICATE_FIELD, span, message));
+                continue;
+            }
+            let description =
+                field.description().and_then(|it| ast::prose(it, self.text)).map(Into::into);
+            fields.push(Field { description, ..Field::new(word, ty) });
         }
         Ty::Record(Arc::new(fields))
     }
 
-    /// Adds a field to a record, once.
-    pub(crate) fn push_field(&mut self, fields: &mut Vec<Field>, field: Field, span: Span) {
-        if fields.iter().any(|it| it.name == field.name) {
-            let message = format!("the record has two fields `{}`", field.name);
-            self.diags.push(Diagnostic::new(codes::DUPLICATE_FIELD, span, message));
-        } else {
-            fields.push(field);
-        }
-    }
-
     /// The type of a name without arguments.
-    pub(crate) fn name(&mut self, name: &str, span: Span) -> Ty {
-        if self.names.contains(name) {
+    fn name(&mut self, name: &str, span: Span) -> Ty {
+        if (self.names)(name) {
             return Ty::Named(name.into());
         }
-        match name {
+        match self.spelling(name) {
+            "None" | "null" if self.python => Ty::Enum(Arc::new(vec![Value::Null])),
+            "True" if self.python => Ty::Enum(Arc::new(vec![Value::Bool(true)])),
+            "False" if self.python => Ty::Enum(Arc::new(vec![Value::Bool(false)])),
             "str" => Ty::Str,
             "int" => Ty::Int,
             "float" => Ty::Float,
@@ -132,11 +164,13 @@ impl<'a> Types<'a> {
             "double" | "f64" => "write `float`".to_owned(),
             "boolean" => "write `bool`".to_owned(),
             "array" | "List" | "Array" | "tuple" | "set" => "write `list[T]`".to_owned(),
+            "Optional" => "write `T?`".to_owned(),
+            "Literal" | "Union" => "write `\"a\" | \"b\"`".to_owned(),
             "map" | "object" | "Dict" => {
                 "write `dict[str, T]`, or a record such as `{ name: str, age: int }`".to_owned()
             }
             _ => {
-                let known = self.names.iter().map(|it| &**it).chain(BUILT_IN.iter().copied());
+                let known = self.known.keys().map(|it| &**it).chain(BUILT_IN.iter().copied());
                 did_you_mean(name, known)
             }
         };
@@ -151,9 +185,25 @@ impl<'a> Types<'a> {
         Ty::Any
     }
 
+    /// Our spelling of a type of Python's, in strings.
+    fn spelling<'n>(&self, name: &'n str) -> &'n str {
+        match name {
+            "List" if self.python => "list",
+            "Dict" if self.python => "dict",
+            "Any" if self.python => "any",
+            other => other,
+        }
+    }
+
     /// The type of a name with arguments.
-    pub(crate) fn generic(&mut self, name: &str, args: Vec<Ty>, span: Span) -> Ty {
+    fn generic(&mut self, name: &str, mut args: Vec<Ty>, span: Span) -> Ty {
+        let name = self.spelling(name);
         let count = args.len();
+        match name {
+            "Optional" if self.python && count == 1 => return optional(args.swap_remove(0)),
+            "Union" | "Literal" if self.python && count > 0 => return union(args),
+            _ => {}
+        }
         let mut args = args.into_iter();
         match (name, count, args.next(), args.next()) {
             ("list", 1, Some(item), _) => Ty::List(Box::new(item)),
@@ -163,7 +213,7 @@ impl<'a> Types<'a> {
             ("dict", ..) => {
                 self.arguments("the keys of a `dict` are `str`", "write `dict[str, T]`", span)
             }
-            (name, ..) if self.names.contains(name) || BUILT_IN.contains(&name) => {
+            (name, ..) if (self.names)(name) || BUILT_IN.contains(&name) => {
                 self.arguments(&format!("`{name}` takes no types"), "", span)
             }
             _ => self.unknown(name, span),
@@ -171,13 +221,13 @@ impl<'a> Types<'a> {
     }
 
     /// Says that a type's arguments are wrong.
-    pub(crate) fn arguments(&mut self, message: &str, hint: &str, span: Span) -> Ty {
+    fn arguments(&mut self, message: &str, hint: &str, span: Span) -> Ty {
         self.diags.push(Diagnostic::new(codes::TYPE_ARGUMENTS, span, message).hint(hint));
         Ty::Any
     }
 
     /// A type with a bound.
-    pub(crate) fn bounded(&mut self, inner: Ty, bound: Option<Bound>, span: Span) -> Ty {
+    fn bounded(&mut self, inner: Ty, bound: Option<Bound>, span: Span) -> Ty {
         let Some(bound) = bound else { return inner };
         let complaint = match &inner {
             Ty::Str | Ty::List(_) | Ty::Int | Ty::Float | Ty::Any => {
@@ -239,12 +289,12 @@ fn bound_node(node: &Node, text: &str) -> Option<Bound> {
 }
 
 /// A number of a bound.
-pub(crate) fn number(raw: &str) -> Option<f64> {
+fn number(raw: &str) -> Option<f64> {
     raw.replace('_', "").parse().ok().filter(|it: &f64| it.is_finite())
 }
 
 /// `ty?`, once.
-pub(crate) fn optional(ty: Ty) -> Ty {
+fn optional(ty: Ty) -> Ty {
     match ty {
         Ty::Optional(_) => ty,
         other => Ty::Optional(Box::new(other)),
@@ -252,7 +302,7 @@ pub(crate) fn optional(ty: Ty) -> Ty {
 }
 
 /// A union: literals together are one enumeration, an optional member makes the whole so.
-pub(crate) fn union(members: Vec<Ty>) -> Ty {
+fn union(members: Vec<Ty>) -> Ty {
     let mut nothing = false;
     let mut literals: Vec<Value> = Vec::new();
     let mut rest: Vec<Ty> = Vec::new();

@@ -176,7 +176,7 @@ impl<'a> Checker<'a> {
     fn statement(&mut self, node: &'a Node, last: bool) {
         match node.kind {
             NodeKind::Let => {
-                self.let_statement(node, Let(node).name(self.text), Let(node).value())
+                self.let_statement(node, Let(node).name(self.text), Let(node).value());
             }
             NodeKind::ConstItem => {
                 let item = ConstItem(node);
@@ -279,6 +279,7 @@ impl<'a> Checker<'a> {
 
     /// Checks an expression.
     pub(super) fn expr(&mut self, node: &'a Node) {
+        self.misuse(node);
         match node.kind {
             NodeKind::Name => self.name(node),
             NodeKind::Path => self.path(node),
@@ -334,7 +335,7 @@ impl<'a> Checker<'a> {
         let outside = self.context.clone();
         self.context.function = true;
         if let Some(body) = node.body() {
-            self.expr(body);
+            self.statement(body, true);
         }
         self.context = outside;
         self.scopes.pop();
@@ -350,6 +351,7 @@ impl<'a> Checker<'a> {
             for part in case.nodes() {
                 // Patterns are literals, which the parser sees to.
                 if part.kind == NodeKind::SwitchGuard {
+                    self.misuse(part);
                     self.below(part);
                 } else if part.start > arrow {
                     self.statement(part, true);
@@ -361,16 +363,15 @@ impl<'a> Checker<'a> {
     fn map(&mut self, node: &'a Node) {
         let mut seen: BTreeSet<Arc<str>> = BTreeSet::new();
         for entry in node.nodes().filter_map(MapEntry::cast) {
-            if let Some(key) = entry.key() {
-                let name = literal::key_text(key, self.text);
-                if !seen.insert(name.clone()) {
-                    let message = format!("the map has two values for `{name}`");
-                    self.tell(codes::ARGUMENT_TWICE, key.span(self.source), message);
-                }
-            }
-            if let Some(value) =
-                entry.value().filter(|it| Some(it.start) != entry.key().map(|k| k.start))
+            let place =
+                entry.key().map_or_else(|| self.span(entry.0), |it| it.span(self.source));
+            if let Some(name) = literal::key_text(entry, self.text)
+                && !seen.insert(name.clone())
             {
+                let message = format!("the map has two values for `{name}`");
+                self.tell(codes::ARGUMENT_TWICE, place, message);
+            }
+            if let Some(value) = entry.value() {
                 self.expr(value);
                 self.used(value);
             }
@@ -393,9 +394,8 @@ impl<'a> Checker<'a> {
         let span = self.span(whole);
         match node.kind {
             NodeKind::Name => {
-                if node.start == whole.start && node.end == whole.end {
-                    self.target_name(node.text(self.text), span);
-                }
+                let part = node.end != whole.end;
+                self.target_name(node.text(self.text), part, span);
             }
             NodeKind::Member | NodeKind::Index => {
                 let Some(receiver) = ast::exprs(node).next() else { return };
@@ -415,20 +415,24 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn target_name(&mut self, name: &str, span: Span) {
-        let binding = self.scopes.get(name).map(|it| (it.resolution, it.constant));
-        match (binding, self.item(name)) {
-            (Some((Resolution::Member | Resolution::SelfValue, _)), _) => {
+    fn target_name(&mut self, name: &str, part: bool, span: Span) {
+        let constant = self.scopes.get(name).is_some_and(|it| it.constant);
+        match self.resolve(name) {
+            Resolution::Member | Resolution::SelfValue => {
                 let message = format!("`{name}` is a member, and members do not change");
                 let told = self.tell(codes::ASSIGNED_MEMBER, span, message);
                 told.hints.push("declare a variable of another name with `let`".to_owned());
             }
-            (Some((_, true)), _) | (None, Some(_)) => {
-                let message = format!("`{name}` cannot be assigned: it does not change");
-                self.tell(codes::ASSIGNED_CONST, span, message);
-            }
-            _ => {}
+            // The parts of a local const are Rhai's business.
+            Resolution::Local if constant && !part => self.unchanging(name, span),
+            Resolution::Local | Resolution::Unknown => {}
+            _ => self.unchanging(name, span),
         }
+    }
+
+    fn unchanging(&mut self, name: &str, span: Span) {
+        let message = format!("`{name}` cannot be assigned: it does not change");
+        self.tell(codes::ASSIGNED_CONST, span, message);
     }
 
     fn member(&mut self, node: Member<'a>) {

@@ -64,6 +64,13 @@ impl Emitter<'_> {
         let Some(body) = item.body() else { return };
         let params = item.params();
         self.write("fn ");
+        // `int.` of `fn int.double()`
+        let dotted = item.0.tokens().filter(|it| it.start < at && it.kind != TokenKind::Fn);
+        if item.0.token(TokenKind::Dot).is_some() {
+            for token in dotted.filter(|it| it.text(self.text) != "private") {
+                self.copy(token);
+            }
+        }
         self.write_at(lowered, at);
         self.param_list(&params);
         self.write(" { ");

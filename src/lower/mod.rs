@@ -33,7 +33,7 @@ pub fn lower(
     linked: &mut Linked,
     checked: &Checked,
     text: &str,
-) -> Result<Range<usize>, Diagnostic> {
+) -> Result<Range<usize>, Box<Diagnostic>> {
     let start = linked.text().len();
     if let (Some(source), Some(tree)) = (checked.source, &checked.tree) {
         let mut emitter = Emitter { out: linked, checked, text, source };
@@ -48,17 +48,17 @@ pub fn lower(
 }
 
 /// Rhai counts lines and columns in 16 bits.
-fn check_size(linked: &Linked, tree: &Node, source: SourceId) -> Result<(), Diagnostic> {
+fn check_size(linked: &Linked, tree: &Node, source: SourceId) -> Result<(), Box<Diagnostic>> {
     let span = Span::new(source, tree.start as usize, tree.start as usize);
     if linked.lines() > linked::MAX_LINES {
         let message = format!("the program is longer than {} lines", linked::MAX_LINES);
-        return Err(Diagnostic::new(TOO_LONG, span, message));
+        return Err(Box::new(Diagnostic::new(TOO_LONG, span, message)));
     }
     if let Some(at) = linked.overlong() {
         let span = linked.locate_offset(at).map_or(span, |(id, at)| Span::new(id, at, at));
         let message = "a line of text with insertions is longer than 60000 characters";
-        return Err(Diagnostic::new(TOO_LONG, span, message)
-            .hint("break the text into lines, or join shorter ones with `+`"));
+        let hint = "break the text into lines, or join shorter ones with `+`";
+        return Err(Box::new(Diagnostic::new(TOO_LONG, span, message).hint(hint)));
     }
     Ok(())
 }
