@@ -21,7 +21,7 @@ pub struct Error {
 pub enum ErrorKind {
     /// The name of the model means nothing here, or an option does not fit it.
     Unknown,
-    /// A key is missing, or may not go to this host.
+    /// A key is missing, refused, out of credit, or may not go to this host.
     Key,
     /// The server could not be reached.
     Connect,
@@ -49,10 +49,10 @@ impl Error {
         Self { kind, model: model.into(), message: message.into(), hint: None, attempts: 1 }
     }
 
-    /// Adds what the user can do.
+    /// Adds what the user can do; an empty hint is none.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into()).filter(|it| !it.is_empty());
         self
     }
 

@@ -7,8 +7,24 @@
 //! visible in the trace.
 
 mod cancel;
+#[cfg(feature = "local")]
+pub mod download;
+#[cfg(feature = "local")]
+pub mod embedded;
 mod error;
+#[cfg(feature = "http")]
+pub mod keys;
 mod message;
+<<<<<<< HEAD
+pub mod open;
+#[cfg(feature = "http")]
+pub mod openai;
+pub mod retry;
+mod scripted;
+=======
+#[cfg(feature = "local")]
+pub mod models;
+>>>>>>> embedded
 
 pub use cancel::Cancel;
 pub use error::{Error, ErrorKind};
@@ -16,6 +32,8 @@ pub use message::{
     Completion, Decoding, Finish, Message, Pattern, Prompt, Request, Role, Sampling, Segment,
     Usage,
 };
+pub use open::{LmOptions, UserEndpoint, UserEndpoints, open};
+pub use scripted::Scripted;
 
 use std::fmt;
 use std::future::Future;

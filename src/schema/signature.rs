@@ -1,6 +1,8 @@
 //! Signatures, rows and demos.
 
 use crate::schema::{Record, Ty, TypeTable, Value};
+use crate::util::sha256_hex;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// A field of a signature or of a record.
@@ -52,11 +54,160 @@ impl Signature {
         self.outputs.iter().find(|field| &*field.name == name)
     }
 
+    /// The input or output of this name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.input(name).or_else(|| self.output(name))
+    }
+
     /// Returns the signature with other instructions.
     #[must_use]
     pub fn with_instructions(&self, instructions: impl Into<Arc<str>>) -> Self {
         Self { instructions: instructions.into(), ..self.clone() }
     }
+
+    /// Returns the signature with one more field, before the `at`-th of its side or at the end.
+    /// A field of this name on either side is replaced.
+    #[must_use]
+    pub fn with_field(&self, field: Field, at: Option<usize>, is_input: bool) -> Self {
+        let mut changed = self.without(&field.name);
+        let side = if is_input { &mut changed.inputs } else { &mut changed.outputs };
+        let at = at.unwrap_or(side.len()).min(side.len());
+        side.insert(at, field);
+        changed
+    }
+
+    /// Returns the signature without the field of this name.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        let mut changed = self.clone();
+        changed.inputs.retain(|field| &*field.name != name);
+        changed.outputs.retain(|field| &*field.name != name);
+        changed
+    }
+
+    /// Returns the signature with another description of the field of this name.
+    #[must_use]
+    pub fn with_description(&self, name: &str, description: impl Into<Arc<str>>) -> Self {
+        let mut changed = self.clone();
+        let description = description.into();
+        for field in changed.inputs.iter_mut().chain(&mut changed.outputs) {
+            if &*field.name == name {
+                field.description = Some(description.clone());
+            }
+        }
+        changed
+    }
+
+    /// The instructions, or where there are none the task as the names of the fields tell it.
+    pub fn effective_instructions(&self) -> Arc<str> {
+        if self.instructions.trim().is_empty() {
+            self.default_instructions().into()
+        } else {
+            self.instructions.clone()
+        }
+    }
+
+    /// The task as the names of the fields tell it: ``From `question`, write `answer`.``
+    pub fn default_instructions(&self) -> String {
+        let outputs = names(&self.outputs);
+        if self.inputs.is_empty() {
+            return format!("Write {outputs}.");
+        }
+        format!("From {}, write {outputs}.", names(&self.inputs))
+    }
+
+    /// The hash of names and types: a state made for another structure does not fit.
+    pub fn structure_hash(&self) -> String {
+        let mut text = String::new();
+        for (side, fields) in [("in", &self.inputs), ("out", &self.outputs)] {
+            for field in fields {
+                let _ = writeln!(text, "{side} {}: {}", field.name, field.ty);
+            }
+        }
+        for (name, ty) in self.reachable_types() {
+            let _ = writeln!(text, "type {name} = {ty}");
+        }
+        short_hash(&text)
+    }
+
+    /// The hash of what the author wrote in words: instructions and descriptions. A state made
+    /// for other words may fit less well.
+    pub fn text_hash(&self) -> String {
+        let mut text = format!("{:?}\n", self.instructions);
+        for field in self.inputs.iter().chain(&self.outputs) {
+            write_words(&mut text, field);
+        }
+        for (name, ty) in self.reachable_types() {
+            let _ = writeln!(text, "type {name}");
+            type_words(&mut text, ty);
+        }
+        short_hash(&text)
+    }
+
+    /// The named types that the fields can reach, in the order in which they are met. The table
+    /// may hold others, which are no part of this signature.
+    pub fn reachable_types(&self) -> Vec<(&Arc<str>, &Ty)> {
+        let mut found = Vec::new();
+        for field in self.inputs.iter().chain(&self.outputs) {
+            self.reach(&field.ty, &mut found);
+        }
+        let mut next = 0;
+        while let Some((_, ty)) = found.get(next).copied() {
+            self.reach(ty, &mut found);
+            next += 1;
+        }
+        found
+    }
+
+    fn reach<'a>(&'a self, ty: &'a Ty, found: &mut Vec<(&'a Arc<str>, &'a Ty)>) {
+        match ty {
+            Ty::Named(name) => {
+                if let Some((name, ty)) = self.types.get_key_value(name)
+                    && !found.iter().any(|(known, _)| *known == name)
+                {
+                    found.push((name, ty));
+                }
+            }
+            Ty::List(inner) | Ty::Dict(inner) | Ty::Optional(inner) | Ty::Bounded(inner, _) => {
+                self.reach(inner, found);
+            }
+            Ty::Union(members) => members.iter().for_each(|it| self.reach(it, found)),
+            Ty::Record(fields) => fields.iter().for_each(|it| self.reach(&it.ty, found)),
+            Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::Enum(_) => {}
+        }
+    }
+}
+
+fn names(fields: &[Field]) -> String {
+    let names = fields.iter().map(|field| format!("`{}`", field.name)).collect::<Vec<_>>();
+    match &names[..] {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+fn write_words(text: &mut String, field: &Field) {
+    let _ = writeln!(text, "{}: {:?}", field.name, field.description);
+    type_words(text, &field.ty);
+}
+
+fn type_words(text: &mut String, ty: &Ty) {
+    match ty {
+        Ty::Record(fields) => fields.iter().for_each(|field| write_words(text, field)),
+        Ty::List(inner) | Ty::Dict(inner) | Ty::Optional(inner) | Ty::Bounded(inner, _) => {
+            type_words(text, inner);
+        }
+        Ty::Union(members) => members.iter().for_each(|it| type_words(text, it)),
+        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::Enum(_) | Ty::Named(_) => {}
+    }
+}
+
+/// Sixteen hex digits tell the signatures of one program apart, and fit a line of a state.
+fn short_hash(text: &str) -> String {
+    let mut hash = sha256_hex(text.as_bytes());
+    hash.truncate(16);
+    hash
 }
 
 /// A row of a data set.

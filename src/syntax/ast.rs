@@ -5,6 +5,7 @@
 //! a name means is `check`'s business.
 
 use crate::syntax::kind::{NodeKind, TokenKind};
+pub use crate::syntax::text::{docs, prose, string_value};
 use crate::syntax::tree::{Node, Token};
 
 macro_rules! views {
@@ -71,6 +72,18 @@ views! {
     For = For;
     /// `try { … } catch (e) { … }`
     Try = Try;
+    /// `signature { … }` as a value
+    SignatureExpr = SignatureExpr;
+    /// `if c { … } else { … }`
+    If = If;
+    /// `switch x { … }`
+    Switch = Switch;
+    /// `1 | 2 if c => e`
+    SwitchCase = SwitchCase;
+    /// `a + b`
+    Binary = Binary;
+    /// `a = b`, `a += b`
+    Assign = Assign;
 }
 
 /// The first name among the tokens of `node` that stands at or after `from`.
@@ -105,7 +118,8 @@ pub fn is_type(kind: NodeKind) -> bool {
     )
 }
 
-/// Whether a node is an expression.
+/// Whether a node is an expression, or may stand where one could: a jump as the right side of
+/// `??`, as the body of a closure or of a case.
 pub fn is_expr(kind: NodeKind) -> bool {
     use NodeKind as K;
     matches!(
@@ -134,6 +148,10 @@ pub fn is_expr(kind: NodeKind) -> bool {
             | K::For
             | K::Block
             | K::SignatureExpr
+            | K::Return
+            | K::Throw
+            | K::Break
+            | K::Continue
             | K::Error
     )
 }
@@ -161,7 +179,8 @@ fn description(node: &Node) -> Option<&Node> {
     let is_string = match last.kind {
         NodeKind::Template => true,
         NodeKind::Literal => {
-            last.tokens().any(|token| matches!(token.kind, TokenKind::Str | TokenKind::RawStr))
+            use TokenKind as T;
+            last.tokens().any(|it| matches!(it.kind, T::Str | T::RawStr | T::Char | T::Unknown))
         }
         _ => false,
     };
@@ -230,9 +249,15 @@ impl<'a> ModuleItem<'a> {
 }
 
 impl<'a> FnItem<'a> {
-    /// Its name.
-    pub fn name(self, text: &str) -> Option<Token> {
-        ident_after(self.0, text, "fn")
+    /// Its name: the last word before the parameters. Before it may stand a type and a dot,
+    /// as in Rhai's `fn int.double() { … }`.
+    pub fn name(self, _text: &str) -> Option<Token> {
+        let list = self.0.node(NodeKind::ParamList).map_or(self.0.end, |it| it.start);
+        let keyword = self.0.token(TokenKind::Fn)?;
+        self.0
+            .tokens()
+            .filter(|it| it.kind == TokenKind::Ident && it.start >= keyword.end && it.end <= list)
+            .last()
     }
 
     /// Its parameters.
@@ -273,7 +298,7 @@ impl<'a> SettingsItem<'a> {
 impl<'a> SettingEntry<'a> {
     /// Its name.
     pub fn name(self) -> Option<Token> {
-        ident_from(self.0, 0)
+        self.0.tokens().find(|it| is_word(it.kind))
     }
 
     /// Its value.
@@ -307,15 +332,22 @@ impl<'a> ImportItem<'a> {
 }
 
 impl<'a> FieldDecl<'a> {
-    /// Whether it is an output.
+    /// Whether it is an output; in a signature string [`sides`] says so.
     pub fn is_output(self, text: &str) -> bool {
-        self.0.tokens().next().is_some_and(|token| token.text(text) == "out")
+        self.direction().is_some_and(|token| token.text(text) == "out")
     }
 
-    /// Its name: the second word (the first is `in` or `out`).
+    /// The `in` or `out` before it; a field of a signature string has none.
+    pub fn direction(self) -> Option<Token> {
+        let mut words = self.0.tokens();
+        let first = words.next()?;
+        words.next().filter(|second| is_word(second.kind)).map(|_| first)
+    }
+
+    /// Its name: the word behind `in` or `out`.
     pub fn name(self) -> Option<Token> {
-        let first = self.0.tokens().next()?;
-        self.0.tokens().find(|it| it.start >= first.end).filter(|it| is_word(it.kind))
+        let after = self.direction().map_or(0, |it| it.end);
+        self.0.tokens().find(|it| it.start >= after).filter(|it| is_word(it.kind))
     }
 
     /// Its type.
@@ -461,9 +493,9 @@ impl<'a> Closure<'a> {
         params(self.0)
     }
 
-    /// Its body.
+    /// Its body: an expression, or a statement without its semicolon.
     pub fn body(self) -> Option<&'a Node> {
-        exprs(self.0).last()
+        self.0.nodes().filter(|it| it.kind != NodeKind::Param).last()
     }
 }
 
@@ -480,9 +512,10 @@ impl<'a> NamedArg<'a> {
 }
 
 impl<'a> MapEntry<'a> {
-    /// The key's token: a word or a string.
+    /// The key's token: a word or a string. A key in back-ticks is a Template and no token.
     pub fn key(self) -> Option<Token> {
-        self.0.tokens().find(|it| is_word(it.kind) || it.kind == TokenKind::Str)
+        use TokenKind as T;
+        self.0.tokens().find(|it| is_word(it.kind) || matches!(it.kind, T::Str | T::RawStr))
     }
 
     /// Its value.
@@ -519,6 +552,112 @@ impl<'a> Try<'a> {
     pub fn blocks(self) -> impl Iterator<Item = &'a Node> {
         self.0.nodes().filter(|it| it.kind == NodeKind::Block)
     }
+}
+
+impl<'a> SignatureExpr<'a> {
+    /// Its fields, in order.
+    pub fn fields(self) -> impl Iterator<Item = FieldDecl<'a>> {
+        self.0.nodes().filter_map(FieldDecl::cast)
+    }
+
+    /// Its contracts, in order.
+    pub fn contracts(self) -> impl Iterator<Item = Assert<'a>> {
+        self.0.nodes().filter_map(Assert::cast)
+    }
+}
+
+impl<'a> If<'a> {
+    /// What is asked.
+    pub fn condition(self) -> Option<&'a Node> {
+        exprs(self.0).next()
+    }
+
+    /// What runs if it holds.
+    pub fn then(self) -> Option<&'a Node> {
+        exprs(self.0).nth(1)
+    }
+
+    /// What runs if not: a Block or an If.
+    pub fn otherwise(self) -> Option<&'a Node> {
+        exprs(self.0).nth(2)
+    }
+}
+
+impl<'a> Switch<'a> {
+    /// What is compared.
+    pub fn value(self) -> Option<&'a Node> {
+        exprs(self.0).next()
+    }
+
+    /// The cases, in order.
+    pub fn cases(self) -> impl Iterator<Item = SwitchCase<'a>> {
+        self.0.nodes().filter_map(SwitchCase::cast)
+    }
+}
+
+impl<'a> SwitchCase<'a> {
+    fn arrow(self) -> u32 {
+        self.0.token(TokenKind::FatArrow).map_or(self.0.end, |it| it.start)
+    }
+
+    /// The values that it matches; none is `_`.
+    pub fn patterns(self) -> impl Iterator<Item = &'a Node> {
+        let arrow = self.arrow();
+        exprs(self.0).filter(move |it| it.start < arrow)
+    }
+
+    /// The condition behind `if`.
+    pub fn guard(self) -> Option<&'a Node> {
+        self.0.node(NodeKind::SwitchGuard).and_then(|it| exprs(it).next())
+    }
+
+    /// What it gives: an expression, or a statement without its semicolon.
+    pub fn body(self) -> Option<&'a Node> {
+        let arrow = self.arrow();
+        self.0.nodes().find(|it| it.start > arrow)
+    }
+}
+
+impl<'a> Binary<'a> {
+    /// The left operand; a range may lack it.
+    pub fn left(self) -> Option<&'a Node> {
+        let operator = self.operator()?;
+        exprs(self.0).next().filter(|it| it.start < operator.start)
+    }
+
+    /// The operator.
+    pub fn operator(self) -> Option<Token> {
+        self.0.tokens().next()
+    }
+
+    /// The right operand; a range may lack it.
+    pub fn right(self) -> Option<&'a Node> {
+        let operator = self.operator()?;
+        exprs(self.0).find(|it| it.start > operator.start)
+    }
+}
+
+impl<'a> Assign<'a> {
+    /// What is assigned to.
+    pub fn place(self) -> Option<&'a Node> {
+        exprs(self.0).next()
+    }
+
+    /// `=` or an operator with it.
+    pub fn operator(self) -> Option<Token> {
+        self.0.tokens().next()
+    }
+
+    /// What is assigned.
+    pub fn value(self) -> Option<&'a Node> {
+        exprs(self.0).nth(1)
+    }
+}
+
+/// The inputs and the outputs of a signature string's tree.
+pub fn sides(root: &Node) -> (Vec<FieldDecl<'_>>, Vec<FieldDecl<'_>>) {
+    let arrow = root.token(TokenKind::Arrow).map_or(u32::MAX, |it| it.start);
+    root.nodes().filter_map(FieldDecl::cast).partition(|field| field.0.start < arrow)
 }
 
 /// Whether a token of this kind may stand as a name where only a name can stand: after a dot,

@@ -28,7 +28,7 @@ pub enum TokenKind {
     Int,
     /// `1.5`, `2e9`
     Float,
-    /// `'a'`
+    /// `'a'`; in types and descriptions a text may stand in single quotes too
     Char,
     /// `"…"` on one line, or continued with a backslash at the line's end.
     Str,
@@ -141,7 +141,8 @@ pub enum TokenKind {
     /// Binary and unary operators that have no kind of their own:
     /// `+ - * / % ** << >> & ^ && == != < <= > >= ?? ! !in`
     Op,
-    /// A character that begins no token, or a literal that does not end.
+    /// A character that begins no token, a sign that Rhai reserves without a meaning, or a
+    /// string or comment that does not end. It never stands in a tree without a diagnostic.
     Unknown,
     /// The end of the text.
     End,
@@ -177,7 +178,7 @@ pub enum NodeKind {
     TypeItem,
     /// "private"? "module" Ident ParamList? "{" (Let | FnItem)* "}"
     ModuleItem,
-    /// "private"? "fn" Ident ParamList ("->" type)? Block
+    /// "private"? "fn" ((Ident | Str) ".")? Ident ParamList ("->" type)? Block
     FnItem,
     /// "private"? "export"? "const" Ident ("=" expr)? ";" — also the statement
     ConstItem,
@@ -190,9 +191,9 @@ pub enum NodeKind {
     /// "import" expr ("as" Ident)? ";"
     ImportItem,
     /// ("in" | "out") Ident (":" type)? ("=" expr)? string? — separators between fields, if
-    /// any, stand beside the fields
+    /// any, stand beside the fields; in signature strings without "in" and "out"
     FieldDecl,
-    /// "(" Param* ")"
+    /// "(" Param,* ")"
     ParamList,
     /// ".."? Ident (":" type)? ("=" expr)? string?
     Param,
@@ -220,7 +221,8 @@ pub enum NodeKind {
     // Statements.
     /// "export"? "let" Ident ("=" expr)? ";"
     Let,
-    /// expr ";"?
+    /// (expr | Assign) ";"? — also for what ends with its block: If, Switch, While, Loop, For,
+    /// Block. Bodies of closures and cases are not wrapped.
     ExprStmt,
     /// "return" expr? ";"
     Return,
@@ -257,13 +259,15 @@ pub enum NodeKind {
     Array,
     /// "#{" MapEntry,* "}"
     Map,
-    /// (Ident | string) ":" expr
+    /// (word | Str | RawStr | Template) ":" expr
     MapEntry,
-    /// "|" Param,* "|" expr, or "||" expr
+    /// "|" Param,* "|" body, or "||" body; the body is an expr, an Assign, or another statement
+    /// without its semicolon
     Closure,
     /// ("-" | "+" | "!") expr
     Unary,
-    /// expr op expr; op is an Op, In, Pipe, PipePipe, DotDot or DotDotEq token
+    /// expr op expr; op is an Op, In, Pipe, PipePipe, DotDot or DotDotEq token. Ranges may lack
+    /// operands; the right side of `??` may be a Return, Throw, Break or Continue
     Binary,
     /// expr ("=" | AssignOp) expr
     Assign,
@@ -275,7 +279,7 @@ pub enum NodeKind {
     Call,
     /// receiver expr, ("." | "?."), Ident, Args
     MethodCall,
-    /// "(" (Arg | NamedArg | SpreadArg),* ")"
+    /// "(" (Arg | NamedArg | SpreadArg),* ")"; commas stand beside the arguments
     Args,
     /// expr
     Arg,
@@ -287,8 +291,8 @@ pub enum NodeKind {
     If,
     /// "switch" expr "{" SwitchCase,* "}"
     Switch,
-    /// (expr ("|" expr)* | "_") ("if" expr)? "=>" expr — before "=>" stand the patterns; the
-    /// guard stands in a SwitchGuard
+    /// (expr ("|" expr)* | "_") SwitchGuard? "=>" body — before "=>" stand the patterns; the
+    /// body is as of a Closure; the comma stands behind, in the Switch
     SwitchCase,
     /// "if" expr
     SwitchGuard,

@@ -7,10 +7,12 @@
 pub mod ast;
 pub mod kind;
 mod lexer;
+pub mod messages;
 mod parser;
+pub mod text;
 pub mod tree;
 
 pub use kind::{NodeKind, TokenKind};
 pub use lexer::lex;
-pub use parser::{Parse, parse, parse_type};
+pub use parser::{Parse, parse, parse_field, parse_signature, parse_type};
 pub use tree::{Child, Node, Token};

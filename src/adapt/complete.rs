@@ -1,0 +1,346 @@
+//! The `complete` layout: plain text that a small model continues.
+//!
+//! ```text
+//! Sort a support message.
+//! Topic is one of: billing, shipping, other.
+//!
+//! Message: Where is my parcel?
+//! Topic: shipping
+//!
+//! Message: I was charged twice.
+//! Topic:
+//! ```
+//!
+//! The plainer the better: with small models every extra word costs right answers. Lines after
+//! the first of a value are indented by two spaces, so that no value can be taken for a label or
+//! for the blank line between examples. A model that obeys templates has everything put into its
+//! mouth but the values, in the very bytes that a demo has.
+
+use crate::adapt::chat::split_demos;
+use crate::adapt::read::{read_reply, read_sections};
+use crate::adapt::write::{is_text, push_value};
+use crate::adapt::{Ask, ParseError, Parsed, Prepared};
+use crate::lm::{Capabilities, Decoding, Pattern, Prompt, Segment};
+use crate::schema::{Bound, Demo, Field, Record, Signature, Ty, Value, shortened};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The longest free value in tokens, where no bound says less.
+const LINE_TOKENS: u32 = 256;
+/// An int with at most this many values is a choice between them.
+const MAX_CHOICES: f64 = 64.0;
+
+pub(super) fn prompt(ask: &Ask<'_>, capabilities: &Capabilities) -> Prepared {
+    prepared(ask, capabilities, "")
+}
+
+pub(super) fn repair(
+    ask: &Ask<'_>,
+    capabilities: &Capabilities,
+    reply: &str,
+    error: &ParseError,
+) -> Prepared {
+    let refused = reply.trim().lines().next().unwrap_or("");
+    let note =
+        format!("Refused: {}\nReason: {}\n", shortened(refused, 120), one_line(&error.message));
+    prepared(ask, capabilities, &note)
+}
+
+fn prepared(ask: &Ask<'_>, capabilities: &Capabilities, note: &str) -> Prepared {
+    let mut text = String::with_capacity(256 + 128 * ask.demos.len());
+    push_task(&mut text, ask);
+    let (partial, complete) = split_demos(ask.signature, ask.demos);
+    for demo in partial.into_iter().chain(complete) {
+        push_fields(&mut text, ask.signature, &ask.signature.inputs, &demo.inputs);
+        push_fields(&mut text, ask.signature, &ask.signature.outputs, &demo.outputs);
+        text.push('\n');
+    }
+    push_fields(&mut text, ask.signature, &ask.signature.inputs, ask.inputs);
+    text.push_str(note);
+    let forms = ask.signature.outputs.iter().map(|it| Form::of(it, ask)).collect::<Vec<_>>();
+    let decoding = if capabilities.template {
+        template(ask.signature, &forms)
+    } else {
+        if let Some(first) = ask.signature.outputs.first() {
+            push_label(&mut text, &first.name);
+        }
+        Decoding::Free
+    };
+    let stop = if capabilities.template { Vec::new() } else { stops(ask.signature, &forms) };
+    let labels = u32::try_from(forms.len()).unwrap_or(u32::MAX).saturating_mul(8);
+    let max_tokens = forms.iter().map(Form::tokens).fold(labels, u32::saturating_add);
+    Prepared { prompt: Prompt::Text(text), decoding, stop, max_tokens: Some(max_tokens) }
+}
+
+fn push_task(text: &mut String, ask: &Ask<'_>) {
+    text.push_str(ask.instructions.trim());
+    text.push('\n');
+    for field in &ask.signature.outputs {
+        push_hint(text, field, ask.signature);
+    }
+    text.push('\n');
+}
+
+/// What a field is, where its name does not say it: its description, its labels.
+fn push_hint(text: &mut String, field: &Field, signature: &Signature) {
+    let label = label(&field.name);
+    if let Some(words) = field.description.as_deref().filter(|it| !it.trim().is_empty()) {
+        let _ = writeln!(text, "{label} means: {}", one_line(words));
+    }
+    if let Some(options) = choices(&field.ty, signature) {
+        let _ = writeln!(text, "{label} is one of: {}.", options.join(", "));
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `next_tool_name` is `Next Tool Name`.
+fn label(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    push_words(&mut out, name);
+    out
+}
+
+fn push_words(out: &mut String, name: &str) {
+    for (at, word) in name.split('_').filter(|word| !word.is_empty()).enumerate() {
+        if at > 0 {
+            out.push(' ');
+        }
+        let mut letters = word.chars();
+        out.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        out.push_str(letters.as_str());
+    }
+}
+
+fn push_label(out: &mut String, name: &str) {
+    push_words(out, name);
+    out.push(':');
+}
+
+/// The lines of the fields that have values.
+fn push_fields(out: &mut String, signature: &Signature, fields: &[Field], values: &Record) {
+    for field in fields {
+        let Some(value) = values.get(&field.name) else { continue };
+        push_label(out, &field.name);
+        push_indented(out, value, field, signature);
+        out.push('\n');
+    }
+}
+
+/// A space and the value, its lines after the first indented.
+fn push_indented(out: &mut String, value: &Value, field: &Field, signature: &Signature) {
+    let mut text = String::new();
+    push_value(&mut text, value, &field.ty, &signature.types);
+    let text = text.trim();
+    if text.is_empty() {
+        return;
+    }
+    for (at, line) in text.split('\n').enumerate() {
+        out.push_str(if at == 0 { " " } else { "\n  " });
+        out.push_str(line);
+    }
+}
+
+pub(super) fn reply(signature: &Signature, outputs: &Record) -> String {
+    let mut out = String::new();
+    push_fields(&mut out, signature, &signature.outputs, outputs);
+    out.truncate(out.trim_end_matches('\n').len());
+    out
+}
+
+/// What the value of an output may be while it is decoded.
+enum Form {
+    /// One of these, each with the space before it.
+    Choice(Vec<String>),
+    /// A number.
+    Number(Pattern),
+    /// Text on one line, or on several.
+    Free { lines: bool, tokens: u32 },
+}
+
+impl Form {
+    fn of(field: &Field, ask: &Ask<'_>) -> Self {
+        let ty = &field.ty;
+        if let Some(options) = choices(ty, ask.signature) {
+            return Self::Choice(options.into_iter().map(|it| format!(" {it}")).collect());
+        }
+        match number(ty, ask.signature) {
+            Some(pattern) => Self::Number(pattern),
+            None => {
+                let lines = has_lines(field, ask);
+                Self::Free { lines, tokens: free_tokens(ty, ask.signature, lines) }
+            }
+        }
+    }
+
+    fn tokens(&self) -> u32 {
+        match self {
+            Self::Choice(options) => {
+                let longest = options.iter().map(String::len).max().unwrap_or(0);
+                u32::try_from(longest).unwrap_or(LINE_TOKENS)
+            }
+            Self::Number(_) => 40,
+            Self::Free { tokens, .. } => *tokens,
+        }
+    }
+}
+
+/// Whether the demos show that values of this field take several lines.
+fn has_lines(field: &Field, ask: &Ask<'_>) -> bool {
+    let several = |demo: &Demo| {
+        let value = demo.outputs.get(&field.name).and_then(Value::as_str);
+        value.is_some_and(|text| text.trim().contains('\n'))
+    };
+    is_text(&field.ty, &ask.signature.types) && ask.demos.iter().any(several)
+}
+
+/// Bounded text needs no more tokens than half its characters, and a few.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+fn free_tokens(ty: &Ty, signature: &Signature, lines: bool) -> u32 {
+    let most = if lines { 4 * LINE_TOKENS } else { LINE_TOKENS };
+    match ty.resolve(&signature.types) {
+        Some(Ty::Bounded(inner, Bound { max: Some(max), .. }))
+            if is_text(inner, &signature.types) =>
+        {
+            most.min((max / 2.0).clamp(0.0, 1e6) as u32 + 16)
+        }
+        _ => most,
+    }
+}
+
+fn number(ty: &Ty, signature: &Signature) -> Option<Pattern> {
+    match ty.resolve(&signature.types)? {
+        Ty::Int => Some(Pattern::Int),
+        Ty::Float => Some(Pattern::Float),
+        Ty::Bounded(inner, _) => number(inner, signature),
+        _ => None,
+    }
+}
+
+/// The values of a type that has only a few, as they are written.
+fn choices(ty: &Ty, signature: &Signature) -> Option<Vec<String>> {
+    match ty.resolve(&signature.types)? {
+        Ty::Bool => Some(vec!["true".to_owned(), "false".to_owned()]),
+        Ty::Enum(options) => {
+            let options = options.iter().map(ToString::to_string).collect::<Vec<_>>();
+            options.iter().all(|it| !it.contains('\n') && !it.is_empty()).then_some(options)
+        }
+        Ty::Optional(inner) => {
+            let mut options = choices(inner, signature)?;
+            options.push("null".to_owned());
+            Some(options)
+        }
+        Ty::Bounded(inner, bound) => match inner.resolve(&signature.types)? {
+            Ty::Int => integers(bound),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "few values, near zero, are cast")]
+fn integers(bound: &Bound) -> Option<Vec<String>> {
+    let (min, max) = (bound.min?.ceil(), bound.max?.floor());
+    if max - min >= MAX_CHOICES || min.abs() > 1e9 {
+        return None;
+    }
+    let inside = (min as i64..=max as i64).filter(|it| bound.holds(&Value::Int(*it)));
+    let options = inside.map(|it| it.to_string()).collect::<Vec<_>>();
+    (!options.is_empty()).then_some(options)
+}
+
+fn template(signature: &Signature, forms: &[Form]) -> Decoding {
+    let mut segments = Vec::with_capacity(2 * forms.len());
+    for (at, (field, form)) in signature.outputs.iter().zip(forms).enumerate() {
+        let mut fixed = String::from(if at > 0 { "\n" } else { "" });
+        push_label(&mut fixed, &field.name);
+        let value = match form {
+            Form::Choice(options) => Segment::Choice(options.clone()),
+            Form::Number(pattern) => {
+                fixed.push(' ');
+                Segment::Literal(*pattern)
+            }
+            Form::Free { lines, tokens } => {
+                Segment::Free { stop: free_stops(signature, at, *lines), max_tokens: *tokens }
+            }
+        };
+        segments.push(Segment::Fixed(fixed));
+        segments.push(value);
+    }
+    Decoding::Template(segments)
+}
+
+/// What ends a free value: its line, or where it has several, what follows the last of them.
+fn free_stops(signature: &Signature, at: usize, lines: bool) -> Vec<String> {
+    if !lines {
+        return vec!["\n".to_owned()];
+    }
+    let next = signature.outputs.get(at + 1).map(|field| format!("\n{}:", label(&field.name)));
+    next.into_iter().chain(["\n\n".to_owned()]).collect()
+}
+
+/// What ends a reply that nothing else constrains: the next example.
+fn stops(signature: &Signature, forms: &[Form]) -> Vec<String> {
+    if let [Form::Choice(_) | Form::Number(_) | Form::Free { lines: false, .. }] = forms {
+        return vec!["\n".to_owned()];
+    }
+    let next = signature.inputs.first().map(|field| format!("\n{}:", label(&field.name)));
+    ["\n\n".to_owned()].into_iter().chain(next).collect()
+}
+
+pub(super) fn parse(signature: &Signature, text: &str) -> Result<Parsed, ParseError> {
+    // A model that was taught chat or JSON may use it all the same.
+    if text.trim_start().starts_with(['{', '[', '<', '`'])
+        && let Ok(parsed) = read_reply(signature, text)
+    {
+        return Ok(parsed);
+    }
+    let found = sections(signature, text);
+    let strict = read_sections(signature, &found);
+    match strict {
+        Ok(parsed) => Ok(parsed),
+        Err(error) => read_reply(signature, text).map_err(|_| error),
+    }
+}
+
+/// The text of each output by the labels at the starts of lines. The first label may be part of
+/// the prompt.
+fn sections<'t>(signature: &Signature, text: &'t str) -> Vec<Option<Cow<'t, str>>> {
+    let outputs = signature.outputs.iter().map(|it| label(&it.name)).collect::<Vec<_>>();
+    let inputs = signature.inputs.iter().map(|it| label(&it.name)).collect::<Vec<_>>();
+    let mut found: Vec<Option<Cow<'t, str>>> = vec![None; outputs.len()];
+    let text = text.trim_start();
+    let mut current = Some(0);
+    for (at, line) in text.trim_end().split('\n').enumerate() {
+        if let Some((index, rest)) = labelled(line, &outputs) {
+            current = found[index].is_none().then_some(index);
+            if let Some(index) = current {
+                found[index] = Some(Cow::Borrowed(rest));
+            }
+            continue;
+        }
+        let done = found.iter().all(Option::is_some);
+        if labelled(line, &inputs).is_some() || (done && line.is_empty()) {
+            break;
+        }
+        let Some(index) = current else { continue };
+        match (&mut found[index], at) {
+            (slot @ None, _) => *slot = Some(Cow::Borrowed(line)),
+            (Some(value), _) => {
+                let value = value.to_mut();
+                value.push('\n');
+                value.push_str(line.strip_prefix("  ").unwrap_or(line));
+            }
+        }
+    }
+    found
+}
+
+/// The label that a line begins with, and what follows it.
+fn labelled<'t>(line: &'t str, labels: &[String]) -> Option<(usize, &'t str)> {
+    labels.iter().enumerate().find_map(|(at, label)| {
+        line.strip_prefix(&**label)?.strip_prefix(':').map(|rest| (at, rest))
+    })
+}

@@ -1,0 +1,243 @@
+//! Prompts out, replies in: a signature with its state and inputs becomes what a model reads,
+//! and what the model writes becomes values.
+//!
+//! Everything here is pure. An [`Adapter`] is a layout: `chat` for models of conversations,
+//! `complete` for those that continue text. Replies are read leniently but never by guessing;
+//! each thing that was forgiven is a [`Liberty`], and a reply that cannot be read is a
+//! [`ParseError`] that says why, for the model that is asked again and for the person.
+
+mod chat;
+mod complete;
+mod read;
+mod write;
+
+pub use read::read_value;
+
+use crate::lm::{Capabilities, Decoding, Prompt};
+use crate::schema::{ConvertError, Demo, Record, Signature};
+use std::fmt;
+use std::sync::Arc;
+
+/// One question to a model.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The task's inputs and outputs.
+    pub signature: &'a Signature,
+    /// What to do: the state's instructions, or the signature's.
+    pub instructions: &'a str,
+    /// Examples to show.
+    pub demos: &'a [Demo],
+    /// The inputs of this call.
+    pub inputs: &'a Record,
+}
+
+/// What is sent, but for what the caller decides: temperature, limits, seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    /// What the model reads.
+    pub prompt: Prompt,
+    /// How the reply is constrained.
+    pub decoding: Decoding,
+    /// What ends the reply where it is not constrained.
+    pub stop: Vec<String>,
+    /// How long a reply can usefully be, where the layout knows.
+    pub max_tokens: Option<u32>,
+}
+
+/// The outputs of a reply.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Parsed {
+    /// Every output, in the signature's order.
+    pub values: Record,
+    /// What was forgiven.
+    pub liberties: Vec<Liberty>,
+}
+
+/// Something in a reply that was not as asked for and was read all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Liberty {
+    /// The output; empty for the reply as a whole.
+    pub field: Arc<str>,
+    /// What kind of thing.
+    pub kind: LibertyKind,
+    /// What it was, in a few words.
+    pub note: String,
+}
+
+/// Kinds of [`Liberty`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LibertyKind {
+    /// A field was marked in another way, or not at all.
+    Marker,
+    /// Quotes, fences or markup stood around a value.
+    Wrapping,
+    /// A number or label was spelled in another way.
+    Spelling,
+    /// A key that no field has was dropped.
+    Extra,
+    /// The JSON was broken.
+    Repair,
+    /// A field was left out and became its default, or nothing.
+    Missing,
+    /// A field was written more than once.
+    Duplicate,
+    /// A value had another shape: one item for a list, an object around the object.
+    Shape,
+    /// The text ended too early.
+    Truncated,
+    /// The value stood in prose, which was dropped.
+    Prose,
+}
+
+impl LibertyKind {
+    /// Its name in traces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Marker => "marker",
+            Self::Wrapping => "wrapping",
+            Self::Spelling => "spelling",
+            Self::Extra => "extra",
+            Self::Repair => "repair",
+            Self::Missing => "missing",
+            Self::Duplicate => "duplicate",
+            Self::Shape => "shape",
+            Self::Truncated => "truncated",
+            Self::Prose => "prose",
+        }
+    }
+
+    /// What it adds to the price of a reading. Only the order of sums matters: broken brackets
+    /// are likelier than a wrong shape, and both likelier than a value lost in prose.
+    fn cost(self) -> u32 {
+        match self {
+            Self::Marker | Self::Wrapping | Self::Spelling | Self::Extra | Self::Repair => 1,
+            Self::Missing | Self::Duplicate => 2,
+            Self::Shape => 3,
+            Self::Truncated => 4,
+            Self::Prose => 5,
+        }
+    }
+}
+
+impl fmt::Display for Liberty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.field.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        f.write_str(&self.note)
+    }
+}
+
+/// Why a reply has no values for all outputs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ParseError {
+    /// One line that says it all, also to the model that is asked again.
+    pub message: String,
+    /// Outputs that the reply does not state.
+    pub missing: Vec<Arc<str>>,
+    /// Outputs that are stated and are no values of their types, each with the reason.
+    pub wrong: Vec<(Arc<str>, String)>,
+    /// The outputs that could be read.
+    pub values: Record,
+}
+
+impl ParseError {
+    fn new(missing: Vec<Arc<str>>, wrong: Vec<(Arc<str>, String)>, values: Record) -> Self {
+        let mut reasons = wrong.iter().map(|(_, why)| why.clone()).collect::<Vec<_>>();
+        if !missing.is_empty() {
+            let names = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+            reasons.push(format!("missing {}", names.join(", ")));
+        }
+        Self { message: reasons.join("; "), missing, wrong, values }
+    }
+
+    fn of_reply(error: ConvertError) -> Self {
+        let name = error.path.split(['.', '[']).next().unwrap_or("").into();
+        Self {
+            message: error.to_string(),
+            wrong: vec![(name, error.to_string())],
+            ..Self::default()
+        }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// A layout of prompts and replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Adapter {
+    /// Turns of a conversation, with `[[ ## field ## ]]` markers.
+    Chat,
+    /// Text to be continued, with `Field: value` lines.
+    Complete,
+}
+
+impl Adapter {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Chat, Self::Complete];
+
+    /// The name in scripts and states.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Complete => "complete",
+        }
+    }
+
+    /// The adapter of this name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|adapter| adapter.name() == name)
+    }
+
+    /// The adapter that suits a model: small models in the process continue text.
+    pub fn auto(capabilities: &Capabilities) -> Self {
+        if capabilities.in_process || !capabilities.chat { Self::Complete } else { Self::Chat }
+    }
+
+    /// Lays out a question.
+    pub fn prompt(self, ask: &Ask<'_>, capabilities: &Capabilities) -> Prepared {
+        match self {
+            Self::Chat => chat::prompt(ask),
+            Self::Complete => complete::prompt(ask, capabilities),
+        }
+    }
+
+    /// Reads a reply.
+    ///
+    /// # Errors
+    /// Where an output is missing, or stated in a way that leaves open which value is meant.
+    pub fn parse(self, signature: &Signature, text: &str) -> Result<Parsed, ParseError> {
+        match self {
+            Self::Chat => read::read_reply(signature, text),
+            Self::Complete => complete::parse(signature, text),
+        }
+    }
+
+    /// Lays out the question again, with the reply that could not be read and the reason.
+    pub fn repair(
+        self,
+        ask: &Ask<'_>,
+        capabilities: &Capabilities,
+        reply: &str,
+        error: &ParseError,
+    ) -> Prepared {
+        match self {
+            Self::Chat => chat::repair(ask, reply, error),
+            Self::Complete => complete::repair(ask, capabilities, reply, error),
+        }
+    }
+
+    /// Lays out a complete example as the reply that a model should have given.
+    pub fn reply(self, signature: &Signature, outputs: &Record) -> String {
+        match self {
+            Self::Chat => chat::reply(signature, outputs),
+            Self::Complete => complete::reply(signature, outputs),
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! A tree of broken JSON under a type.
+
+use crate::adapt::LibertyKind;
+use crate::adapt::read::json::{Flaws, Kind, Node};
+use crate::adapt::read::number::{Num, numeral};
+use crate::adapt::read::plain::folded;
+use crate::adapt::read::{Best, MAX_DEPTH, Reader, Reading};
+use crate::schema::{
+    ConvertError, Field, Record, Ty, Value, brief, check_bound, left_out, shortened,
+};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+type Entries<'t> = [(Cow<'t, str>, Node<'t>)];
+
+impl Reader<'_> {
+    /// Accounts for what was wrong with the JSON.
+    pub(super) fn forgive_flaws(&mut self, flaws: &Flaws) {
+        if !flaws.notes.is_empty() {
+            self.forgive(LibertyKind::Repair, flaws.notes.join(", "));
+            self.cost += u32::try_from(flaws.notes.len()).unwrap_or(8) - 1;
+        }
+        if flaws.truncated {
+            self.forgive(
+                LibertyKind::Truncated,
+                "the text ends before its brackets are closed",
+            );
+        }
+        if flaws.doubtful {
+            self.forgive(LibertyKind::Repair, "words that are no JSON");
+            self.cost += 4;
+        }
+    }
+
+    pub(super) fn fit(&mut self, node: &Node<'_>, ty: &Ty) -> Reading {
+        if self.depth >= MAX_DEPTH {
+            return Err(ConvertError::new("nested too deeply"));
+        }
+        self.depth += 1;
+        let reading = self.fit_step(node, ty);
+        self.depth -= 1;
+        reading
+    }
+
+    fn fit_step(&mut self, node: &Node<'_>, ty: &Ty) -> Reading {
+        if let Kind::Elided = node.kind {
+            return Err(ConvertError::new("a part was left out with `...`"));
+        }
+        match ty {
+            Ty::Any => self.natural(node),
+            Ty::Str => self.fit_str(node),
+            Ty::Int | Ty::Float | Ty::Bool | Ty::Enum(_) => self.fit_scalar(node, ty),
+            Ty::List(item) => self.fit_list(node, item, ty),
+            Ty::Dict(item) => self.fit_dict(node, item, ty),
+            Ty::Record(fields) => self.fit_record(node, fields, ty),
+            Ty::Optional(inner) => self.fit_optional(node, inner),
+            Ty::Union(members) => {
+                let mut best = Best::default();
+                for member in members.iter() {
+                    self.attempt(&mut best, |it| it.fit(node, member));
+                }
+                self.settle(best, || unfit(node, ty))
+            }
+            Ty::Named(name) => match self.types.get(name) {
+                Some(named) => self.fit(node, named),
+                None => Err(ConvertError::new(format!("unknown type `{name}`"))),
+            },
+            Ty::Bounded(inner, bound) => {
+                let outer = self.bound.replace(*bound);
+                let value = self.fit(node, inner);
+                self.bound = outer;
+                let value = value?;
+                check_bound(&value, bound, ty).map(|()| value)
+            }
+        }
+    }
+
+    /// The value that the tree is by itself.
+    fn natural(&mut self, node: &Node<'_>) -> Reading {
+        Ok(match &node.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(it) => Value::Bool(*it),
+            Kind::Number => number(node.raw).unwrap_or_else(|| Value::from(node.raw)),
+            Kind::Text(text) => Value::from(&**text),
+            Kind::Bare(words) => Value::from(*words),
+            Kind::List(items) => {
+                let items = items.iter().map(|item| self.fit(item, &Ty::Any));
+                Value::list(items.collect::<Result<Vec<_>, _>>()?)
+            }
+            Kind::Map(entries) => {
+                let mut record = Record::new();
+                for (key, item) in entries {
+                    record.insert(Arc::from(&**key), self.fit(item, &Ty::Any)?);
+                }
+                Value::map(record)
+            }
+            Kind::Elided => return Err(unfit(node, &Ty::Any)),
+        })
+    }
+
+    fn fit_str(&mut self, node: &Node<'_>) -> Reading {
+        match &node.kind {
+            Kind::Text(text) => Ok(Value::from(&**text)),
+            Kind::Bare(words) => Ok(Value::from(*words)),
+            Kind::Number | Kind::Bool(_) => {
+                self.forgive(LibertyKind::Shape, "a literal for text");
+                Ok(Value::from(node.raw))
+            }
+            Kind::List(_) | Kind::Map(_) => {
+                self.forgive(LibertyKind::Shape, "JSON for text");
+                self.forgive(LibertyKind::Shape, "its source was taken");
+                Ok(Value::from(node.raw))
+            }
+            Kind::Null | Kind::Elided => Err(unfit(node, &Ty::Str)),
+        }
+    }
+
+    fn fit_scalar(&mut self, node: &Node<'_>, ty: &Ty) -> Reading {
+        match (&node.kind, ty) {
+            (Kind::Bool(it), Ty::Bool) => Ok(Value::Bool(*it)),
+            (Kind::Bool(it), Ty::Enum(options)) if options.contains(&Value::Bool(*it)) => {
+                Ok(Value::Bool(*it))
+            }
+            (Kind::Bool(_) | Kind::Null | Kind::Bare(_), Ty::Enum(_)) => {
+                self.text(node.raw, ty)
+            }
+            (Kind::Number, _) => self.text(node.raw, ty),
+            (Kind::Text(text), _) => {
+                if !matches!(ty, Ty::Enum(_)) {
+                    self.forgive(LibertyKind::Wrapping, "quotes around a literal");
+                }
+                self.text(text, ty)
+            }
+            (Kind::Bare(words), _) => self.text(words, ty),
+            (Kind::List(items), _) if items.len() == 1 => {
+                self.forgive(LibertyKind::Shape, "a list of one for its item");
+                self.fit(&items[0], ty)
+            }
+            _ => Err(unfit(node, ty)),
+        }
+    }
+
+    fn fit_list(&mut self, node: &Node<'_>, item: &Ty, ty: &Ty) -> Reading {
+        match &node.kind {
+            Kind::List(items) => self.fit_items(items.iter(), item),
+            Kind::Text(text) if !text.trim().is_empty() => {
+                self.forgive(LibertyKind::Shape, "text for a list");
+                self.text(text, ty)
+            }
+            Kind::Bare(words) => self.text(words, ty),
+            Kind::Map(_) | Kind::Number | Kind::Bool(_) => {
+                self.forgive(LibertyKind::Shape, "one item for a list");
+                self.fit_items([node].into_iter(), item)
+            }
+            Kind::Null | Kind::Text(_) | Kind::Elided => Err(unfit(node, ty)),
+        }
+    }
+
+    pub(super) fn fit_items<'n, 't: 'n>(
+        &mut self,
+        items: impl Iterator<Item = &'n Node<'t>>,
+        ty: &Ty,
+    ) -> Reading {
+        let items = items.enumerate().map(|(at, item)| {
+            self.fit(item, ty).map_err(|error| error.inside(&format!("[{at}]")))
+        });
+        items.collect::<Result<Vec<_>, _>>().map(Value::list)
+    }
+
+    fn fit_dict(&mut self, node: &Node<'_>, item: &Ty, ty: &Ty) -> Reading {
+        let Kind::Map(entries) = &node.kind else { return self.fit_inner(node, ty) };
+        let mut record = Record::new();
+        for (key, value) in entries {
+            let value = self.fit(value, item).map_err(|error| error.inside(key))?;
+            record.insert(Arc::from(&**key), value);
+        }
+        Ok(Value::map(record))
+    }
+
+    fn fit_record(&mut self, node: &Node<'_>, fields: &[Field], ty: &Ty) -> Reading {
+        match &node.kind {
+            Kind::Map(entries) => self.fit_fields(entries, fields).map(Value::map),
+            _ => self.fit_inner(node, ty),
+        }
+    }
+
+    /// A map that is written as text, or is the only item of a list.
+    fn fit_inner(&mut self, node: &Node<'_>, ty: &Ty) -> Reading {
+        match &node.kind {
+            Kind::List(items) if items.len() == 1 => {
+                self.forgive(LibertyKind::Shape, "a list of one for its item");
+                self.fit(&items[0], ty)
+            }
+            Kind::Text(text) if text.contains('{') => {
+                self.forgive(LibertyKind::Shape, "JSON inside text");
+                self.text(text, ty)
+            }
+            _ => Err(unfit(node, ty)),
+        }
+    }
+
+    fn fit_optional(&mut self, node: &Node<'_>, inner: &Ty) -> Reading {
+        match &node.kind {
+            Kind::Null => Ok(Value::Null),
+            Kind::Text(text) if !self.is_text(inner) && is_nothing(text) => {
+                self.forgive(LibertyKind::Spelling, "a word for nothing");
+                Ok(Value::Null)
+            }
+            _ => self.fit(node, inner),
+        }
+    }
+
+    /// The fields of a record out of the entries of a map.
+    pub(super) fn fit_fields(
+        &mut self,
+        entries: &Entries<'_>,
+        fields: &[Field],
+    ) -> Result<Record, ConvertError> {
+        if let Some(inner) = wrapped(entries, fields) {
+            self.forgive(LibertyKind::Shape, "an object around the object");
+            return self.fit_fields(inner, fields);
+        }
+        let extra =
+            entries.iter().filter(|(key, _)| !fields.iter().any(|it| is_key(key, &it.name)));
+        if let Some((key, node)) = extra.into_iter().next() {
+            if let Kind::Elided = node.kind {
+                return Err(ConvertError::new("a part was left out with `...`"));
+            }
+            self.forgive(LibertyKind::Extra, format!("unknown key `{}`", shortened(key, 40)));
+        }
+        let fields = fields.iter().map(|field| {
+            let value = self.fit_field(entries, field)?;
+            Ok((field.name.clone(), value))
+        });
+        fields.collect()
+    }
+
+    fn fit_field(&mut self, entries: &Entries<'_>, field: &Field) -> Reading {
+        // The last of two is what JSON readers take.
+        let exact = entries.iter().rfind(|(key, _)| **key == *field.name);
+        let entry = exact.or_else(|| entries.iter().rfind(|(key, _)| is_key(key, &field.name)));
+        let Some((key, node)) = entry else { return self.absent(field) };
+        if **key != *field.name {
+            self.forgive(LibertyKind::Marker, format!("the key `{}`", shortened(key, 40)));
+        }
+        let read = |it: &mut Self| it.fit(node, &field.ty);
+        self.with_name(&field.name, read).map_err(|error| error.inside(&field.name))
+    }
+
+    /// What a field is that was not written.
+    pub(super) fn absent(&mut self, field: &Field) -> Reading {
+        let Some(value) = left_out(field, self.types) else {
+            return Err(ConvertError::new(format!("missing field `{}`", field.name)));
+        };
+        let what = if value.is_null() { "nothing" } else { "the default" };
+        self.forgive(LibertyKind::Missing, format!("`{}` is left out: {what}", field.name));
+        Ok(value)
+    }
+
+    /// Whether a type is text, perhaps with a bound.
+    pub(super) fn is_text(&self, ty: &Ty) -> bool {
+        match ty.resolve(self.types) {
+            Some(Ty::Str) => true,
+            Some(Ty::Bounded(inner, _)) => matches!(inner.resolve(self.types), Some(Ty::Str)),
+            _ => false,
+        }
+    }
+}
+
+/// Words for nothing.
+pub(super) fn is_nothing(text: &str) -> bool {
+    let lower = text.trim().to_lowercase();
+    matches!(
+        &*lower,
+        "" | "null" | "none" | "nil" | "n/a" | "na" | "nothing" | "undefined" | "-"
+    )
+}
+
+fn is_key(key: &str, name: &str) -> bool {
+    key == name || (!key.is_empty() && folded(key) == folded(name))
+}
+
+/// The only entry's map, where the entry itself is none of the fields.
+fn wrapped<'n, 't>(entries: &'n Entries<'t>, fields: &[Field]) -> Option<&'n Entries<'t>> {
+    let [(key, node)] = entries else { return None };
+    let known = |key: &str| fields.iter().any(|field| is_key(key, &field.name));
+    match &node.kind {
+        Kind::Map(inner) if !known(key) && inner.iter().any(|(key, _)| known(key)) => {
+            Some(inner)
+        }
+        _ => None,
+    }
+}
+
+fn number(raw: &str) -> Option<Value> {
+    numeral(raw).map(|(num, _)| match num {
+        Num::Int(it) => Value::Int(it),
+        Num::Float(it) => Value::Float(it),
+    })
+}
+
+fn unfit(node: &Node<'_>, ty: &Ty) -> ConvertError {
+    let found = match &node.kind {
+        Kind::Null => "null".to_owned(),
+        Kind::List(_) => "a list".to_owned(),
+        Kind::Map(_) => "an object".to_owned(),
+        _ => format!("`{}`", shortened(node.raw, 40)),
+    };
+    ConvertError::new(format!("expected {}, found {found}", brief(ty)))
+}

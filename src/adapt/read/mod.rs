@@ -1,0 +1,139 @@
+//! Replies into values, guided by the types that are wanted.
+//!
+//! `sections` finds where each field stands; `text` reads a field's text under its type, with
+//! `number`, `label` and `list` for what people write; `json` reads broken JSON into a tree and
+//! `fit` reads that tree under a type. Everything that is forgiven has a price, and of several
+//! readings the cheapest is taken; what no reading gives without guessing is refused.
+
+mod fit;
+mod json;
+mod label;
+mod list;
+mod number;
+mod plain;
+mod reply;
+mod sections;
+mod text;
+
+pub(super) use reply::{read_reply, read_sections};
+
+use crate::adapt::{Liberty, LibertyKind};
+use crate::schema::{Bound, ConvertError, Ty, TypeTable, Value};
+use std::sync::Arc;
+
+/// How deep types and values may nest while they are read.
+const MAX_DEPTH: usize = 48;
+
+type Reading = Result<Value, ConvertError>;
+
+/// Reads one value of a type out of text.
+///
+/// # Errors
+/// Where no value of `ty` can be read without guessing.
+pub fn read_value(
+    text: &str,
+    ty: &Ty,
+    types: &TypeTable,
+) -> Result<(Value, Vec<Liberty>), ConvertError> {
+    let mut reader = Reader::new(types, "value");
+    let value = reader.text(text, ty)?;
+    Ok((value, reader.liberties))
+}
+
+/// What is known while a field is read, and what was forgiven so far.
+struct Reader<'a> {
+    types: &'a TypeTable,
+    field: Arc<str>,
+    /// The innermost name, which a value may be labelled with.
+    name: Arc<str>,
+    /// The bound around the number that is read: it tells what a percentage means.
+    bound: Option<Bound>,
+    liberties: Vec<Liberty>,
+    cost: u32,
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(types: &'a TypeTable, field: impl Into<Arc<str>>) -> Self {
+        let field = field.into();
+        Self {
+            types,
+            name: field.clone(),
+            field,
+            bound: None,
+            liberties: Vec::new(),
+            cost: 0,
+            depth: 0,
+        }
+    }
+
+    fn forgive(&mut self, kind: LibertyKind, note: impl Into<String>) {
+        self.cost += kind.cost();
+        let liberty = Liberty { field: self.field.clone(), kind, note: note.into() };
+        // A list of a hundred bare words is one liberty.
+        if !self.liberties.contains(&liberty) {
+            self.liberties.push(liberty);
+        }
+    }
+
+    fn with_name<T>(&mut self, name: &Arc<str>, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.name, name.clone());
+        let result = read(self);
+        self.name = outer;
+        result
+    }
+
+    /// Tries one way to read a value and keeps it if it is the cheapest so far.
+    fn attempt(&mut self, best: &mut Best, read: impl FnOnce(&mut Self) -> Reading) {
+        if best.is_free() {
+            return;
+        }
+        let (before, cost) = (self.liberties.len(), self.cost);
+        let reading = read(self);
+        let spent = self.cost - cost;
+        let taken = self.liberties.split_off(before);
+        self.cost = cost;
+        match reading {
+            Ok(value) if best.found.as_ref().is_none_or(|it| spent < it.spent) => {
+                best.found = Some(Way { value, spent, taken });
+            }
+            Ok(_) => {}
+            Err(error) => best.error = best.error.take().or(Some(error)),
+        }
+    }
+
+    /// Takes the cheapest way that was found.
+    fn settle(&mut self, best: Best, otherwise: impl FnOnce() -> ConvertError) -> Reading {
+        match best.found {
+            Some(way) => {
+                self.cost += way.spent;
+                for liberty in way.taken {
+                    if !self.liberties.contains(&liberty) {
+                        self.liberties.push(liberty);
+                    }
+                }
+                Ok(way.value)
+            }
+            None => Err(best.error.unwrap_or_else(otherwise)),
+        }
+    }
+}
+
+/// The cheapest reading so far, and the first failure.
+#[derive(Default)]
+struct Best {
+    found: Option<Way>,
+    error: Option<ConvertError>,
+}
+
+struct Way {
+    value: Value,
+    spent: u32,
+    taken: Vec<Liberty>,
+}
+
+impl Best {
+    fn is_free(&self) -> bool {
+        self.found.as_ref().is_some_and(|way| way.spent == 0)
+    }
+}

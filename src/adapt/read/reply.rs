@@ -1,0 +1,307 @@
+//! A whole reply into the outputs of a signature.
+
+use crate::adapt::read::json::Kind;
+use crate::adapt::read::sections::{self, Mark, Names, Style, What};
+use crate::adapt::read::text::candidates;
+use crate::adapt::read::{Best, Reader, Reading};
+use crate::adapt::{Liberty, LibertyKind, ParseError, Parsed, write};
+use crate::schema::{ConvertError, Field, Record, Signature, Ty, left_out};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Reads the outputs of `signature` out of a reply in whatever form it has.
+pub(in crate::adapt) fn read_reply(
+    signature: &Signature,
+    text: &str,
+) -> Result<Parsed, ParseError> {
+    let reply = Reply::new(signature, text);
+    let found = reply.bracketed();
+    if let Some(found) = &found
+        && reply.suffices(found)
+    {
+        return reply.read(found);
+    }
+    let json = reply.json();
+    if let Some(Ok(parsed)) = json {
+        return Ok(parsed);
+    }
+    // A marker was written: the rest of the reply is not to be read as one value.
+    let looser = [Style::Tagged, Style::Headed].into_iter().find_map(|style| {
+        let found = reply.found(style);
+        reply.suffices(&found).then_some(found)
+    });
+    if let Some(found) = looser {
+        return reply.read(&found);
+    }
+    if let Some(found) = found {
+        return reply.read(&found);
+    }
+    reply.alone().or(json).unwrap_or_else(|| reply.read(&reply.found(Style::Headed)))
+}
+
+/// Reads outputs whose texts are known.
+pub(in crate::adapt) fn read_sections(
+    signature: &Signature,
+    texts: &[Option<Cow<'_, str>>],
+) -> Result<Parsed, ParseError> {
+    let mut outcome = Outcome::default();
+    for (field, text) in signature.outputs.iter().zip(texts) {
+        let mut reader = Reader::new(&signature.types, field.name.clone());
+        let reading = match text {
+            Some(text) => reader.text(text, &field.ty),
+            None => reader.absent(field),
+        };
+        outcome.add(field, text.is_some(), reading, reader.liberties);
+    }
+    outcome.finish()
+}
+
+/// What one style of markers found.
+struct Sections<'t> {
+    style: Style,
+    bodies: Vec<Vec<&'t str>>,
+    /// What stands before the first marker.
+    before: &'t str,
+}
+
+impl Sections<'_> {
+    fn count(&self) -> usize {
+        self.bodies.iter().filter(|bodies| !bodies.is_empty()).count()
+    }
+}
+
+struct Reply<'a> {
+    signature: &'a Signature,
+    text: &'a str,
+    outputs: Vec<Arc<str>>,
+    inputs: Vec<Arc<str>>,
+}
+
+impl<'a> Reply<'a> {
+    fn new(signature: &'a Signature, text: &'a str) -> Self {
+        let names = |fields: &[Field]| fields.iter().map(|it| it.name.clone()).collect();
+        Self {
+            signature,
+            text: without_thoughts(text),
+            outputs: names(&signature.outputs),
+            inputs: names(&signature.inputs),
+        }
+    }
+
+    fn found(&self, style: Style) -> Sections<'a> {
+        let names = Names::new(&self.outputs, &self.inputs);
+        let marks = sections::marks(self.text, &names, style);
+        let bodies = sections::bodies(self.text, &marks, self.outputs.len());
+        let before = marks.first().map_or("", |mark| &self.text[..mark.start]);
+        let mut found = Sections { style, bodies, before };
+        self.mend(&mut found, &marks);
+        found
+    }
+
+    /// Takes off the last text what is no part of it, and gives the text before the first
+    /// marker to a field that should have been marked there.
+    fn mend(&self, found: &mut Sections<'a>, marks: &[Mark]) {
+        let last = marks.iter().rev().find(|mark| mark.what != What::Other);
+        if let Some(Mark { what: What::Output(index), end, .. }) = last
+            && let Some(body) = found.bodies[*index].last_mut()
+            && *body == &self.text[*end..]
+        {
+            *body = without_tail(body, found.before);
+        }
+        let first = marks.iter().find_map(|mark| match mark.what {
+            What::Output(index) => Some(index),
+            What::Other | What::Completed => None,
+        });
+        if first == Some(1)
+            && found.bodies[0].is_empty()
+            && !found.before.trim().is_empty()
+            && matches!(self.signature.outputs[0].ty, Ty::Str)
+        {
+            found.bodies[0].push(found.before);
+        }
+    }
+
+    fn suffices(&self, found: &Sections<'_>) -> bool {
+        let fields = self.signature.outputs.iter().zip(&found.bodies);
+        let types = &self.signature.types;
+        found.count() > 0
+            && fields
+                .into_iter()
+                .all(|(field, bodies)| !bodies.is_empty() || left_out(field, types).is_some())
+    }
+
+    /// What stands under bracketed markers: strictly where that finds every field, else the way
+    /// that finds the most.
+    fn bracketed(&self) -> Option<Sections<'a>> {
+        let mut best: Option<Sections<'a>> = None;
+        for style in [Style::Exact, Style::Bracketed, Style::Inline] {
+            let found = self.found(style);
+            if found.count() == self.outputs.len() {
+                return Some(found);
+            }
+            if found.count() > best.as_ref().map_or(0, Sections::count) {
+                best = Some(found);
+            }
+        }
+        best
+    }
+
+    fn read(&self, found: &Sections<'a>) -> Result<Parsed, ParseError> {
+        let mut outcome = Outcome::default();
+        for (field, bodies) in self.signature.outputs.iter().zip(&found.bodies) {
+            let mut reader = Reader::new(&self.signature.types, field.name.clone());
+            if found.style != Style::Exact && !bodies.is_empty() {
+                reader.forgive(LibertyKind::Marker, found.style.what());
+            }
+            let reading = self.body(&mut reader, bodies, field);
+            outcome.add(field, !bodies.is_empty(), reading, reader.liberties);
+        }
+        outcome.finish()
+    }
+
+    /// Of several texts for one field the one that reads best, and of equals the first.
+    fn body(&self, reader: &mut Reader<'_>, bodies: &[&str], field: &Field) -> Reading {
+        match bodies {
+            [] => reader.absent(field),
+            [one] => reader.text(&write::unescaped(one), &field.ty),
+            several => {
+                let mut best = Best::default();
+                for body in several {
+                    reader.attempt(&mut best, |it| it.text(&write::unescaped(body), &field.ty));
+                }
+                reader.forgive(LibertyKind::Duplicate, "the field was written more than once");
+                reader.settle(best, || ConvertError::new("no reading"))
+            }
+        }
+    }
+
+    /// The reply as a JSON object of all outputs. Of several objects the last that reads best
+    /// is taken: drafts come first.
+    fn json(&self) -> Option<Result<Parsed, ParseError>> {
+        let ty = Ty::Record(Arc::new(self.signature.outputs.clone()));
+        let found = candidates(self.text, &ty);
+        let mut best: Option<(u32, Parsed)> = None;
+        let mut error = None;
+        for one in &found {
+            let mut reader = Reader::new(&self.signature.types, "");
+            reader.forgive_around(one, self.text);
+            reader.forgive_flaws(&one.flaws);
+            match reader.fit(&one.node, &ty) {
+                Ok(value) if best.as_ref().is_none_or(|(cost, _)| reader.cost <= *cost) => {
+                    let values = match value {
+                        crate::schema::Value::Map(record) => (*record).clone(),
+                        _ => Record::new(),
+                    };
+                    best = Some((reader.cost, Parsed { values, liberties: reader.liberties }));
+                }
+                Ok(_) => {}
+                Err(reason) => {
+                    let names =
+                        matches!(&one.node.kind, Kind::Map(entries) if !entries.is_empty());
+                    error = error.or(names.then(|| ParseError::of_reply(reason)));
+                }
+            }
+        }
+        best.map(|(_, parsed)| Ok(parsed)).or(error.map(Err))
+    }
+
+    /// The whole reply as the only field.
+    fn alone(&self) -> Option<Result<Parsed, ParseError>> {
+        let types = &self.signature.types;
+        let mut wanted =
+            self.signature.outputs.iter().filter(|it| left_out(it, types).is_none());
+        let only = wanted.next().or_else(|| self.signature.outputs.first())?;
+        if wanted.next().is_some() || self.text.trim().is_empty() {
+            return None;
+        }
+        let mut outcome = Outcome::default();
+        for field in &self.signature.outputs {
+            let mut reader = Reader::new(types, field.name.clone());
+            let is_it = field.name == only.name;
+            let reading = if is_it {
+                reader.forgive(LibertyKind::Marker, "no marker: the whole reply was taken");
+                reader.text(self.text, &field.ty)
+            } else {
+                reader.absent(field)
+            };
+            outcome.add(field, is_it, reading, reader.liberties);
+        }
+        Some(outcome.finish())
+    }
+}
+
+impl Style {
+    fn what(self) -> &'static str {
+        match self {
+            Self::Exact => "the marker",
+            Self::Bracketed => "another spelling of the marker",
+            Self::Inline => "a marker in the middle of a line",
+            Self::Tagged => "a tag for the marker",
+            Self::Headed => "a heading for the marker",
+        }
+    }
+}
+
+/// The fields read so far, and what is wrong with the others.
+#[derive(Default)]
+struct Outcome {
+    values: Record,
+    liberties: Vec<Liberty>,
+    missing: Vec<Arc<str>>,
+    wrong: Vec<(Arc<str>, String)>,
+}
+
+impl Outcome {
+    fn add(&mut self, field: &Field, written: bool, reading: Reading, took: Vec<Liberty>) {
+        match reading {
+            Ok(value) => {
+                self.values.insert(field.name.clone(), value);
+                self.liberties.extend(took);
+            }
+            Err(_) if !written => self.missing.push(field.name.clone()),
+            Err(error) => {
+                let error = error.inside(&field.name);
+                self.wrong.push((field.name.clone(), error.to_string()));
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Parsed, ParseError> {
+        if self.missing.is_empty() && self.wrong.is_empty() {
+            return Ok(Parsed { values: self.values, liberties: self.liberties });
+        }
+        Err(ParseError::new(self.missing, self.wrong, self.values))
+    }
+}
+
+/// The text behind what a reasoning model thinks aloud.
+fn without_thoughts(text: &str) -> &str {
+    let start = text.trim_start();
+    for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>")] {
+        // Some servers cut the opening tag off.
+        let opens = start.starts_with(open);
+        let orphan = || !text.contains(open) && text.contains(close);
+        if (opens || orphan())
+            && let Some(at) = text.find(close)
+        {
+            return &text[at + close.len()..];
+        }
+    }
+    text
+}
+
+/// The last text of a reply without the start of a cut-off marker, and without the end of a
+/// code fence that was opened before the first marker.
+fn without_tail<'t>(body: &'t str, before: &str) -> &'t str {
+    let trimmed = body.trim_end();
+    let line = trimmed.rfind('\n').map_or(0, |at| at + 1);
+    let last = &trimmed[line..];
+    let end = "[[ ## completed ## ]]";
+    if last.len() > 1 && line > 0 && end.starts_with(last) {
+        return &trimmed[..line];
+    }
+    if before.matches("```").count() % 2 == 1 {
+        return trimmed.strip_suffix("```").unwrap_or(body);
+    }
+    body
+}

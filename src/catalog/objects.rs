@@ -1,0 +1,263 @@
+//! The kinds of values of ours.
+
+use super::{Method, Object, ObjectField, Param, must, option, optional, required};
+
+const fn field(name: &'static str, ty: &'static str, doc: &'static str) -> ObjectField {
+    ObjectField { name, ty, doc }
+}
+
+const fn method(
+    name: &'static str,
+    params: &'static [Param],
+    result: &'static str,
+    doc: &'static str,
+) -> Method {
+    Method { name, params, extra_named: false, result, doc }
+}
+
+const fn open_method(
+    name: &'static str,
+    params: &'static [Param],
+    result: &'static str,
+    doc: &'static str,
+) -> Method {
+    Method { name, params, extra_named: true, result, doc }
+}
+
+const OVERRIDES: &[Param] = &[
+    option("lm", "lm | str", "another model"),
+    option("temperature", "float", "another temperature"),
+    option("max_tokens", "int", "another longest reply"),
+    option("adapter", "str", "another way to lay out prompts"),
+    option("cache", "bool", "whether earlier replies serve"),
+    option("rollout", "int", "which of several replies to the same prompt"),
+    option("retries", "int", "how often a reply that cannot be read is asked again"),
+    option("asserts", "bool", "whether false assertions are repaired"),
+    option("at", "str", "the path of the predictor it is for; all without it"),
+];
+
+const FUNCTION: &[Param] = &[required("f", "fn", "called with each row")];
+const PATH: &[Param] = &[required("path", "str", "a file, relative to the working directory")];
+
+const PROGRAM_METHODS: &[Method] = &[
+    method("with", OVERRIDES, "program", "a copy with other options"),
+    method("with_state", PATH, "program", "a copy with the prompts and demos of a file"),
+    method("save", PATH, "nothing", "writes prompts and demos to a file"),
+    open_method(
+        "prompt",
+        &[option("at", "str", "the path of the predictor")],
+        "str",
+        "the prompt these inputs would send, without sending it",
+    ),
+];
+
+const EVALUATION_METHODS: &[Method] = &[
+    method("report", &[], "str", "the result as a table"),
+    method("save", PATH, "nothing", "writes the result to a JSON file"),
+];
+
+/// The kinds of values of ours.
+pub const OBJECTS: &[Object] = &[
+    Object {
+        name: "Signature",
+        fields: &[
+            field("name", "str", "its name"),
+            field("instructions", "str", "what to do"),
+            field("fields", "list", "its fields: name, kind, type and description"),
+        ],
+        methods: &[
+            method(
+                "with_field",
+                &[
+                    required(
+                        "field",
+                        "str",
+                        "such as `out confidence: float(0..=1) 'how sure'`",
+                    ),
+                    option(
+                        "at",
+                        "int",
+                        "its place among the inputs or outputs; last without it",
+                    ),
+                ],
+                "signature",
+                "a copy with one more field",
+            ),
+            method(
+                "without",
+                &[required("name", "str", "the field to leave out")],
+                "signature",
+                "a copy without a field",
+            ),
+            method(
+                "with_instructions",
+                &[required("text", "str", "what to do")],
+                "signature",
+                "a copy with other instructions",
+            ),
+        ],
+        open: false,
+    },
+    Object {
+        name: "Predictor",
+        fields: &[
+            field("instructions", "str", "what to do, as its state has it"),
+            field("demos", "list", "the examples in its prompt"),
+            field("signature", "signature", "what goes in and what comes out"),
+        ],
+        methods: PROGRAM_METHODS,
+        open: false,
+    },
+    Object { name: "Program", fields: &[], methods: PROGRAM_METHODS, open: true },
+    Object {
+        name: "Reply",
+        fields: &[],
+        methods: &[open_method("with", &[], "reply", "a copy with other fields")],
+        open: true,
+    },
+    Object {
+        name: "Dataset",
+        fields: &[],
+        methods: &[
+            method("map", FUNCTION, "dataset", "the rows that a function returns"),
+            method("filter", FUNCTION, "dataset", "the rows a function says true to"),
+            method(
+                "unique",
+                &[optional("by", "str", "the column that tells rows apart; all without it")],
+                "dataset",
+                "the rows without repetitions",
+            ),
+            method(
+                "shuffle",
+                &[optional("seed", "int", "where randomness starts")],
+                "dataset",
+                "the rows in another order",
+            ),
+            method("take", &[required("n", "int", "how many")], "dataset", "the first rows"),
+            method(
+                "slice",
+                &[
+                    required("from", "int", "the first"),
+                    optional("to", "int", "the one after the last; the end without it"),
+                ],
+                "dataset",
+                "rows from here to there",
+            ),
+            method(
+                "split",
+                &[
+                    option("train", "float | int", "the share, or number, to learn from"),
+                    option("dev", "float | int", "the share, or number, to choose by"),
+                    option("test", "float | int", "the share, or number, to report on"),
+                    option("seed", "int", "where randomness starts"),
+                ],
+                "splits",
+                "parts that have no row in common",
+            ),
+            method(
+                "concat",
+                &[required("other", "dataset", "what follows")],
+                "dataset",
+                "the rows of both",
+            ),
+            method("len", &[], "int", "how many rows"),
+        ],
+        open: false,
+    },
+    Object {
+        name: "Splits",
+        fields: &[
+            field("train", "dataset", "to learn from"),
+            field("dev", "dataset", "to choose by"),
+            field("test", "dataset", "to report on"),
+        ],
+        methods: &[],
+        open: false,
+    },
+    Object {
+        name: "Row",
+        fields: &[],
+        methods: &[
+            open_method("with", &[], "row", "a copy with other columns"),
+            method(
+                "without",
+                &[required("name", "str", "the column to leave out")],
+                "row",
+                "a copy without a column",
+            ),
+        ],
+        open: true,
+    },
+    Object {
+        name: "Optimizer",
+        fields: &[],
+        methods: &[method(
+            "compile",
+            &[
+                required("program", "program", "what to make better"),
+                must("trainset", "dataset", "examples to learn from"),
+                option("valset", "dataset", "examples to choose by; the trainset without it"),
+            ],
+            "program",
+            "the program with the state that scored best",
+        )],
+        open: false,
+    },
+    Object {
+        name: "Evaluation",
+        fields: &[
+            field("score", "float", "the mean score"),
+            field("interval", "list[float]", "where the true mean lies, at 95 percent"),
+            field("rows", "list", "each example with its reply and score"),
+            field("failures", "list", "examples that could not be scored, and why"),
+            field("cost", "map", "what it took: calls, tokens, dollars, seconds"),
+        ],
+        methods: EVALUATION_METHODS,
+        open: false,
+    },
+    Object {
+        name: "Comparison",
+        fields: &[
+            field("a", "evaluation", "the first program's"),
+            field("b", "evaluation", "the second program's"),
+            field("difference", "float", "how much better the second is"),
+            field("interval", "list[float]", "where the true difference lies, at 95 percent"),
+            field("reliable", "bool", "whether the difference is more than noise"),
+            field("rows", "list", "each example with both scores"),
+        ],
+        methods: EVALUATION_METHODS,
+        open: false,
+    },
+    Object {
+        name: "Index",
+        fields: &[],
+        methods: &[
+            method("len", &[], "int", "how many passages"),
+            method(
+                "search",
+                &[
+                    required("query", "str", "what to look for"),
+                    optional("k", "int", "how many passages"),
+                ],
+                "list",
+                "the passages that fit best, with their scores",
+            ),
+        ],
+        open: false,
+    },
+    Object {
+        name: "Lm",
+        fields: &[field("name", "str", "provider and model")],
+        methods: &[],
+        open: false,
+    },
+    Object {
+        name: "Trace",
+        fields: &[field("nodes", "list", "what happened, in order")],
+        methods: &[
+            method("to_mermaid", &[], "str", "the graph as a Mermaid diagram"),
+            method("to_json", &[], "str", "the graph as JSON"),
+        ],
+        open: false,
+    },
+];

@@ -1,0 +1,658 @@
+//! Calls: what is called, and whether the arguments fit it.
+
+use super::args::{Argument, arguments};
+use super::known::reply_fields;
+use super::model::{FnInfo, ParamInfo, Resolution, StaticPredictor};
+use super::scope::Known;
+use super::{Checker, codes, fits, literal};
+use crate::catalog::{self, Native, Object};
+use crate::diag::did_you_mean;
+use crate::schema::{Signature, Ty};
+use crate::source::Span;
+use crate::syntax::ast::{self, Call, MethodCall};
+use crate::syntax::{Node, NodeKind, Token};
+use std::sync::Arc;
+
+/// What a callee takes.
+struct Shape {
+    /// How it is named in messages.
+    what: String,
+    /// What its parameters are called: `input`, `option`, `parameter`.
+    noun: &'static str,
+    formals: Vec<Formal>,
+    /// Whether it takes named arguments of any name.
+    open: bool,
+    /// Whether it takes any number of positional arguments.
+    variadic: bool,
+}
+
+struct Formal {
+    name: Arc<str>,
+    required: bool,
+    named_only: bool,
+    ty: Option<Ty>,
+}
+
+impl Shape {
+    fn of_signature(what: String, signature: &Signature) -> Self {
+        let formal = |field: &crate::schema::Field| Formal {
+            name: field.name.clone(),
+            required: field.default.is_none() && !may_be_nothing(&field.ty),
+            named_only: false,
+            ty: Some(field.ty.clone()),
+        };
+        Self {
+            what,
+            noun: "input",
+            formals: signature.inputs.iter().map(formal).collect(),
+            open: false,
+            variadic: false,
+        }
+    }
+
+    fn of_params(what: String, params: &[ParamInfo]) -> Self {
+        let formal = |param: &ParamInfo| Formal {
+            name: param.name.clone(),
+            required: !param.has_default && !param.ty.as_ref().is_some_and(may_be_nothing),
+            named_only: false,
+            ty: param.ty.clone(),
+        };
+        Self {
+            what,
+            noun: "parameter",
+            formals: params.iter().filter(|it| !it.rest).map(formal).collect(),
+            open: params.iter().any(|it| it.rest),
+            variadic: false,
+        }
+    }
+
+    fn of_catalog(what: String, params: &[catalog::Param], open: bool, variadic: bool) -> Self {
+        let formal = |param: &catalog::Param| Formal {
+            name: param.name.into(),
+            required: param.required,
+            named_only: param.named_only,
+            ty: plain_type(param.ty),
+        };
+        Self {
+            what,
+            noun: "option",
+            formals: params.iter().map(formal).collect(),
+            open,
+            variadic,
+        }
+    }
+}
+
+fn may_be_nothing(ty: &Ty) -> bool {
+    matches!(ty, Ty::Optional(_))
+}
+
+/// The types of the catalog that literals can be compared with.
+fn plain_type(ty: &str) -> Option<Ty> {
+    match ty {
+        "int" => Some(Ty::Int),
+        "float" | "float | int" => Some(Ty::Float),
+        "bool" => Some(Ty::Bool),
+        "str" => Some(Ty::Str),
+        _ => None,
+    }
+}
+
+impl<'a> Checker<'a> {
+    /// Checks a call.
+    pub(super) fn call(&mut self, node: &'a Node) {
+        let call = Call(node);
+        let args = arguments(call.args());
+        if let Some(callee) = call.callee() {
+            match callee.kind {
+                NodeKind::Name => self.named_call(node, callee, &args),
+                NodeKind::Path => self.path_call(node, callee, &args),
+                _ => {
+                    self.expr(callee);
+                    self.value_call(node, callee, &args);
+                }
+            }
+        }
+        self.arguments(&args);
+    }
+
+    /// The arguments themselves.
+    fn arguments(&mut self, args: &[Argument<'a>]) {
+        for argument in args {
+            self.expr(argument.value());
+            self.used(argument.value());
+            if let Argument::Misplaced(node) = argument {
+                let message = "an argument without a name stands behind one with a name";
+                let told = self.tell(codes::POSITIONAL_AFTER_NAMED, node.span(self.source), message);
+                told.hints.push("give it a name, or put it first".to_owned());
+            }
+        }
+    }
+
+    fn named_call(&mut self, node: &'a Node, callee: &'a Node, args: &[Argument<'a>]) {
+        let name = callee.text(self.text);
+        if name == "this" {
+            return self.expr(callee);
+        }
+        let resolution = self.resolve(name);
+        self.out.resolutions.insert(callee.start, resolution);
+        match resolution {
+            Resolution::Function => {
+                if let Some(info) = self.out.function(name).cloned() {
+                    self.function_call(node, name, &info, args);
+                }
+            }
+            Resolution::Module => {
+                if let Some(info) = self.module(name) {
+                    let shape = Shape::of_params(format!("`{name}`"), &info.params);
+                    self.compare(&shape, args, self.call_span(node));
+                }
+            }
+            Resolution::Native => {
+                if let Some(native) = catalog::native(name) {
+                    self.native_call(node, native, args);
+                }
+            }
+            Resolution::Rhai => self.rhai_call(name, args),
+            Resolution::Signature => {
+                let message = format!("`{name}` is a signature, which nobody answers by itself");
+                let told =
+                    self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
+                told.hints.push(format!("`predict({name})(…)` asks a model"));
+            }
+            Resolution::Type => {
+                let message = format!("`{name}` is a type, which cannot be called");
+                self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
+            }
+            Resolution::Unknown => self.unknown_callee(name, callee.span(self.source)),
+            Resolution::Local
+            | Resolution::Member
+            | Resolution::SelfValue
+            | Resolution::Const => self.value_call(node, callee, args),
+        }
+    }
+
+    fn unknown_callee(&mut self, name: &str, span: Span) {
+        if name == "eval" {
+            let told = self.tell(codes::NO_EVAL, span, "there is no `eval`");
+            told.hints.push("a program is checked before it runs".to_owned());
+            return;
+        }
+        if self.is_main_variable(name) {
+            let message = format!("`{name}` is a variable of main, which items do not see");
+            let told = self.tell(codes::MAIN_VARIABLE, span, message);
+            told.hints.push(format!("make it `const {name} = …;`, or pass it as an argument"));
+            return;
+        }
+        if matches!(name, "assert" | "suggest") {
+            let message = format!("`{name}` is a statement");
+            let told = self.tell(codes::UNKNOWN_FUNCTION, span, message);
+            told.hints.push("put it into a block of its own: `{ … }`".to_owned());
+            return;
+        }
+        let near = {
+            let mut known = self.names_in_sight();
+            known.extend(catalog::RHAI_FUNCTIONS);
+            crate::diag::nearest(name, &known).map(str::to_owned)
+        };
+        let told =
+            self.tell(codes::UNKNOWN_FUNCTION, span, format!("there is no function `{name}`"));
+        told.hints.extend(near.map(|it| format!("did you mean `{it}`?")));
+    }
+
+    fn path_call(&mut self, node: &'a Node, callee: &'a Node, args: &[Argument<'a>]) {
+        let tokens: Vec<Token> =
+            callee.tokens().filter(|it| ast::is_word(it.kind)).collect();
+        let [alias, name] = tokens.as_slice() else { return };
+        let word = name.text(self.text);
+        let resolution = self.path_resolution(alias.text(self.text), word);
+        self.out.resolutions.insert(name.start, resolution);
+        match resolution {
+            Resolution::Native => {
+                if let Some(native) = catalog::native(word) {
+                    self.native_call(node, native, args);
+                }
+            }
+            Resolution::Unknown => self.unknown_path(*alias, *name),
+            _ => {}
+        }
+    }
+
+    fn rhai_call(&mut self, name: &str, args: &[Argument<'a>]) {
+        if let Some(argument) = args.iter().find(|it| matches!(it, Argument::Named(..))) {
+            let span = argument.value().span(self.source);
+            let message = format!("`{name}` takes no named arguments");
+            self.tell(codes::UNKNOWN_ARGUMENT, span, message);
+        }
+    }
+
+    fn native_call(&mut self, node: &'a Node, native: &'static Native, args: &[Argument<'a>]) {
+        let what = format!("`{}`", native.name);
+        let shape =
+            Shape::of_catalog(what, native.params, native.extra_named, native.variadic);
+        self.compare(&shape, args, self.call_span(node));
+        if matches!(native.name, "predict" | "chain_of_thought") {
+            // Reads the signature's text, where it is one.
+            self.infer(node);
+            self.signature_argument(args);
+        }
+    }
+
+    /// The first argument of a predictor must be a signature.
+    fn signature_argument(&mut self, args: &[Argument<'a>]) {
+        let Some(node) = args.first().and_then(|it| it.positional()) else { return };
+        if self.is_string(node) {
+            return;
+        }
+        let found = match self.infer(node) {
+            Known::Predictor(_) => "a predictor",
+            Known::Instance(_) => "a program",
+            Known::Reply(_) => "a reply",
+            Known::Object(it) => it.name,
+            Known::Signature(_) => return,
+            Known::Nothing => match literal::constant(node, self.text) {
+                Some(value) if value.as_str().is_none() => value.kind(),
+                _ => return,
+            },
+        };
+        let span = node.span(self.source);
+        let message = format!("a predictor is made of a signature, found {found}");
+        self.tell(codes::ARGUMENT_TYPE, span, message);
+    }
+
+    fn function_call(&mut self, node: &'a Node, name: &str, info: &FnInfo, args: &[Argument<'a>]) {
+        let what = format!("`{name}`");
+        if info.overloads.is_empty() {
+            return self.compare(&Shape::of_params(what, &info.params), args, self.call_span(node));
+        }
+        let counts: Vec<usize> = std::iter::once(info.params.len())
+            .chain(info.overloads.iter().map(|it| it.params.len()))
+            .collect();
+        let plain = args.iter().all(|it| it.positional().is_some());
+        if plain && !counts.contains(&args.len()) {
+            let shown: Vec<String> = counts.iter().map(ToString::to_string).collect();
+            let message =
+                format!("`{name}` takes {} arguments, found {}", shown.join(" or "), args.len());
+            self.tell(codes::TOO_MANY_ARGUMENTS, self.call_span(node), message);
+        }
+    }
+
+    /// A call of what an expression gives.
+    fn value_call(&mut self, node: &'a Node, callee: &'a Node, args: &[Argument<'a>]) {
+        let name = callee.text(self.text);
+        let simple = matches!(callee.kind, NodeKind::Name | NodeKind::Member);
+        match self.infer(callee) {
+            Known::Predictor(it) => {
+                let what = predictor_name(&it, simple.then_some(name));
+                self.predictor_call(node, what, &it.signature, args);
+            }
+            Known::Instance(module) => self.instance_call(node, &module, "forward", args),
+            Known::Signature(signature) => {
+                let message = "a signature is asked by a predictor".to_owned();
+                let span = callee.span(self.source);
+                let told = self.tell(codes::NOT_CALLABLE, span, message);
+                let name = if signature.name.is_empty() { "…" } else { &signature.name };
+                told.hints.push(format!("`predict({name})(…)` asks a model"));
+            }
+            Known::Reply(_) => {
+                let span = callee.span(self.source);
+                self.tell(codes::NOT_CALLABLE, span, "a reply cannot be called");
+            }
+            Known::Nothing => {
+                if let Some(value) = literal::constant(callee, self.text) {
+                    let message = format!("{} cannot be called", value.kind());
+                    self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
+                }
+            }
+            Known::Object(_) => {}
+        }
+    }
+
+    fn predictor_call(
+        &mut self,
+        node: &'a Node,
+        what: String,
+        signature: &Signature,
+        args: &[Argument<'a>],
+    ) {
+        let shape = Shape::of_signature(what, signature);
+        self.compare(&shape, args, self.call_span(node));
+        self.swapped(&shape, args, node);
+    }
+
+    fn instance_call(
+        &mut self,
+        node: &'a Node,
+        module: &str,
+        method: &str,
+        args: &[Argument<'a>],
+    ) {
+        let Some(info) = self.module(module).and_then(|it| it.methods.get(method).cloned())
+        else {
+            return;
+        };
+        let what =
+            if method == "forward" { format!("`{module}`") } else { format!("`{module}.{method}`") };
+        let shape = Shape { noun: "input", ..Shape::of_params(what, &info.params) };
+        self.compare(&shape, args, self.call_span(node));
+        self.swapped(&shape, args, node);
+    }
+
+    /// Warns where variables bear the names of other inputs than those they land on.
+    fn swapped(&mut self, shape: &Shape, args: &[Argument<'a>], node: &Node) {
+        let names: Option<Vec<&str>> = args
+            .iter()
+            .map(|it| it.positional().filter(|it| it.kind == NodeKind::Name))
+            .map(|it| it.map(|it| it.text(self.text)))
+            .collect();
+        let Some(names) = names else { return };
+        for (index, name) in names.iter().enumerate() {
+            let meant = shape.formals.iter().position(|it| &*it.name == *name);
+            let Some(lands) = shape.formals.get(index) else { return };
+            if meant.is_some_and(|it| it != index) {
+                let message = format!("`{name}` is given as the {} `{}`", shape.noun, lands.name);
+                let hint = format!("name the arguments: `{name}: {name}`");
+                let told =
+                    self.tell(codes::SWAPPED_ARGUMENTS, self.call_span(node), message);
+                told.hints.push(hint);
+                return;
+            }
+        }
+    }
+
+    /// Checks `x.m(…)`.
+    pub(super) fn method_call(&mut self, node: &'a Node) {
+        let call = MethodCall(node);
+        let args = arguments(call.args());
+        if let (Some(receiver), Some(name)) = (call.receiver(), call.name()) {
+            self.expr(receiver);
+            self.used(receiver);
+            self.method(node, receiver, name, &args);
+        }
+        self.arguments(&args);
+    }
+
+    fn method(
+        &mut self,
+        node: &'a Node,
+        receiver: &'a Node,
+        name: Token,
+        args: &[Argument<'a>],
+    ) {
+        let word = name.text(self.text);
+        match self.infer(receiver) {
+            Known::Instance(module) => self.instance_method(node, &module, name, args),
+            Known::Predictor(it) => match word {
+                // Rhai's way to call a function value.
+                "call" => {
+                    let what = predictor_name(&it, None);
+                    self.predictor_call(node, what, &it.signature, args);
+                }
+                _ => self.object_method(node, "Predictor", name, args),
+            },
+            Known::Reply(it) => {
+                if !reply_fields(&it).contains(&word) {
+                    self.object_method(node, "Reply", name, args);
+                }
+            }
+            Known::Signature(_) => self.object_method(node, "Signature", name, args),
+            Known::Object(it) => self.object_method(node, it.name, name, args),
+            Known::Nothing => {}
+        }
+    }
+
+    fn instance_method(
+        &mut self,
+        node: &'a Node,
+        module: &str,
+        name: Token,
+        args: &[Argument<'a>],
+    ) {
+        let word = name.text(self.text);
+        let Some(info) = self.module(module) else { return };
+        if info.methods.contains_key(word) {
+            return self.instance_call(node, module, word, args);
+        }
+        match self.member_known(module, word) {
+            Some(Known::Predictor(it)) => {
+                let what = predictor_name(&it, Some(word));
+                self.predictor_call(node, what, &it.signature, args);
+            }
+            Some(Known::Instance(inner)) => self.instance_call(node, &inner, "forward", args),
+            Some(_) => {}
+            None if word == "call" => self.instance_call(node, module, "forward", args),
+            None => self.object_method(node, "Program", name, args),
+        }
+    }
+
+    fn object_method(
+        &mut self,
+        node: &'a Node,
+        object: &str,
+        name: Token,
+        args: &[Argument<'a>],
+    ) {
+        let word = name.text(self.text);
+        let Some(object) = catalog::object(object) else { return };
+        if self.out.function(word).is_some() {
+            return;
+        }
+        if let Some(method) = object.method(word) {
+            let what = format!("`{word}`");
+            let shape = Shape::of_catalog(what, method.params, method.extra_named, false);
+            return self.compare(&shape, args, self.call_span(node));
+        }
+        let general = matches!(
+            word,
+            "call" | "to_string" | "to_debug" | "type_of" | "is_shared" | "to_json"
+        );
+        if general || (object.open && catalog::is_rhai_method(word)) {
+            return;
+        }
+        self.unknown_member(object, None, name);
+    }
+
+    /// Checks the name behind a dot.
+    pub(super) fn member_name(&mut self, receiver: &'a Node, name: Option<Token>) {
+        let Some(name) = name else { return };
+        let word = name.text(self.text);
+        match self.infer(receiver) {
+            Known::Reply(it) => self.reply_field(&it, name),
+            Known::Instance(module) => {
+                let Some(info) = self.module(&module) else { return };
+                if !info.has(word)
+                    && let Some(object) = catalog::object("Program")
+                    && object.field(word).is_none()
+                {
+                    self.unknown_member(object, Some(&module), name);
+                }
+            }
+            Known::Predictor(_) => self.object_field("Predictor", name),
+            Known::Signature(_) => self.object_field("Signature", name),
+            Known::Object(it) => self.object_field(it.name, name),
+            Known::Nothing => {}
+        }
+    }
+
+    fn object_field(&mut self, object: &str, name: Token) {
+        let Some(object) = catalog::object(object) else { return };
+        if object.field(name.text(self.text)).is_none() && !object.open {
+            self.unknown_member(object, None, name);
+        }
+    }
+
+    fn reply_field(&mut self, predictor: &StaticPredictor, name: Token) {
+        let word = name.text(self.text);
+        let fields = reply_fields(predictor);
+        if fields.contains(&word) {
+            return;
+        }
+        let signature = &predictor.signature;
+        let owner = match &*signature.name {
+            "" => "the reply".to_owned(),
+            name => format!("`{name}`"),
+        };
+        let hint = if signature.input(word).is_some() {
+            format!("`{word}` is an input; a reply holds the outputs")
+        } else {
+            did_you_mean(word, fields)
+        };
+        let told = self.tell(
+            codes::UNKNOWN_OUTPUT,
+            name.span(self.source),
+            format!("{owner} has no output field `{word}`"),
+        );
+        *told = told.clone().hint(hint);
+    }
+
+    fn unknown_member(&mut self, object: &Object, module: Option<&str>, name: Token) {
+        let word = name.text(self.text);
+        let own = module.and_then(|it| self.module(it));
+        let mut known: Vec<&str> = object.methods.iter().map(|it| it.name).collect();
+        known.extend(object.fields.iter().map(|it| it.name));
+        if let Some(info) = &own {
+            known.extend(info.params.iter().map(|it| &*it.name));
+            known.extend(info.members.iter().map(|it| &*it.name));
+            known.extend(info.methods.keys().map(|it| &**it));
+        }
+        let hint = did_you_mean(word, known);
+        let owner = match module {
+            Some(module) => format!("the module `{module}`"),
+            None => format!("a {}", object.name.to_lowercase()),
+        };
+        let message = format!("{owner} has no `{word}`");
+        let told = self.tell(codes::UNKNOWN_MEMBER, name.span(self.source), message);
+        *told = told.clone().hint(hint);
+    }
+
+    /// The place of a call's name and arguments.
+    fn call_span(&self, node: &Node) -> Span {
+        node.span(self.source)
+    }
+
+    /// Compares arguments with what is called.
+    fn compare(&mut self, shape: &Shape, args: &[Argument<'a>], at: Span) {
+        let mut given: Vec<Arc<str>> = Vec::new();
+        let mut spread = false;
+        let mut positional = shape.formals.iter().filter(|it| !it.named_only);
+        let mut count = 0;
+        let mut told_count = false;
+        for argument in args {
+            match *argument {
+                Argument::Positional(node) => {
+                    count += 1;
+                    match positional.next() {
+                        Some(formal) => {
+                            given.push(formal.name.clone());
+                            self.argument_type(shape, formal, node);
+                        }
+                        None if shape.variadic => {}
+                        None if !told_count => {
+                            told_count = true;
+                            self.too_many(shape, node);
+                        }
+                        None => {}
+                    }
+                }
+                Argument::Named(name, node) => self.named(shape, name, node, &mut given),
+                Argument::Spread(_) => spread = true,
+                Argument::Misplaced(_) => return,
+            }
+        }
+        if !spread && !told_count {
+            self.missing(shape, &given, count, at);
+        }
+    }
+
+    fn too_many(&mut self, shape: &Shape, node: &Node) {
+        let most = shape.formals.iter().filter(|it| !it.named_only).count();
+        let options: Vec<&str> =
+            shape.formals.iter().filter(|it| it.named_only).map(|it| &*it.name).collect();
+        let message = match most {
+            0 => format!("`{}` takes no arguments without a name", shape.what.trim_matches('`')),
+            1 => format!("{} takes 1 argument without a name", shape.what),
+            _ => format!("{} takes {most} arguments without a name", shape.what),
+        };
+        let message = if options.is_empty() {
+            message.replace(" without a name", "")
+        } else {
+            message
+        };
+        let told =
+            self.tell(codes::TOO_MANY_ARGUMENTS, node.span(self.source), message);
+        if let Some(first) = options.first() {
+            told.hints.push(format!("options are given by name, such as `{first}: …`"));
+        }
+    }
+
+    fn named(&mut self, shape: &Shape, name: Token, node: &Node, given: &mut Vec<Arc<str>>) {
+        let word = name.text(self.text);
+        let span = name.span(self.source);
+        if given.iter().any(|it| &**it == word) {
+            let message = format!("`{word}` is given twice");
+            self.tell(codes::ARGUMENT_TWICE, span, message);
+            return;
+        }
+        given.push(word.into());
+        match shape.formals.iter().find(|it| &*it.name == word) {
+            Some(formal) => self.argument_type(shape, formal, node),
+            None if shape.open => {}
+            None => {
+                let hint = did_you_mean(word, shape.formals.iter().map(|it| &*it.name));
+                let message = format!("{} has no {} `{word}`", shape.what, shape.noun);
+                let told = self.tell(codes::UNKNOWN_ARGUMENT, span, message);
+                *told = told.clone().hint(hint);
+            }
+        }
+    }
+
+    fn missing(&mut self, shape: &Shape, given: &[Arc<str>], count: usize, at: Span) {
+        let missing: Vec<&Formal> = shape
+            .formals
+            .iter()
+            .filter(|it| it.required && !given.contains(&it.name))
+            .collect();
+        let Some(first) = missing.first() else { return };
+        let names: Vec<String> = missing.iter().map(|it| format!("`{}`", it.name)).collect();
+        let plural = if names.len() > 1 { "s" } else { "" };
+        let message =
+            format!("{} misses the {}{plural} {}", shape.what, shape.noun, names.join(", "));
+        let named = count == 0 || first.named_only;
+        let hint = if named { format!("add `{}: …`", first.name) } else { String::new() };
+        let told = self.tell(codes::MISSING_ARGUMENT, at, message);
+        *told = told.clone().hint(hint);
+    }
+
+    /// A literal must be of the parameter's type.
+    fn argument_type(&mut self, shape: &Shape, formal: &Formal, node: &Node) {
+        let (Some(ty), Some(value)) = (&formal.ty, literal::constant(node, self.text)) else {
+            return;
+        };
+        if fits::fits(&value, ty, &self.out.types) {
+            return;
+        }
+        let message = format!("the {} `{}` is {}", shape.noun, formal.name, fits::show(ty));
+        let found = match (&value, value.kind()) {
+            (crate::schema::Value::List(_) | crate::schema::Value::Map(_), kind) => kind.to_owned(),
+            _ => shorten(&value.to_json()),
+        };
+        let span = node.span(self.source);
+        self.tell(codes::ARGUMENT_TYPE, span, format!("{message}, found {found}"));
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(24) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// How a predictor is named in messages: by its signature, else by what the call says.
+fn predictor_name(predictor: &StaticPredictor, called: Option<&str>) -> String {
+    match (&*predictor.signature.name, called) {
+        ("", Some(name)) => format!("`{name}`"),
+        ("", None) => "the predictor".to_owned(),
+        (name, _) => format!("`{name}`"),
+    }
+}

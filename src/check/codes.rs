@@ -1,0 +1,62 @@
+//! The codes of what `check` and `lower` say, with their titles.
+
+use crate::diag::Code;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $title:literal;)*) => {
+        $($(#[$doc])* pub(crate) const $name: Code = Code($code);)*
+
+        /// The codes of this floor and their titles.
+        pub const CODES: &[(Code, &str)] = &[$(($name, $title)),*];
+    };
+}
+
+codes! {
+    UNKNOWN_SETTING = "E0011", "unknown setting";
+    SETTING_NOT_CONSTANT = "E0012", "a setting that is not constant";
+    SETTING_TYPE = "E0013", "a setting of the wrong type";
+    IMPORT = "E0014", "a file that cannot be imported";
+    TOO_LONG = "E0015", "a program that is too long";
+
+    UNKNOWN_NAME = "E0201", "unknown name";
+    UNKNOWN_FUNCTION = "E0202", "unknown function";
+    UNKNOWN_OUTPUT = "E0203", "unknown output of a reply";
+    MAIN_VARIABLE = "E0204", "an item that names a variable of main";
+    DUPLICATE_ITEM = "E0205", "two items of one name";
+    DUPLICATE_PARAM = "E0206", "two parameters of one name";
+    UNKNOWN_ARGUMENT = "E0207", "unknown argument";
+    MISSING_ARGUMENT = "E0208", "missing argument";
+    TOO_MANY_ARGUMENTS = "E0209", "too many arguments";
+    ARGUMENT_TWICE = "E0210", "an argument given twice";
+    POSITIONAL_AFTER_NAMED = "E0211", "an argument without a name after one with a name";
+    ARGUMENT_TYPE = "E0212", "an argument of the wrong type";
+    NOT_CALLABLE = "E0213", "a call of something that cannot be called";
+    ASSIGNED_CONST = "E0214", "an assignment to something that does not change";
+    UNKNOWN_MEMBER = "E0215", "unknown field, member or method";
+    NO_EVAL = "E0216", "`eval`";
+    CASE_NOT_LITERAL = "E0217", "a case that is not a literal";
+    RETRY_NOT_PREDICTOR = "E0218", "`retry:` without a predictor";
+    NOT_A_VALUE = "E0219", "a name that has no value";
+    OUTSIDE_LOOP = "E0220", "`break` or `continue` outside a loop";
+
+    UNKNOWN_TYPE = "E0301", "unknown type";
+    DUPLICATE_FIELD = "E0302", "two fields of one name";
+    FIELD_BOTH_WAYS = "E0303", "a field that is both input and output";
+    SIGNATURE_TEXT = "E0304", "a signature text that cannot be read";
+    TYPE_NOT_SUPPORTED = "E0305", "a type that is not supported yet";
+    BAD_BOUND = "E0306", "a bound that cannot hold";
+    CONTRACT_NAME = "E0307", "a contract that names an unknown field";
+    TYPE_ARGUMENTS = "E0308", "a type with the wrong arguments";
+    ENDLESS_TYPE = "E0309", "a type without end";
+    NO_OUTPUTS = "E0310", "a signature without outputs";
+    BAD_DEFAULT = "E0311", "a default that does not fit";
+
+    NO_FORWARD = "E0401", "a module without `forward`";
+    ASSIGNED_MEMBER = "E0402", "an assignment to a member";
+    DUPLICATE_MEMBER = "E0403", "two members of one name";
+    SELF_OUTSIDE = "E0404", "`self` outside a module's method";
+
+    DROPPED_RESULT = "W0201", "a result that is not used";
+    SWAPPED_ARGUMENTS = "W0202", "arguments that look swapped";
+    IN_PLACE_RESULT = "W0203", "the result of a method that works in place";
+}

@@ -1,0 +1,513 @@
+//! What a unit declares: names, types, signatures, modules, functions, consts, tests.
+
+use super::model::{
+    ConstInfo, FnInfo, MemberInfo, ModuleInfo, ParamInfo, Resolution, StaticPredictor, TestInfo,
+};
+use super::scope::{Binding, Frame, Known, Scopes};
+use super::types::Types;
+use super::{Checker, Import, codes, fits, literal, names};
+use crate::diag::Diagnostic;
+
+use crate::schema::{Field, Signature, Ty, TypeTable};
+use crate::syntax::ast::{
+    self, Assert, ConstItem, FieldDecl, FnItem, ImportItem, Let, ModuleItem, Param, SignatureItem,
+    TestItem, TypeItem,
+};
+use crate::syntax::{Child, Node, NodeKind, Token, TokenKind};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl<'a> Checker<'a> {
+    /// Finds what the unit declares.
+    pub(super) fn items(&mut self) {
+        self.names();
+        self.types();
+        let tree = self.tree;
+        for (index, child) in tree.children.iter().enumerate() {
+            let Child::Node(node) = child else { continue };
+            match node.kind {
+                NodeKind::SignatureItem => self.signature_item(SignatureItem(node), index),
+                NodeKind::FnItem => self.function_item(FnItem(node), index),
+                NodeKind::TestItem => self.test_item(TestItem(node)),
+                NodeKind::SettingsItem => self.settings(node),
+                _ => {}
+            }
+        }
+        // Members may be instances of modules declared later, so headers come first.
+        for pass in [Self::module_header, Self::module_members] {
+            for (index, child) in tree.children.iter().enumerate() {
+                if let Child::Node(node) = child
+                    && let Some(item) = ModuleItem::cast(node)
+                {
+                    pass(self, item, index);
+                }
+            }
+        }
+        self.const_items();
+    }
+
+    /// Takes down the names of items and of main's variables, and which names are assigned.
+    fn names(&mut self) {
+        let tree = self.tree;
+        for node in tree.nodes() {
+            let named = match node.kind {
+                NodeKind::SignatureItem => {
+                    SignatureItem(node).name(self.text).map(|it| (it, Resolution::Signature))
+                }
+                NodeKind::TypeItem => {
+                    TypeItem(node).name(self.text).map(|it| (it, Resolution::Type))
+                }
+                NodeKind::ModuleItem => {
+                    ModuleItem(node).name(self.text).map(|it| (it, Resolution::Module))
+                }
+                NodeKind::FnItem => {
+                    FnItem(node).name(self.text).map(|it| (it, Resolution::Function))
+                }
+                NodeKind::ConstItem => {
+                    ConstItem(node).name(self.text).map(|it| (it, Resolution::Const))
+                }
+                NodeKind::ImportItem => {
+                    self.import(ImportItem(node));
+                    None
+                }
+                NodeKind::Let => {
+                    let name = Let(node).name(self.text).map(|it| it.text(self.text).into());
+                    self.out.lets.extend(name);
+                    None
+                }
+                _ => None,
+            };
+            if let Some((name, resolution)) = named {
+                self.name_item(name, resolution, node);
+            }
+        }
+        for node in tree.walk().filter(|it| it.kind == NodeKind::Assign) {
+            if let Some(target) = ast::exprs(node).next()
+                && target.kind == NodeKind::Name
+            {
+                self.assigned.insert(target.text(self.text));
+            }
+        }
+    }
+
+    fn name_item(&mut self, token: Token, resolution: Resolution, node: &Node) {
+        let name = token.text(self.text);
+        let span = token.span(self.source);
+        match self.items.get(name).copied() {
+            // Rhai's functions are told apart by their number of parameters too.
+            Some((Resolution::Function, _)) if node.kind == NodeKind::FnItem => {}
+            Some((_, first)) => {
+                let message = format!("there are two items named `{name}`");
+                let told = self.tell(codes::DUPLICATE_ITEM, span, message);
+                *told = told.clone().label(first, "the first");
+            }
+            None => {
+                self.items.insert(name.into(), (resolution, span));
+            }
+        }
+    }
+
+    fn import(&mut self, item: ImportItem<'a>) {
+        let path = item.path().and_then(|it| literal::constant(it, self.text));
+        let path = path.as_ref().and_then(|it| it.as_str()).map(str::to_owned);
+        let known = path.as_deref() == Some("std/metrics");
+        if !known {
+            let span = item.path().map_or_else(|| self.span(item.0), |it| self.span(it));
+            let message = match path.as_deref().and_then(|it| it.strip_prefix("std/")) {
+                Some(name) => format!("the standard library has no `{name}`"),
+                None => "programs of several files are not supported yet".to_owned(),
+            };
+            let hint = match path.as_deref().is_some_and(|it| it.starts_with("std/")) {
+                true => "there is only `std/metrics`",
+                false => "put the items into this file; only `std/metrics` can be imported",
+            };
+            let told = self.tell(codes::IMPORT, span, message);
+            told.hints.push(hint.to_owned());
+        }
+        let alias = match (item.alias(self.text), path) {
+            (Some(token), _) => Some(token.text(self.text).to_owned()),
+            (None, Some(path)) => path.rsplit('/').next().map(str::to_owned),
+            (None, None) => None,
+        };
+        if let Some(alias) = alias {
+            let import = if known { Import::Metrics } else { Import::Unknown };
+            self.imports.insert(alias.into(), import);
+        }
+    }
+
+    fn types(&mut self) {
+        let mut table: TypeTable = (*self.out.types).clone();
+        let own = self.items.iter().filter(|(_, it)| it.0 == Resolution::Type);
+        let names: BTreeSet<Arc<str>> =
+            table.keys().cloned().chain(own.map(|(name, _)| name.clone())).collect();
+        let mut types = Types::new(&names);
+        let mut declared: Vec<(Arc<str>, Token)> = Vec::new();
+        for item in self.tree.nodes().filter_map(TypeItem::cast) {
+            let Some(name) = item.name(self.text) else { continue };
+            let ty = item.ty().map_or(Ty::Any, |it| types.node(it, self.text, self.source));
+            table.insert(name.text(self.text).into(), ty);
+            declared.push((name.text(self.text).into(), name));
+        }
+        self.diags.extend(types.diags);
+        for (name, token) in declared {
+            let endless =
+                table.get(&name).is_some_and(|ty| needs(ty, &name, &table, &mut BTreeSet::new()));
+            if endless {
+                let message = format!("a value of `{name}` would hold itself without end");
+                let hint = "let it recur in a list, a dict or as `T?`";
+                let span = token.span(self.source);
+                self.diags.push(Diagnostic::new(codes::ENDLESS_TYPE, span, message).hint(hint));
+                table.insert(name, Ty::Any);
+            }
+        }
+        self.out.types = Arc::new(table);
+    }
+
+    /// The type under a node; what is wrong with it is told.
+    pub(super) fn ty(&mut self, node: &Node) -> Ty {
+        let names: BTreeSet<Arc<str>> = self.out.types.keys().cloned().collect();
+        let mut types = Types::new(&names);
+        let ty = types.node(node, self.text, self.source);
+        self.diags.extend(types.diags);
+        ty
+    }
+
+    fn signature_item(&mut self, item: SignatureItem<'a>, index: usize) {
+        let Some(name) = item.name(self.text) else { return };
+        let doc = literal::doc_before(self.tree, index, self.text);
+        let signature = self.build_signature(name.text(self.text), doc, item.0, name);
+        if self.is_first(name) {
+            self.out.signatures.insert(name.text(self.text).into(), signature);
+        }
+    }
+
+    /// Whether the item whose name this is counts, not a later one of the same name.
+    fn is_first(&self, name: Token) -> bool {
+        self.items.get(name.text(self.text)).is_some_and(|it| it.1.start == name.start)
+    }
+
+    /// The signature of a `SignatureExpr`. Reading it the first time tells what is wrong.
+    pub(super) fn inline_signature(&mut self, node: &Node) -> Option<Signature> {
+        let key = (self.source, node.start);
+        if let Some(it) = self.out.inline.get(&key) {
+            return Some(it.clone());
+        }
+        let at = node.tokens().next()?;
+        let signature = self.build_signature("", "".into(), node, at);
+        self.out.inline.insert(key, signature.clone());
+        Some(signature)
+    }
+
+    fn build_signature(
+        &mut self,
+        name: &str,
+        instructions: Arc<str>,
+        node: &Node,
+        at: Token,
+    ) -> Signature {
+        let mut signature = Signature {
+            name: name.into(),
+            instructions,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            types: self.out.types.clone(),
+            contracts: node.nodes().filter_map(Assert::cast).count(),
+        };
+        for decl in node.nodes().filter_map(FieldDecl::cast) {
+            self.field(decl, &mut signature);
+        }
+        if signature.outputs.is_empty() && node.token(TokenKind::RBrace).is_some() {
+            let message = match name {
+                "" => "the signature has no outputs".to_owned(),
+                _ => format!("the signature `{name}` has no outputs"),
+            };
+            let told = self.tell(codes::NO_OUTPUTS, at.span(self.source), message);
+            told.hints.push("add what the model writes, such as `out answer: str`".to_owned());
+        }
+        signature
+    }
+
+    fn field(&mut self, decl: FieldDecl<'_>, signature: &mut Signature) {
+        let Some(token) = decl.name() else { return };
+        let name = token.text(self.text);
+        let span = token.span(self.source);
+        let ty = decl.ty().map_or(Ty::Str, |it| self.ty(it));
+        let default = decl.default().and_then(|it| self.default(it, &ty));
+        let description = decl.description().and_then(|it| literal::description(it, self.text));
+        let field = Field { name: name.into(), ty, description, default };
+        let output = decl.is_output(self.text);
+        let (same, other) = if output {
+            (&mut signature.outputs, &signature.inputs)
+        } else {
+            (&mut signature.inputs, &signature.outputs)
+        };
+        if same.iter().any(|it| it.name == field.name) {
+            let kind = if output { "outputs" } else { "inputs" };
+            let message = format!("the signature has two {kind} `{name}`");
+            self.tell(codes::DUPLICATE_FIELD, span, message);
+        } else if other.iter().any(|it| it.name == field.name) {
+            let message = format!("`{name}` is both an input and an output");
+            let told = self.tell(codes::FIELD_BOTH_WAYS, span, message);
+            told.hints.push("give one of them another name".to_owned());
+        } else {
+            same.push(field);
+        }
+    }
+
+    /// A literal default of a field.
+    fn default(&mut self, node: &Node, ty: &Ty) -> Option<crate::schema::Value> {
+        let span = self.span(node);
+        let Some(value) = literal::constant(node, self.text) else {
+            self.tell(codes::BAD_DEFAULT, span, "the default of a field is a literal");
+            return None;
+        };
+        if !fits::fits(&value, ty, &self.out.types) {
+            let message = format!("the default is {}, the field {}", value.kind(), fits::show(ty));
+            self.tell(codes::BAD_DEFAULT, span, message);
+        }
+        Some(value)
+    }
+
+    /// The parameters of a function, method or module.
+    fn params(&mut self, params: &[Param<'_>]) -> Vec<ParamInfo> {
+        let mut out: Vec<ParamInfo> = Vec::new();
+        for param in params {
+            let Some(token) = param.name() else { continue };
+            let name = token.text(self.text);
+            if out.iter().any(|it| &*it.name == name) {
+                let message = format!("there are two parameters `{name}`");
+                self.tell(codes::DUPLICATE_PARAM, token.span(self.source), message);
+                continue;
+            }
+            let ty = param.ty().map(|it| self.ty(it));
+            out.push(ParamInfo {
+                name: name.into(),
+                lowered: names::variable(name),
+                ty,
+                has_default: param.default().is_some(),
+                rest: param.is_rest(),
+                description: param
+                    .description()
+                    .and_then(|it| literal::description(it, self.text)),
+            });
+        }
+        out
+    }
+
+    fn function_info(&mut self, item: FnItem<'_>, name: Token, doc: Arc<str>) -> FnInfo {
+        FnInfo {
+            lowered: names::variable(name.text(self.text)),
+            params: self.params(&item.params()),
+            doc,
+            span: name.span(self.source),
+            result: item.result().map(|it| self.ty(it)),
+            private: item.0.tokens().next().is_some_and(|it| it.text(self.text) == "private"),
+            overloads: Vec::new(),
+        }
+    }
+
+    fn function_item(&mut self, item: FnItem<'a>, index: usize) {
+        let Some(token) = item.name(self.text) else { return };
+        let doc = literal::doc_before(self.tree, index, self.text);
+        let info = self.function_info(item, token, doc);
+        let name: Arc<str> = token.text(self.text).into();
+        let Some(mut first) = self.out.functions.get(&name).map(|it| (**it).clone()) else {
+            if self.is_first(token) {
+                self.out.functions.insert(name, Arc::new(info));
+            }
+            return;
+        };
+        let plain =
+            |it: &FnInfo| it.params.iter().all(|param| !param.has_default && !param.rest);
+        let clash = std::iter::once(&first)
+            .chain(&first.overloads)
+            .find(|it| it.params.len() == info.params.len() || !plain(it) || !plain(&info))
+            .map(|it| it.span);
+        if let Some(clash) = clash {
+            let message = format!("there are two functions `{name}`");
+            let told = self.tell(codes::DUPLICATE_ITEM, info.span, message);
+            *told = told.clone().label(clash, "the first");
+            return;
+        }
+        first.overloads.push(info);
+        self.out.functions.insert(name, Arc::new(first));
+    }
+
+    fn module_header(&mut self, item: ModuleItem<'a>, index: usize) {
+        let Some(token) = item.name(self.text) else { return };
+        if !self.is_first(token) {
+            return;
+        }
+        let name: Arc<str> = token.text(self.text).into();
+        let params = self.params(&item.params());
+        let mut info = ModuleInfo {
+            name: name.clone(),
+            doc: literal::doc_before(self.tree, index, self.text),
+            span: token.span(self.source),
+            params,
+            members: Vec::new(),
+            methods: indexmap::IndexMap::new(),
+        };
+        for (index, child) in item.0.children.iter().enumerate() {
+            let Child::Node(node) = child else { continue };
+            if let Some(member) = Let::cast(node).and_then(|it| it.name(self.text)) {
+                self.unique_member(&info, member);
+                let name = member.text(self.text).into();
+                info.members.push(MemberInfo { name, predictor: None, module: None });
+            } else if let Some(method) = FnItem::cast(node)
+                && let Some(token) = method.name(self.text)
+            {
+                self.unique_member(&info, token);
+                let doc = literal::doc_before(item.0, index, self.text);
+                let mut method = self.function_info(method, token, doc);
+                method.lowered = names::method(&name, token.text(self.text));
+                info.methods.entry(token.text(self.text).into()).or_insert(method);
+            }
+        }
+        if !info.methods.contains_key("forward") && item.0.token(TokenKind::RBrace).is_some() {
+            let message = format!("the module `{name}` has no method `forward`");
+            let span = info.span;
+            let told = self.tell(codes::NO_FORWARD, span, message);
+            told.hints.push("a call of the module runs `fn forward(…) { … }`".to_owned());
+        }
+        self.out.modules.insert(name, Arc::new(info));
+    }
+
+    fn unique_member(&mut self, info: &ModuleInfo, token: Token) {
+        let name = token.text(self.text);
+        if info.has(name) {
+            let message = format!("the module `{}` has two members `{name}`", info.name);
+            self.tell(codes::DUPLICATE_MEMBER, token.span(self.source), message);
+        }
+    }
+
+    fn module_members(&mut self, item: ModuleItem<'a>, _index: usize) {
+        let Some(token) = item.name(self.text) else { return };
+        if !self.is_first(token) {
+            return;
+        }
+        let Some(info) = self.module(token.text(self.text)) else { return };
+        let mut info = (*info).clone();
+        let params =
+            info.params.iter().map(|it| (it.name.clone(), Binding::member(Known::Nothing)));
+        let mut frame: Frame = params.collect();
+        for member in item.members() {
+            let (Some(name), Some(value)) = (member.name(self.text), member.value()) else {
+                continue;
+            };
+            let name = name.text(self.text);
+            let mut scopes = Scopes::default();
+            scopes.push(frame.clone());
+            let outside = std::mem::replace(&mut self.scopes, scopes);
+            let known = self.infer(value);
+            self.scopes = outside;
+            if let Some(slot) = info.members.iter_mut().find(|it| &*it.name == name) {
+                (slot.predictor, slot.module) = told_of(&known);
+            }
+            frame.insert(name.into(), Binding::member(known));
+        }
+        self.out.modules.insert(info.name.clone(), Arc::new(info));
+    }
+
+    fn const_items(&mut self) {
+        for item in self.tree.nodes().filter_map(ConstItem::cast) {
+            let Some(token) = item.name(self.text) else { continue };
+            if !self.is_first(token) {
+                continue;
+            }
+            let name = token.text(self.text);
+            let (predictor, module) = told_of(&self.const_known(name));
+            let info = ConstInfo {
+                lowered: names::constant(name),
+                span: token.span(self.source),
+                predictor,
+                module,
+            };
+            self.out.consts.insert(name.into(), Arc::new(info));
+        }
+    }
+
+    fn test_item(&mut self, item: TestItem<'_>) {
+        let Some(title) = item.title() else { return };
+        let before: usize = self.prior.iter().map(|it| it.tests.len()).sum();
+        let lowered = names::test(before + self.out.tests.len());
+        self.out.tests.push(TestInfo {
+            title: literal::string(title, self.text).unwrap_or_default().into(),
+            lowered,
+            span: title.span(self.source),
+        });
+    }
+
+    /// Lists the predictors that can be named without running anything.
+    pub(super) fn predictors(&mut self) {
+        let mut found: Vec<(String, StaticPredictor)> = Vec::new();
+        let modules: Vec<Arc<ModuleInfo>> = self.out.modules.values().cloned().collect();
+        for module in &modules {
+            let start = found.len();
+            self.module_predictors(module, &module.name, 8, &mut found);
+            // Without the module's name too, where that is clear.
+            let short: Vec<_> = found[start..]
+                .iter()
+                .filter_map(|(path, it)| Some((path.split_once('.')?.1.to_owned(), it.clone())))
+                .collect();
+            found.extend(short);
+        }
+        let consts: Vec<_> =
+            self.out.consts.iter().map(|(name, it)| (name.clone(), it.clone())).collect();
+        for (name, info) in consts {
+            if let Some(predictor) = &info.predictor {
+                found.push((name.to_string(), predictor.clone()));
+            }
+            if let Some(module) = info.module.as_ref().and_then(|it| self.module(it)) {
+                self.module_predictors(&module, &name, 8, &mut found);
+            }
+        }
+        for (path, predictor) in found {
+            self.out.predictors.entry(path).or_insert(predictor);
+        }
+    }
+
+    fn module_predictors(
+        &self,
+        module: &ModuleInfo,
+        path: &str,
+        depth: usize,
+        found: &mut Vec<(String, StaticPredictor)>,
+    ) {
+        let Some(depth) = depth.checked_sub(1) else { return };
+        for member in &module.members {
+            let path = format!("{path}.{}", member.name);
+            if let Some(predictor) = &member.predictor {
+                found.push((path.clone(), predictor.clone()));
+            }
+            if let Some(inner) = member.module.as_ref().and_then(|it| self.module(it)) {
+                self.module_predictors(&inner, &path, depth, found);
+            }
+        }
+    }
+}
+
+/// What of a value's knowledge is kept.
+pub(super) fn told_of(known: &Known) -> (Option<StaticPredictor>, Option<Arc<str>>) {
+    match known {
+        Known::Predictor(it) => (Some((**it).clone()), None),
+        Known::Instance(module) => (None, Some(module.clone())),
+        Known::Nothing | Known::Signature(_) | Known::Reply(_) | Known::Object(_) => (None, None),
+    }
+}
+
+/// Whether a value of `ty` cannot be without a value of the type `name`.
+fn needs(ty: &Ty, name: &str, table: &TypeTable, seen: &mut BTreeSet<Arc<str>>) -> bool {
+    match ty {
+        Ty::Named(other) if &**other == name => true,
+        Ty::Named(other) => {
+            seen.insert(other.clone())
+                && table.get(other).is_some_and(|it| needs(it, name, table, seen))
+        }
+        Ty::Record(fields) => fields.iter().any(|it| needs(&it.ty, name, table, seen)),
+        Ty::Union(members) => members.iter().all(|it| needs(it, name, table, seen)),
+        Ty::Bounded(inner, _) => needs(inner, name, table, seen),
+        Ty::List(_) | Ty::Dict(_) | Ty::Optional(_) | Ty::Enum(_) => false,
+        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any => false,
+    }
+}

@@ -1,0 +1,269 @@
+//! What an expression's value is, as far as its text says.
+//!
+//! Only what cannot be otherwise is inferred: a variable that is assigned anywhere is unknown,
+//! and so is whatever passes through a function.
+
+use super::Checker;
+use super::args::{Argument, arguments};
+use super::model::{Resolution, StaticPredictor};
+use super::scope::{Known, Scopes};
+use super::{literal, sigtext};
+use crate::catalog::{self, Native, Object};
+use crate::source::Span;
+use crate::syntax::ast::{Call, ConstItem, Member, MethodCall};
+use crate::syntax::{Node, NodeKind, TokenKind, ast};
+use std::sync::Arc;
+
+/// The objects' names as results are written in the catalog.
+fn object_of(ty: &str) -> Option<&'static Object> {
+    match ty {
+        // These are known better, or are several things.
+        "signature" | "predictor" | "program" | "reply" | "row" => None,
+        _ => catalog::OBJECTS.iter().find(|it| it.name.to_lowercase() == ty),
+    }
+}
+
+fn object(ty: &str) -> Known {
+    object_of(ty).map_or(Known::Nothing, Known::Object)
+}
+
+impl<'a> Checker<'a> {
+    /// What is known of the value of an expression.
+    pub(crate) fn infer(&mut self, node: &Node) -> Known {
+        match node.kind {
+            NodeKind::Paren => self.infer_first(node),
+            NodeKind::Name => self.infer_name(node),
+            NodeKind::SignatureExpr => self
+                .inline_signature(node)
+                .map_or(Known::Nothing, |it| Known::Signature(Arc::new(it))),
+            NodeKind::Call => self.infer_call(Call(node)),
+            NodeKind::MethodCall => self.infer_method(MethodCall(node)),
+            NodeKind::Member => self.infer_member(Member(node)),
+            _ => Known::Nothing,
+        }
+    }
+
+    fn infer_first(&mut self, node: &Node) -> Known {
+        ast::exprs(node).next().map_or(Known::Nothing, |it| self.infer(it))
+    }
+
+    fn infer_name(&mut self, node: &Node) -> Known {
+        let name = node.text(self.text);
+        if let Some(binding) = self.scopes.get(name) {
+            return binding.known.clone();
+        }
+        match self.item(name) {
+            Some(Resolution::Signature) => {
+                self.signature(name).map_or(Known::Nothing, |it| Known::Signature(Arc::new(it)))
+            }
+            Some(Resolution::Const) => self.const_known(name),
+            _ => Known::Nothing,
+        }
+    }
+
+    /// What is known of a const's value.
+    pub(crate) fn const_known(&mut self, name: &str) -> Known {
+        if let Some(known) = self.consts.get(name) {
+            return known.clone();
+        }
+        // A const that needs itself is known as nothing.
+        self.consts.insert(name.into(), Known::Nothing);
+        let known = match self.const_value(name) {
+            Some(value) => {
+                let scopes = std::mem::replace(&mut self.scopes, Scopes::default());
+                let known = self.infer(value);
+                self.scopes = scopes;
+                known
+            }
+            None => self.prior_known(name),
+        };
+        self.consts.insert(name.into(), known.clone());
+        known
+    }
+
+    fn const_value(&self, name: &str) -> Option<&'a Node> {
+        let tree = self.tree;
+        tree.nodes().filter_map(ConstItem::cast).find_map(|item| {
+            let found = item.name(self.text)?.text(self.text) == name;
+            if found { item.value() } else { None }
+        })
+    }
+
+    /// What an earlier unit knows of its const or variable.
+    pub(crate) fn prior_known(&self, name: &str) -> Known {
+        for unit in self.prior.iter().rev() {
+            if let Some(info) = unit.consts.get(name) {
+                return match (&info.predictor, &info.module) {
+                    (Some(it), _) => Known::Predictor(Arc::new(it.clone())),
+                    (None, Some(module)) => Known::Instance(module.clone()),
+                    (None, None) => Known::Nothing,
+                };
+            }
+            if unit.lets.iter().any(|it| &**it == name) {
+                return unit
+                    .predictors
+                    .get(name)
+                    .map_or(Known::Nothing, |it| Known::Predictor(Arc::new(it.clone())));
+            }
+        }
+        Known::Nothing
+    }
+
+    fn infer_call(&mut self, call: Call<'_>) -> Known {
+        let Some(callee) = call.callee() else { return Known::Nothing };
+        let name = callee.text(self.text);
+        if callee.kind == NodeKind::Name && self.scopes.get(name).is_none() {
+            match self.item(name) {
+                Some(Resolution::Module) => return Known::Instance(name.into()),
+                Some(Resolution::Const) => {}
+                Some(_) => return Known::Nothing,
+                None => {
+                    return catalog::native(name)
+                        .map_or(Known::Nothing, |it| self.infer_native(it, call));
+                }
+            }
+        }
+        match self.infer(callee) {
+            Known::Predictor(it) => Known::Reply(it),
+            _ => Known::Nothing,
+        }
+    }
+
+    fn infer_native(&mut self, native: &'static Native, call: Call<'_>) -> Known {
+        let kind = match native.name {
+            "predict" => "predict",
+            "chain_of_thought" => "chain_of_thought",
+            _ => return object(native.result),
+        };
+        let args = arguments(call.args());
+        let signature = args.iter().enumerate().find_map(|(index, it)| match *it {
+            Argument::Positional(node) if index == 0 => Some(node),
+            Argument::Named(name, node) if name.text(self.text) == "signature" => Some(node),
+            _ => None,
+        });
+        let Some(node) = signature else { return Known::Nothing };
+        let signature = match self.text_signature(node) {
+            Some(it) => Some(Arc::new(it)),
+            None => match self.infer(node) {
+                Known::Signature(it) => Some(it),
+                _ => None,
+            },
+        };
+        signature.map_or(Known::Nothing, |it| {
+            Known::Predictor(Arc::new(StaticPredictor { kind, signature: (*it).clone() }))
+        })
+    }
+
+    /// The signature in a string where a signature is wanted. Reading it the first time tells
+    /// what is wrong with it.
+    fn text_signature(&mut self, node: &Node) -> Option<crate::schema::Signature> {
+        if node.kind != NodeKind::Literal {
+            return None;
+        }
+        let key = (self.source, node.start);
+        if self.broken.contains(&node.start) {
+            return None;
+        }
+        if let Some(it) = self.out.inline.get(&key) {
+            return Some(it.clone());
+        }
+        let token = node.tokens().next()?;
+        let text = literal::string(token, self.text)?;
+        let place = self.place_inside(token.start, token.end, &text);
+        let (signature, diags) = sigtext::read(&text, &self.out.types, &place);
+        self.out.inline.insert(key, signature.clone());
+        if diags.is_empty() {
+            return Some(signature);
+        }
+        self.broken.insert(node.start);
+        self.diags.extend(diags);
+        None
+    }
+
+    /// The places of the text of a string literal; the whole literal where it has escapes.
+    fn place_inside(&self, start: u32, end: u32, value: &str) -> impl Fn(usize, usize) -> Span {
+        let raw = &self.text[start as usize..end as usize];
+        let source = self.source;
+        let before = raw.find(value).filter(|_| !value.is_empty());
+        let (start, end) = (start as usize, end as usize);
+        move |from, to| match before {
+            Some(before) => Span::new(source, start + before + from, start + before + to),
+            None => Span::new(source, start, end),
+        }
+    }
+
+    fn infer_method(&mut self, call: MethodCall<'_>) -> Known {
+        let (Some(receiver), Some(name)) = (call.receiver(), call.name()) else {
+            return Known::Nothing;
+        };
+        let name = name.text(self.text);
+        let known = self.infer(receiver);
+        match known {
+            Known::Instance(ref module) => match self.member_known(module, name) {
+                Some(Known::Predictor(it)) => Known::Reply(it),
+                Some(_) => Known::Nothing,
+                None if matches!(name, "with" | "with_state") => known,
+                None => Known::Nothing,
+            },
+            Known::Predictor(_) if matches!(name, "with" | "with_state") => known,
+            Known::Signature(_) if name == "with_instructions" => known,
+            Known::Object(it) if it.name == "Optimizer" && name == "compile" => {
+                let program = arguments(call.args()).into_iter().find_map(|it| match it {
+                    Argument::Positional(node) => Some(node),
+                    Argument::Named(key, node) if key.text(self.text) == "program" => Some(node),
+                    _ => None,
+                });
+                program.map_or(Known::Nothing, |it| self.infer(it))
+            }
+            Known::Object(it) => it.method(name).map_or(Known::Nothing, |it| object(it.result)),
+            Known::Nothing | Known::Signature(_) | Known::Predictor(_) | Known::Reply(_) => {
+                Known::Nothing
+            }
+        }
+    }
+
+    fn infer_member(&mut self, member: Member<'_>) -> Known {
+        let (Some(receiver), Some(name)) = (member.receiver(), member.name()) else {
+            return Known::Nothing;
+        };
+        let name = name.text(self.text);
+        match self.infer(receiver) {
+            Known::Instance(module) => self.member_known(&module, name).unwrap_or_default(),
+            Known::Predictor(it) if name == "signature" => {
+                Known::Signature(Arc::new(it.signature.clone()))
+            }
+            Known::Object(it) => it.field(name).map_or(Known::Nothing, |it| object(it.ty)),
+            _ => Known::Nothing,
+        }
+    }
+
+    /// What is known of a member; `None` where the module has no such parameter, member or
+    /// method.
+    pub(crate) fn member_known(&self, module: &str, name: &str) -> Option<Known> {
+        let info = self.module(module)?;
+        if !info.has(name) {
+            return None;
+        }
+        let Some(member) = info.member(name) else { return Some(Known::Nothing) };
+        Some(match (&member.predictor, &member.module) {
+            (Some(it), _) => Known::Predictor(Arc::new(it.clone())),
+            (None, Some(module)) => Known::Instance(module.clone()),
+            (None, None) => Known::Nothing,
+        })
+    }
+
+    /// Whether a node is a string literal.
+    pub(crate) fn is_string(&self, node: &Node) -> bool {
+        node.kind == NodeKind::Literal
+            && node.tokens().any(|it| matches!(it.kind, TokenKind::Str | TokenKind::RawStr))
+    }
+}
+
+/// The names of a reply's fields.
+pub(crate) fn reply_fields(predictor: &StaticPredictor) -> Vec<&str> {
+    let reasoning = (predictor.kind == "chain_of_thought").then_some("reasoning");
+    reasoning
+        .into_iter()
+        .chain(predictor.signature.outputs.iter().map(|it| &*it.name))
+        .collect()
+}

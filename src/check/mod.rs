@@ -1,0 +1,231 @@
+//! Tree to meaning: names, types, signatures and calls.
+//!
+//! [`check`] never fails: what it finds wrong is told in diagnostics, and [`Checked`] holds
+//! what could be made out. It executes nothing and reads no file. Where it is not sure it says
+//! nothing.
+//!
+//! `items` finds what the unit declares; `walk` goes through its code with the names in scope;
+//! `call` compares arguments with what is called; `known` says what a value is where the text
+//! shows it.
+
+pub(crate) mod args;
+mod call;
+pub(crate) mod codes;
+mod fits;
+mod items;
+mod known;
+mod literal;
+mod model;
+pub mod names;
+mod scope;
+mod settings;
+mod sigtext;
+mod types;
+mod walk;
+
+pub use codes::CODES;
+pub use model::{
+    Checked, ConstInfo, FnInfo, MemberInfo, ModuleInfo, Outer, ParamInfo, Resolution, Setting,
+    StaticPredictor, TestInfo,
+};
+
+use crate::diag::{Code, Diagnostic, Severity};
+use crate::schema::{Field, Signature, TypeTable};
+use crate::source::{SourceId, Span};
+use crate::syntax::{Node, Parse};
+use scope::{Known, Scopes};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Checks a unit. `prior` are earlier units whose items are visible, `locals` the variables in
+/// scope.
+pub fn check(
+    parse: &Parse,
+    source: SourceId,
+    text: &str,
+    prior: &[Arc<Checked>],
+    locals: &[Arc<str>],
+) -> (Checked, Vec<Diagnostic>) {
+    let mut checker = Checker {
+        text,
+        source,
+        tree: &parse.tree,
+        prior,
+        locals,
+        out: Checked {
+            source: Some(source),
+            tree: Some(Arc::new(parse.tree.clone())),
+            ..Checked::default()
+        },
+        diags: Vec::new(),
+        items: BTreeMap::new(),
+        imports: BTreeMap::new(),
+        consts: BTreeMap::new(),
+        broken: BTreeSet::new(),
+        assigned: BTreeSet::new(),
+        scopes: Scopes::default(),
+        context: Context::default(),
+    };
+    checker.outer();
+    checker.items();
+    checker.walk_unit();
+    checker.predictors();
+    let mut diags = checker.diags;
+    diags.sort_by_key(|it| it.primary.as_ref().map_or((0, 0), |at| (at.span.start, at.span.end)));
+    diags.dedup();
+    (checker.out, diags)
+}
+
+/// Reads a signature such as `question, context: list[str] -> answer: str`.
+///
+/// # Errors
+///
+/// Returns what is wrong with the text. The places are offsets in it, in the text of id 0.
+pub fn signature_from_str(
+    text: &str,
+    types: &Arc<TypeTable>,
+) -> Result<Signature, Vec<Diagnostic>> {
+    let (signature, diags) = sigtext::read(text, types, &whole);
+    if diags.is_empty() { Ok(signature) } else { Err(diags) }
+}
+
+/// Reads a field such as `out confidence: float(0..=1) 'how sure'`, and says whether it is an
+/// output.
+///
+/// # Errors
+///
+/// Returns what is wrong with the text. The places are offsets in it, in the text of id 0.
+pub fn field_from_str(
+    text: &str,
+    types: &Arc<TypeTable>,
+) -> Result<(bool, Field), Vec<Diagnostic>> {
+    let (field, diags) = sigtext::read_field(text, types, &whole);
+    match field {
+        Some(field) if diags.is_empty() => Ok(field),
+        _ => Err(diags),
+    }
+}
+
+fn whole(start: usize, end: usize) -> Span {
+    Span::new(SourceId(0), start, end)
+}
+
+/// What the code being walked is part of.
+#[derive(Debug, Clone, Default)]
+struct Context {
+    /// Whether it is an item, which does not see main's variables.
+    item: bool,
+    /// The module around.
+    module: Option<Arc<str>>,
+    /// Whether `self` and `this` are bound.
+    method: bool,
+    /// Whether it is a function or closure, where `this` may be bound.
+    function: bool,
+    /// How many loops are around, within the function.
+    loops: usize,
+    /// The signature whose contracts it belongs to.
+    contract: Option<Arc<str>>,
+}
+
+/// The state of checking one unit.
+struct Checker<'a> {
+    text: &'a str,
+    source: SourceId,
+    tree: &'a Node,
+    prior: &'a [Arc<Checked>],
+    locals: &'a [Arc<str>],
+    out: Checked,
+    diags: Vec<Diagnostic>,
+    /// The unit's own items and where their names stand.
+    items: BTreeMap<Arc<str>, (Resolution, Span)>,
+    /// The names that imports bind.
+    imports: BTreeMap<Arc<str>, Import>,
+    /// What is known of consts that were asked for.
+    consts: BTreeMap<Arc<str>, Known>,
+    /// Where strings stand that are no signatures.
+    broken: BTreeSet<u32>,
+    /// Names that are assigned somewhere.
+    assigned: BTreeSet<&'a str>,
+    scopes: Scopes,
+    context: Context,
+}
+
+/// What an import's name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Import {
+    /// `std/metrics`
+    Metrics,
+    /// Something that could not be imported; a diagnostic said so.
+    Unknown,
+}
+
+impl Checker<'_> {
+    /// Tells the user something, and gives it to the caller to be completed.
+    fn tell(&mut self, code: Code, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+        self.diags.push(Diagnostic::new(code, span, message));
+        let last = self.diags.len() - 1;
+        &mut self.diags[last]
+    }
+
+    fn span(&self, node: &Node) -> Span {
+        node.span(self.source)
+    }
+
+    /// Makes items of earlier units visible.
+    fn outer(&mut self) {
+        let mut types = TypeTable::new();
+        for unit in self.prior {
+            types.extend(unit.types.iter().map(|(name, ty)| (name.clone(), ty.clone())));
+            let outer = &mut self.out.outer;
+            outer.modules.extend(unit.modules.iter().map(|(k, v)| (k.clone(), v.clone())));
+            outer.functions.extend(unit.functions.iter().map(|(k, v)| (k.clone(), v.clone())));
+        }
+        self.out.types = Arc::new(types);
+    }
+
+    /// What an item of this name is; the newest wins.
+    fn item(&self, name: &str) -> Option<Resolution> {
+        if let Some((resolution, _)) = self.items.get(name) {
+            return Some(*resolution);
+        }
+        self.prior.iter().rev().find_map(|unit| unit.item(name))
+    }
+
+    fn signature(&self, name: &str) -> Option<Signature> {
+        let own = self.out.signatures.get(name);
+        own.or_else(|| self.prior.iter().rev().find_map(|it| it.signatures.get(name))).cloned()
+    }
+
+    fn module(&self, name: &str) -> Option<Arc<ModuleInfo>> {
+        self.out.module(name).cloned()
+    }
+
+    /// Whether a module in sight gives this name a meaning after a dot.
+    fn is_own_method(&self, name: &str) -> bool {
+        self.out.has_member(name) || self.out.function(name).is_some()
+    }
+
+    /// Whether it was an error that made the text what it is.
+    fn is_clean(&self) -> bool {
+        self.diags.iter().all(|it| it.severity != Severity::Error)
+    }
+}
+
+impl Checked {
+    /// What an item of this unit is.
+    pub fn item(&self, name: &str) -> Option<Resolution> {
+        if self.signatures.contains_key(name) {
+            Some(Resolution::Signature)
+        } else if self.modules.contains_key(name) {
+            Some(Resolution::Module)
+        } else if self.functions.contains_key(name) {
+            Some(Resolution::Function)
+        } else if self.consts.contains_key(name) {
+            Some(Resolution::Const)
+        } else if self.types.contains_key(name) {
+            Some(Resolution::Type)
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What checking a unit finds out: plain data for `lower`, `runtime` and tools.
+
+use crate::schema::{Signature, Ty, TypeTable, Value};
+use crate::source::{SourceId, Span};
+use crate::syntax::Node;
+use indexmap::IndexMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A checked unit: one file, one entry of a session, or one expression over a script's items.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    /// Its text; `None` only in the empty unit.
+    pub source: Option<SourceId>,
+    /// Its tree.
+    pub tree: Option<Arc<Node>>,
+    /// Its signatures.
+    pub signatures: IndexMap<Arc<str>, Signature>,
+    /// All named types in sight, those of earlier units included.
+    pub types: Arc<TypeTable>,
+    /// Its modules.
+    pub modules: IndexMap<Arc<str>, Arc<ModuleInfo>>,
+    /// Its functions.
+    pub functions: IndexMap<Arc<str>, Arc<FnInfo>>,
+    /// Its consts.
+    pub consts: IndexMap<Arc<str>, Arc<ConstInfo>>,
+    /// Its settings.
+    pub settings: IndexMap<Arc<str>, Setting>,
+    /// Its tests.
+    pub tests: Vec<TestInfo>,
+    /// Signatures without a name: anonymous ones, and strings where a signature is wanted. The
+    /// key is the text and the first byte.
+    pub inline: BTreeMap<(SourceId, u32), Signature>,
+    /// What each name means, by the first byte of its token.
+    pub resolutions: BTreeMap<u32, Resolution>,
+    /// Predictors that can be named without running anything: `Rag.answer`, `Rag.inner.answer`,
+    /// and those of consts and of main's variables under their names.
+    pub predictors: IndexMap<String, StaticPredictor>,
+    /// The names of main's variables.
+    pub lets: Vec<Arc<str>>,
+    /// Whether it has statements to run.
+    pub main: bool,
+    /// What it names of earlier units.
+    pub outer: Outer,
+}
+
+/// Modules and functions of earlier units that are in sight.
+#[derive(Debug, Clone, Default)]
+pub struct Outer {
+    /// Modules.
+    pub modules: IndexMap<Arc<str>, Arc<ModuleInfo>>,
+    /// Functions.
+    pub functions: IndexMap<Arc<str>, Arc<FnInfo>>,
+}
+
+impl Checked {
+    /// The module of this name, of this unit or an earlier one.
+    pub fn module(&self, name: &str) -> Option<&Arc<ModuleInfo>> {
+        self.modules.get(name).or_else(|| self.outer.modules.get(name))
+    }
+
+    /// The function of this name, of this unit or an earlier one.
+    pub fn function(&self, name: &str) -> Option<&Arc<FnInfo>> {
+        self.functions.get(name).or_else(|| self.outer.functions.get(name))
+    }
+
+    /// Whether some module in sight has a member or method of this name.
+    pub fn has_member(&self, name: &str) -> bool {
+        self.modules.values().chain(self.outer.modules.values()).any(|it| it.has(name))
+    }
+}
+
+/// A module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModuleInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its documentation.
+    pub doc: Arc<str>,
+    /// Where its name stands.
+    pub span: Span,
+    /// Its parameters, which are members too.
+    pub params: Vec<ParamInfo>,
+    /// Its members, in order.
+    pub members: Vec<MemberInfo>,
+    /// Its methods, in order.
+    pub methods: IndexMap<Arc<str>, FnInfo>,
+}
+
+impl ModuleInfo {
+    /// Whether it has a parameter, member or method of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.methods.contains_key(name)
+            || self.params.iter().any(|it| &*it.name == name)
+            || self.members.iter().any(|it| &*it.name == name)
+    }
+
+    /// The member of this name.
+    pub fn member(&self, name: &str) -> Option<&MemberInfo> {
+        self.members.iter().find(|it| &*it.name == name)
+    }
+}
+
+/// A member of a module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemberInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it predicts, where that is known without running anything.
+    pub predictor: Option<StaticPredictor>,
+    /// The module it is an instance of, where that is known.
+    pub module: Option<Arc<str>>,
+}
+
+/// A predictor whose signature is known without running anything.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StaticPredictor {
+    /// `predict` or `chain_of_thought`.
+    pub kind: &'static str,
+    /// Its signature, as written: without `reasoning`.
+    pub signature: Signature,
+}
+
+/// A function or method.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FnInfo {
+    /// Its name in the generated text.
+    pub lowered: String,
+    /// Its parameters.
+    pub params: Vec<ParamInfo>,
+    /// Its documentation.
+    pub doc: Arc<str>,
+    /// Where its name stands.
+    pub span: Span,
+    /// The type of its result.
+    pub result: Option<Ty>,
+    /// Whether it is for its own file only.
+    pub private: bool,
+    /// Functions of the same name with other numbers of parameters.
+    pub overloads: Vec<Self>,
+}
+
+/// A parameter of a function, method or module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParamInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its name in the generated text.
+    pub lowered: String,
+    /// Its type.
+    pub ty: Option<Ty>,
+    /// Whether it may be left out.
+    pub has_default: bool,
+    /// Whether it collects the remaining named arguments.
+    pub rest: bool,
+    /// What it is, in the author's words.
+    pub description: Option<Arc<str>>,
+}
+
+/// A const.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConstInfo {
+    /// The function that computes it, in the generated text.
+    pub lowered: String,
+    /// Where its name stands.
+    pub span: Span,
+    /// What it predicts, where that is known without running anything.
+    pub predictor: Option<StaticPredictor>,
+    /// The module it is an instance of, where that is known.
+    pub module: Option<Arc<str>>,
+}
+
+/// An entry of `settings`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// Its value.
+    pub value: Value,
+    /// Where the value stands.
+    pub span: Span,
+}
+
+/// A test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestInfo {
+    /// Its title.
+    pub title: Arc<str>,
+    /// The function that runs it, in the generated text.
+    pub lowered: String,
+    /// Where its title stands.
+    pub span: Span,
+}
+
+/// What a name means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resolution {
+    /// A variable or parameter.
+    Local,
+    /// A parameter or member of the module around.
+    Member,
+    /// `self` in a module's method.
+    SelfValue,
+    /// A signature.
+    Signature,
+    /// A module.
+    Module,
+    /// A function.
+    Function,
+    /// A const.
+    Const,
+    /// A function of the catalog.
+    Native,
+    /// A function of Rhai's.
+    Rhai,
+    /// A named type.
+    Type,
+    /// Nothing that is known.
+    Unknown,
+}

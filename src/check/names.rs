@@ -1,0 +1,74 @@
+//! The names of the generated text, which the runtime binds.
+
+use crate::source::SourceId;
+
+/// `__signature("N")`: a signature item as a value.
+pub const SIGNATURE: &str = "__signature";
+/// `__inline(SOURCE, OFFSET)`: a signature without a name.
+pub const INLINE: &str = "__inline";
+/// `__class("N")`: a module as a value.
+pub const CLASS: &str = "__class";
+/// `__const("N")`: the value of a const.
+pub const CONST: &str = "__const";
+/// `__native("name")`: a native as a value.
+pub const NATIVE: &str = "__native";
+/// `__call(callee, [positional], #{named})`: a call of a value.
+pub const CALL: &str = "__call";
+/// `__method(receiver, "m", [positional], #{named})`: a call of a method or member.
+pub const METHOD: &str = "__method";
+/// As [`METHOD`], for `?.`: nothing where the receiver is nothing.
+pub const METHOD_OPT: &str = "__method_opt";
+/// `__member(instance, "k")`: a member of a module's instance.
+pub const MEMBER: &str = "__member";
+/// `__instance("N", [["k", k], …])`: makes an instance of parameters and members in order.
+pub const INSTANCE: &str = "__instance";
+/// `__absent()`: an argument that is left out.
+pub const ABSENT: &str = "__absent";
+/// `__is_absent(x)`: whether an argument was left out.
+pub const IS_ABSENT: &str = "__is_absent";
+/// `__spread(#{named}, row)`: named arguments and those of a map or row.
+pub const SPREAD: &str = "__spread";
+/// `__assert("assert" | "suggest", "source", [["path", value], …], message, retry)`: a
+/// condition that is false. A pair whose path is empty is not to be shown: its value is there
+/// for finding the call to blame.
+pub const ASSERT: &str = "__assert";
+
+/// The function of a native: `__n_predict([positional], #{named})`.
+pub fn native(name: &str) -> String {
+    format!("__n_{name}")
+}
+
+/// The function that makes an instance of a module.
+pub fn constructor(module: &str) -> String {
+    format!("{module}__new")
+}
+
+/// The function of a method.
+pub fn method(module: &str, method: &str) -> String {
+    format!("{module}__m_{method}")
+}
+
+/// The function that computes a const.
+pub fn constant(name: &str) -> String {
+    format!("__const_{name}")
+}
+
+/// The function of the test at `index`.
+pub fn test(index: usize) -> String {
+    format!("__test_{index}")
+}
+
+/// The function of a signature's contracts; its argument is a map of inputs and outputs.
+pub fn contracts(signature: &str) -> String {
+    format!("__contracts_{signature}")
+}
+
+/// The function of the contracts of a signature without a name.
+pub fn inline_contracts(source: SourceId, offset: u32) -> String {
+    format!("__contracts_inline_{}_{offset}", source.0)
+}
+
+/// The name of a variable, parameter or function of the user's in the generated text.
+pub fn variable(name: &str) -> String {
+    if crate::catalog::is_reserved(name) { format!("{name}_") } else { name.to_owned() }
+}

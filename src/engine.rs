@@ -1,0 +1,188 @@
+//! The engine as an embedder sees it: load a program, call its modules, look at what happened.
+//!
+//! This is the only floor that wires the others together: it binds the natives, opens the
+//! store and the models, and lays the settings over one another.
+//!
+//! # Example
+//! ```
+//! use dsp_lang::Engine;
+//! use dsp_lang::lm::Scripted;
+//! use std::sync::Arc;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::builder()
+//!     .model(Arc::new(Scripted::new([r#"{"topic": "billing"}"#])))
+//!     .build()?;
+//! let program = engine.load_text(
+//!     "triage.dsp",
+//!     r#"signature Triage { in message: str  out topic: "billing" | "other" }
+//!        module Router() {
+//!            let sort = predict(Triage);
+//!            fn forward(message) { sort(message) }
+//!        }"#,
+//! )?;
+//! #[derive(serde::Deserialize)]
+//! struct Sorted { topic: String }
+//! let router = program.module("Router")?;
+//! let sorted: Sorted = router.call(&serde_json::json!({ "message": "I was charged twice" }))?;
+//! assert_eq!(sorted.topic, "billing");
+//! # Ok(()) }
+//! ```
+
+mod builder;
+mod callable;
+mod error;
+mod models;
+mod program;
+mod session;
+mod wiring;
+
+pub use builder::{Budget, Builder};
+pub use callable::{Callable, Reply};
+pub use error::Error;
+pub use program::{Finished, Program};
+pub use session::{Entered, Session};
+
+use crate::check::{Checked, check};
+use crate::config::Config;
+use crate::diag::{Code, Diagnostic};
+use crate::host::read_text;
+use crate::lm::Cancel;
+use crate::runtime::{Env, Settings};
+use crate::source::{SourceId, Sources};
+use crate::syntax::parse;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file that cannot be read.
+const UNREADABLE: Code = Code("E0001");
+
+/// The engine: cheap to clone, shared by all its programs.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    env: Arc<Env>,
+    /// What was said more strongly than a script says it.
+    strong: Config,
+    /// What holds where a script says nothing.
+    weak: Config,
+    /// What no settings file can say.
+    base: Settings,
+    cancel: Cancel,
+}
+
+/// A text that was checked.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// The texts.
+    pub sources: Sources,
+    /// What is wrong, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What was made out.
+    pub checked: Arc<Checked>,
+}
+
+impl Check {
+    /// Whether something stops the program.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+impl Engine {
+    /// Begins to set up an engine.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Checks a text. Nothing is run, downloaded or asked.
+    pub fn check_text(&self, name: &str, text: &str) -> Check {
+        check_text(name, text)
+    }
+
+    /// Loads a program from a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no correct program.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<Program, Error> {
+        let path = path.as_ref();
+        let text = read_text(&*self.shared.env.host, path).map_err(|it| unreadable(path, &it))?;
+        let base = path.parent().unwrap_or(Path::new("")).to_owned();
+        Program::new(self, check_text(&path.display().to_string(), &text), base)
+    }
+
+    /// Loads a program from a text; its paths start from the working directory.
+    ///
+    /// # Errors
+    /// It is no correct program.
+    pub fn load_text(&self, name: &str, text: &str) -> Result<Program, Error> {
+        Program::new(self, check_text(name, text), PathBuf::new())
+    }
+
+    /// Loads a program that was checked already; its paths start from `base`.
+    ///
+    /// # Errors
+    /// It is no correct program.
+    pub fn load_checked(&self, check: Check, base: PathBuf) -> Result<Program, Error> {
+        Program::new(self, check, base)
+    }
+
+    /// Begins an interactive session.
+    pub fn session(&self) -> Session {
+        Session::new(self)
+    }
+
+    /// Ends all that runs on this engine, now and later.
+    pub fn cancel(&self) {
+        self.shared.cancel.cancel();
+    }
+
+    /// What the store wants the user to know; each thing is told once.
+    pub fn store_warnings(&self) -> Vec<String> {
+        self.shared.env.store.warnings()
+    }
+
+    /// The machine.
+    pub fn host(&self) -> &crate::host::SharedHost {
+        &self.shared.env.host
+    }
+}
+
+/// Reads a file and tells what is wrong if it cannot be.
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let shown = path.display();
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no file `{shown}`"),
+        std::io::ErrorKind::IsADirectory => format!("`{shown}` is a directory"),
+        _ => format!("cannot read `{shown}`: {error}"),
+    };
+    Error::bare(Diagnostic::bare(UNREADABLE, message))
+}
+
+/// Checks a text. Nothing is run, downloaded or asked.
+pub fn check_text(name: &str, text: &str) -> Check {
+    let mut sources = Sources::default();
+    let source = sources.add(name, text);
+    let (checked, diagnostics) = check_unit(source, text, &[], &[]);
+    Check { sources, diagnostics, checked: Arc::new(checked) }
+}
+
+/// Parses and checks one unit over earlier ones.
+fn check_unit(
+    source: SourceId,
+    text: &str,
+    prior: &[Arc<Checked>],
+    locals: &[Arc<str>],
+) -> (Checked, Vec<Diagnostic>) {
+    let parsed = parse(source, text);
+    let (checked, found) = check(&parsed, source, text, prior, locals);
+    let mut diagnostics = parsed.diags;
+    // What follows from broken grammar is noise, but what stands elsewhere is not.
+    diagnostics.extend(found);
+    diagnostics.sort_by_key(|it| it.primary.as_ref().map(|at| (at.span.source, at.span.start)));
+    (checked, diagnostics)
+}

@@ -1,0 +1,220 @@
+//! Setting up an engine.
+
+use crate::config::{Caps, Config};
+use crate::diag::Diagnostic;
+use crate::engine::error::Error;
+use crate::engine::{Engine, Shared, models, wiring};
+use crate::host::{OsHost, SharedHost};
+use crate::lm::{Cancel, SharedLm};
+use crate::runtime::{Env, Settings, codes};
+use crate::store::{Replies, Store};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What an engine may spend at most, in all its programs together a command.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Budget {
+    caps: Caps,
+}
+
+impl Budget {
+    /// At most this many calls to models.
+    pub fn calls(calls: u64) -> Self {
+        Self { caps: Caps { max_calls: Some(calls), ..Caps::default() } }
+    }
+
+    /// At most this many tokens, read and written.
+    pub fn tokens(tokens: u64) -> Self {
+        Self { caps: Caps { max_tokens: Some(tokens), ..Caps::default() } }
+    }
+
+    /// At most this many dollars. Models whose price is not known are refused then.
+    pub fn usd(dollars: f64) -> Self {
+        Self { caps: Caps { max_usd: Some(dollars), ..Caps::default() } }
+    }
+
+    /// At most this many seconds.
+    pub fn seconds(seconds: f64) -> Self {
+        Self { caps: Caps { max_seconds: Some(seconds), ..Caps::default() } }
+    }
+
+    /// Both these caps and others.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { caps: self.caps.or(other.caps) }
+    }
+}
+
+/// An engine under construction.
+#[derive(Debug, Default)]
+pub struct Builder {
+    host: Option<SharedHost>,
+    lm: Option<SharedLm>,
+    strong: Config,
+    weak: Config,
+    store: Option<Arc<dyn Replies>>,
+    store_dir: Option<PathBuf>,
+    no_cache: bool,
+    adapter: Option<String>,
+    progress: bool,
+    keep_traces: bool,
+    cancel: Cancel,
+    #[cfg(feature = "local")]
+    announce_downloads: bool,
+}
+
+impl Builder {
+    /// The model that predictors ask, by name: `openai/gpt-4o-mini`, `local/smollm2-135m`. It
+    /// wins over what a script says.
+    #[must_use]
+    pub fn lm(mut self, name: &str) -> Self {
+        self.strong.lm = Some(name.to_owned());
+        self
+    }
+
+    /// The model that predictors ask; it wins over what a script says.
+    #[must_use]
+    pub fn model(self, lm: SharedLm) -> Self {
+        Self { lm: Some(lm), ..self }
+    }
+
+    /// What may be spent.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.strong.caps = budget.caps.or(self.strong.caps);
+        self
+    }
+
+    /// Settings that win over those of a script.
+    #[must_use]
+    pub fn over_scripts(self, config: Config) -> Self {
+        Self { strong: self.strong.or(config), ..self }
+    }
+
+    /// Settings that hold where a script says nothing.
+    #[must_use]
+    pub fn under_scripts(self, config: Config) -> Self {
+        Self { weak: self.weak.or(config), ..self }
+    }
+
+    /// Where all choices start.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.strong.seed = Some(seed);
+        self
+    }
+
+    /// How many runs go on at once where a script says nothing; by default the model tells.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.strong.threads = Some(threads);
+        self
+    }
+
+    /// The machine; by default the one that the process runs on.
+    #[must_use]
+    pub fn host(self, host: SharedHost) -> Self {
+        Self { host: Some(host), ..self }
+    }
+
+    /// Keeps replies in this directory, which other processes may share. By default they are
+    /// kept in memory and end with the engine.
+    #[must_use]
+    pub fn store_dir(self, dir: impl Into<PathBuf>) -> Self {
+        Self { store_dir: Some(dir.into()), ..self }
+    }
+
+    /// Keeps replies there.
+    #[must_use]
+    pub fn store(self, store: Arc<dyn Replies>) -> Self {
+        Self { store: Some(store), ..self }
+    }
+
+    /// Neither looks replies up nor keeps them.
+    #[must_use]
+    pub fn no_cache(self) -> Self {
+        Self { no_cache: true, ..self }
+    }
+
+    /// The adapter, in place of what the model suggests.
+    #[must_use]
+    pub fn adapter(self, name: &str) -> Self {
+        Self { adapter: Some(name.to_owned()), ..self }
+    }
+
+    /// Tells on standard error what is being done.
+    #[must_use]
+    pub fn progress(self) -> Self {
+        Self { progress: true, ..self }
+    }
+
+    /// Keeps the traces of evaluated runs in the trace of the whole.
+    #[must_use]
+    pub fn keep_traces(self) -> Self {
+        Self { keep_traces: true, ..self }
+    }
+
+    /// What ends all runs.
+    #[must_use]
+    pub fn cancel(self, cancel: Cancel) -> Self {
+        Self { cancel, ..self }
+    }
+
+    /// Lets models of this process be fetched when they are not here; it is announced on
+    /// standard error. By default nothing is ever downloaded.
+    #[cfg(feature = "local")]
+    #[must_use]
+    pub fn allow_downloads(self) -> Self {
+        Self { announce_downloads: true, ..self }
+    }
+
+    /// Returns the engine.
+    ///
+    /// # Errors
+    /// A store that cannot be opened, or a limit that makes no sense. Models are opened when
+    /// they are first asked.
+    pub fn build(self) -> Result<Engine, Error> {
+        let host = self.host.unwrap_or_else(|| Arc::new(OsHost::new()));
+        let store: Arc<dyn Replies> = match (self.store, self.store_dir) {
+            (Some(store), _) => store,
+            (None, Some(dir)) => Arc::new(Store::open(dir).map_err(|it| {
+                Error::bare(Diagnostic::bare(codes::FILE, format!("the store: {it}")))
+            })?),
+            (None, None) => Arc::new(Store::in_memory()),
+        };
+        #[cfg(feature = "local")]
+        let downloads = self.announce_downloads;
+        #[cfg(not(feature = "local"))]
+        let downloads = false;
+        let config = self.strong.clone().or(self.weak.clone());
+        let open_lm = models::opener(host.clone(), config, downloads);
+        let bindings = wiring::bindings();
+        let env = Arc::new(Env { host, bindings, store, open_lm });
+        let base = Settings {
+            lm: self.lm,
+            adapter: self.adapter,
+            cache: !self.no_cache,
+            retries: 1,
+            keep_traces: self.keep_traces,
+            progress: self.progress,
+            ..Settings::default()
+        };
+        let (strong, weak, cancel) = (self.strong, self.weak, self.cancel);
+        Ok(Engine { shared: Arc::new(Shared { env, strong, weak, base, cancel }) })
+    }
+}
+
+/// Settings of a run: those of the engine laid over those of the script and those below.
+pub(in crate::engine) fn settings(base: &Settings, config: &Config) -> Settings {
+    Settings {
+        lm_name: config.lm.clone(),
+        threads: config.threads,
+        seed: config.seed.unwrap_or(0),
+        max_calls: config.caps.max_calls,
+        max_tokens: config.caps.max_tokens,
+        max_usd: config.caps.max_usd,
+        max_time: config.caps.max_seconds.and_then(|it| Duration::try_from_secs_f64(it).ok()),
+        ..base.clone()
+    }
+}

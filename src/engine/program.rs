@@ -1,0 +1,276 @@
+//! Loaded programs.
+
+use crate::check::Setting;
+use crate::config::{Caps, Config};
+use crate::diag::Diagnostic;
+use crate::engine::builder::settings;
+use crate::engine::callable::Callable;
+use crate::engine::error::Error;
+use crate::engine::{Check, Engine, check_unit};
+use crate::runtime::{
+    self, Args, Cx, Run, STACK_SIZE, Script, Session, Val, Variables, Warning, diagnose,
+};
+use crate::schema::Value;
+use crate::source::Sources;
+use crate::trace::Trace;
+use indexmap::IndexMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A program that was checked and compiled; cheap to clone, shared by all its runs.
+#[derive(Debug, Clone)]
+pub struct Program {
+    engine: Engine,
+    script: Arc<Script>,
+    session: Arc<Session>,
+    warnings: Arc<Vec<Diagnostic>>,
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The value of the last expression, or what stopped the run.
+    pub result: Result<Val, Error>,
+    /// What went wrong and did not stop it.
+    pub warnings: Vec<Diagnostic>,
+    /// What happened.
+    pub trace: Trace,
+}
+
+impl Program {
+    pub(in crate::engine) fn new(engine: &Engine, check: Check, base: PathBuf) -> Result<Self, Error> {
+        let has_errors = check.has_errors();
+        let Check { sources, diagnostics, checked } = check;
+        if has_errors {
+            return Err(Error::new(sources, diagnostics));
+        }
+        let shared = &engine.shared;
+        let config = script_config(&checked.settings);
+        let config = shared.strong.clone().or(config).or(shared.weak.clone());
+        let mut settings = settings(&shared.base, &config);
+        script_settings(&mut settings, &checked.settings);
+        let script = Script::default().extend(checked, sources.clone());
+        let script = script.map_err(|it| Error::new(sources, vec![it]))?;
+        let (env, cancel) = (shared.env.clone(), shared.cancel.clone());
+        let session = Arc::new(Session::new(env, settings, cancel, base));
+        let (engine, script) = (engine.clone(), Arc::new(script));
+        Ok(Self { engine, script, session, warnings: Arc::new(diagnostics) })
+    }
+
+    /// The program with one more text, which sees its items.
+    pub(in crate::engine) fn extended(
+        &self,
+        name: &str,
+        text: &str,
+        locals: &[Arc<str>],
+    ) -> Result<Self, Error> {
+        let mut sources = self.script.sources().clone();
+        let source = sources.add(name, text);
+        let (checked, found) = check_unit(source, text, self.script.units(), locals);
+        if found.iter().any(Diagnostic::is_error) {
+            return Err(Error::new(sources, found));
+        }
+        for constant in checked.consts.keys() {
+            self.session.forget_constant(constant);
+        }
+        let script = self.script.extend(Arc::new(checked), sources.clone());
+        let script = script.map_err(|it| Error::new(sources, vec![it]))?;
+        Ok(Self { script: Arc::new(script), warnings: Arc::new(found), ..self.clone() })
+    }
+
+    /// The program asking another model where it names none.
+    pub(in crate::engine) fn with_lm(&self, name: &str) -> Self {
+        let settings = runtime::Settings {
+            lm: None,
+            lm_name: Some(name.to_owned()),
+            ..self.session.settings.clone()
+        };
+        let shared = &self.engine.shared;
+        let (env, cancel) = (shared.env.clone(), shared.cancel.clone());
+        let session = Session::new(env, settings, cancel, self.session.base.clone());
+        Self { session: Arc::new(session), ..self.clone() }
+    }
+
+    /// What the check noticed and did not refuse.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// The texts it was made from.
+    pub fn sources(&self) -> &Sources {
+        self.script.sources()
+    }
+
+    /// Its checked units.
+    pub fn units(&self) -> &[Arc<crate::check::Checked>] {
+        self.script.units()
+    }
+
+    /// Requests sent so far by all its runs.
+    pub fn calls(&self) -> u64 {
+        self.session.calls()
+    }
+
+    /// Runs the statements outside its items.
+    pub fn run(&self) -> Finished {
+        self.run_with(&Variables::default())
+    }
+
+    pub(in crate::engine) fn run_with(&self, variables: &Variables) -> Finished {
+        self.on_thread(|run| self.script.run_main(run, variables))
+    }
+
+    /// Computes expressions over its items, such as `Rag(k: 5)`.
+    ///
+    /// # Errors
+    /// They are not correct. What they raise is in the result.
+    pub fn eval(&self, expressions: &str) -> Result<Finished, Error> {
+        let extended = self.extended("<expression>", expressions, &[])?;
+        Ok(extended.run())
+    }
+
+    /// An instance of a module whose parameters all have defaults.
+    ///
+    /// # Errors
+    /// There is no such module, or it cannot be made.
+    pub fn module(&self, name: &str) -> Result<Callable, Error> {
+        let known = self.script.units().iter().flat_map(|it| it.modules.keys());
+        if self.script.module(name).is_none() {
+            let hint = crate::diag::did_you_mean(name, known.map(|it| &**it));
+            let message = format!("the program has no module `{name}`");
+            return Err(Error::bare(Diagnostic::bare(runtime::codes::VALUE, message).hint(hint)));
+        }
+        self.value(&format!("{name}()"))
+    }
+
+    /// What an expression over its items gives: an instance, a predictor, a function.
+    ///
+    /// # Errors
+    /// The expression is not correct, raises, or gives something that cannot be called.
+    pub fn value(&self, expression: &str) -> Result<Callable, Error> {
+        let extended = self.extended("<expression>", expression, &[])?;
+        let value = extended.run().result?;
+        let program = runtime::Program::from_val("program", &value);
+        Ok(Callable::new(extended.clone(), program.map_err(|it| extended.tell(&it))?))
+    }
+
+    /// Calls something of the program in a run of its own.
+    pub(in crate::engine) fn call(&self, program: &runtime::Program, args: Args) -> Called {
+        let mut reply = None;
+        let finished = self.on_thread(|run| {
+            self.script.with_context(run, |cx| {
+                reply = Some(program.run(cx, args)?);
+                Ok(Val::Null)
+            })
+        });
+        Called { reply, finished }
+    }
+
+    /// Does something in a run of its own that is no call.
+    pub(in crate::engine) fn within<T: Send>(
+        &self,
+        work: impl FnOnce(&Cx<'_>) -> Result<T, runtime::Error> + Send,
+    ) -> Result<T, Error> {
+        let mut result = None;
+        let finished = self.on_thread(|run| {
+            self.script.with_context(run, |cx| {
+                result = Some(work(cx)?);
+                Ok(Val::Null)
+            })
+        });
+        finished.result.map(|_| result.expect("work that did not fail has a result"))
+    }
+
+    /// Scripts nest deeply, so they run on threads of their own with room for it.
+    fn on_thread(
+        &self,
+        work: impl FnOnce(&Arc<Run>) -> Result<Val, runtime::Error> + Send,
+    ) -> Finished {
+        let run = Run::new(self.session.clone(), self.script.clone());
+        let result = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("dsp-script".to_owned());
+            let started = thread.stack_size(STACK_SIZE).spawn_scoped(scope, || work(&run));
+            match started {
+                Ok(thread) => thread.join().unwrap_or_else(|_| {
+                    Err(runtime::Error::value("an internal error ended the run"))
+                }),
+                Err(error) => {
+                    Err(runtime::Error::value(format!("the system gives no thread: {error}")))
+                }
+            }
+        });
+        let warnings = run.take_warnings().into_iter().map(warning).collect();
+        let result = result.map_err(|error| self.tell(&error));
+        Finished { result, warnings, trace: run.trace() }
+    }
+
+    pub(in crate::engine) fn tell(&self, error: &runtime::Error) -> Error {
+        Error::new(self.script.sources().clone(), vec![diagnose(&self.script, error)])
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+/// A call that has ended.
+#[derive(Debug)]
+pub(in crate::engine) struct Called {
+    pub(in crate::engine) reply: Option<runtime::Reply>,
+    pub(in crate::engine) finished: Finished,
+}
+
+fn warning(warning: Warning) -> Diagnostic {
+    let diagnostic = match warning.place {
+        Some(place) => Diagnostic::new(warning.code, place, warning.message),
+        None => Diagnostic::bare(warning.code, warning.message),
+    };
+    Diagnostic { notes: warning.notes, ..diagnostic }
+}
+
+/// What a script's `settings` say, as a layer.
+fn script_config(said: &IndexMap<Arc<str>, Setting>) -> Config {
+    let count = |name: &str| match said.get(name).map(|it| &it.value) {
+        Some(Value::Int(it)) => u64::try_from(*it).ok(),
+        _ => None,
+    };
+    let number = |name: &str| match said.get(name).map(|it| &it.value) {
+        #[expect(clippy::cast_precision_loss, reason = "caps are small numbers")]
+        Some(Value::Int(it)) => Some(*it as f64),
+        Some(Value::Float(it)) => Some(*it),
+        _ => None,
+    };
+    Config {
+        lm: said.get("lm").and_then(|it| it.value.as_str()).map(ToOwned::to_owned),
+        threads: count("threads").and_then(|it| usize::try_from(it).ok()),
+        seed: count("seed"),
+        caps: Caps {
+            max_calls: count("max_calls"),
+            max_tokens: count("max_tokens"),
+            max_usd: number("max_usd"),
+            max_seconds: number("max_seconds"),
+        },
+        ..Config::default()
+    }
+}
+
+/// What only a script's `settings` can say.
+fn script_settings(settings: &mut runtime::Settings, said: &IndexMap<Arc<str>, Setting>) {
+    let get = |name: &str| said.get(name).map(|it| &it.value);
+    if settings.adapter.is_none() {
+        settings.adapter = get("adapter").and_then(Value::as_str).map(ToOwned::to_owned);
+    }
+    match get("temperature") {
+        #[expect(clippy::cast_precision_loss, reason = "a small number")]
+        Some(Value::Int(it)) => settings.temperature = Some(*it as f64),
+        Some(Value::Float(it)) => settings.temperature = Some(*it),
+        _ => {}
+    }
+    if let Some(Value::Int(it)) = get("retries") {
+        settings.retries = u32::try_from(*it).unwrap_or(settings.retries);
+    }
+    if get("cache") == Some(&Value::Bool(false)) {
+        settings.cache = false;
+    }
+}

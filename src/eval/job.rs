@@ -1,0 +1,141 @@
+//! One run of a program on one row, and who makes it.
+
+use crate::program::State;
+use crate::schema::{Record, Row};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One run of a program on one row, to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// The program's state.
+    pub state: Arc<State>,
+    /// The row.
+    pub row: Arc<Row>,
+    /// Numbers fresh samples of one run: 0 is the first.
+    pub rollout: u64,
+    /// Whether [`Outcome::steps`] is wanted.
+    pub keep_steps: bool,
+    /// The most calls to models that the run may make, cached ones included; the evaluator
+    /// ends a run that wants more with a failure of kind [`FailureKind::Stopped`].
+    pub max_calls: Option<u64>,
+}
+
+/// What a run gave.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outcome {
+    /// The metric's score; `None` when there is no metric or the run failed.
+    pub score: Option<f64>,
+    /// What the metric said besides.
+    pub feedback: Option<String>,
+    /// Why there is no reply, or no score for it.
+    pub failure: Option<Failure>,
+    /// What each predictor read and wrote, in logical order. Of a call that was repaired only
+    /// the last attempt stands here.
+    pub steps: Vec<Step>,
+    /// The program's reply.
+    pub reply: Record,
+    /// Assertions that were false and stayed so.
+    pub asserts_failed: u32,
+    /// Calls to models, cached ones included.
+    pub calls: u32,
+    /// Of those, the ones that a store answered.
+    pub cached_calls: u32,
+    /// Tokens read.
+    pub prompt_tokens: u64,
+    /// Tokens written.
+    pub completion_tokens: u64,
+    /// How long it took.
+    pub latency: Duration,
+}
+
+impl Outcome {
+    /// Returns the outcome of a run that failed.
+    pub fn failed(failure: Failure) -> Self {
+        Self { failure: Some(failure), ..Self::default() }
+    }
+
+    /// What the run counts in a mean: a program that fails scores 0; a machine that fails, a
+    /// run that was stopped and a run without metric score nothing.
+    pub fn value(&self) -> Option<f64> {
+        match &self.failure {
+            Some(failure) if failure.kind == FailureKind::Program => Some(0.0),
+            Some(_) => None,
+            None => self.score,
+        }
+    }
+
+    /// Whether the run failed with this kind.
+    pub fn failed_by(&self, kind: FailureKind) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.kind == kind)
+    }
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened, in one line.
+    pub message: String,
+    /// Whose fault it is.
+    pub kind: FailureKind,
+}
+
+impl Failure {
+    /// Returns a failure of this kind.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { message: message.into(), kind }
+    }
+}
+
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The program's or the model's: it counts as a wrong answer.
+    Program,
+    /// A machine's or a network's: it says nothing about the program. The run is made again,
+    /// then left out of the score and reported.
+    Infrastructure,
+    /// A budget is used up or the command was cancelled: nothing more can be run.
+    Stopped,
+}
+
+/// One call of a predictor.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Step {
+    /// The predictor's path in its program.
+    pub path: String,
+    /// What it read.
+    pub inputs: Record,
+    /// What it wrote.
+    pub outputs: Record,
+    /// The reply it was read from, as a hash.
+    pub reply_hash: Option<String>,
+}
+
+/// Runs a program on rows. Shared by all threads of a search; the same job gives the same
+/// outcome, but for latency, cached calls and failures of infrastructure.
+pub trait Evaluator: Sync {
+    /// Makes one run.
+    fn run(&self, job: &Job) -> Outcome;
+
+    /// The most calls to models that one run can make, retries, repairs and metric included;
+    /// `None` where the program has no such bound.
+    fn max_calls_per_run(&self) -> Option<u64>;
+}
+
+/// How far long work is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Progress {
+    /// What is being done.
+    pub phase: String,
+    /// Runs done in this phase.
+    pub done: usize,
+    /// Runs of this phase.
+    pub total: usize,
+    /// The best score so far.
+    pub best: Option<f64>,
+    /// Calls so far, cached ones included.
+    pub calls: u64,
+    /// The most calls allowed.
+    pub max_calls: Option<u64>,
+}

@@ -1,0 +1,28 @@
+//! Data sets, scores and what they are worth.
+//!
+//! Rows come from files through the host; a program is run on them by an [`Evaluator`], which
+//! this floor does not know; results are consumed in logical order, so that a number never
+//! depends on threads. Every mean has an interval and every comparison is paired.
+
+mod evaluation;
+mod job;
+mod pool;
+mod random;
+mod reader;
+mod run;
+
+pub mod budget;
+pub mod dataset;
+pub mod stats;
+
+pub use crate::lm::Cancel;
+pub use budget::CallBudget;
+pub use dataset::{Dataset, Share};
+pub use evaluation::{
+    Comparison, EvalOptions, Evaluation, Latency, RowResult, compare, evaluate,
+};
+pub use job::{Evaluator, Failure, FailureKind, Job, Outcome, Progress, Step};
+pub use pool::ordered_map;
+pub use random::Random;
+pub use reader::Kind;
+pub use run::{Batch, RunOptions, Stop, run_jobs};

@@ -1,0 +1,117 @@
+//! Many runs at once, consumed in logical order.
+//!
+//! Threads take the next item as soon as they are free; who consumes the results sees them in
+//! the order of the items, whatever the order in which they came back.
+
+use crate::lm::Cancel;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
+
+/// Stack of a worker: scripts nest deeply, and Rhai's frames are large without optimisation.
+const STACK_BYTES: usize = 8 << 20;
+
+/// Runs `run` on all items with up to `threads` threads and gives each result to `consume`, in
+/// the order of the items, while later ones still run.
+///
+/// A panic in `run` is a result too: its message. When `cancel` is set no further item is
+/// started; those that had not been started are `None`, and `consume` sees results up to the
+/// first of them.
+pub fn ordered_map<T: Sync, R: Send>(
+    items: &[T],
+    threads: usize,
+    cancel: &Cancel,
+    run: impl Fn(&T) -> R + Sync,
+    mut consume: impl FnMut(usize, &Result<R, String>),
+) -> Vec<Option<Result<R, String>>> {
+    let queue = Queue { items, next: AtomicUsize::new(0), cancel, run };
+    let mut results = Ordered::new(items.len());
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        let mut started = 0;
+        for serial in 0..threads.clamp(1, items.len().max(1)) {
+            let (queue, sender) = (&queue, sender.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("dsp-{serial}"))
+                .stack_size(STACK_BYTES);
+            // Where the system gives no more threads, those that there are do the work.
+            started +=
+                usize::from(thread.spawn_scoped(scope, move || queue.work(&sender)).is_ok());
+        }
+        if started == 0 {
+            queue.work(&sender);
+        }
+        drop(sender);
+        for (index, result) in receiver {
+            results.put(index, result, &mut consume);
+        }
+    });
+    results.all
+}
+
+/// Items not yet taken.
+struct Queue<'a, T, F> {
+    items: &'a [T],
+    next: AtomicUsize,
+    cancel: &'a Cancel,
+    run: F,
+}
+
+impl<T, F> Queue<'_, T, F> {
+    /// Takes items until there are none or the run is cancelled.
+    fn work<R>(&self, sender: &Sender<(usize, Result<R, String>)>)
+    where
+        F: Fn(&T) -> R,
+    {
+        while !self.cancel.is_cancelled() {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = self.items.get(index) else { return };
+            let result =
+                catch_unwind(AssertUnwindSafe(|| (self.run)(item))).map_err(|it| said(&*it));
+            if sender.send((index, result)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a message").to_owned()
+}
+
+/// Results in the order of their items.
+struct Ordered<R> {
+    all: Vec<Option<Result<R, String>>>,
+    early: BTreeMap<usize, Result<R, String>>,
+    next: usize,
+}
+
+impl<R> Ordered<R> {
+    fn new(len: usize) -> Self {
+        Self {
+            all: std::iter::repeat_with(|| None).take(len).collect(),
+            early: BTreeMap::new(),
+            next: 0,
+        }
+    }
+
+    /// Keeps a result and hands on what is complete from the front.
+    fn put(
+        &mut self,
+        index: usize,
+        result: Result<R, String>,
+        consume: &mut impl FnMut(usize, &Result<R, String>),
+    ) {
+        self.early.insert(index, result);
+        while let Some(result) = self.early.remove(&self.next) {
+            consume(self.next, &result);
+            self.all[self.next] = Some(result);
+            self.next += 1;
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! What a mean and a difference of means are worth. Pure functions; what is drawn at random is
+//! drawn from a seed.
+//!
+//! - Mean of 0/1 scores: the exact interval (Clopper and Pearson, 1934).
+//! - Mean of other scores, and mean of paired differences: the percentile bootstrap (Efron and
+//!   Tibshirani, 1993, chapter 13) with 10,000 resamples.
+//! - Paired difference of 0/1 scores: the exact sign test on the rows that differ, which is
+//!   `McNemar`'s test in its exact form (1947).
+//! - Paired difference of other scores: the sign-flip permutation test, over all flips up to
+//!   16 rows that differ and over 10,000 drawn ones beyond.
+
+use crate::eval::Random;
+
+/// Resamples of a bootstrap, and flips of a permutation test that is not exhaustive.
+pub const RESAMPLES: usize = 10_000;
+/// Rows that differ up to which all sign flips are tried.
+const EXHAUSTIVE: usize = 16;
+/// The level of all tests; intervals have the rest.
+pub const LEVEL: f64 = 0.05;
+/// Below this many rows an interval says little, whatever its method.
+pub const FEW: usize = 20;
+
+/// An interval of 95 %.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// How it was found.
+    pub method: Method,
+}
+
+/// How an interval was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Clopper and Pearson.
+    Exact,
+    /// The percentile bootstrap.
+    Bootstrap,
+}
+
+impl Method {
+    /// `exact` or `bootstrap`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Bootstrap => "bootstrap",
+        }
+    }
+}
+
+/// The mean; 0 for none.
+#[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^52")]
+pub fn mean(scores: &[f64]) -> f64 {
+    if scores.is_empty() { 0.0 } else { scores.iter().sum::<f64>() / scores.len() as f64 }
+}
+
+/// The standard deviation of the population the scores were drawn from.
+#[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^52")]
+fn deviation(scores: &[f64]) -> f64 {
+    if scores.len() < 2 {
+        return 0.0;
+    }
+    let middle = mean(scores);
+    let squares: f64 = scores.iter().map(|it| (it - middle).powi(2)).sum();
+    (squares / (scores.len() - 1) as f64).sqrt()
+}
+
+/// Whether all scores are 0 or 1.
+pub fn is_binary(scores: &[f64]) -> bool {
+    scores.iter().all(|it| *it == 0.0 || *it == 1.0)
+}
+
+/// The interval of a mean; `None` without scores.
+pub fn mean_interval(scores: &[f64], seed: u64) -> Option<Interval> {
+    if scores.is_empty() {
+        return None;
+    }
+    if is_binary(scores) {
+        let ones = scores.iter().filter(|it| **it == 1.0).count();
+        let (low, high) = clopper_pearson(ones, scores.len());
+        return Some(Interval { low, high, method: Method::Exact });
+    }
+    let (low, high) = bootstrap(scores, seed);
+    Some(Interval { low, high, method: Method::Bootstrap })
+}
+
+/// The percentile bootstrap interval of a mean.
+fn bootstrap(scores: &[f64], seed: u64) -> (f64, f64) {
+    let mut random = Random::new(seed, "bootstrap");
+    let n = scores.len();
+    let mut means: Vec<f64> = (0..RESAMPLES)
+        .map(|_| {
+            #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^52")]
+            let n_rows = n as f64;
+            (0..n).map(|_| scores[random.below(n)]).sum::<f64>() / n_rows
+        })
+        .collect();
+    means.sort_by(f64::total_cmp);
+    let tail = RESAMPLES / 40;
+    (means[tail], means[RESAMPLES - 1 - tail])
+}
+
+/// The exact interval of a proportion: `ones` of `n`.
+pub fn clopper_pearson(ones: usize, n: usize) -> (f64, f64) {
+    #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^52")]
+    let (hits, misses) = (ones as f64, (n - ones) as f64);
+    let tail = LEVEL / 2.0;
+    let low = if ones == 0 { 0.0 } else { beta_quantile(tail, hits, misses + 1.0) };
+    let high = if ones == n { 1.0 } else { beta_quantile(1.0 - tail, hits + 1.0, misses) };
+    (low, high)
+}
+
+/// Where the beta distribution has this much below it, by bisection.
+fn beta_quantile(below: f64, a: f64, b: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if beta_below(middle, a, b) < below {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+/// The regularised incomplete beta function, by its continued fraction (DLMF 8.17.22),
+/// evaluated with Lentz's method.
+fn beta_below(x: f64, a: f64, b: f64) -> f64 {
+    if x <= 0.0 {
+        return 0.0;
+    }
+    if x >= 1.0 {
+        return 1.0;
+    }
+    // The fraction converges fast only on this side of the mean.
+    if x > (a + 1.0) / (a + b + 2.0) {
+        return 1.0 - beta_below(1.0 - x, b, a);
+    }
+    let front = (a * x.ln() + b * (1.0 - x).ln() + ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b))
+        .exp()
+        / a;
+    front / beta_fraction(x, a, b)
+}
+
+/// The denominator of the continued fraction.
+fn beta_fraction(x: f64, a: f64, b: f64) -> f64 {
+    const TINY: f64 = 1e-300;
+    let (mut value, mut c, mut d) = (1.0_f64, 1.0_f64, 0.0_f64);
+    for step in 1..2000_u32 {
+        let m = f64::from(step / 2);
+        let term = if step % 2 == 0 {
+            m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m))
+        } else {
+            -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0))
+        };
+        d = 1.0 + term * d;
+        d = 1.0 / if d.abs() < TINY { TINY } else { d };
+        c = 1.0 + term / c;
+        c = if c.abs() < TINY { TINY } else { c };
+        value *= c * d;
+        if (c * d - 1.0).abs() < 1e-15 {
+            break;
+        }
+    }
+    value
+}
+
+/// The logarithm of the gamma function for positive `x`: Stirling's series (DLMF 5.11.1)
+/// after shifting the argument beyond 10.
+fn ln_gamma(mut x: f64) -> f64 {
+    let mut shift = 0.0;
+    while x < 10.0 {
+        shift += x.ln();
+        x += 1.0;
+    }
+    let inverse = 1.0 / (x * x);
+    let series = (1.0 / 12.0
+        - inverse * (1.0 / 360.0 - inverse * (1.0 / 1260.0 - inverse / 1680.0)))
+        / x;
+    (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series - shift
+}
+
+/// How likely a split as uneven as `wins` to `losses` is when each is as likely (two sides).
+pub fn sign_test(wins: usize, losses: usize) -> f64 {
+    let n = wins + losses;
+    if n == 0 {
+        return 1.0;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^52")]
+    let ln_factorial = |k: usize| ln_gamma(k as f64 + 1.0);
+    #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^52")]
+    let ln_all = n as f64 * std::f64::consts::LN_2;
+    let tail: f64 = (0..=wins.min(losses))
+        .map(|k| (ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k) - ln_all).exp())
+        .sum();
+    (2.0 * tail).min(1.0)
+}
+
+/// How likely a mean difference this far from 0 is when the sign of each is a coin (two sides).
+pub fn sign_flip_test(differences: &[f64], seed: u64) -> f64 {
+    let moved: Vec<f64> = differences.iter().copied().filter(|it| *it != 0.0).collect();
+    if moved.is_empty() {
+        return 1.0;
+    }
+    // Sums of the same numbers in another order differ in their last bits.
+    let seen = moved.iter().sum::<f64>().abs() * (1.0 - 1e-12);
+    let extreme = |flips: &mut dyn FnMut(usize) -> bool| {
+        let sum: f64 =
+            moved.iter().enumerate().map(|(at, it)| if flips(at) { -it } else { *it }).sum();
+        sum.abs() >= seen
+    };
+    #[expect(clippy::cast_precision_loss, reason = "at most 2^16 flips are counted")]
+    let share = |hits: usize, all: usize| hits as f64 / all as f64;
+    if moved.len() <= EXHAUSTIVE {
+        let all = 1_usize << moved.len();
+        let hits = (0..all).filter(|mask| extreme(&mut |at| mask >> at & 1 == 1)).count();
+        return share(hits, all);
+    }
+    let mut random = Random::new(seed, "sign flips");
+    let hits = (0..RESAMPLES).filter(|_| extreme(&mut |_| random.coin())).count();
+    // The seen signs are one of the ways to flip.
+    share(hits + 1, RESAMPLES + 1)
+}
+
+/// A paired comparison: the same rows before and after.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Paired {
+    /// The mean difference, after less before.
+    pub gain: f64,
+    /// Its interval.
+    pub interval: Interval,
+    /// Rows that are better after.
+    pub wins: usize,
+    /// Rows that are worse after.
+    pub losses: usize,
+    /// Rows that are the same.
+    pub ties: usize,
+    /// How likely such a difference is by chance alone.
+    pub p: f64,
+    /// The test that says so.
+    pub test: Test,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// Rows that would show a gain of this size four times out of five; `None` without a gain.
+    pub rows_needed: Option<usize>,
+}
+
+/// A test of a paired comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Test {
+    /// The exact sign test (`McNemar`'s).
+    Sign,
+    /// The sign-flip permutation test.
+    SignFlip,
+}
+
+impl Test {
+    /// The test's name for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sign => "exact McNemar test",
+            Self::SignFlip => "sign-flip test",
+        }
+    }
+}
+
+/// What a comparison comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Better, beyond chance.
+    Gain,
+    /// Worse, beyond chance.
+    Loss,
+    /// Nothing that chance could not do.
+    NoReliableGain,
+}
+
+impl Verdict {
+    /// The verdict in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gain => "reliable gain",
+            Self::Loss => "reliable loss",
+            Self::NoReliableGain => "no reliable gain",
+        }
+    }
+}
+
+/// Compares pairs of scores (before, after); `None` without pairs.
+///
+/// A gain is reliable when its interval excludes 0 and the test agrees: on few rows the
+/// bootstrap alone is too sure of itself.
+pub fn paired(pairs: &[(f64, f64)], seed: u64) -> Option<Paired> {
+    if pairs.is_empty() {
+        return None;
+    }
+    let differences: Vec<f64> = pairs.iter().map(|(before, after)| after - before).collect();
+    let count = |test: fn(&f64) -> bool| differences.iter().filter(|it| test(it)).count();
+    let (wins, losses) = (count(|it| *it > 0.0), count(|it| *it < 0.0));
+    let binary = pairs.iter().all(|(a, b)| is_binary(&[*a, *b]));
+    let (test, p) = if binary {
+        (Test::Sign, sign_test(wins, losses))
+    } else {
+        (Test::SignFlip, sign_flip_test(&differences, seed))
+    };
+    let (low, high) = bootstrap(&differences, seed);
+    let verdict = match () {
+        () if p < LEVEL && low > 0.0 => Verdict::Gain,
+        () if p < LEVEL && high < 0.0 => Verdict::Loss,
+        () => Verdict::NoReliableGain,
+    };
+    let gain = mean(&differences);
+    Some(Paired {
+        gain,
+        interval: Interval { low, high, method: Method::Bootstrap },
+        wins,
+        losses,
+        ties: differences.len() - wins - losses,
+        p,
+        test,
+        verdict,
+        rows_needed: (gain > 0.0).then(|| rows_for(gain, deviation(&differences))),
+    })
+}
+
+/// Rows that show a difference of this size at level 0.05 four times out of five, by the
+/// normal approximation.
+pub fn rows_for(difference: f64, deviation: f64) -> usize {
+    const BOTH_QUANTILES: f64 = 1.96 + 0.8416;
+    ceil((BOTH_QUANTILES * deviation / difference).powi(2))
+}
+
+/// Rows after which the interval of a mean reaches at most `margin` to each side, judged from
+/// the scores so far; `None` where they say nothing about it.
+pub fn rows_for_margin(scores: &[f64], margin: f64) -> Option<usize> {
+    let spread = deviation(scores);
+    (spread > 0.0).then(|| ceil((1.96 * spread / margin).powi(2)))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "casts of floats saturate, and what is cast is not negative"
+)]
+fn ceil(rows: f64) -> usize {
+    rows.ceil() as usize
+}

@@ -1,0 +1,209 @@
+//! What went wrong with a request, in the words of this floor.
+
+use super::wire::ErrorBody;
+use crate::lm::keys::Secret;
+use crate::lm::retry::{Retry, retry_after};
+use crate::lm::{Error, ErrorKind};
+use reqwest::header::{HeaderMap, HeaderName};
+use std::time::Duration;
+
+/// A failed attempt, and how long the server asked us to stay away.
+pub(super) struct Failure {
+    pub(super) error: Error,
+    pub(super) asked: Option<Duration>,
+    /// Whether a reply was written and lost: it may have to be paid for.
+    is_paid: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, asked: None, is_paid: false }
+    }
+}
+
+impl Failure {
+    /// How many retries it is worth.
+    pub(super) fn worth(&self, retry: &Retry) -> u32 {
+        let worth = retry.worth(self.error.kind());
+        // The same words would be lost again, and paid for again.
+        if self.is_paid { worth.min(2) } else { worth }
+    }
+
+    /// The error to hand back when nothing more is tried.
+    pub(super) fn last(self) -> Error {
+        match self.asked {
+            Some(asked) if asked >= Duration::from_secs(1) => {
+                self.error.hint(format!("it asks to be left alone for {} s", asked.as_secs()))
+            }
+            _ => self.error,
+        }
+    }
+}
+
+/// What the message of an error may name.
+pub(super) struct Context<'a> {
+    pub(super) name: &'a str,
+    pub(super) model: &'a str,
+    pub(super) origin: String,
+    pub(super) key: Option<&'a Secret>,
+    pub(super) key_env: Option<&'a str>,
+}
+
+impl Context<'_> {
+    pub(super) fn timeout(&self, limit: Duration) -> Failure {
+        let message = format!("{} gave no reply within {limit:?}", self.origin);
+        self.error(ErrorKind::Timeout, message).into()
+    }
+
+    /// No response.
+    pub(super) fn transport(&self, e: &reqwest::Error) -> Failure {
+        let (origin, why) = (&self.origin, root(e));
+        let error = if e.is_connect() {
+            let message = format!("{origin} could not be reached: {why}");
+            self.error(ErrorKind::Connect, message)
+                .hint("is the server running, and is the address right?")
+        } else if e.is_timeout() {
+            self.error(ErrorKind::Timeout, format!("{origin} gave no reply in time"))
+        } else {
+            let message = format!("the connection to {origin} was lost: {why}");
+            self.error(ErrorKind::Connect, message)
+        };
+        error.into()
+    }
+
+    /// A response that broke off.
+    pub(super) fn broken_off(&self, e: &reqwest::Error) -> Failure {
+        let message = format!("the reply of {} broke off: {}", self.origin, root(e));
+        self.lost(message)
+    }
+
+    /// Status 200 with a body that is no reply.
+    pub(super) fn malformed(&self, why: &str) -> Failure {
+        self.lost(format!("{} sent {why}", self.origin))
+    }
+
+    fn lost(&self, message: String) -> Failure {
+        Failure { is_paid: true, ..self.error(ErrorKind::Server, message).into() }
+    }
+
+    /// Status 200 with an error for a body.
+    pub(super) fn in_body(&self, body: &ErrorBody) -> Failure {
+        self.explained(body.status.unwrap_or(500), body).into()
+    }
+
+    /// Any other status.
+    pub(super) fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
+        let error = self.explained(status, &ErrorBody::read(body));
+        Failure { asked: asked(headers), ..error.into() }
+    }
+
+    fn explained(&self, status: u16, body: &ErrorBody) -> Error {
+        let kind = kind(status, body);
+        let said = excerpt(body.message.as_deref().unwrap_or_default(), self.key);
+        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        let message = format!("{} answered {status}{said}", self.origin);
+        let error = self.error(kind, message);
+        match kind {
+            ErrorKind::Key => error.hint(self.about_key(status)),
+            ErrorKind::Unknown => error.hint(format!(
+                "is `{}` a model of this server, and does the base URL end as it should (`/v1`)?",
+                self.model
+            )),
+            ErrorKind::TooLong => {
+                error.hint("shorten the inputs, or use fewer demos or a model that reads more")
+            }
+            _ => error,
+        }
+    }
+
+    fn about_key(&self, status: u16) -> String {
+        match (self.key, self.key_env) {
+            _ if matches!(status, 402 | 429) => {
+                "the account has no credit left: see its billing page".to_owned()
+            }
+            (Some(_), Some(variable)) => format!("is the key in `{variable}` right?"),
+            (None, Some(variable)) => format!("set `{variable}` to a key of this server"),
+            _ => "no key was sent: name the variable that holds this server's key in `key_env`"
+                .to_owned(),
+        }
+    }
+
+    fn error(&self, kind: ErrorKind, message: String) -> Error {
+        Error::new(kind, self.name, message)
+    }
+}
+
+fn kind(status: u16, body: &ErrorBody) -> ErrorKind {
+    match status {
+        401..=403 => ErrorKind::Key,
+        404 => ErrorKind::Unknown,
+        408 => ErrorKind::Timeout,
+        413 => ErrorKind::TooLong,
+        // More requests do not refill an account.
+        429 if is_quota(body) => ErrorKind::Key,
+        429 => ErrorKind::RateLimit,
+        500.. => ErrorKind::Server,
+        _ if is_too_long(body) => ErrorKind::TooLong,
+        _ => ErrorKind::Refused,
+    }
+}
+
+fn is_quota(body: &ErrorBody) -> bool {
+    body.codes.iter().any(|it| it == "insufficient_quota" || it == "billing_hard_limit_reached")
+}
+
+/// Servers have a code for it or say it in words of their own.
+fn is_too_long(body: &ErrorBody) -> bool {
+    const WORDS: [&str; 6] = [
+        "context length",
+        "context window",
+        "context size",
+        "prompt is too long",
+        "too many tokens",
+        "maximum number of tokens",
+    ];
+    let said = body.message.as_deref().unwrap_or_default().to_lowercase();
+    body.codes.iter().any(|it| it.contains("context_length_exceeded"))
+        || WORDS.iter().any(|it| said.contains(it))
+}
+
+fn asked(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
+    // OpenAI's own, and finer.
+    let finer = text(HeaderName::from_static("retry-after-ms"))
+        .and_then(|it| it.trim().parse::<u32>().ok())
+        .map(|it| Duration::from_millis(u64::from(it)));
+    finer.or_else(|| {
+        let date = text(reqwest::header::DATE);
+        text(reqwest::header::RETRY_AFTER).and_then(|it| retry_after(it, date))
+    })
+}
+
+/// The first words of what a server said: one line, nothing that steers a terminal, no key.
+fn excerpt(text: &str, key: Option<&Secret>) -> String {
+    const LONGEST: usize = 200;
+    // Looking further would only cost time: a key is redacted before the text is cut.
+    let text: String = text.chars().take(4096).collect();
+    let words: Vec<&str> = text
+        .split(|it: char| it.is_whitespace() || it.is_control())
+        .filter(|it| !it.is_empty())
+        .collect();
+    let line = words.join(" ");
+    let line = key.map_or(line.clone(), |key| key.redact(&line));
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} …", &line[..end]),
+        None => line,
+    }
+}
+
+/// The innermost cause of an error, which names no URL.
+pub(super) fn root(e: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = e;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    match cause.downcast_ref::<reqwest::Error>() {
+        Some(_) => "no reason was given".to_owned(),
+        None => cause.to_string(),
+    }
+}

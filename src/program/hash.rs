@@ -1,0 +1,217 @@
+//! Hashes of signatures, states and rows: equal content gives equal hashes, on any machine.
+
+use crate::program::{PredictorState, State};
+use crate::schema::{Bound, Field, Record, Row, Signature, Ty, Value};
+use crate::util::sha256_hex;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// Two hashes of a signature, and what a person reads instead of the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureHash {
+    /// Names and types of its fields: `question: str -> answer: str(..=60)`.
+    pub fields: String,
+    /// Hash of names and types, whatever the order of the fields. Where it differs a state
+    /// does not fit.
+    pub structure: String,
+    /// Hash of instructions, descriptions, defaults and order of fields. Where it differs a
+    /// state fits, but was made for other words.
+    pub text: String,
+}
+
+impl SignatureHash {
+    /// Returns the hashes of a signature.
+    pub fn of(signature: &Signature) -> Self {
+        Self {
+            fields: fields_text(signature),
+            structure: short(&structure(signature)),
+            text: short(&words(signature)),
+        }
+    }
+}
+
+/// The first 16 hex digits of a SHA-256: enough to tell things of one project apart.
+pub(crate) fn short(text: &str) -> String {
+    let mut hash = sha256_hex(text.as_bytes());
+    hash.truncate(16);
+    hash
+}
+
+/// The hash of a row's content; its index is no part of it.
+pub(crate) fn row_hash(row: &Row) -> String {
+    short(&record_text(&row.values))
+}
+
+/// Canonical JSON of a record: its names sorted, what is inside as it is.
+pub(crate) fn record_text(record: &Record) -> String {
+    let mut names: Vec<&str> = record.keys().map(|name| &**name).collect();
+    names.sort_unstable();
+    let mut text = String::from("{");
+    for name in names {
+        let _ = write!(text, "{}:{},", Value::from(name).to_json(), record[name].to_json());
+    }
+    text.push('}');
+    text
+}
+
+impl State {
+    /// A hash of everything that shapes prompts and replies: equal states have equal hashes,
+    /// whatever the order of their predictors and wherever they come from.
+    pub fn hash(&self) -> String {
+        let mut predictors: Vec<_> = self.predictors.iter().collect();
+        predictors.sort_by_key(|(path, _)| path.as_str());
+        let mut text = String::new();
+        for (path, predictor) in predictors {
+            let content = predictor_text(predictor);
+            if !content.is_empty() {
+                let _ = writeln!(text, "{}{content}", quoted(path));
+            }
+        }
+        short(&text)
+    }
+}
+
+/// What shapes prompts in one predictor's state; empty where nothing is set.
+fn predictor_text(predictor: &PredictorState) -> String {
+    let mut text = String::new();
+    let mut part = |name: &str, value: &str| {
+        let _ = write!(text, " {name}={value}");
+    };
+    if let Some(instructions) = &predictor.instructions {
+        part("instructions", &quoted(instructions));
+    }
+    let mut descriptions: Vec<_> = predictor.descriptions.iter().collect();
+    descriptions.sort();
+    for (field, description) in descriptions {
+        part("description", &format!("{}:{}", quoted(field), quoted(description)));
+    }
+    let names = [("lm", &predictor.lm), ("adapter", &predictor.adapter)];
+    for (name, value) in names.into_iter().filter_map(|(n, v)| Some((n, v.as_ref()?))) {
+        part(name, &quoted(value));
+    }
+    let options = predictor.options;
+    let numbers = [
+        ("temperature", options.temperature.map(|it| Value::Float(it).to_json())),
+        ("top_p", options.top_p.map(|it| Value::Float(it).to_json())),
+        ("max_tokens", options.max_tokens.map(|it| it.to_string())),
+        ("seed", options.seed.map(|it| it.to_string())),
+    ];
+    for (name, value) in numbers.into_iter().filter_map(|(n, v)| Some((n, v?))) {
+        part(name, &value);
+    }
+    for demo in predictor.demos.iter().map(|it| &it.demo) {
+        part("demo", &format!("{}{}", record_text(&demo.inputs), record_text(&demo.outputs)));
+    }
+    text
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_json()
+}
+
+/// Names and types of a signature's fields: `question: str -> answer: str(..=60)`.
+pub fn fields_text(signature: &Signature) -> String {
+    let side = |fields: &[Field]| fields.iter().map(field_text).collect::<Vec<_>>().join(", ");
+    format!("{} -> {}", side(&signature.inputs), side(&signature.outputs))
+}
+
+fn field_text(field: &Field) -> String {
+    format!("{}: {}", field.name, ty_text(&field.ty))
+}
+
+/// Names and types, fields sorted by name, with the named types they reach.
+fn structure(signature: &Signature) -> String {
+    let side = |fields: &[Field]| {
+        let mut fields: Vec<String> = fields.iter().map(field_text).collect();
+        fields.sort_unstable();
+        fields.join(", ")
+    };
+    let mut text = format!("{} -> {}", side(&signature.inputs), side(&signature.outputs));
+    for (name, ty) in reached(signature) {
+        let _ = write!(text, "; {name} = {}", ty_text(ty));
+    }
+    text
+}
+
+/// The named types that a signature's fields reach, sorted by name.
+fn reached(signature: &Signature) -> Vec<(&str, &Ty)> {
+    let mut found = BTreeSet::new();
+    let mut todo: Vec<&Ty> =
+        signature.inputs.iter().chain(&signature.outputs).map(|field| &field.ty).collect();
+    while let Some(ty) = todo.pop() {
+        match ty {
+            Ty::List(inner) | Ty::Dict(inner) | Ty::Optional(inner) => todo.push(inner),
+            Ty::Bounded(inner, _) => todo.push(inner),
+            Ty::Union(parts) => todo.extend(parts.iter()),
+            Ty::Record(fields) => todo.extend(fields.iter().map(|field| &field.ty)),
+            Ty::Named(name) => {
+                if found.insert(&**name) {
+                    todo.extend(signature.types.get(name));
+                }
+            }
+            Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::Enum(_) => {}
+        }
+    }
+    found.into_iter().filter_map(|name| Some((name, signature.types.get(name)?))).collect()
+}
+
+/// Instructions, descriptions, defaults and the order of fields.
+fn words(signature: &Signature) -> String {
+    let mut text = quoted(&signature.instructions);
+    for field in signature.inputs.iter().chain(&signature.outputs) {
+        field_words(field, &mut text);
+    }
+    for (name, ty) in reached(signature) {
+        let _ = write!(text, "\n{name}");
+        ty_words(ty, &mut text);
+    }
+    text
+}
+
+fn field_words(field: &Field, text: &mut String) {
+    let description = field.description.as_deref().map(quoted).unwrap_or_default();
+    let default = field.default.as_ref().map(Value::to_json).unwrap_or_default();
+    let _ = write!(text, "\n{} {description} {default}", field.name);
+    ty_words(&field.ty, text);
+}
+
+/// Descriptions inside a type.
+fn ty_words(ty: &Ty, text: &mut String) {
+    match ty {
+        Ty::List(inner) | Ty::Dict(inner) | Ty::Optional(inner) => ty_words(inner, text),
+        Ty::Bounded(inner, _) => ty_words(inner, text),
+        Ty::Union(parts) => parts.iter().for_each(|part| ty_words(part, text)),
+        Ty::Record(fields) => fields.iter().for_each(|field| field_words(field, text)),
+        Ty::Named(_) | Ty::Enum(_) => {}
+        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any => {}
+    }
+}
+
+/// A type as the language writes it, without descriptions.
+fn ty_text(ty: &Ty) -> String {
+    match ty {
+        Ty::Str => "str".to_owned(),
+        Ty::Int => "int".to_owned(),
+        Ty::Float => "float".to_owned(),
+        Ty::Bool => "bool".to_owned(),
+        Ty::Any => "any".to_owned(),
+        Ty::List(inner) => format!("list[{}]", ty_text(inner)),
+        Ty::Dict(inner) => format!("dict[str, {}]", ty_text(inner)),
+        Ty::Optional(inner) => format!("{}?", ty_text(inner)),
+        Ty::Enum(values) => joined(values.iter().map(Value::to_json), " | "),
+        Ty::Union(parts) => format!("({})", joined(parts.iter().map(ty_text), " | ")),
+        Ty::Record(fields) => format!("{{ {} }}", joined(fields.iter().map(field_text), ", ")),
+        Ty::Named(name) => name.as_ref().to_owned(),
+        Ty::Bounded(inner, bound) => format!("{}({})", ty_text(inner), bound_text(*bound)),
+    }
+}
+
+fn joined(parts: impl Iterator<Item = String>, by: &str) -> String {
+    parts.collect::<Vec<_>>().join(by)
+}
+
+fn bound_text(bound: Bound) -> String {
+    let end = |end: Option<f64>| end.map(|it| it.to_string()).unwrap_or_default();
+    let dots = if bound.max.is_none() || bound.max_excluded { ".." } else { "..=" };
+    format!("{}{dots}{}", end(bound.min), end(bound.max))
+}

@@ -1,0 +1,23 @@
+//! Trainable state: what an optimizer changes about a program, and the file that keeps it.
+//!
+//! A [`State`] says for each predictor of a program, by path, its instructions, demos, field
+//! descriptions, model, adapter and sampling. It is a plain value: applying it to a signature
+//! gives another signature. The file is made to be read by people and compared by `git diff`;
+//! reading it never panics and says exactly what is wrong.
+
+mod apply;
+mod decode;
+mod file;
+mod hash;
+pub(crate) mod json;
+mod show;
+mod state;
+
+pub use apply::Fitted;
+pub(crate) use hash::row_hash;
+pub use hash::{SignatureHash, fields_text};
+pub use show::show;
+pub use state::{
+    DataOrigin, DemoOrigin, DemoSource, InstructionsOrigin, Options, PredictorState,
+    Provenance, ScoreRecord, State, StateDemo,
+};

@@ -1,0 +1,78 @@
+//! `assert` and `suggest` whose condition is false.
+
+use crate::runtime::cx::Cx;
+use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::run::Warning;
+use crate::runtime::value::Val;
+use crate::schema::Record;
+use crate::trace::{Kind, Node};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Answers a condition that is false: an `assert` raises, a `suggest` warns and goes on. The
+/// values are those that the condition read; one without a path is not shown.
+pub(in crate::runtime) fn failed(
+    cx: &Cx<'_>,
+    kind: &str,
+    source: &str,
+    values: Vec<(Arc<str>, Val)>,
+    message: Val,
+    _retry: Val,
+) -> Result<Val, Error> {
+    let reason = match &message {
+        Val::Null => format!("`{source}` is false"),
+        other => other.show(),
+    };
+    let notes: Vec<String> = values
+        .iter()
+        .filter(|(path, _)| !path.is_empty())
+        .map(|(path, value)| format!("{path} = {}", clip(value)))
+        .collect();
+    let suggest = kind == "suggest";
+    note(cx, suggest, source, &values, &reason);
+    if suggest {
+        let place = cx.place();
+        cx.run().warn(Warning { code: codes::SUGGEST, message: reason, notes, place });
+        return Ok(Val::Null);
+    }
+    let mut failure = Failure::new(codes::ASSERT, "assert", reason);
+    if !message.is_null() {
+        failure.notes.push(format!("`{source}` is false"));
+    }
+    failure.notes.extend(notes);
+    Err(failure.into())
+}
+
+fn note(cx: &Cx<'_>, suggest: bool, source: &str, values: &[(Arc<str>, Val)], reason: &str) {
+    let run = cx.run();
+    let inputs: Record = values
+        .iter()
+        .filter(|(path, _)| !path.is_empty())
+        .filter_map(|(path, value)| Some((path.clone(), value.to_value().ok()?)))
+        .collect();
+    let node = run.open_node(Node {
+        parent: None,
+        kind: if suggest { Kind::Suggest } else { Kind::Assert },
+        name: source.into(),
+        address: run.next_address(source),
+        inputs,
+        outputs: None,
+        error: None,
+        call: None,
+        began: Duration::ZERO,
+        took: Duration::ZERO,
+    });
+    run.note_inputs(node, values.iter().map(|(path, value)| (&**path, value)));
+    run.close_node(node, |it| it.error = Some(reason.to_owned()));
+}
+
+fn clip(value: &Val) -> String {
+    let shown = match value {
+        Val::Str(text) => format!("{:?}", text.as_str()),
+        other => other.show(),
+    };
+    match shown.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown,
+    }
+}

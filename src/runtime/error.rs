@@ -1,0 +1,279 @@
+//! What stops a run, and how it is told.
+//!
+//! A failure of ours is a [`Failure`]: scripts catch it as a value with `kind`, `message` and
+//! `at`, unless it is one that nobody may catch (the budget, cancellation, limits). An error
+//! of the host language is kept as it is, with its positions, until it is told.
+
+use crate::diag::Code;
+use crate::runtime::rhai_host::Obj;
+use crate::runtime::value::{Object, Val};
+use rhai::{Dynamic, EvalAltResult, Position};
+use std::any::Any;
+use std::fmt;
+
+/// Codes of running programs.
+pub mod codes {
+    use crate::diag::Code;
+
+    /// The host language's own errors: types, arithmetic, limits.
+    pub const RUNTIME: Code = Code("E0501");
+    /// A false `assert`.
+    pub const ASSERT: Code = Code("E0502");
+    /// A model could not be called.
+    pub const LM: Code = Code("E0503");
+    /// A reply could not be read.
+    pub const PARSE: Code = Code("E0504");
+    /// A value that does not fit.
+    pub const VALUE: Code = Code("E0505");
+    /// A cap is used up.
+    pub const BUDGET: Code = Code("E0506");
+    /// The run was cancelled, or its time is over.
+    pub const CANCELLED: Code = Code("E0507");
+    /// The script's own `throw`.
+    pub const THROWN: Code = Code("E0508");
+    /// A limit of the language: operations, depth, sizes.
+    pub const LIMIT: Code = Code("E0509");
+    /// A file that cannot be read or written.
+    pub const FILE: Code = Code("E0701");
+    /// Data that cannot be read.
+    pub const DATA: Code = Code("E0702");
+    /// A state that cannot be read, or is of another program.
+    pub const STATE: Code = Code("E0703");
+    /// A false `suggest`.
+    pub const SUGGEST: Code = Code("W0501");
+    /// Something to know about a model, state or store.
+    pub const NOTICE: Code = Code("W0502");
+
+    /// All codes with their titles.
+    pub const CODES: &[(Code, &str)] = &[
+        (RUNTIME, "an operation failed"),
+        (ASSERT, "an assert is false"),
+        (LM, "a model could not be called"),
+        (PARSE, "a reply could not be read"),
+        (VALUE, "a value does not fit"),
+        (BUDGET, "a cap is used up"),
+        (CANCELLED, "the run was stopped"),
+        (THROWN, "the script threw an error"),
+        (LIMIT, "a limit of the language is reached"),
+        (FILE, "a file cannot be read or written"),
+        (DATA, "data cannot be read"),
+        (STATE, "a state does not fit"),
+        (SUGGEST, "a suggestion is not met"),
+        (NOTICE, "something to know"),
+    ];
+}
+
+/// An error of a run.
+#[derive(Debug)]
+pub struct Error(pub(in crate::runtime) Box<Inner>);
+
+#[derive(Debug)]
+pub(in crate::runtime) enum Inner {
+    Ours(Failure),
+    Host(Box<EvalAltResult>),
+}
+
+/// A failure of ours.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What kind of diagnostic it is.
+    pub code: Code,
+    /// What `e.kind` says in a script.
+    pub kind: &'static str,
+    /// One line that stands alone.
+    pub message: String,
+    /// Facts, such as values.
+    pub notes: Vec<String>,
+    /// What the user can do.
+    pub hints: Vec<String>,
+    /// Scripts cannot catch it.
+    pub fatal: bool,
+    /// It says something about machines and networks, and nothing about the program.
+    pub infrastructure: bool,
+}
+
+impl Failure {
+    /// Returns a failure without notes and hints.
+    pub fn new(code: Code, kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            kind,
+            message: message.into(),
+            notes: Vec::new(),
+            hints: Vec::new(),
+            fatal: false,
+            infrastructure: false,
+        }
+    }
+}
+
+impl Error {
+    /// A value that does not fit.
+    pub fn value(message: impl Into<String>) -> Self {
+        Failure::new(codes::VALUE, "value", message).into()
+    }
+
+    /// Data or a file that cannot be read.
+    pub fn data(code: Code, message: impl Into<String>) -> Self {
+        Failure::new(code, "value", message).into()
+    }
+
+    /// A failure of a model client.
+    pub fn lm(error: &crate::lm::Error) -> Self {
+        let cancelled = error.kind() == crate::lm::ErrorKind::Cancelled;
+        let code = if cancelled { codes::CANCELLED } else { codes::LM };
+        let mut failure = Failure::new(code, "lm", error.to_string());
+        failure.hints.extend(error.hint_text().map(ToOwned::to_owned));
+        failure.infrastructure = error.is_infrastructure();
+        failure.fatal = cancelled;
+        failure.into()
+    }
+
+    /// Nobody may catch it.
+    #[must_use]
+    pub fn fatal(mut self) -> Self {
+        if let Inner::Ours(failure) = &mut *self.0 {
+            failure.fatal = true;
+        }
+        self
+    }
+
+    /// Adds what the user can do; an empty hint is none.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        let hint = hint.into();
+        if let Inner::Ours(failure) = &mut *self.0
+            && !hint.is_empty()
+        {
+            failure.hints.push(hint);
+        }
+        self
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        if let Inner::Ours(failure) = &mut *self.0 {
+            failure.notes.push(note.into());
+        }
+        self
+    }
+
+    /// The failure of ours at the bottom of it, if it is one.
+    pub fn failure(&self) -> Option<Failure> {
+        match &*self.0 {
+            Inner::Ours(failure) => Some(failure.clone()),
+            Inner::Host(error) => carried(error),
+        }
+    }
+
+    /// Whether it says something about machines and networks, and nothing about the program.
+    pub fn is_infrastructure(&self) -> bool {
+        self.failure().is_some_and(|it| it.infrastructure)
+    }
+
+    /// Whether nobody may catch it: the run is over.
+    pub fn is_fatal(&self) -> bool {
+        self.failure().is_some_and(|it| it.fatal)
+    }
+}
+
+/// The failure of ours that an error of the host carries.
+pub(in crate::runtime) fn carried(error: &EvalAltResult) -> Option<Failure> {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => carried(inner),
+        EvalAltResult::ErrorSystem(_, inner) => {
+            inner.downcast_ref::<Raised>().map(|it| it.0.clone())
+        }
+        EvalAltResult::ErrorRuntime(value, _) => {
+            let object = value.read_lock::<Obj>()?;
+            Some(object.0.as_any().downcast_ref::<Caught>()?.0.clone())
+        }
+        _ => None,
+    }
+}
+
+/// A failure on its way through the host language, where nobody can catch it.
+#[derive(Debug)]
+pub(in crate::runtime) struct Raised(pub(in crate::runtime) Failure);
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Raised {}
+
+/// A failure as a script catches it.
+#[derive(Debug)]
+struct Caught(Failure);
+
+impl Object for Caught {
+    fn type_name(&self) -> &'static str {
+        "error"
+    }
+
+    fn get(&self, name: &str) -> Option<Val> {
+        match name {
+            "kind" => Some(Val::str(self.0.kind)),
+            "message" => Some(Val::str(&self.0.message)),
+            "notes" => Some(Val::List(self.0.notes.iter().map(|it| Val::str(it)).collect())),
+            "hints" => Some(Val::List(self.0.hints.iter().map(|it| Val::str(it)).collect())),
+            _ => None,
+        }
+    }
+
+    fn members(&self) -> Vec<String> {
+        ["kind", "message", "notes", "hints"].map(ToOwned::to_owned).to_vec()
+    }
+
+    fn show(&self) -> String {
+        self.0.message.clone()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Error {
+    /// The error as the host language carries it; it fills in the place of the call.
+    pub(in crate::runtime) fn into_host(self) -> Box<EvalAltResult> {
+        match *self.0 {
+            Inner::Host(error) => error,
+            Inner::Ours(failure) if failure.fatal => Box::new(EvalAltResult::ErrorSystem(
+                String::new(),
+                Box::new(Raised(failure)),
+            )),
+            Inner::Ours(failure) => Box::new(EvalAltResult::ErrorRuntime(
+                Dynamic::from(Obj(std::sync::Arc::new(Caught(failure)))),
+                Position::NONE,
+            )),
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self(Box::new(Inner::Ours(failure)))
+    }
+}
+
+impl From<Box<EvalAltResult>> for Error {
+    fn from(error: Box<EvalAltResult>) -> Self {
+        Self(Box::new(Inner::Host(error)))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Inner::Ours(failure) => f.write_str(&failure.message),
+            Inner::Host(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+

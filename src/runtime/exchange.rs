@@ -1,0 +1,114 @@
+//! One exchange with a model: look it up, else pay for it, keep it.
+
+use crate::lm::{self, CallContext, Completion, Request, SharedLm};
+use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::run::{OUT_OF_TIME, Run};
+use crate::store::Key;
+use crate::trace::Attempt;
+use crate::util::hex;
+use std::sync::Arc;
+
+/// Sends a request, or takes its reply from the store. What happened is left in `attempt`,
+/// also when it failed.
+pub(in crate::runtime) fn send(
+    run: &Arc<Run>,
+    lm: &SharedLm,
+    request: Arc<Request>,
+    context: &CallContext,
+    cache: bool,
+    attempt: &mut Option<Attempt>,
+) -> Result<Arc<Completion>, Error> {
+    run.count_call()?;
+    let began = run.env().host.elapsed();
+    let key = key_of(lm, &request);
+    let cache = cache && run.session().settings.cache && lm.capabilities().cacheable;
+    let known = if cache { stored(run, &key) } else { None };
+    let cached = known.is_some();
+    let result = match known {
+        Some(completion) => Ok(completion),
+        None => pay(run, lm, &request, context).inspect(|completion| {
+            if cache {
+                keep(run, &key, completion);
+            }
+        }),
+    };
+    *attempt = Some(Attempt {
+        key: hex(key.as_bytes()),
+        request,
+        completion: result.as_ref().ok().cloned(),
+        cached,
+        liberties: Vec::new(),
+        error: result.as_ref().err().map(ToString::to_string),
+        took: run.env().host.elapsed().saturating_sub(began),
+    });
+    result
+}
+
+/// Everything that shapes a reply.
+fn key_of(lm: &SharedLm, request: &Request) -> Key {
+    let request = serde_json::to_vec(request).expect("requests have only string keys");
+    Key::of([lm.identity().as_bytes(), &request])
+}
+
+fn stored(run: &Run, key: &Key) -> Option<Arc<Completion>> {
+    let bytes = run.env().store.get(key)?;
+    serde_json::from_slice(&bytes).ok().map(Arc::new)
+}
+
+fn keep(run: &Run, key: &Key, completion: &Completion) {
+    let bytes = serde_json::to_vec(completion).expect("completions have only string keys");
+    // A reply that is too long to be kept is still a reply.
+    let _ = run.env().store.put_if_absent(key, &bytes);
+}
+
+fn pay(
+    run: &Arc<Run>,
+    lm: &SharedLm,
+    request: &Request,
+    context: &CallContext,
+) -> Result<Arc<Completion>, Error> {
+    let session = run.session();
+    if session.settings.max_usd.is_some() && !lm.capabilities().in_process {
+        return Err(unpriced(lm.name()));
+    }
+    session.reserve_call()?;
+    let left = session.time_left();
+    let context =
+        CallContext { cancel: session.cancel.clone(), timeout: left, ..context.clone() };
+    let answered = lm::block_on(async {
+        tokio::select! {
+            biased;
+            answered = lm.complete(request, &context) => Some(answered),
+            () = context.cancel.cancelled() => None,
+            () = wait(left) => None,
+        }
+    });
+    match answered {
+        Some(Ok(completion)) => {
+            session.settle(completion.usage);
+            Ok(Arc::new(completion))
+        }
+        Some(Err(error)) => Err(Error::lm(&error)),
+        None => Err(stopped(session.cancel.is_cancelled())),
+    }
+}
+
+fn unpriced(name: &str) -> Error {
+    let message = format!("the price of `{name}` is not known, so `max_usd` cannot be kept");
+    let failure = Failure::new(codes::BUDGET, "budget", message);
+    Error::from(Failure { fatal: true, ..failure })
+        .hint("cap `max_calls` or `max_tokens` instead, and take `max_usd` out")
+}
+
+async fn wait(time: Option<std::time::Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn stopped(cancelled: bool) -> Error {
+    let message = if cancelled { crate::runtime::run::CANCELLED } else { OUT_OF_TIME };
+    let failure = Failure::new(codes::CANCELLED, "lm", message);
+    Failure { fatal: true, infrastructure: true, ..failure }.into()
+}

@@ -1,0 +1,332 @@
+//! Modules and their instances.
+
+use crate::check::ModuleInfo;
+use crate::lower::names;
+use crate::program::{PredictorState, State};
+use crate::runtime::bind::bind;
+use crate::runtime::cx::{Args, Cx};
+use crate::runtime::error::Error;
+use crate::runtime::predictor::Predictor;
+use crate::runtime::program::{self, Overrides};
+use crate::runtime::reply::Reply;
+use crate::runtime::run::Run;
+use crate::runtime::value::{Object, Val};
+use crate::schema::Record;
+use crate::trace::{Kind, Node, NodeId};
+use indexmap::IndexMap;
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A module as a value: calling it makes an instance.
+#[derive(Debug, Clone)]
+pub struct Class {
+    info: Arc<ModuleInfo>,
+}
+
+impl Class {
+    /// Returns a module as a value.
+    pub fn new(info: Arc<ModuleInfo>) -> Self {
+        Self { info }
+    }
+}
+
+impl Object for Class {
+    fn type_name(&self) -> &'static str {
+        "class"
+    }
+
+    fn call(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+        let args = bind(&self.info.name, &self.info.params, args)?;
+        cx.call_lowered(&names::constructor(&self.info.name), None, args)
+    }
+
+    fn show(&self) -> String {
+        format!("module {}", self.info.name)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// An instance of a module: its class, its members, and the state of the predictors below.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    class: Arc<ModuleInfo>,
+    members: Arc<IndexMap<Arc<str>, Val>>,
+    /// The state of the whole program that this instance is part of.
+    state: Arc<State>,
+    /// Where this instance stands in its program; empty for the program itself.
+    prefix: Arc<str>,
+}
+
+/// Makes an instance of its members, in order.
+pub(in crate::runtime) fn create(
+    run: &Run,
+    class: &str,
+    members: Vec<(Arc<str>, Val)>,
+) -> Result<Val, Error> {
+    let class = run.script().module(class).cloned();
+    let class = class.ok_or_else(|| Error::value("this module is not known"))?;
+    let members: IndexMap<Arc<str>, Val> = members.into_iter().collect();
+    let mut state = State::default();
+    for (name, value) in &members {
+        collect_state(value, name, &mut state);
+    }
+    let (members, state) = (Arc::new(members), Arc::new(state));
+    Ok(Val::object(Instance { class, members, state, prefix: "".into() }))
+}
+
+/// Collects the states that members already have, under their paths in the new program.
+fn collect_state(value: &Val, path: &str, into: &mut State) {
+    walk(value, path, &mut |path, predictor| {
+        if let Some(state) = predictor.state() {
+            into.predictors.insert(path.to_owned(), PredictorState::clone(state));
+        }
+    });
+}
+
+/// Visits the predictors in a value, with their paths.
+pub(in crate::runtime) fn walk(value: &Val, path: &str, visit: &mut impl FnMut(&str, &Predictor)) {
+    match value {
+        Val::Object(object) => {
+            if let Some(predictor) = object.as_any().downcast_ref::<Predictor>() {
+                visit(path, predictor);
+            } else if let Some(instance) = object.as_any().downcast_ref::<Instance>() {
+                for name in instance.members.keys() {
+                    let member = instance.get(name).unwrap_or_default();
+                    walk(&member, &join(path, name), visit);
+                }
+            }
+        }
+        Val::List(items) => {
+            for (at, item) in items.iter().enumerate() {
+                walk(item, &format!("{path}[{at}]"), visit);
+            }
+        }
+        Val::Map(entries) => {
+            for (name, item) in entries {
+                walk(item, &format!("{path}[\"{name}\"]"), visit);
+            }
+        }
+        Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => {}
+        Val::Str(_) | Val::Func(_) | Val::Other(_) => {}
+    }
+}
+
+/// Gives the predictors in a value their place and state.
+fn place(value: &Val, path: &str, state: &Arc<State>) -> Val {
+    match value {
+        Val::Object(object) => {
+            if let Some(predictor) = object.as_any().downcast_ref::<Predictor>() {
+                Val::object(predictor.placed(path, state))
+            } else if let Some(instance) = object.as_any().downcast_ref::<Instance>() {
+                Val::object(Instance {
+                    state: state.clone(),
+                    prefix: path.into(),
+                    ..instance.clone()
+                })
+            } else {
+                value.clone()
+            }
+        }
+        Val::List(items) => Val::List(
+            items.iter().enumerate().map(|(at, it)| place(it, &format!("{path}[{at}]"), state)).collect(),
+        ),
+        Val::Map(entries) => Val::Map(
+            entries
+                .iter()
+                .map(|(k, v)| (k.clone(), place(v, &format!("{path}[\"{k}\"]"), state)))
+                .collect(),
+        ),
+        Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => value.clone(),
+        Val::Str(_) | Val::Func(_) | Val::Other(_) => value.clone(),
+    }
+}
+
+fn join(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+}
+
+impl Instance {
+    /// The module that it is an instance of.
+    pub fn class(&self) -> &Arc<ModuleInfo> {
+        &self.class
+    }
+
+    /// The state of its predictors.
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// Returns the instance with another state.
+    #[must_use]
+    pub fn with_state(&self, state: Arc<State>) -> Self {
+        Self { state, ..self.clone() }
+    }
+
+    /// Returns the instance with options for the calls of its predictors, or of those at and
+    /// below a path.
+    #[must_use]
+    pub(in crate::runtime) fn with_overrides(
+        &self,
+        overrides: &Overrides,
+        at: Option<&str>,
+    ) -> Self {
+        let members = self
+            .members
+            .iter()
+            .map(|(name, value)| (name.clone(), override_in(value, name, overrides, at)))
+            .collect();
+        Self { members: Arc::new(members), ..self.clone() }
+    }
+
+    fn forward(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+        let Some(forward) = self.class.methods.get("forward") else {
+            return Err(Error::value(format!("module `{}` has no `forward`", self.class.name)));
+        };
+        let named = named_args(&forward.params, &args);
+        let args = bind(&self.class.name, &forward.params, args)?;
+        let run = cx.run();
+        let node = run.open_node(self.node(run, &named));
+        run.note_inputs(node, named.iter().map(|(name, value)| (&**name, value)));
+        let this = Val::object(self.clone());
+        let returned = cx.call_lowered(&forward.lowered, Some(this), args);
+        let result = returned.and_then(|value| self.reply(node, value));
+        run.close_node(node, |it| {
+            it.error = result.as_ref().err().map(ToString::to_string);
+            it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
+        });
+        result.map(Val::object)
+    }
+
+    fn reply(&self, node: NodeId, value: Val) -> Result<Reply, Error> {
+        if let Some(reply) = value.downcast::<Reply>() {
+            return Ok(reply.clone());
+        }
+        match value {
+            Val::Map(fields) => Ok(Reply::new(fields, Some(node))),
+            other => {
+                let (name, kind) = (&self.class.name, other.kind());
+                let message = format!("`{name}.forward` returned {kind}, not a reply or a map");
+                Err(Error::value(message).hint("return the reply, or `#{ answer: … }`"))
+            }
+        }
+    }
+
+    fn node(&self, run: &Run, inputs: &IndexMap<Arc<str>, Val>) -> Node {
+        let data = inputs.iter().filter_map(|(name, value)| {
+            Some((name.clone(), value.to_value().ok()?))
+        });
+        let path = if self.prefix.is_empty() { self.class.name.clone() } else { self.prefix.clone() };
+        Node {
+            parent: None,
+            kind: Kind::Module,
+            name: self.class.name.clone(),
+            address: run.next_address(&path),
+            inputs: data.collect::<Record>(),
+            outputs: None,
+            error: None,
+            call: None,
+            began: Duration::ZERO,
+            took: Duration::ZERO,
+        }
+    }
+}
+
+/// Arguments by the names of the parameters they land on, for the trace.
+fn named_args(params: &[crate::check::ParamInfo], args: &Args) -> IndexMap<Arc<str>, Val> {
+    let positional = params.iter().zip(&args.positional);
+    let mut named: IndexMap<Arc<str>, Val> =
+        positional.map(|(param, value)| (param.name.clone(), value.clone())).collect();
+    named.extend(args.named.clone());
+    named
+}
+
+fn override_in(value: &Val, path: &str, overrides: &Overrides, at: Option<&str>) -> Val {
+    let meant = |path: &str| {
+        at.is_none_or(|at| path == at || path.strip_prefix(at).is_some_and(|it| it.starts_with(['.', '['])))
+    };
+    match value {
+        Val::Object(object) => {
+            if let Some(predictor) = object.as_any().downcast_ref::<Predictor>() {
+                let changed = if meant(path) { predictor.with_overrides(overrides) } else { predictor.clone() };
+                Val::object(changed)
+            } else if let Some(instance) = object.as_any().downcast_ref::<Instance>() {
+                let below = match at {
+                    _ if meant(path) => Some(None),
+                    Some(at) => at.strip_prefix(path).and_then(|it| it.strip_prefix('.')).map(Some),
+                    None => Some(None),
+                };
+                match below {
+                    Some(at) => Val::object(instance.with_overrides(overrides, at)),
+                    None => value.clone(),
+                }
+            } else {
+                value.clone()
+            }
+        }
+        Val::List(items) => Val::List(
+            items
+                .iter()
+                .enumerate()
+                .map(|(n, it)| override_in(it, &format!("{path}[{n}]"), overrides, at))
+                .collect(),
+        ),
+        Val::Map(entries) => Val::Map(
+            entries
+                .iter()
+                .map(|(k, v)| (k.clone(), override_in(v, &format!("{path}[\"{k}\"]"), overrides, at)))
+                .collect(),
+        ),
+        Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => value.clone(),
+        Val::Str(_) | Val::Func(_) | Val::Other(_) => value.clone(),
+    }
+}
+
+impl Object for Instance {
+    fn type_name(&self) -> &'static str {
+        "module"
+    }
+
+    fn get(&self, name: &str) -> Option<Val> {
+        let value = self.members.get(name)?;
+        Some(place(value, &join(&self.prefix, name), &self.state))
+    }
+
+    fn members(&self) -> Vec<String> {
+        let members = self.members.keys().map(ToString::to_string);
+        members.chain(self.class.methods.keys().map(ToString::to_string)).collect()
+    }
+
+    fn call(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+        self.forward(cx, args)
+    }
+
+    fn method(&self, cx: &Cx<'_>, name: &str, args: Args) -> Option<Result<Val, Error>> {
+        let Some(method) = self.class.methods.get(name) else {
+            return program::method(cx, &Val::object(self.clone()), name, args);
+        };
+        if name == "forward" {
+            return Some(self.forward(cx, args));
+        }
+        Some(bind(name, &method.params, args).and_then(|args| {
+            cx.call_lowered(&method.lowered, Some(Val::object(self.clone())), args)
+        }))
+    }
+
+    fn show(&self) -> String {
+        let shown: Vec<String> = self
+            .class
+            .params
+            .iter()
+            .filter_map(|it| Some(format!("{}: {}", it.name, self.members.get(&it.name)?.show())))
+            .collect();
+        format!("{}({})", self.class.name, shown.join(", "))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

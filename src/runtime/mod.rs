@@ -1,0 +1,44 @@
+//! Programs run: the host language with our values in it.
+//!
+//! Beside `lower` this is the only floor that names Rhai. [`Script`] is a compiled program and
+//! shared by all its runs; a [`Run`] is one course through it, with its own trace; what the
+//! runs of a command have in common (budget, consts, settings) is their [`Session`]. Values
+//! are immutable: a predictor or module instance with another state is another value, so a
+//! thousand runs share one program and nothing is locked.
+//!
+//! Higher floors add to the language by implementing [`Native`] and [`Object`].
+
+mod assert;
+mod bind;
+mod constant;
+mod cx;
+mod diagnose;
+mod error;
+mod exchange;
+mod instance;
+mod lm_value;
+pub mod natives;
+mod predictor;
+mod program;
+mod reply;
+mod rhai_host;
+mod run;
+mod script;
+mod signature_value;
+mod trace_value;
+mod value;
+
+pub use bind::bind_row;
+pub use cx::{Args, Cx, Native, count, number, wrong};
+pub use diagnose::diagnose;
+pub use error::{Error, Failure, codes};
+pub use instance::Instance;
+pub use lm_value::LmValue;
+pub use predictor::Predictor;
+pub use program::Program;
+pub use reply::Reply;
+pub use rhai_host::{Bindings, STACK_SIZE};
+pub use run::{Env, Opener, Run, RunLimits, Session, Settings, Warning};
+pub use script::{Script, Variables};
+pub use signature_value::SignatureValue;
+pub use value::{Func, Object, ObjectRef, Text, Val, to_record};

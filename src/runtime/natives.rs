@@ -1,0 +1,226 @@
+//! The natives that belong to running programs: predictors, models, printing, traces, scores.
+
+use crate::lm::{LmOptions, Scripted};
+use crate::runtime::cx::{Args, Cx, Native, wrong};
+use crate::runtime::error::Error;
+use crate::runtime::lm_value::LmValue;
+use crate::runtime::predictor::{Predictor, options};
+use crate::runtime::reply::Reply;
+use crate::runtime::signature_value::SignatureValue;
+use crate::runtime::trace_value::TraceValue;
+use crate::runtime::value::{Object, Val};
+use crate::trace::{Node, NodeId, Trace};
+use indexmap::IndexMap;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A native and its name.
+pub type Bound = (&'static str, Arc<dyn Native>);
+
+/// The natives of this floor.
+pub fn natives() -> Vec<Bound> {
+    fn bound(name: &'static str, call: fn(&Cx<'_>, Args) -> Result<Val, Error>) -> Bound {
+        (name, Arc::new(call))
+    }
+    vec![
+        bound("predict", predict),
+        bound("chain_of_thought", chain_of_thought),
+        bound("lm", lm),
+        bound("scripted", scripted),
+        bound("print", print),
+        bound("debug", debug),
+        bound("trace", trace),
+        bound("cost", cost),
+        bound("warnings", warnings),
+    ]
+}
+
+const PREDICTOR_OPTIONS: &[&str] =
+    &["signature", "lm", "adapter", "temperature", "max_tokens", "cache", "retries"];
+
+fn predict(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+    let (signature, overrides) = predictor_args(cx, "predict", args)?;
+    Ok(Val::object(Predictor::new(signature, overrides)))
+}
+
+fn chain_of_thought(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+    let (signature, overrides) = predictor_args(cx, "chain_of_thought", args)?;
+    Ok(Val::object(Predictor::chain_of_thought(&signature, overrides)))
+}
+
+fn predictor_args(
+    cx: &Cx<'_>,
+    what: &str,
+    mut args: Args,
+) -> Result<(SignatureValue, crate::runtime::program::Overrides), Error> {
+    let overrides = options(cx, &mut args)?;
+    let signature = args.take(0, "signature").unwrap_or_default();
+    args.finish(what, 1, PREDICTOR_OPTIONS)?;
+    Ok((SignatureValue::from_val(cx, &signature)?, overrides))
+}
+
+fn lm(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let seconds = |args: &mut Args, name: &str| -> Result<Option<Duration>, Error> {
+        let seconds = args.number(name)?;
+        let duration = seconds.map(Duration::try_from_secs_f64).transpose();
+        duration.map_err(|_| Error::value(format!("`{name}` wants seconds, above 0")))
+    };
+    let options = LmOptions {
+        temperature: args.number("temperature")?,
+        top_p: args.number("top_p")?,
+        max_tokens: args.count("max_tokens")?.and_then(|it| u32::try_from(it).ok()),
+        seed: args.count("seed")?.map(|it| it as u64),
+        stop: None,
+        api_base: args.text("api_base")?,
+        key_env: args.text("key_env")?,
+        timeout: seconds(&mut args, "timeout")?,
+        connect_timeout: None,
+        retries: args.count("retries")?.and_then(|it| u32::try_from(it).ok()),
+    };
+    let name = args.take(0, "name").unwrap_or_default();
+    let known = ["name", "temperature", "top_p", "max_tokens", "seed", "api_base", "key_env"];
+    args.finish("lm", 1, &known)?;
+    let Some(name) = name.as_str() else {
+        return Err(wrong("name", "the name of a model", &name));
+    };
+    let lm = (cx.run().env().open_lm)(name, &options).map_err(|it| Error::lm(&it))?;
+    Ok(Val::object(LmValue { lm, options }))
+}
+
+/// `scripted(["…"])` or `scripted(#{ "answer": ["…"] })`.
+fn scripted(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let replies = args.take(0, "replies").unwrap_or_default();
+    args.finish("scripted", 1, &["replies"])?;
+    let lm = match &replies {
+        Val::List(items) => Scripted::new(items.iter().map(reply_text).collect::<Result<Vec<_>, _>>()?),
+        Val::Map(entries) => {
+            let mut addressed = Vec::new();
+            for (address, value) in entries {
+                let texts = match value {
+                    Val::List(items) => items.iter().map(reply_text).collect::<Result<_, _>>()?,
+                    other => vec![reply_text(other)?],
+                };
+                addressed.push((address.to_string(), texts));
+            }
+            Scripted::addressed(addressed)
+        }
+        other => return Err(wrong("replies", "a list, or a map from paths to lists", other)),
+    };
+    Ok(Val::object(LmValue { lm: Arc::new(lm), options: LmOptions::default() }))
+}
+
+/// A reply is text; a map is the JSON of its fields.
+fn reply_text(value: &Val) -> Result<String, Error> {
+    match value {
+        Val::Str(text) => Ok(text.as_str().to_owned()),
+        other => Ok(other.to_value()?.to_json()),
+    }
+}
+
+fn print(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+    let shown: Vec<String> = args.positional.iter().map(Val::show).collect();
+    cx.run().env().host.print(&(shown.join(" ") + "\n"));
+    Ok(Val::Null)
+}
+
+fn debug(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+    let shown: Vec<String> =
+        args.positional.iter().map(|it| format!("{}: {}", it.kind(), it.show())).collect();
+    cx.run().env().host.eprint(&(shown.join(" ") + "\n"));
+    Ok(Val::Null)
+}
+
+/// The nodes of the reply's call and what happened in its course.
+fn trace_of(cx: &Cx<'_>, args: &mut Args) -> Result<Trace, Error> {
+    let value = args.take(0, "reply").unwrap_or_default();
+    let Some(reply) = value.downcast::<Reply>() else {
+        return Err(wrong("reply", "a reply", &value));
+    };
+    let whole = cx.run().trace();
+    Ok(match reply.node() {
+        Some(root) if root.0 < whole.nodes.len() => below(&whole, root),
+        _ => Trace::default(),
+    })
+}
+
+/// The part of a trace that is the course of one node, renumbered.
+fn below(whole: &Trace, root: NodeId) -> Trace {
+    let mut places: IndexMap<NodeId, NodeId> = IndexMap::new();
+    let mut part = Trace::default();
+    for (id, node) in whole.iter() {
+        let parent = node.parent.and_then(|it| places.get(&it)).copied();
+        if id == root || parent.is_some() {
+            places.insert(id, NodeId(part.nodes.len()));
+            part.nodes.push(Node { parent, ..node.clone() });
+        }
+    }
+    for edge in &whole.edges {
+        if let (Some(from), Some(to)) = (places.get(&edge.from), places.get(&edge.to)) {
+            part.edges.push(crate::trace::Edge { from: *from, to: *to, ..edge.clone() });
+        }
+    }
+    part
+}
+
+fn trace(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    Ok(Val::object(TraceValue(Arc::new(trace_of(cx, &mut args)?))))
+}
+
+fn cost(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let totals = trace_of(cx, &mut args)?.totals();
+    let count = |it: u64| Val::Int(i64::try_from(it).unwrap_or(i64::MAX));
+    let entries: [(Arc<str>, Val); 4] = [
+        ("calls".into(), count(totals.calls)),
+        ("cached".into(), count(totals.cached)),
+        ("prompt_tokens".into(), count(totals.prompt_tokens)),
+        ("completion_tokens".into(), count(totals.completion_tokens)),
+    ];
+    Ok(Val::Map(IndexMap::from(entries)))
+}
+
+fn warnings(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let value = args.take(0, "reply").unwrap_or_default();
+    match value.downcast::<Reply>() {
+        Some(reply) => Ok(Val::List(reply.warnings().iter().map(|it| Val::str(it)).collect())),
+        None => Err(wrong("reply", "a reply", &value)),
+    }
+}
+
+/// A native as a value: a metric given by its name, for instance.
+pub struct NativeValue {
+    name: &'static str,
+    native: Arc<dyn Native>,
+}
+
+impl NativeValue {
+    /// Returns a native as a value.
+    pub fn new(name: &'static str, native: Arc<dyn Native>) -> Self {
+        Self { name, native }
+    }
+}
+
+impl fmt::Debug for NativeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Object for NativeValue {
+    fn type_name(&self) -> &'static str {
+        "function"
+    }
+
+    fn call(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+        self.native.call(cx, args)
+    }
+
+    fn show(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,463 @@
+//! Predictors: a signature, a state, and the call that asks a model.
+
+use crate::adapt::{Adapter, Ask, ParseError, Parsed, Prepared};
+use crate::diag::did_you_mean;
+use crate::lm::{CallContext, Capabilities, Request, Sampling, SharedLm};
+use crate::program::{PredictorState, State};
+use crate::runtime::bind::named_values;
+use crate::runtime::cx::{Args, Cx, wrong};
+use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::exchange::send;
+use crate::runtime::lm_value::LmValue;
+use crate::runtime::program::{self, Overrides};
+use crate::runtime::reply::Reply;
+use crate::runtime::run::Run;
+use crate::runtime::signature_value::SignatureValue;
+use crate::runtime::value::{Object, Val};
+use crate::schema::{Demo, Field, Record, Signature, Ty, convert};
+use crate::trace::{Kind, LmCall, Node, NodeId};
+use indexmap::IndexMap;
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The path of a predictor that is a program by itself.
+pub(in crate::runtime) const BARE: &str = "self";
+
+/// A predictor. Immutable: another state is another predictor.
+#[derive(Debug, Clone)]
+pub struct Predictor {
+    /// What it asks, as the program has it.
+    base: SignatureValue,
+    /// Where it stands in its program.
+    path: Arc<str>,
+    /// What an optimizer made of it.
+    state: Option<Arc<PredictorState>>,
+    /// What the program says about its calls.
+    overrides: Arc<Overrides>,
+    /// The signature with the state's words.
+    signature: Arc<Signature>,
+    demos: Arc<Vec<Demo>>,
+}
+
+impl Predictor {
+    /// Returns a predictor that is a program by itself.
+    pub fn new(base: SignatureValue, overrides: Overrides) -> Self {
+        let signature = base.signature.clone();
+        let demos = Arc::default();
+        let overrides = Arc::new(overrides);
+        Self { base, path: BARE.into(), state: None, overrides, signature, demos }
+    }
+
+    /// Returns a predictor that reasons before it answers.
+    pub fn chain_of_thought(base: &SignatureValue, overrides: Overrides) -> Self {
+        let signature = if base.signature.field("reasoning").is_some() {
+            (*base.signature).clone()
+        } else {
+            base.signature.with_field(Field::new("reasoning", Ty::Str), Some(0), false)
+        };
+        let contracts = base.contracts.clone();
+        Self::new(SignatureValue { signature: Arc::new(signature), contracts }, overrides)
+    }
+
+    /// Its signature, with the words that its state gives it.
+    pub fn signature(&self) -> &Arc<Signature> {
+        &self.signature
+    }
+
+    /// Its signature as the program has it.
+    pub fn base_signature(&self) -> &Arc<Signature> {
+        &self.base.signature
+    }
+
+    /// Where it stands in its program.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its state.
+    pub fn state(&self) -> Option<&Arc<PredictorState>> {
+        self.state.as_ref()
+    }
+
+    /// Returns the predictor at a path of a program with a state.
+    #[must_use]
+    pub(in crate::runtime) fn placed(&self, path: &str, state: &State) -> Self {
+        let state = state.predictors.get(path).map(|it| Arc::new(it.clone()));
+        self.with_state_at(path.into(), state)
+    }
+
+    fn with_state_at(&self, path: Arc<str>, state: Option<Arc<PredictorState>>) -> Self {
+        let (signature, demos) = match &state {
+            Some(state) => {
+                (Arc::new(state.apply(&self.base.signature)), Arc::new(state.plain_demos()))
+            }
+            None => (self.base.signature.clone(), Arc::default()),
+        };
+        Self { path, state, signature, demos, ..self.clone() }
+    }
+
+    /// Returns the predictor with other options for its calls.
+    #[must_use]
+    pub(in crate::runtime) fn with_overrides(&self, overrides: &Overrides) -> Self {
+        Self { overrides: Arc::new(self.overrides.over(overrides)), ..self.clone() }
+    }
+
+    /// The adapter for a model.
+    ///
+    /// # Errors
+    /// The name of an adapter that means nothing.
+    pub fn adapter(&self, run: &Run, capabilities: &Capabilities) -> Result<Adapter, Error> {
+        let named = self
+            .overrides
+            .adapter
+            .as_deref()
+            .or(self.state.as_ref().and_then(|it| it.adapter.as_deref()))
+            .or(run.session().settings.adapter.as_deref());
+        adapter_named(named, capabilities)
+    }
+
+    fn lm(&self, run: &Run) -> Result<LmValue, Error> {
+        if let Some(lm) = &self.overrides.lm {
+            return Ok(lm.clone());
+        }
+        let named = self.state.as_ref().and_then(|it| it.lm.as_deref());
+        let lm = match named {
+            Some(name) => run.session().named_lm(name)?,
+            None => run.session().default_lm()?,
+        };
+        Ok(LmValue { lm, options: crate::lm::LmOptions::default() })
+    }
+
+    fn sampling(&self, run: &Run, lm: &LmValue) -> Sampling {
+        let settings = &run.session().settings;
+        let state = self.state.as_ref().map(|it| it.options).unwrap_or_default();
+        let mut sampling = lm.options.sampling();
+        sampling.temperature = self
+            .overrides
+            .temperature
+            .or(state.temperature)
+            .or(lm.options.temperature)
+            .or(settings.temperature)
+            .unwrap_or(0.0);
+        sampling.top_p = state.top_p.or(sampling.top_p);
+        sampling.seed = state.seed.or(sampling.seed);
+        sampling.max_tokens = self
+            .overrides
+            .max_tokens
+            .or(state.max_tokens)
+            .or(sampling.max_tokens)
+            .or(settings.max_reply_tokens);
+        sampling
+    }
+
+    /// Takes the inputs out of the arguments of a call.
+    fn inputs(&self, mut args: Args) -> Result<IndexMap<Arc<str>, Val>, Error> {
+        let signature = &self.signature;
+        if args.positional.len() > signature.inputs.len() {
+            let (wants, given) = (signature.inputs.len(), args.positional.len());
+            return Err(Error::value(format!("{self} takes {wants} inputs, not {given}")));
+        }
+        let mut inputs = IndexMap::new();
+        let mut positional = std::mem::take(&mut args.positional).into_iter();
+        for field in &signature.inputs {
+            match (positional.next(), args.named.shift_remove(&field.name)) {
+                (Some(_), Some(_)) => {
+                    return Err(Error::value(format!("{self} is given `{}` twice", field.name)));
+                }
+                (Some(value), None) | (None, Some(value)) => {
+                    inputs.insert(field.name.clone(), value);
+                }
+                (None, None) => {}
+            }
+        }
+        match args.named.keys().next() {
+            None => Ok(inputs),
+            Some(name) => {
+                let hint = did_you_mean(name, signature.inputs.iter().map(|it| &*it.name));
+                Err(Error::value(format!("{self} has no input `{name}`")).hint(hint))
+            }
+        }
+    }
+
+    /// The inputs as data of the signature's types, defaults filled in.
+    fn convert(&self, given: &IndexMap<Arc<str>, Val>) -> Result<Record, Error> {
+        let mut record = Record::new();
+        for field in &self.signature.inputs {
+            let value = match given.get(&field.name) {
+                Some(value) => value.to_value()?,
+                None => match (&field.default, &field.ty) {
+                    (Some(default), _) => default.clone(),
+                    (None, Ty::Optional(_)) => crate::schema::Value::Null,
+                    (None, _) => {
+                        let message = format!("{self} needs the input `{}`", field.name);
+                        return Err(Error::value(message));
+                    }
+                },
+            };
+            let converted = convert(&value, &field.ty, &self.signature.types)
+                .map_err(|it| Error::value(format!("input `{}` of {self}: {it}", field.name)))?;
+            record.insert(field.name.clone(), converted);
+        }
+        Ok(record)
+    }
+
+    fn ask<'a>(&'a self, inputs: &'a Record) -> Ask<'a> {
+        Ask {
+            signature: &self.signature,
+            instructions: &self.signature.instructions,
+            demos: &self.demos,
+            inputs,
+        }
+    }
+
+    /// What would be sent for these inputs, without sending it.
+    ///
+    /// # Errors
+    /// Inputs that do not fit.
+    pub fn prepare(
+        &self,
+        inputs: &Record,
+        adapter: Adapter,
+        capabilities: &Capabilities,
+    ) -> Result<Prepared, Error> {
+        let inputs = self.convert(&named_values(inputs))?;
+        Ok(adapter.prompt(&self.ask(&inputs), capabilities))
+    }
+
+    fn predict(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+        let run = cx.run();
+        let given = self.inputs(args)?;
+        let inputs = self.convert(&given)?;
+        let lm = self.lm(run)?;
+        let adapter = self.adapter(run, &lm.lm.capabilities())?;
+        let node = run.open_node(self.node(run, inputs.clone()));
+        run.note_inputs(node, given.iter().map(|(name, value)| (&**name, value)));
+        let mut call = LmCall {
+            model: lm.lm.name().to_owned(),
+            adapter: adapter.name().to_owned(),
+            attempts: Vec::new(),
+        };
+        let read = self.converse(run, &lm, adapter, &inputs, node, &mut call);
+        let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed));
+        run.close_node(node, |it| {
+            it.error = result.as_ref().err().map(ToString::to_string);
+            it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
+            it.call = Some(Arc::new(call));
+        });
+        result.map(Val::object)
+    }
+
+    fn node(&self, run: &Run, inputs: Record) -> Node {
+        Node {
+            parent: None,
+            kind: Kind::Lm,
+            name: if self.signature.name.is_empty() { self.path.clone() } else { self.signature.name.clone() },
+            address: run.next_address(&self.path),
+            inputs,
+            outputs: None,
+            error: None,
+            call: None,
+            began: Duration::ZERO,
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Asks, and asks again with the reason while the reply cannot be read.
+    fn converse(
+        &self,
+        run: &Arc<Run>,
+        lm: &LmValue,
+        adapter: Adapter,
+        inputs: &Record,
+        node: NodeId,
+        call: &mut LmCall,
+    ) -> Result<Parsed, Error> {
+        let capabilities = lm.lm.capabilities();
+        let ask = self.ask(inputs);
+        let sampling = self.sampling(run, lm);
+        let retries = self.overrides.retries.unwrap_or(run.session().settings.retries);
+        let address = run.trace_address(node);
+        let context = CallContext { address, ..CallContext::default() };
+        let mut prepared = adapter.prompt(&ask, &capabilities);
+        for turn in 0.. {
+            let request = Arc::new(self.request(run, prepared, &sampling));
+            let completion = {
+                let mut attempt = None;
+                let cache = self.overrides.cache.unwrap_or(true);
+                let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
+                call.attempts.extend(attempt);
+                sent?
+            };
+            match adapter.parse(&self.signature, &completion.text) {
+                Ok(parsed) => {
+                    note_liberties(call, &parsed);
+                    return Ok(parsed);
+                }
+                Err(error) if turn < retries => {
+                    note_failure(call, &error);
+                    prepared = adapter.repair(&ask, &completion.text, &error, &capabilities);
+                }
+                Err(error) => {
+                    note_failure(call, &error);
+                    return Err(self.unreadable(&lm.lm, &completion.text, &error));
+                }
+            }
+        }
+        unreachable!("the loop ends with a reply or an error")
+    }
+
+    fn request(&self, run: &Run, prepared: Prepared, sampling: &Sampling) -> Request {
+        let mut sampling = sampling.clone();
+        sampling.stop.extend(prepared.stop);
+        sampling.max_tokens = sampling.max_tokens.or(prepared.max_tokens);
+        Request {
+            prompt: prepared.prompt,
+            decoding: prepared.decoding,
+            sampling,
+            rollout: self.overrides.rollout.unwrap_or(0).saturating_add(run.rollout()),
+        }
+    }
+
+    fn unreadable(&self, lm: &SharedLm, text: &str, error: &ParseError) -> Error {
+        let message = format!("the reply of `{}` to {self} cannot be read: {error}", lm.name());
+        Error::from(Failure::new(codes::PARSE, "parse", message))
+            .note(format!("the reply was: {}", clip(text)))
+    }
+
+    fn reply(
+        &self,
+        cx: &Cx<'_>,
+        node: NodeId,
+        inputs: &Record,
+        parsed: Parsed,
+    ) -> Result<Reply, Error> {
+        let fields = named_values(&parsed.values);
+        cx.run().note_outputs(node, fields.iter());
+        let warnings = parsed.liberties.iter().map(ToString::to_string).collect();
+        if let Some(contracts) = &self.base.contracts {
+            let mut values = named_values(inputs);
+            values.extend(fields.clone());
+            cx.call_lowered(contracts, None, vec![Val::Map(values)])?;
+        }
+        Ok(Reply::new(fields, Some(node)).with_warnings(warnings))
+    }
+}
+
+fn note_liberties(call: &mut LmCall, parsed: &Parsed) {
+    if let Some(attempt) = call.attempts.last_mut() {
+        attempt.liberties = parsed.liberties.iter().map(ToString::to_string).collect();
+    }
+}
+
+fn note_failure(call: &mut LmCall, error: &ParseError) {
+    if let Some(attempt) = call.attempts.last_mut() {
+        attempt.error = Some(error.to_string());
+    }
+}
+
+fn clip(text: &str) -> String {
+    match text.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The adapter of a name, or the one that suits a model.
+pub(in crate::runtime) fn adapter_named(
+    name: Option<&str>,
+    capabilities: &Capabilities,
+) -> Result<Adapter, Error> {
+    match name {
+        None | Some("auto") => Ok(Adapter::auto(capabilities)),
+        Some(name) => Adapter::by_name(name).ok_or_else(|| {
+            Error::value(format!("there is no adapter `{name}`"))
+                .hint(did_you_mean(name, ["auto", "chat", "complete"]))
+        }),
+    }
+}
+
+impl std::fmt::Display for Predictor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = if self.signature.name.is_empty() { &self.path } else { &self.signature.name };
+        write!(f, "predictor `{name}`")
+    }
+}
+
+impl Object for Predictor {
+    fn type_name(&self) -> &'static str {
+        "predictor"
+    }
+
+    fn get(&self, name: &str) -> Option<Val> {
+        match name {
+            "instructions" => Some(Val::str(&self.signature.effective_instructions())),
+            "signature" => Some(Val::object(SignatureValue {
+                signature: self.signature.clone(),
+                contracts: self.base.contracts.clone(),
+            })),
+            "demos" => Some(Val::List(self.demos.iter().map(demo_value).collect())),
+            _ => None,
+        }
+    }
+
+    fn members(&self) -> Vec<String> {
+        ["instructions", "signature", "demos"].map(ToOwned::to_owned).to_vec()
+    }
+
+    fn call(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+        self.predict(cx, args)
+    }
+
+    fn method(&self, cx: &Cx<'_>, name: &str, args: Args) -> Option<Result<Val, Error>> {
+        program::method(cx, &Val::object(self.clone()), name, args)
+    }
+
+    fn show(&self) -> String {
+        format!("{self} ({})", self.get("signature").unwrap_or_default().show())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn demo_value(demo: &Demo) -> Val {
+    let mut fields = named_values(&demo.inputs);
+    fields.extend(named_values(&demo.outputs));
+    Val::Map(fields)
+}
+
+/// Reads the options that `predict` and its kin take.
+pub(in crate::runtime) fn options(cx: &Cx<'_>, args: &mut Args) -> Result<Overrides, Error> {
+    let lm = args.option("lm").map(|value| LmValue::from_val(cx, &value)).transpose()?;
+    let adapter = args.text("adapter")?;
+    adapter_named(adapter.as_deref(), &NO_MODEL)?;
+    Ok(Overrides {
+        lm,
+        adapter,
+        temperature: args.number("temperature")?,
+        max_tokens: small(args, "max_tokens")?,
+        cache: args.flag("cache")?,
+        retries: small(args, "retries")?,
+        rollout: args.count("rollout")?.map(|it| it as u64),
+    })
+}
+
+fn small(args: &mut Args, name: &str) -> Result<Option<u32>, Error> {
+    match args.count(name)? {
+        None => Ok(None),
+        Some(count) => u32::try_from(count).map(Some).map_err(|_| {
+            wrong(name, "a count below 2^32", &Val::Int(i64::try_from(count).unwrap_or(i64::MAX)))
+        }),
+    }
+}
+
+/// Stands for a model where only the names of adapters are checked.
+const NO_MODEL: Capabilities = Capabilities {
+    chat: true,
+    template: false,
+    in_process: false,
+    parallel: 1,
+    cacheable: false,
+};

@@ -1,0 +1,339 @@
+//! Programs as optimizers, evaluations and hosts see them: something to call, and its state.
+
+use crate::lm::Capabilities;
+use crate::program::{PredictorState, State};
+use crate::runtime::bind::bind_row;
+use crate::runtime::cx::{Args, Cx, wrong};
+use crate::runtime::error::{Error, Failure};
+use crate::runtime::instance::{Instance, walk};
+use crate::runtime::lm_value::LmValue;
+use crate::runtime::predictor::{self, BARE, Predictor};
+use crate::runtime::reply::Reply;
+use crate::runtime::run::{Run, Warning};
+use crate::runtime::script::Script;
+use crate::runtime::value::Val;
+use crate::schema::{Row, Signature, Ty};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// What a program says about the calls of a predictor.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// The model to ask.
+    pub lm: Option<LmValue>,
+    /// The adapter.
+    pub adapter: Option<String>,
+    /// How freely tokens are drawn.
+    pub temperature: Option<f64>,
+    /// The longest reply, in tokens.
+    pub max_tokens: Option<u32>,
+    /// Whether the store is used.
+    pub cache: Option<bool>,
+    /// How often a reply that cannot be read is asked again.
+    pub retries: Option<u32>,
+    /// Which fresh sample is wanted.
+    pub rollout: Option<u64>,
+}
+
+impl Overrides {
+    /// These options where `newer` says nothing.
+    #[must_use]
+    pub fn over(&self, newer: &Self) -> Self {
+        Self {
+            lm: newer.lm.clone().or_else(|| self.lm.clone()),
+            adapter: newer.adapter.clone().or_else(|| self.adapter.clone()),
+            temperature: newer.temperature.or(self.temperature),
+            max_tokens: newer.max_tokens.or(self.max_tokens),
+            cache: newer.cache.or(self.cache),
+            retries: newer.retries.or(self.retries),
+            rollout: newer.rollout.or(self.rollout),
+        }
+    }
+}
+
+/// Something that can be run on rows: a predictor, a module's instance, or a function.
+#[derive(Debug, Clone)]
+pub struct Program {
+    value: Val,
+}
+
+impl Program {
+    /// Reads what stands where a program is wanted.
+    ///
+    /// # Errors
+    /// A value that is none.
+    pub fn from_val(what: &str, value: &Val) -> Result<Self, Error> {
+        let is_program = value.downcast::<Predictor>().is_some()
+            || value.downcast::<Instance>().is_some()
+            || matches!(value, Val::Func(_));
+        if is_program {
+            return Ok(Self { value: value.clone() });
+        }
+        let error = wrong(what, "a predictor, an instance of a module or a function", value);
+        let is_class = matches!(value, Val::Object(object) if object.type_name() == "class");
+        Err(if is_class { error.hint("call the module to make an instance: `Rag()`") } else { error })
+    }
+
+    /// The value itself.
+    pub fn value(&self) -> &Val {
+        &self.value
+    }
+
+    /// The signatures of its predictors as the program has them, by path.
+    pub fn signatures(&self) -> IndexMap<String, Signature> {
+        let mut found = IndexMap::new();
+        self.walk(&mut |path, predictor| {
+            found.insert(path.to_owned(), (**predictor.base_signature()).clone());
+        });
+        found
+    }
+
+    fn walk(&self, visit: &mut impl FnMut(&str, &Predictor)) {
+        let path = if self.value.downcast::<Predictor>().is_some() { BARE } else { "" };
+        walk(&self.value, path, visit);
+    }
+
+    /// The predictor at a path.
+    pub fn predictor(&self, path: &str) -> Option<Predictor> {
+        let mut found = None;
+        self.walk(&mut |at, predictor| {
+            if at == path {
+                found = Some(predictor.clone());
+            }
+        });
+        found
+    }
+
+    /// Its state.
+    pub fn state(&self) -> State {
+        let mut state = State::default();
+        self.walk(&mut |path, predictor| {
+            if let Some(known) = predictor.state() {
+                state.predictors.insert(path.to_owned(), PredictorState::clone(known));
+            }
+        });
+        if let Some(instance) = self.value.downcast::<Instance>() {
+            state.provenance = instance.state().provenance.clone();
+        }
+        state
+    }
+
+    /// Returns the program with another state.
+    #[must_use]
+    pub fn with_state(&self, state: &Arc<State>) -> Self {
+        let value = if let Some(predictor) = self.value.downcast::<Predictor>() {
+            Val::object(predictor.placed(BARE, state))
+        } else if let Some(instance) = self.value.downcast::<Instance>() {
+            Val::object(instance.with_state(state.clone()))
+        } else {
+            self.value.clone()
+        };
+        Self { value }
+    }
+
+    /// The most requests that one run makes when nothing loops: one a predictor and one a
+    /// repair. `None` where that is not known: a module may call its predictors any number of
+    /// times.
+    pub fn max_calls(&self, retries: u32) -> Option<u64> {
+        self.value.downcast::<Predictor>().map(|_| 1 + u64::from(retries))
+    }
+
+    /// The names of what it takes, and whether each is needed.
+    ///
+    /// # Errors
+    /// A module without `forward`.
+    pub fn params(&self, script: &Script) -> Result<Vec<(Arc<str>, bool)>, Error> {
+        if let Some(predictor) = self.value.downcast::<Predictor>() {
+            let inputs = predictor.signature().inputs.iter();
+            let needed = |ty: &Ty| !matches!(ty, Ty::Optional(_));
+            return Ok(inputs
+                .map(|it| (it.name.clone(), it.default.is_none() && needed(&it.ty)))
+                .collect());
+        }
+        let params = if let Some(instance) = self.value.downcast::<Instance>() {
+            instance.class().methods.get("forward").map(|it| it.params.clone())
+        } else if let Val::Func(function) = &self.value {
+            script.function(function.lowered_name()).map(|it| it.params.clone())
+        } else {
+            None
+        };
+        let params =
+            params.ok_or_else(|| Error::value("this program does not say what it takes"))?;
+        Ok(params.iter().filter(|it| !it.rest).map(|it| (it.name.clone(), !it.has_default)).collect())
+    }
+
+    /// Runs it on a row: columns bind to what it takes by name.
+    ///
+    /// # Errors
+    /// What the run raises.
+    pub fn run_row(&self, cx: &Cx<'_>, row: &Row) -> Result<Reply, Error> {
+        let params = self.params(cx.run().script())?;
+        let args = bind_row(row, params.iter().map(|(name, needed)| (&**name, *needed)))?;
+        self.run(cx, args)
+    }
+
+    /// Calls it.
+    ///
+    /// # Errors
+    /// What the run raises, and a result that is no reply.
+    pub fn run(&self, cx: &Cx<'_>, args: Args) -> Result<Reply, Error> {
+        let value = cx.call(&self.value, args)?;
+        match value.downcast::<Reply>() {
+            Some(reply) => Ok(reply.clone()),
+            None => match value {
+                Val::Map(fields) => Ok(Reply::new(fields, None)),
+                other => Err(Error::value(format!(
+                    "the program returned {}, not a reply or a map",
+                    other.kind()
+                ))),
+            },
+        }
+    }
+
+    /// Reads the state file at a path and returns the program with it.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and a state that does not fit.
+    pub fn load_state(&self, run: &Run, path: &str) -> Result<Self, Error> {
+        let at = run.session().resolve(path);
+        let state = State::load(&*run.env().host, &at).map_err(|it| from_diagnostic(&it))?;
+        let fitted = state.fit(&self.signatures()).map_err(|all| {
+            let first = all.first().map(from_diagnostic);
+            let error = first.unwrap_or_else(|| Error::value("the state does not fit"));
+            all.iter().skip(1).fold(error, |error, it| error.note(it.message.clone()))
+        })?;
+        for warning in fitted.warnings {
+            let notes = warning.notes.clone();
+            run.warn(Warning { code: warning.code, message: warning.message, notes, place: None });
+        }
+        Ok(self.with_state(&Arc::new(fitted.state)))
+    }
+
+    /// Writes its state to a file.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn save_state(&self, run: &Run, path: &str) -> Result<(), Error> {
+        let at = run.session().resolve(path);
+        let mut state = self.state();
+        state.stamp(&self.signatures());
+        state.save(&*run.env().host, &at).map_err(|it| from_diagnostic(&it))
+    }
+}
+
+fn from_diagnostic(diagnostic: &crate::diag::Diagnostic) -> Error {
+    let failure = Failure::new(diagnostic.code, "value", diagnostic.message.clone());
+    Failure {
+        notes: diagnostic.notes.clone(),
+        hints: diagnostic.hints.clone(),
+        ..failure
+    }
+    .into()
+}
+
+/// The methods that predictors and instances share.
+pub(in crate::runtime) fn method(
+    cx: &Cx<'_>,
+    value: &Val,
+    name: &str,
+    args: Args,
+) -> Option<Result<Val, Error>> {
+    match name {
+        "with" => Some(with(cx, value, args)),
+        "with_state" => Some(with_state(cx, value, args)),
+        "save" => Some(save(cx, value, args)),
+        "prompt" => Some(prompt(cx, value, args)),
+        _ => None,
+    }
+}
+
+fn with(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
+    let at = args.text("at")?;
+    let overrides = predictor::options(cx, &mut args)?;
+    let known = ["lm", "adapter", "temperature", "max_tokens", "cache", "retries", "rollout", "at"];
+    args.finish("with", 0, &known)?;
+    let program = Program::from_val("with", value)?;
+    if let Some(at) = &at
+        && !program.signatures().keys().any(|path| path == at || path.starts_with(&format!("{at}.")))
+    {
+        let paths = program.signatures();
+        let hint = crate::diag::did_you_mean(at, paths.keys().map(String::as_str));
+        return Err(Error::value(format!("there is no predictor at `{at}`")).hint(hint));
+    }
+    if let Some(predictor) = value.downcast::<Predictor>() {
+        return Ok(Val::object(predictor.with_overrides(&overrides)));
+    }
+    match value.downcast::<Instance>() {
+        Some(instance) => Ok(Val::object(instance.with_overrides(&overrides, at.as_deref()))),
+        None => Ok(value.clone()),
+    }
+}
+
+fn path_of(what: &str, mut args: Args) -> Result<String, Error> {
+    let path = args.take(0, "path").unwrap_or_default();
+    args.finish(what, 1, &["path"])?;
+    match path.as_str() {
+        Some(path) => Ok(path.to_owned()),
+        None => Err(wrong("path", "a path", &path)),
+    }
+}
+
+fn with_state(cx: &Cx<'_>, value: &Val, args: Args) -> Result<Val, Error> {
+    let path = path_of("with_state", args)?;
+    let program = Program::from_val("with_state", value)?;
+    Ok(program.load_state(cx.run(), &path)?.value)
+}
+
+fn save(cx: &Cx<'_>, value: &Val, args: Args) -> Result<Val, Error> {
+    let path = path_of("save", args)?;
+    Program::from_val("save", value)?.save_state(cx.run(), &path)?;
+    Ok(Val::Null)
+}
+
+/// `p.prompt(question: "…")`: what would be sent, as text.
+fn prompt(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
+    let path = args.text("at")?;
+    let program = Program::from_val("prompt", value)?;
+    let chosen = match path {
+        Some(path) => program.predictor(&path),
+        None => {
+            let paths = program.signatures();
+            paths.keys().next().filter(|_| paths.len() == 1).and_then(|it| program.predictor(it))
+        }
+    };
+    let Some(chosen) = chosen else {
+        let paths: Vec<String> = program.signatures().keys().map(|it| format!("`{it}`")).collect();
+        return Err(Error::value("say which predictor is meant")
+            .hint(format!("`prompt(at: …)`; its predictors are {}", paths.join(", "))));
+    };
+    let capabilities = match cx.run().session().default_lm() {
+        Ok(lm) => lm.capabilities(),
+        Err(_) => CHAT,
+    };
+    let adapter = chosen.adapter(cx.run(), &capabilities)?;
+    let inputs = crate::runtime::value::to_record(&args.named)?;
+    let prepared = chosen.prepare(&inputs, adapter, &capabilities)?;
+    Ok(Val::str(&prompt_text(&prepared.prompt)))
+}
+
+/// A prompt as text that a person reads.
+pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
+    match prompt {
+        crate::lm::Prompt::Text(text) => text.clone(),
+        crate::lm::Prompt::Chat(messages) => {
+            let shown: Vec<String> =
+                messages.iter().map(|it| format!("--- {}\n{}", it.role.as_str(), it.text)).collect();
+            shown.join("\n")
+        }
+    }
+}
+
+/// What is assumed of a model that is not there: a chat server.
+pub const CHAT: Capabilities = Capabilities {
+    chat: true,
+    template: false,
+    in_process: false,
+    parallel: 8,
+    cacheable: true,
+};
+

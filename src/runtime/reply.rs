@@ -1,0 +1,103 @@
+//! Replies: what predictors and modules return.
+
+use crate::runtime::cx::{Args, Cx};
+use crate::runtime::error::Error;
+use crate::runtime::value::{Object, Val};
+use crate::schema::{Record, Value};
+use crate::trace::NodeId;
+use indexmap::IndexMap;
+use std::any::Any;
+use std::sync::Arc;
+
+/// Named values, immutable; a field that is not there is an error.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    fields: Arc<IndexMap<Arc<str>, Val>>,
+    node: Option<NodeId>,
+    warnings: Arc<Vec<String>>,
+}
+
+impl Reply {
+    /// Returns a reply of a node of the trace.
+    pub fn new(fields: IndexMap<Arc<str>, Val>, node: Option<NodeId>) -> Self {
+        Self { fields: Arc::new(fields), node, warnings: Arc::default() }
+    }
+
+    /// Returns the reply with what was noticed about it.
+    #[must_use]
+    pub fn with_warnings(self, warnings: Vec<String>) -> Self {
+        Self { warnings: Arc::new(warnings), ..self }
+    }
+
+    /// Its fields.
+    pub fn fields(&self) -> &IndexMap<Arc<str>, Val> {
+        &self.fields
+    }
+
+    /// What was noticed about it: liberties taken to read it, suggestions not met.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Its fields as data.
+    ///
+    /// # Errors
+    /// A field that is no data.
+    pub fn record(&self) -> Result<Record, Error> {
+        crate::runtime::value::to_record(&self.fields)
+    }
+
+    fn with(&self, args: Args) -> Result<Val, Error> {
+        if !args.positional.is_empty() {
+            return Err(Error::value("`with` takes named values: `reply.with(answer: x)`"));
+        }
+        let mut fields = (*self.fields).clone();
+        fields.extend(args.named);
+        Ok(Val::object(Self { fields: Arc::new(fields), ..self.clone() }))
+    }
+}
+
+impl Object for Reply {
+    fn type_name(&self) -> &'static str {
+        "reply"
+    }
+
+    fn get(&self, name: &str) -> Option<Val> {
+        self.fields.get(name).cloned()
+    }
+
+    fn members(&self) -> Vec<String> {
+        self.fields.keys().map(ToString::to_string).collect()
+    }
+
+    fn method(&self, _: &Cx<'_>, name: &str, args: Args) -> Option<Result<Val, Error>> {
+        match name {
+            "with" => Some(self.with(args)),
+            _ => None,
+        }
+    }
+
+    fn to_value(&self) -> Option<Value> {
+        self.record().ok().map(Value::map)
+    }
+
+    fn node(&self) -> Option<NodeId> {
+        self.node
+    }
+
+    fn show(&self) -> String {
+        let shown: Vec<String> = self
+            .fields
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", Val::List(vec![value.clone()]).show()))
+            // A list of one shows its item as it would be written.
+            .map(|it| it.replacen(": [", ": ", 1))
+            .map(|it| it.strip_suffix(']').map_or(it.clone(), ToOwned::to_owned))
+            .collect();
+        format!("reply {{ {} }}", shown.join(", "))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

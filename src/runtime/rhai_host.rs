@@ -1,0 +1,506 @@
+//! The host language, set up: the one file that touches Rhai's internals.
+//!
+//! An engine is made for every run: it costs less than a microsecond, because what is
+//! registered lives in modules shared by all of them. The engine's tag carries the run; limits
+//! are set explicitly, for Rhai's own defaults differ between debug and release builds.
+
+use crate::catalog;
+use crate::lower::names;
+use crate::runtime::cx::{Args, Cx, Native};
+use crate::runtime::error::Error;
+use crate::runtime::run::Run;
+use crate::runtime::value::{Func, ObjectRef, Other, Text, Val};
+use indexmap::IndexMap;
+use rhai::packages::{Package, StandardPackage};
+use rhai::{
+    AST, Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Map,
+    Module, NativeCallContext, Position, Shared,
+};
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+
+/// The deepest nesting of script calls. A thread that runs scripts has a stack of
+/// [`STACK_SIZE`], which holds this many levels in debug builds too.
+const CALL_LEVELS: usize = 96;
+/// The deepest nesting of expressions; the parser refuses deeper ones first.
+const EXPR_DEPTH: usize = 512;
+/// The longest text, in bytes.
+const TEXT_SIZE: usize = 256 << 20;
+/// The most elements of an array or map.
+const ITEMS: usize = 16 << 20;
+
+/// The stack of threads that run scripts, in bytes.
+pub const STACK_SIZE: usize = 64 << 20;
+
+/// Our objects, as the host language holds them.
+#[derive(Clone)]
+pub(in crate::runtime) struct Obj(pub(in crate::runtime) ObjectRef);
+
+/// Marks a parameter that was not given.
+#[derive(Clone)]
+struct Absent;
+
+type HostResult<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions that every engine shares.
+#[derive(Clone)]
+pub struct Bindings {
+    natives: Arc<IndexMap<&'static str, Arc<dyn Native>>>,
+    module: Shared<Module>,
+}
+
+impl std::fmt::Debug for Bindings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.natives.keys()).finish()
+    }
+}
+
+impl Bindings {
+    /// Binds natives to their names.
+    pub fn new(natives: IndexMap<&'static str, Arc<dyn Native>>) -> Self {
+        let natives = Arc::new(natives);
+        let mut module = Module::new();
+        bind_core(&mut module, &natives);
+        bind_objects(&mut module);
+        for (name, native) in natives.iter() {
+            bind_native(&mut module, name, native.clone());
+        }
+        module.build_index();
+        Self { natives, module: module.into() }
+    }
+
+    /// The names that are bound.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.natives.keys().copied()
+    }
+
+    /// The native of this name.
+    pub(in crate::runtime) fn get(&self, name: &str) -> Option<&Arc<dyn Native>> {
+        self.natives.get(name)
+    }
+}
+
+/// Returns an engine that compiles.
+pub(in crate::runtime) fn compiler() -> Engine {
+    let mut engine = Engine::new_raw();
+    engine.register_global_module(standard().clone());
+    engine.set_max_strings_interned(0);
+    engine.set_max_expr_depths(EXPR_DEPTH, EXPR_DEPTH);
+    engine.set_max_functions(60_000);
+    engine.set_max_modules(0);
+    engine.set_max_string_size(TEXT_SIZE);
+    engine.disable_symbol("eval");
+    engine.set_optimization_level(rhai::OptimizationLevel::None);
+    engine
+}
+
+/// Returns an engine for one run.
+pub(in crate::runtime) fn engine(run: &Arc<Run>) -> Engine {
+    let mut engine = Engine::new_raw();
+    engine.register_global_module(standard().clone());
+    engine.register_global_module(run.env().bindings.module.clone());
+    engine.set_max_strings_interned(0);
+    engine.set_max_call_levels(CALL_LEVELS);
+    engine.set_max_expr_depths(EXPR_DEPTH, EXPR_DEPTH);
+    engine.set_max_modules(0);
+    engine.set_max_functions(60_000);
+    engine.set_max_variables(10_000);
+    engine.disable_symbol("eval");
+    engine.set_default_tag(Dynamic::from(RunTag(run.clone())));
+    let watched = run.clone();
+    engine.on_progress(move |operations| {
+        if operations & 0xff == 0 { watched.tick().map(Dynamic::from) } else { None }
+    });
+    engine
+}
+
+#[derive(Clone)]
+struct RunTag(Arc<Run>);
+
+/// The run that a native is called in.
+pub(in crate::runtime) fn run_of(context: &NativeCallContext<'_>) -> Arc<Run> {
+    let tag = context.tag().expect("every engine is made with a tag");
+    tag.read_lock::<RunTag>().expect("the tag is the run").0.clone()
+}
+
+/// Runs `work` with a context of a fresh engine over the program's functions.
+pub(in crate::runtime) fn with_context<T>(
+    run: &Arc<Run>,
+    ast: &AST,
+    work: impl FnOnce(&Cx<'_>) -> T,
+) -> T {
+    let engine = engine(run);
+    let mut global = engine.new_global_runtime_state();
+    global.tag = engine.default_tag().clone();
+    global.lib.push(ast.shared_lib().clone());
+    let context =
+        NativeCallContext::new_with_all_fields(&engine, "run", None, &global, Position::NONE);
+    work(&Cx::new(&context))
+}
+
+/// The host's value as ours.
+pub(in crate::runtime) fn from_dynamic(value: Dynamic) -> Val {
+    let value = value.flatten();
+    if value.is_unit() {
+        return Val::Null;
+    }
+    if value.is_string() {
+        return Val::Str(Text(value.cast::<ImmutableString>()));
+    }
+    if let Ok(it) = value.as_int() {
+        return Val::Int(it);
+    }
+    if let Ok(it) = value.as_float() {
+        return Val::Float(it);
+    }
+    if let Ok(it) = value.as_bool() {
+        return Val::Bool(it);
+    }
+    if let Ok(it) = value.as_char() {
+        return Val::str(it.encode_utf8(&mut [0; 4]));
+    }
+    from_compound(value)
+}
+
+fn from_compound(value: Dynamic) -> Val {
+    let value = match value.try_cast_result::<Obj>() {
+        Ok(object) => return Val::Object(object.0),
+        Err(value) => value,
+    };
+    if value.is_array() {
+        return Val::List(value.cast::<Array>().into_iter().map(from_dynamic).collect());
+    }
+    if value.is_map() {
+        return Val::Map(
+            value.cast::<Map>().into_iter().map(|(k, v)| (k.as_str().into(), from_dynamic(v))).collect(),
+        );
+    }
+    match value.try_cast_result::<FnPtr>() {
+        Ok(function) => Val::Func(Func(function)),
+        Err(value) => Val::Other(Other(value)),
+    }
+}
+
+/// Our value as the host's.
+pub(in crate::runtime) fn into_dynamic(value: Val) -> Dynamic {
+    match value {
+        Val::Null => Dynamic::UNIT,
+        Val::Bool(it) => it.into(),
+        Val::Int(it) => it.into(),
+        Val::Float(it) => it.into(),
+        Val::Str(it) => it.0.into(),
+        Val::List(items) => Dynamic::from_array(items.into_iter().map(into_dynamic).collect()),
+        Val::Map(entries) => Dynamic::from_map(
+            entries.into_iter().map(|(k, v)| (k.as_ref().into(), into_dynamic(v))).collect(),
+        ),
+        Val::Object(object) => Dynamic::from(Obj(object)),
+        Val::Func(function) => Dynamic::from(function.0),
+        Val::Other(other) => other.0,
+    }
+}
+
+/// An argument that is left out.
+pub(in crate::runtime) fn absent() -> Val {
+    Val::Other(Other(Dynamic::from(Absent)))
+}
+
+fn standard() -> &'static Shared<Module> {
+    static STANDARD: OnceLock<Shared<Module>> = OnceLock::new();
+    STANDARD.get_or_init(|| StandardPackage::new().as_shared_module())
+}
+
+/// Calls ours from the host's side: a panic in a native ends the run, not the process.
+fn guarded(work: impl FnOnce() -> Result<Val, Error>) -> HostResult<Dynamic> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map(into_dynamic).map_err(Error::into_host),
+        Err(panic) => {
+            let said = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied());
+            let message = format!("an internal error: {}", said.unwrap_or("no message"));
+            Err(Error::value(message)
+                .hint("this is a defect of dsp, please report it")
+                .fatal()
+                .into_host())
+        }
+    }
+}
+
+fn args_of(positional: Array, named: Map) -> Args {
+    Args {
+        positional: positional.into_iter().map(from_dynamic).collect(),
+        named: named.into_iter().map(|(k, v)| (k.as_str().into(), from_dynamic(v))).collect(),
+    }
+}
+
+fn bind_native(module: &mut Module, name: &'static str, native: Arc<dyn Native>) {
+    FuncRegistration::new(names::native(name)).in_global_namespace().with_volatility(true).set_into_module(
+        module,
+        move |context: NativeCallContext<'_>, positional: Array, named: Map| {
+            let native = &native;
+            guarded(|| native.call(&Cx::new(&context), args_of(positional, named)))
+        },
+    );
+}
+
+/// The functions that lowered programs call for what Rhai does not have.
+fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn Native>>>) {
+    let global = |name: &str| FuncRegistration::new(name).in_global_namespace().with_volatility(true);
+    global(names::ABSENT).set_into_module(module, || Dynamic::from(Absent));
+    global(names::IS_ABSENT).set_into_module(module, |value: Dynamic| value.is::<Absent>());
+    global(names::CALL).set_into_module(
+        module,
+        |context: NativeCallContext<'_>, callee: Dynamic, positional: Array, named: Map| {
+            let callee = from_dynamic(callee);
+            guarded(|| Cx::new(&context).call(&callee, args_of(positional, named)))
+        },
+    );
+    for (name, optional) in [(names::METHOD, false), (names::METHOD_OPT, true)] {
+        global(name).set_into_module(
+            module,
+            move |context: NativeCallContext<'_>,
+                  receiver: Dynamic,
+                  name: ImmutableString,
+                  positional: Array,
+                  named: Map| {
+                if optional && receiver.is_unit() {
+                    return Ok(Dynamic::UNIT);
+                }
+                call_method(&context, receiver, &name, positional, named)
+            },
+        );
+    }
+    global(names::SPREAD).set_into_module(module, |named: Map, value: Dynamic| {
+        spread(named, value).map_err(Error::into_host)
+    });
+    let known = natives.clone();
+    global(names::NATIVE).set_into_module(module, move |name: ImmutableString| {
+        guarded(|| match known.get_key_value(name.as_str()) {
+            Some((name, native)) => {
+                Ok(Val::object(crate::runtime::natives::NativeValue::new(name, native.clone())))
+            }
+            None => Err(Error::value(format!("`{name}` is not part of this build"))),
+        })
+    });
+    bind_items(module);
+}
+
+fn bind_items(module: &mut Module) {
+    let global = |name: &str| FuncRegistration::new(name).in_global_namespace().with_volatility(true);
+    global(names::SIGNATURE).set_into_module(
+        module,
+        |context: NativeCallContext<'_>, name: ImmutableString| {
+            guarded(|| run_of(&context).script().signature_value(&name))
+        },
+    );
+    global(names::INLINE).set_into_module(
+        module,
+        |context: NativeCallContext<'_>, source: i64, offset: i64| {
+            guarded(|| run_of(&context).script().inline_value(source, offset))
+        },
+    );
+    global(names::CLASS).set_into_module(
+        module,
+        |context: NativeCallContext<'_>, name: ImmutableString| {
+            guarded(|| run_of(&context).script().class_value(&name))
+        },
+    );
+    global(names::CONST).set_into_module(
+        module,
+        |context: NativeCallContext<'_>, name: ImmutableString| {
+            guarded(|| crate::runtime::constant::value(&Cx::new(&context), &name))
+        },
+    );
+    global(names::INSTANCE).set_into_module(
+        module,
+        |context: NativeCallContext<'_>, class: ImmutableString, members: Array| {
+            guarded(|| crate::runtime::instance::create(&run_of(&context), &class, pairs(members)))
+        },
+    );
+    global(names::MEMBER).set_into_module(module, |object: Obj, name: ImmutableString| {
+        guarded(|| member(&object, &name))
+    });
+    global(names::ASSERT).set_into_module(
+        module,
+        |context: NativeCallContext<'_>,
+         kind: ImmutableString,
+         source: ImmutableString,
+         values: Array,
+         message: Dynamic,
+         retry: Dynamic| {
+            let (message, retry) = (from_dynamic(message), from_dynamic(retry));
+            guarded(|| {
+                let cx = Cx::new(&context);
+                crate::runtime::assert::failed(&cx, &kind, &source, pairs(values), message, retry)
+            })
+        },
+    );
+}
+
+/// Pairs of a name and a value, as lowered programs write them.
+fn pairs(members: Array) -> Vec<(Arc<str>, Val)> {
+    members
+        .into_iter()
+        .filter_map(|pair| match from_dynamic(pair) {
+            Val::List(mut pair) if pair.len() == 2 => {
+                let value = pair.pop()?;
+                Some((pair.pop()?.as_str()?.into(), value))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn member(object: &Obj, name: &str) -> Result<Val, Error> {
+    object.0.get(name).ok_or_else(|| unknown_member(&object.0, name))
+}
+
+fn unknown_member(object: &ObjectRef, name: &str) -> Error {
+    let members = object.members();
+    let hint = crate::diag::did_you_mean(name, members.iter().map(String::as_str));
+    Error::value(format!("this {} has no `{name}`", object.type_name())).hint(hint)
+}
+
+fn spread(mut named: Map, value: Dynamic) -> Result<Map, Error> {
+    let entries = match from_dynamic(value) {
+        Val::Map(entries) => entries,
+        Val::Object(object) => match object.to_value() {
+            Some(crate::schema::Value::Map(record)) => {
+                record.iter().map(|(k, v)| (k.clone(), Val::from_value(v))).collect()
+            }
+            _ => return Err(Error::value(format!("a {} cannot be spread", object.type_name()))),
+        },
+        other => return Err(Error::value(format!("a {} cannot be spread", other.kind()))),
+    };
+    for (name, value) in entries {
+        // What is written out wins over what is spread.
+        named.entry(name.as_ref().into()).or_insert_with(|| into_dynamic(value));
+    }
+    Ok(named)
+}
+
+/// `x.name(…)` for names that are not methods of the host's own types.
+fn call_method(
+    context: &NativeCallContext<'_>,
+    mut receiver: Dynamic,
+    name: &str,
+    positional: Array,
+    named: Map,
+) -> HostResult<Dynamic> {
+    if let Some(object) = receiver.read_lock::<Obj>().map(|it| it.clone()) {
+        return guarded(|| object_method(&Cx::new(context), &object, name, args_of(positional, named)));
+    }
+    let property = receiver.read_lock::<Map>().and_then(|map| map.get(name).cloned());
+    if let Some(callee) = property {
+        let callee = from_dynamic(callee);
+        return guarded(|| Cx::new(context).call(&callee, args_of(positional, named)));
+    }
+    if !named.is_empty() {
+        let kind = from_dynamic(receiver).kind();
+        return Err(Error::value(format!("`{name}` of a {kind} takes no named arguments")).into_host());
+    }
+    let mut positional = positional;
+    let mut args: Vec<&mut Dynamic> =
+        std::iter::once(&mut receiver).chain(positional.iter_mut()).collect();
+    context.call_fn_raw(name, true, true, &mut args)
+}
+
+/// Calls method or member `name` of an object.
+fn object_method(cx: &Cx<'_>, object: &Obj, name: &str, args: Args) -> Result<Val, Error> {
+    // A member of the user's wins: a module may call a member `take`.
+    if object.0.type_name() == "module"
+        && let Some(member) = object.0.get(name)
+    {
+        return cx.call(&member, args);
+    }
+    if let Some(result) = object.0.method(cx, name, args.clone()) {
+        return result;
+    }
+    match object.0.get(name) {
+        Some(member) => cx.call(&member, args),
+        None => Err(unknown_member(&object.0, name)),
+    }
+}
+
+/// Members, elements, methods, comparison and iteration of our objects.
+fn bind_objects(module: &mut Module) {
+    module.set_custom_type::<Obj>("object");
+    module.set_indexer_get_fn(|object: &mut Obj, key: Dynamic| {
+        let key = from_dynamic(key);
+        guarded(|| match (object.0.index(&key), &key) {
+            (Some(value), _) => Ok(value),
+            (None, Val::Str(name)) => Err(unknown_member(&object.0, name.as_str())),
+            (None, _) => {
+                let message = format!("this {} has no element {}", object.0.type_name(), key.show());
+                Err(Error::value(message))
+            }
+        })
+    });
+    let global = |name: &str| FuncRegistration::new(name).in_global_namespace();
+    for name in ["to_string", "to_debug", "print", "debug"] {
+        global(name).set_into_module(module, |object: &mut Obj| object.0.show());
+    }
+    bind_comparison(module);
+    for method in catalog::OBJECTS.iter().flat_map(|it| it.methods).map(|it| it.name).collect::<BTreeSet<_>>() {
+        bind_method(module, method);
+    }
+    module.set_iterator::<ObjIter>();
+    module.set_iter(std::any::TypeId::of::<Obj>(), |value: Dynamic| {
+        let object = value.cast::<Obj>().0;
+        let n_items = object.len().unwrap_or(0);
+        Box::new((0..n_items).map(move |at| into_dynamic(object.item(at).unwrap_or_default())))
+    });
+}
+
+/// Only named so that the iterator above can be registered.
+#[derive(Clone)]
+struct ObjIter;
+
+impl Iterator for ObjIter {
+    type Item = Dynamic;
+
+    fn next(&mut self) -> Option<Dynamic> {
+        None
+    }
+}
+
+fn bind_comparison(module: &mut Module) {
+    let global = |name: &str| FuncRegistration::new(name).in_global_namespace();
+    let same = |a: &Dynamic, b: &Dynamic| from_dynamic(a.clone()).same(&from_dynamic(b.clone()));
+    for (name, wanted) in [("==", true), ("!=", false)] {
+        global(name).set_into_module(module, move |a: Obj, b: Dynamic| {
+            same(&Dynamic::from(a), &b) == wanted
+        });
+        global(name).set_into_module(module, move |a: Dynamic, b: Obj| {
+            same(&a, &Dynamic::from(b)) == wanted
+        });
+        global(name).set_into_module(module, move |a: Obj, b: Obj| {
+            same(&Dynamic::from(a), &Dynamic::from(b)) == wanted
+        });
+    }
+    global("contains").set_into_module(module, move |object: Obj, item: Dynamic| {
+        let n_items = object.0.len().unwrap_or(0);
+        let item = from_dynamic(item);
+        let in_items = (0..n_items).filter_map(|at| object.0.item(at)).any(|it| it.same(&item));
+        in_items || item.as_str().is_some_and(|name| object.0.get(name).is_some())
+    });
+}
+
+/// Binds a method name for every number of arguments that scripts use.
+fn bind_method(module: &mut Module, name: &'static str) {
+    type D = Dynamic;
+    type C<'a> = NativeCallContext<'a>;
+    let global = || FuncRegistration::new(name).in_global_namespace().with_volatility(true);
+    let call = move |context: &C<'_>, object: &Obj, args: Vec<D>| {
+        let args = Args::positional(args.into_iter().map(from_dynamic).collect());
+        guarded(|| object_method(&Cx::new(context), object, name, args))
+    };
+    global().set_into_module(module, move |c: C<'_>, o: Obj| call(&c, &o, vec![]));
+    global().set_into_module(module, move |c: C<'_>, o: Obj, a: D| call(&c, &o, vec![a]));
+    global().set_into_module(module, move |c: C<'_>, o: Obj, a: D, b: D| call(&c, &o, vec![a, b]));
+    global().set_into_module(module, move |c: C<'_>, o: Obj, a: D, b: D, d: D| {
+        call(&c, &o, vec![a, b, d])
+    });
+}

@@ -1,0 +1,217 @@
+//! What happened in a run, as plain data: calls, values, prompts, replies, and what flowed where.
+//!
+//! A [`Trace`] is a graph. Its nodes are module calls, model calls, retrievals and failed
+//! conditions; `parent` says in whose course a node happened, an [`Edge`] that a value of one
+//! node went into another. Its *canonical form* ([`Trace::canonical`]) leaves out times,
+//! retries of the network and who answered from a cache: two runs are the same when their
+//! canonical forms are.
+
+mod export;
+mod show;
+
+pub use export::{Content, ReadError, parse_jsonl, to_jsonl};
+pub use show::tree;
+
+use crate::lm::{Address, Completion, Finish, Request, Usage};
+use crate::schema::Record;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A node's place in its trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub usize);
+
+/// The graph of one run.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
+    /// Nodes in the order in which they began.
+    pub nodes: Vec<Node>,
+    /// What flowed where.
+    pub edges: Vec<Edge>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// In whose course it happened.
+    pub parent: Option<NodeId>,
+    /// What it is.
+    pub kind: Kind,
+    /// The class of a module, the signature of a predictor, the condition of an assert.
+    pub name: Arc<str>,
+    /// Which call of the program it is.
+    pub address: Address,
+    /// What went in.
+    pub inputs: Record,
+    /// What came out; `None` when it failed or is under way.
+    pub outputs: Option<Record>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The exchange with the model, for model calls.
+    pub call: Option<Arc<LmCall>>,
+    /// When it began, since the start of the process.
+    pub began: Duration,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Kinds of nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A call of a module.
+    Module,
+    /// A call of a predictor: one or more exchanges with a model.
+    Lm,
+    /// A search in an index.
+    Retrieval,
+    /// A false `assert`.
+    Assert,
+    /// A false `suggest`.
+    Suggest,
+}
+
+impl Kind {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Module => "module",
+            Self::Lm => "lm",
+            Self::Retrieval => "retrieval",
+            Self::Assert => "assert",
+            Self::Suggest => "suggest",
+        }
+    }
+}
+
+/// The exchange of a predictor with its model.
+#[derive(Debug, Clone)]
+pub struct LmCall {
+    /// The model's name.
+    pub model: String,
+    /// The adapter's name.
+    pub adapter: String,
+    /// The first request and, after a reply that could not be read, the repair turns.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One request and its reply.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The key of the reply in the store.
+    pub key: String,
+    /// What was sent.
+    pub request: Arc<Request>,
+    /// What came back; `None` when the call failed.
+    pub completion: Option<Arc<Completion>>,
+    /// Whether the reply came from the store.
+    pub cached: bool,
+    /// Liberties that were taken to read the reply.
+    pub liberties: Vec<String>,
+    /// Why the reply could not be read, or the call failed.
+    pub error: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A value of one node that went into another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// Where the value came from.
+    pub from: NodeId,
+    /// Which field of it; `None` for the whole reply.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub output: Option<String>,
+    /// Where it went.
+    pub to: NodeId,
+    /// Into which input.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub input: Option<String>,
+    /// How we know.
+    pub via: Via,
+}
+
+/// How a data edge is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// The very same value arrived.
+    Identity,
+}
+
+/// Calls and tokens of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Requests that were sent to models.
+    pub calls: u64,
+    /// Replies that came from the store.
+    pub cached: u64,
+    /// Tokens read by models, as far as they told; those of cached replies are not counted.
+    pub prompt_tokens: u64,
+    /// Tokens written by models, likewise.
+    pub completion_tokens: u64,
+}
+
+impl Totals {
+    /// The sum of two.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            cached: self.cached + other.cached,
+            prompt_tokens: self.prompt_tokens + other.prompt_tokens,
+            completion_tokens: self.completion_tokens + other.completion_tokens,
+        }
+    }
+}
+
+impl Trace {
+    /// The node of `id`.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// All nodes with their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.nodes.iter().enumerate().map(|(at, node)| (NodeId(at), node))
+    }
+
+    /// Calls and tokens.
+    pub fn totals(&self) -> Totals {
+        let attempts = self.nodes.iter().filter_map(|node| node.call.as_ref());
+        attempts
+            .flat_map(|call| &call.attempts)
+            .fold(Totals::default(), |sum, attempt| sum.plus(attempt_totals(attempt)))
+    }
+
+    /// The canonical form: one line a node, one an edge, without times and cache layers.
+    pub fn canonical(&self) -> String {
+        show::canonical(self)
+    }
+}
+
+fn attempt_totals(attempt: &Attempt) -> Totals {
+    if attempt.cached {
+        return Totals { cached: 1, ..Totals::default() };
+    }
+    let usage = attempt.completion.as_ref().map(|it| it.usage).unwrap_or_default();
+    Totals {
+        calls: 1,
+        cached: 0,
+        prompt_tokens: usage.prompt_tokens.unwrap_or(0),
+        completion_tokens: usage.completion_tokens.unwrap_or(0),
+    }
+}
+
+/// An empty reply, for attempts whose content is not at hand.
+fn absent_completion(text: String) -> Completion {
+    Completion {
+        text,
+        finish: Finish::Other,
+        usage: Usage::default(),
+        model: None,
+        attempts: 1,
+    }
+}

@@ -1,0 +1,560 @@
+//! Prompts and replies: layouts, round trips, and what is read of odd replies.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests run on the machine they run on"
+)]
+
+mod dspy_types;
+
+use dsp_lang::adapt::{Adapter, Ask, Parsed, read_value};
+use dsp_lang::lm::{Capabilities, Decoding, Message, Prompt, Segment};
+use dsp_lang::schema::{Bound, Demo, Field, Record, Signature, Ty, TypeTable, Value};
+use proptest::prelude::*;
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+const CHAT: Capabilities = Capabilities {
+    chat: true,
+    template: false,
+    in_process: false,
+    parallel: 8,
+    cacheable: true,
+};
+const LOCAL: Capabilities = Capabilities { template: true, in_process: true, ..CHAT };
+
+fn field(name: &str, ty: Ty) -> Field {
+    Field::new(name, ty)
+}
+
+fn labels(labels: &[&str]) -> Ty {
+    Ty::Enum(Arc::new(labels.iter().map(|label| Value::from(*label)).collect()))
+}
+
+fn signature(inputs: Vec<Field>, outputs: Vec<Field>) -> Signature {
+    Signature {
+        name: "".into(),
+        instructions: "Sort a support message.".into(),
+        inputs,
+        outputs,
+        types: Arc::new(TypeTable::new()),
+        contracts: 0,
+    }
+}
+
+fn triage() -> Signature {
+    signature(
+        vec![field("message", Ty::Str)],
+        vec![field("topic", labels(&["billing", "other"])), field("urgent", Ty::Bool)],
+    )
+}
+
+fn values(pairs: &[(&str, Value)]) -> Record {
+    pairs.iter().map(|(name, value)| (Arc::from(*name), value.clone())).collect()
+}
+
+fn demo() -> Demo {
+    Demo {
+        inputs: values(&[("message", "I was charged twice.".into())]),
+        outputs: values(&[("topic", "billing".into()), ("urgent", true.into())]),
+    }
+}
+
+fn messages(prompt: Prompt) -> Vec<Message> {
+    match prompt {
+        Prompt::Chat(messages) => messages,
+        Prompt::Text(_) => panic!("a conversation"),
+    }
+}
+
+fn text(prompt: Prompt) -> String {
+    match prompt {
+        Prompt::Text(text) => text,
+        Prompt::Chat(_) => panic!("a text"),
+    }
+}
+
+fn drawn(messages: &[Message]) -> String {
+    let turns = messages.iter().map(|it| format!("--- {}\n{}\n", it.role.as_str(), it.text));
+    turns.collect()
+}
+
+#[test]
+fn a_chat_prompt() {
+    let (sig, inputs) = (triage(), values(&[("message", "Hello?".into())]));
+    let demos = [demo()];
+    let ask = Ask {
+        signature: &sig,
+        instructions: &sig.instructions,
+        demos: &demos,
+        inputs: &inputs,
+    };
+    let prompt = Adapter::Chat.prompt(&ask, &CHAT).prompt;
+    let expected = "\
+--- system
+Input fields:
+[[ ## message ## ]]
+Output fields:
+[[ ## topic ## ]] \"billing\" | \"other\"
+[[ ## urgent ## ]] bool
+A value stands below its marker.
+
+Sort a support message.
+--- user
+[[ ## message ## ]]
+I was charged twice.
+
+Write [[ ## topic ## ]] [[ ## urgent ## ]]
+--- assistant
+[[ ## topic ## ]]
+billing
+
+[[ ## urgent ## ]]
+true
+--- user
+[[ ## message ## ]]
+Hello?
+
+Write [[ ## topic ## ]] [[ ## urgent ## ]]
+";
+    assert_eq!(drawn(&messages(prompt)), expected);
+}
+
+#[test]
+fn a_chat_repair_keeps_the_reply_and_says_why() {
+    let (sig, inputs) = (triage(), values(&[("message", "Hello?".into())]));
+    let ask =
+        Ask { signature: &sig, instructions: &sig.instructions, demos: &[], inputs: &inputs };
+    let reply = "[[ ## topic ## ]]\nbilling or other";
+    let error = Adapter::Chat.parse(&sig, reply).unwrap_err();
+    let prompt = messages(Adapter::Chat.repair(&ask, &CHAT, reply, &error).prompt);
+    let expected = "\
+--- assistant
+[[ ## topic ## ]]
+billing or other
+--- user
+That reply cannot be used: topic: expected \"billing\" | \"other\", found `billing or other`; \
+missing `urgent`.
+
+Write [[ ## topic ## ]] [[ ## urgent ## ]]
+";
+    assert_eq!(drawn(&prompt[2..]), expected);
+}
+
+#[test]
+fn incomplete_demos_come_first() {
+    let (sig, inputs) = (triage(), values(&[("message", "Hello?".into())]));
+    let mut partial = demo();
+    partial.outputs.shift_remove("topic");
+    let demos = [demo(), partial];
+    let ask = Ask { signature: &sig, instructions: "Sort.", demos: &demos, inputs: &inputs };
+    let chat = messages(Adapter::Chat.prompt(&ask, &CHAT).prompt);
+    assert_eq!(
+        chat[2].text,
+        "[[ ## topic ## ]]\n(not given in this example)\n\n[[ ## urgent ## ]]\ntrue"
+    );
+}
+
+#[test]
+fn a_plain_prompt_and_its_template() {
+    let (sig, inputs) = (triage(), values(&[("message", "Hello?\n\nAnybody?".into())]));
+    let demos = [demo()];
+    let ask = Ask {
+        signature: &sig,
+        instructions: &sig.instructions,
+        demos: &demos,
+        inputs: &inputs,
+    };
+    let prepared = Adapter::Complete.prompt(&ask, &LOCAL);
+    let expected = "\
+Sort a support message.
+Topic is one of: billing, other.
+Urgent is one of: true, false.
+
+Message: I was charged twice.
+Topic: billing
+Urgent: true
+
+Message: Hello?
+  \n  Anybody?
+";
+    assert_eq!(text(prepared.prompt), expected);
+    let template = Decoding::Template(vec![
+        Segment::Fixed("Topic:".into()),
+        Segment::Choice(vec![" billing".into(), " other".into()]),
+        Segment::Fixed("\nUrgent:".into()),
+        Segment::Choice(vec![" true".into(), " false".into()]),
+    ]);
+    assert_eq!(prepared.decoding, template);
+    let plain = Adapter::Complete.prompt(&ask, &CHAT);
+    assert_eq!(text(plain.prompt), format!("{expected}Topic:"));
+    assert_eq!(plain.stop, ["\n\n", "\nMessage:"]);
+}
+
+#[test]
+fn a_plain_reply_is_read_with_and_without_its_first_label() {
+    let sig = triage();
+    let expected = values(&[("topic", "other".into()), ("urgent", false.into())]);
+    for reply in [
+        "Topic: other\nUrgent: false",
+        " other\nUrgent: false",
+        " other\nUrgent: false\n\nMessage: Next one\nTopic: billing\nUrgent: true",
+        "Topic: other\nUrgent: no",
+        "[[ ## topic ## ]]\nother\n[[ ## urgent ## ]]\nfalse",
+        "{\"topic\": \"other\", \"urgent\": false}",
+    ] {
+        let parsed = Adapter::Complete.parse(&sig, reply);
+        assert_eq!(parsed.map(|it| it.values), Ok(expected.clone()), "{reply}");
+    }
+}
+
+#[test]
+fn liberties_are_told() {
+    let sig = signature(vec![], vec![field("n", Ty::Int)]);
+    let parsed = Adapter::Chat.parse(&sig, "**[[ ## n ## ]]**\nfive apples").unwrap();
+    let told = parsed.liberties.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>();
+    assert_eq!(told, ["marker", "spelling"]);
+    assert_eq!(parsed.values["n"], Value::Int(5));
+}
+
+#[test]
+fn bounds_are_enforced() {
+    let ty = Ty::Bounded(
+        Box::new(Ty::Int),
+        Bound { min: Some(1.0), max: Some(5.0), max_excluded: false },
+    );
+    let sig = signature(vec![], vec![field("n", ty)]);
+    let error = Adapter::Chat.parse(&sig, "[[ ## n ## ]]\n99").unwrap_err();
+    assert_eq!(error.message, "n: expected int(1..=5), found 99");
+}
+
+#[test]
+fn a_percentage_needs_a_scale() {
+    let types = TypeTable::new();
+    assert!(read_value("50%", &Ty::Float, &types).is_err());
+    let share = Bound { min: Some(0.0), max: Some(1.0), max_excluded: false };
+    let share = Ty::Bounded(Box::new(Ty::Float), share);
+    assert_eq!(read_value("50%", &share, &types).unwrap().0, Value::Float(0.5));
+}
+
+// --- what others have collected
+
+fn shared(path: &str) -> Option<Vec<Json>> {
+    let full = format!("{}/../shared/{path}", env!("CARGO_MANIFEST_DIR"));
+    let Ok(text) = std::fs::read_to_string(&full) else {
+        println!("skipped: {full} is absent");
+        return None;
+    };
+    let rows = text.trim().split('\n').map(|line| serde_json::from_str(line).unwrap());
+    Some(rows.collect())
+}
+
+/// Equal, and of the same kind; an int may stand for a float.
+fn same(a: &Json, b: &Json) -> bool {
+    match (a, b) {
+        (Json::Object(a), Json::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| same(v, w)))
+        }
+        (Json::Array(a), Json::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
+        (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
+        _ => a == b,
+    }
+}
+
+fn json(record: &Record) -> Json {
+    serde_json::to_value(Value::map(record.clone())).unwrap()
+}
+
+fn outputs(fields: &Json) -> Option<Signature> {
+    let fields = fields
+        .as_array()?
+        .iter()
+        .map(|it| Some(field(it["name"].as_str()?, dspy_types::read(&it["type"])?)));
+    let mut sig = signature(vec![field("question", Ty::Str)], fields.collect::<Option<_>>()?);
+    sig.types = Arc::new(dspy_types::table());
+    Some(sig)
+}
+
+/// Counts right answers and prints the others.
+struct Tally {
+    name: &'static str,
+    right: usize,
+    all: usize,
+}
+
+impl Tally {
+    fn new(name: &'static str) -> Self {
+        Self { name, right: 0, all: 0 }
+    }
+
+    fn add(&mut self, right: bool, why: impl FnOnce() -> String) {
+        self.all += 1;
+        self.right += usize::from(right);
+        if !right {
+            println!("{}: {}", self.name, why());
+        }
+    }
+
+    fn at_least(&self, right: usize) {
+        println!("{}: {} of {}", self.name, self.right, self.all);
+        assert!(self.right >= right, "{}: {} of {}", self.name, self.right, self.all);
+    }
+}
+
+#[test]
+fn the_parse_corpus() {
+    let Some(rows) = shared("bench/parse-corpus.jsonl") else { return };
+    let mut tallies = ["must", "lenient", "refuse"].map(Tally::new);
+    for row in rows {
+        let sig = outputs(&row["fields"]).unwrap();
+        let completion = row["completion"].as_str().unwrap();
+        let got = Adapter::Chat.parse(&sig, completion);
+        let right = match &got {
+            Ok(parsed) => same(&json(&parsed.values), &row["expected"]),
+            Err(_) => row["expected"].is_null(),
+        };
+        let tally = tallies.iter_mut().find(|it| row["level"] == it.name).unwrap();
+        tally.add(right, || format!("{} {completion:?} -> {}", row["id"], show(&got)));
+    }
+    for (tally, least) in tallies.iter().zip([0, 0, 0]) {
+        tally.at_least(least);
+    }
+}
+
+fn show(got: &Result<Parsed, dsp_lang::adapt::ParseError>) -> String {
+    match got {
+        Ok(parsed) => json(&parsed.values).to_string().chars().take(300).collect(),
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+#[test]
+fn what_dspy_parses() {
+    let Some(rows) = shared("data/conformance/dspy-parse.jsonl") else { return };
+    let mut tally = Tally::new("dspy-parse");
+    for row in rows {
+        let Some(sig) = outputs(&row["signature"]["outputs"]) else {
+            println!("no such type: {}", row["signature"]["outputs"]);
+            continue;
+        };
+        let completion = row["completion"].as_str().unwrap();
+        let got = Adapter::Chat.parse(&sig, completion);
+        match row.get("parsed") {
+            Some(parsed) => {
+                let right = got.as_ref().is_ok_and(|it| same(&json(&it.values), parsed));
+                tally.add(right, || format!("{} {completion:?} -> {}", row["id"], show(&got)));
+            }
+            None => println!("beyond dspy: {completion:?} -> {}", show(&got)),
+        }
+    }
+    tally.at_least(0);
+}
+
+#[test]
+fn what_dspy_parses_of_real_replies() {
+    let Some(rows) = shared("data/conformance/dspy-parse-real.jsonl") else { return };
+    let mut tally = Tally::new("dspy-parse-real");
+    for row in rows.iter().filter(|row| row.get("parsed").is_some()) {
+        let Some(sig) = outputs(&row["outputs"]) else {
+            println!("no such type: {}", row["outputs"]);
+            continue;
+        };
+        let completion = row["completion"].as_str().unwrap();
+        let got = Adapter::Chat.parse(&sig, completion);
+        let right = got.as_ref().is_ok_and(|it| same(&json(&it.values), &row["parsed"]));
+        tally.add(right, || format!("{completion:?} -> {}", show(&got)));
+    }
+    tally.at_least(0);
+}
+
+#[test]
+fn real_replies_are_read() {
+    let Some(rows) = shared("data/conformance/transcripts-chat.jsonl") else { return };
+    let mut tally = Tally::new("transcripts");
+    for row in rows {
+        let Some(sig) = outputs(&row["signature"]["outputs"]) else { continue };
+        let Some(completion) = row["completion"].as_str() else { continue };
+        let got = Adapter::Chat.parse(&sig, completion);
+        tally.add(got.is_ok(), || format!("{} {completion:?} -> {}", row["id"], show(&got)));
+    }
+    tally.at_least(0);
+}
+
+#[test]
+fn broken_json() {
+    let Some(rows) = shared("data/conformance/json-repair.jsonl") else { return };
+    let modes = ["valid", "markdown", "partial", "stream", "repair", "schema"];
+    let mut tallies = modes.map(Tally::new);
+    for row in rows {
+        let Some(tally) = tallies.iter_mut().find(|it| row["mode"] == it.name) else {
+            continue;
+        };
+        let ty = match row["target_type"].as_str() {
+            Some(ty) => match dspy_types::baml(ty) {
+                Some(ty) => ty,
+                None => continue,
+            },
+            None => Ty::Any,
+        };
+        let input = row["input"].as_str().unwrap();
+        let got = read_value(input, &ty, &TypeTable::new());
+        let json = got.as_ref().ok().map(|it| serde_json::to_value(&it.0).unwrap());
+        let right = json.as_ref().is_some_and(|it| same(it, &row["expected"]));
+        tally.add(right, || {
+            format!("{} {input:?} -> {json:?}, expected {}", row["id"], row["expected"])
+        });
+    }
+    for tally in &tallies {
+        tally.at_least(0);
+    }
+}
+
+// --- properties
+
+fn any_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "[ -~]{0,12}",
+        Just("\n".to_owned()),
+        Just("[[ ## answer ## ]]\n".to_owned()),
+        Just("\\[[ ## tags ## ]]".to_owned()),
+        Just("null".to_owned()),
+        Just("Answer: ".to_owned()),
+        Just("\n\nMessage: x".to_owned()),
+        Just("```json\n".to_owned()),
+        Just("{\"answer\": [\"".to_owned()),
+        Just("日本 “é” ５ −3".to_owned()),
+        "\\PC{0,6}",
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+fn all_kinds() -> Signature {
+    let bound = Bound { min: Some(0.0), max: Some(1.0), max_excluded: false };
+    signature(
+        vec![field("message", Ty::Str)],
+        vec![
+            field("answer", Ty::Str),
+            field("note", Ty::Optional(Box::new(Ty::Str))),
+            field("tags", Ty::List(Box::new(Ty::Str))),
+            field("count", Ty::Int),
+            field("share", Ty::Bounded(Box::new(Ty::Float), bound)),
+            field("ok", Ty::Bool),
+            field("topic", labels(&["billing", "other thing"])),
+            field("level", Ty::Optional(Box::new(Ty::Int))),
+            field(
+                "person",
+                Ty::Record(Arc::new(vec![
+                    field("name", Ty::Str),
+                    field("role", Ty::Optional(Box::new(Ty::Str))),
+                ])),
+            ),
+            field("either", Ty::Union(Arc::new(vec![Ty::Int, Ty::Str]))),
+        ],
+    )
+}
+
+fn all_values() -> impl Strategy<Value = Record> {
+    let text = || any_text().prop_map(|it| Value::from(it.trim()));
+    let maybe = prop_oneof![text(), Just(Value::Null)];
+    let topic = prop_oneof![Just(Value::from("billing")), Just(Value::from("other thing"))];
+    let level = prop_oneof![any::<i64>().prop_map(Value::Int), Just(Value::Null)];
+    let person = (text(), prop_oneof![text(), Just(Value::Null)])
+        .prop_map(|(name, role)| Value::map(values(&[("name", name), ("role", role)])));
+    let either = prop_oneof![any::<i64>().prop_map(Value::Int), text()];
+    let tags = prop::collection::vec(text(), 0..4).prop_map(Value::list);
+    let scalars = (any::<i64>(), 0.0..=1.0f64, any::<bool>());
+    (text(), maybe, tags, scalars, topic, level, person, either).prop_map(
+        |(answer, note, tags, (count, share, ok), topic, level, person, either)| {
+            values(&[
+                ("answer", answer),
+                ("note", note),
+                ("tags", tags),
+                ("count", count.into()),
+                ("share", share.into()),
+                ("ok", ok.into()),
+                ("topic", topic),
+                ("level", level),
+                ("person", person),
+                ("either", either),
+            ])
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn what_is_written_is_read(outputs in all_values()) {
+        let sig = all_kinds();
+        for adapter in Adapter::ALL {
+            let reply = adapter.reply(&sig, &outputs);
+            let parsed = adapter.parse(&sig, &reply);
+            prop_assert_eq!(parsed.map(|it| it.values), Ok(outputs.clone()), "{}", reply);
+        }
+    }
+
+    #[test]
+    fn no_text_breaks_the_reader(text in any_text()) {
+        let sig = all_kinds();
+        for adapter in Adapter::ALL {
+            let _ = adapter.parse(&sig, &text);
+        }
+        for output in &sig.outputs {
+            let _ = read_value(&text, &output.ty, &sig.types);
+        }
+        let _ = read_value(&text, &Ty::Any, &sig.types);
+    }
+
+    #[test]
+    fn no_bytes_break_the_reader(text in "[\\[\\]{}()\"'`:,\\\\/#*<>.0-9a-c \n-]{0,200}") {
+        let types = TypeTable::new();
+        for ty in [Ty::Any, Ty::List(Box::new(Ty::Any)), Ty::Dict(Box::new(Ty::Float)), Ty::Int] {
+            let _ = read_value(&text, &ty, &types);
+        }
+    }
+}
+
+#[test]
+fn hostile_texts_take_linear_time() {
+    let sig = all_kinds();
+    let shapes = [
+        "[",
+        "{",
+        "[[",
+        "{\"a\":",
+        "\"",
+        "\"a\" ",
+        "<",
+        "- a\n",
+        "1 ",
+        "a, ",
+        "\\",
+        "[[ ## answer ## ]]\n",
+        "{\"a\": \"b\" c ",
+        "```\n",
+        "Answer: x\n",
+        "true ",
+        "billing ",
+    ];
+    for shape in shapes {
+        let text = shape.repeat(200_000 / shape.len());
+        let start = std::time::Instant::now();
+        for adapter in Adapter::ALL {
+            let _ = adapter.parse(&sig, &text);
+        }
+        for output in &sig.outputs {
+            let _ = read_value(&text, &output.ty, &sig.types);
+        }
+        let spent = start.elapsed();
+        println!("{shape:?}: {spent:?}");
+        assert!(spent.as_secs() < 10, "{shape:?}: {spent:?}");
+    }
+}

@@ -1,0 +1,336 @@
+//! Data sets, their files, and evaluation on them.
+
+use dsp_lang::eval::{
+    Cancel, Dataset, EvalOptions, Evaluation, Evaluator, Failure, FailureKind, Job, Kind,
+    Outcome, RunOptions, Share, Stop, compare, evaluate, ordered_map,
+};
+use dsp_lang::host::MemoryHost;
+use dsp_lang::program::State;
+use dsp_lang::schema::{Record, Value};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+fn parse(text: &str, kind: Kind) -> Result<Dataset, String> {
+    Dataset::parse(text.as_bytes(), kind, "d").map_err(|e| e.message)
+}
+
+fn numbers(n: i64) -> Dataset {
+    Dataset::from_records((0..n).map(|n| Record::from([("n".into(), Value::Int(n))])))
+}
+
+fn content(data: &Dataset) -> Vec<i64> {
+    data.iter()
+        .map(|row| match row.values["n"] {
+            Value::Int(n) => n,
+            ref other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn json_lines() {
+    let text = "\u{feff}{\"a\": 1, \"b\": \"x\u{2028}y\"}\r\n\n  \n{\"a\": 1.0}\n";
+    let data = parse(text, Kind::Jsonl).unwrap();
+    assert_eq!(data.len(), 2);
+    assert_eq!(data.get(0).unwrap().values["b"], Value::from("x\u{2028}y"));
+    assert_eq!(data.get(1).unwrap().values["a"], Value::Float(1.0));
+    assert_eq!(data.origin(1).unwrap(), "d:4");
+    assert_eq!(data.columns().len(), 2);
+}
+
+#[test]
+fn bad_lines_are_named() {
+    let table = [
+        ("{\"a\":1}\n{\"a\":", "`d` line 2: bad JSON: EOF while parsing a value (column 5)"),
+        ("{\"a\":1}\n\n[1]", "`d` line 3: expected an object, found list"),
+        ("{\"a\":1,\"a\":2}", "`d` line 1: bad JSON: duplicate key `a` (column 10)"),
+        ("{\"a\":{\"b\":1,\"b\":2}}", "`d` line 1: bad JSON: duplicate key `b` (column 15)"),
+        ("{\"a\":1} {}", "`d` line 1: bad JSON: trailing characters (column 9)"),
+        ("{\"a\":1e999}", "`d` line 1: bad JSON: number out of range (column 10)"),
+    ];
+    for (text, message) in table {
+        assert_eq!(parse(text, Kind::Jsonl).unwrap_err(), message, "{text}");
+    }
+    let deep = format!("{{\"a\":{}", "[".repeat(5000));
+    assert!(parse(&deep, Kind::Jsonl).unwrap_err().contains("recursion limit"));
+    let wrong = Dataset::parse(b"{}\n{\"a\":\"\xff\"}", Kind::Jsonl, "d").unwrap_err();
+    assert_eq!(wrong.message, "`d` line 2: not UTF-8 text (byte 7 of the line)");
+}
+
+#[test]
+fn json_lists() {
+    let data = parse("[{\"n\": 1},\n {\"n\": 2}]", Kind::Json).unwrap();
+    assert_eq!((content(&data), data.origin(1).unwrap().as_str()), (vec![1, 2], "d:2"));
+    let wrong = |text| parse(text, Kind::Json).unwrap_err();
+    assert_eq!(wrong("[{},\n3]"), "`d` item 2: expected an object, found int");
+    assert_eq!(wrong("{}"), "`d` line 1: expected a list of objects, found map");
+    assert_eq!(wrong("[\n{]"), "`d` line 2: bad JSON: key must be a string (column 2)");
+}
+
+#[test]
+fn tables() {
+    let data = parse("q,a\n\"one, \"\"two\"\"\nlines\",\n3,x\n", Kind::Table(b',')).unwrap();
+    assert_eq!(data.get(0).unwrap().values["q"], Value::from("one, \"two\"\nlines"));
+    assert_eq!(data.get(0).unwrap().values["a"], Value::Null);
+    assert_eq!(data.get(1).unwrap().values["q"], Value::from("3"));
+    assert_eq!(data.origin(1).unwrap(), "d:4");
+    let wrong = |text| parse(text, Kind::Table(b'\t')).unwrap_err();
+    assert_eq!(wrong("a\tb\n1\t2\n3\n"), "`d` line 3: expected 2 cells, found 1");
+    assert_eq!(wrong("a\ta\n"), "`d` line 1: two columns are called `a`");
+    assert_eq!(wrong("a\t\n"), "`d` line 1: column 2 has no name");
+    assert!(parse("", Kind::Table(b',')).unwrap().is_empty());
+}
+
+#[test]
+fn loading_goes_through_the_host() {
+    let host = MemoryHost::default().with_file("x/d.csv", "n\n1\n").with_file("d.xml", "");
+    assert_eq!(Dataset::load(&host, Path::new("x/d.csv")).unwrap().len(), 1);
+    let wrong = |path| Dataset::load(&host, Path::new(path)).unwrap_err();
+    assert_eq!(wrong("d.xml").code.0, "E0703");
+    assert_eq!(wrong("no.jsonl").code.0, "E0701");
+}
+
+#[test]
+fn operations_keep_indices() {
+    let data = numbers(6);
+    let even = data.filter(|row| Ok::<_, ()>(row.index % 2 == 0)).unwrap();
+    assert_eq!(content(&even), [0, 2, 4]);
+    assert_eq!(even.get(1).unwrap().index, 2);
+    assert_eq!(data.filter(|row| if row.index == 3 { Err(3) } else { Ok(true) }), Err(3));
+    let tens = even
+        .map(|row| match row.values["n"] {
+            Value::Int(n) => Ok([("n".into(), Value::Int(n * 10))].into()),
+            _ => Err(()),
+        })
+        .unwrap();
+    assert_eq!((content(&tens), tens.get(2).unwrap().index), (vec![0, 20, 40], 4));
+    assert_eq!(content(&data.slice(2, 4)), [2, 3]);
+    assert_eq!(content(&data.slice(4, 99)), [4, 5]);
+    assert!(data.slice(9, 3).is_empty());
+    assert_eq!(content(&data.take(2)), [0, 1]);
+    assert_eq!(even.concat(&even).unique(), even);
+    let both = data.take(2).concat(&numbers(2));
+    assert_eq!(both.iter().map(|row| row.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    let parts = data.take(2).concat(&data.slice(4, 6));
+    assert_eq!(parts.iter().map(|row| row.index).collect::<Vec<_>>(), [0, 1, 4, 5]);
+}
+
+#[test]
+fn shuffles_and_splits_never_change() {
+    assert_eq!(content(&numbers(8).shuffle(7)), [7, 5, 3, 1, 0, 2, 6, 4]);
+    let split = numbers(8)
+        .split(&[("train", Share::Fraction(0.5)), ("dev", Share::Count(2))], 7)
+        .unwrap();
+    assert_eq!(
+        (content(&split["train"]), content(&split["dev"])),
+        (vec![3, 5, 1, 6], vec![7, 0])
+    );
+    let wrong = |parts: &[(&str, Share)]| numbers(8).split(parts, 7).unwrap_err();
+    assert_eq!(wrong(&[("a", Share::Count(9))]), "9 rows are wanted, there are 8");
+    assert_eq!(wrong(&[("a", Share::Fraction(1.5))]), "`a`: 1.5 is not between 0 and 1");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn splits_lose_nothing_and_leak_nothing(
+        values in prop::collection::vec(0i64..30, 0..80),
+        seed in any::<u64>(),
+        first in 0.0..1.0f64,
+    ) {
+        let data = Dataset::from_records(
+            values.iter().map(|n| Record::from([("n".into(), Value::Int(*n))])),
+        );
+        let parts = [("a", Share::Fraction(first)), ("b", Share::Fraction(1.0 - first))];
+        let split = data.split(&parts, seed).unwrap();
+        let (a, b) = (content(&split["a"]), content(&split["b"]));
+        let shared: Vec<_> = a.iter().filter(|n| b.contains(n)).collect();
+        prop_assert!(shared.is_empty());
+        let indices: BTreeSet<usize> =
+            split.values().flat_map(|part| part.iter().map(|row| row.index)).collect();
+        prop_assert_eq!(indices.len(), values.len());
+        prop_assert_eq!(data.split(&parts, seed).unwrap(), split);
+    }
+
+    #[test]
+    fn readers_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..60), text in "[\\[\\]{}\",:0-9a-z\n\r]{0,40}") {
+        for kind in [Kind::Jsonl, Kind::Json, Kind::Table(b',')] {
+            let _ = Dataset::parse(&bytes, kind, "d");
+            let _ = Dataset::parse(text.as_bytes(), kind, "d");
+        }
+    }
+}
+
+/// Scores `n` of a row as 1 when it is even; some rows fail in each of the ways there are.
+#[derive(Default)]
+struct Fake {
+    flaky: AtomicUsize,
+    bound: Option<u64>,
+}
+
+impl Evaluator for Fake {
+    fn run(&self, job: &Job) -> Outcome {
+        let base =
+            Outcome { calls: 2, cached_calls: 1, prompt_tokens: 10, ..Outcome::default() };
+        let failed = |kind, message: &str| Outcome {
+            failure: Some(Failure::new(kind, message)),
+            ..base.clone()
+        };
+        // Later rows are faster, so that they come back first.
+        std::thread::yield_now();
+        match job.row.index {
+            _ if job.max_calls.is_some_and(|most| most < 2) => {
+                failed(FailureKind::Stopped, "out of calls")
+            }
+            3 => failed(FailureKind::Program, "no reply"),
+            5 => failed(FailureKind::Infrastructure, "503"),
+            7 if self.flaky.fetch_add(1, Ordering::SeqCst) == 0 => {
+                failed(FailureKind::Infrastructure, "503")
+            }
+            9 => panic!("a bug"),
+            n => Outcome {
+                score: Some(if n % 2 == 0 { 1.0 } else { 0.0 }),
+                latency: Duration::from_millis(n as u64),
+                ..base
+            },
+        }
+    }
+
+    fn max_calls_per_run(&self) -> Option<u64> {
+        self.bound
+    }
+}
+
+fn scored(rows: i64, fake: &Fake, options: EvalOptions) -> Evaluation {
+    let (host, state) = (MemoryHost::default(), Arc::new(State::default()));
+    let data = numbers(rows);
+    evaluate(fake, &state, &data, options, &host, &Cancel::default(), &mut |_| ())
+}
+
+fn threads(threads: usize) -> EvalOptions {
+    EvalOptions {
+        run: RunOptions { threads, ..RunOptions::default() },
+        ..EvalOptions::default()
+    }
+}
+
+#[test]
+fn an_evaluation_counts_each_kind_of_failure() {
+    let one = scored(30, &Fake::default(), threads(1));
+    assert_eq!((one.scored, one.failed, one.left_out, one.not_run), (29, 2, 1, 0));
+    assert_eq!(one.score, Some(15.0 / 29.0));
+    // 28 runs of 2 calls, one made twice, one made three times, one panic without any.
+    assert_eq!((one.calls, one.cached_calls), (27 * 2 + 4 + 6, 32));
+    assert_eq!(
+        one.render(),
+        "score    0.517, 95 % interval 0.325 to 0.706 (exact, 29 rows)\n\
+         rows     30, 29 scored, 2 failed and count as 0, 1 left out: a machine failed\n\
+         failure  row 3: no reply\n\
+         failure  row 5: 503\n\
+         failure  row 9: panicked: a bug\n\
+         calls    64, 320 tokens in, 0 out\n\
+         advice   about 398 rows would give an interval of ±0.05\n"
+    );
+    assert_eq!(
+        one.render_times(),
+        "time     0.00 s, a row 0.01 s (p50), 0.03 s (p90), 0.03 s (max); 32 of 64 calls from the store\n"
+    );
+    let eight = scored(30, &Fake::default(), threads(8));
+    assert_eq!(one, eight);
+}
+
+#[test]
+fn a_cap_is_never_passed() {
+    for bound in [Some(2), Some(3), Some(50), None] {
+        for cap in 0..40 {
+            let fake = Fake { bound, ..Fake::default() };
+            let options = EvalOptions { max_calls: Some(cap), ..threads(4) };
+            let evaluation = scored(12, &fake, options);
+            assert!(evaluation.calls <= cap, "{cap} {bound:?} {}", evaluation.calls);
+            let fake = Fake { bound, ..Fake::default() };
+            let options = EvalOptions { max_calls: Some(cap), ..threads(1) };
+            assert_eq!(scored(12, &fake, options), evaluation);
+        }
+    }
+    let evaluation = scored(
+        12,
+        &Fake { bound: Some(2), ..Fake::default() },
+        EvalOptions { max_calls: Some(7), ..threads(1) },
+    );
+    assert_eq!((evaluation.scored, evaluation.not_run), (3, 9));
+    assert_eq!(evaluation.stop, Some(Stop::MaxCalls(7)));
+    assert!(evaluation.render().contains("stopped  the cap of 7 calls leaves no room\n"));
+}
+
+#[test]
+fn comparing() {
+    let before = scored(30, &Fake::default(), threads(2));
+    let mut after = before.clone();
+    for row in &mut after.rows {
+        if let Some(outcome) = row.outcome.as_mut().filter(|it| it.score == Some(0.0)) {
+            outcome.score = Some(1.0);
+        }
+    }
+    assert_eq!(
+        compare(&before, &after, 1).render(),
+        "before   0.517, 95 % interval 0.325 to 0.706 (exact, 29 rows)\n\
+         after    0.931, 95 % interval 0.772 to 0.992 (exact, 29 rows)\n\
+         left out 1 of 30 rows: one of the two did not score them\n\
+         gain     +0.414, 95 % interval +0.241 to +0.586 (bootstrap, 29 pairs)\n\
+         test     p = 0.0005 (exact McNemar test; 12 better, 0 worse, 17 the same)\n\
+         verdict  reliable gain\n"
+    );
+    let same = compare(&before, &before, 1).render();
+    assert!(same.ends_with("verdict  no reliable gain\n"), "{same}");
+}
+
+#[test]
+fn results_are_consumed_in_order() {
+    let items: Vec<usize> = (0..200).collect();
+    let (busy, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let mut seen = Vec::new();
+    let results = ordered_map(
+        &items,
+        7,
+        &Cancel::default(),
+        |item| {
+            most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            (0..(200 - item) * 50).for_each(|n| {
+                std::hint::black_box(n);
+            });
+            std::thread::yield_now();
+            busy.fetch_sub(1, Ordering::SeqCst);
+            item * 2
+        },
+        |index, _| seen.push(index),
+    );
+    assert_eq!(seen, items);
+    assert!(results.into_iter().enumerate().all(|(at, it)| it == Some(Ok(at * 2))));
+    assert!(most.load(Ordering::SeqCst) <= 7);
+}
+
+#[test]
+fn cancelling_keeps_what_is_done() {
+    let cancel = Cancel::default();
+    let items: Vec<usize> = (0..100).collect();
+    let results = ordered_map(
+        &items,
+        3,
+        &cancel,
+        |item| {
+            if *item == 10 {
+                cancel.cancel();
+            }
+            *item
+        },
+        |_, _| (),
+    );
+    let done = results.iter().take_while(|it| it.is_some()).count();
+    assert!((11..100).contains(&done), "{done}");
+    assert!(results[done..].iter().all(Option::is_none));
+}

@@ -1,0 +1,377 @@
+//! States and their files.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use dsp_lang::program::{
+    DataOrigin, DemoOrigin, DemoSource, InstructionsOrigin, Options, PredictorState,
+    Provenance, ScoreRecord, State, StateDemo, show,
+};
+use dsp_lang::schema::{Demo, Field, Record, Signature, Ty, TypeTable, Value};
+use indexmap::IndexMap;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn record(fields: &[(&str, &str)]) -> Record {
+    fields.iter().map(|(name, value)| ((*name).into(), Value::from(*value))).collect()
+}
+
+fn qa() -> Signature {
+    Signature {
+        name: "QA".into(),
+        instructions: "Answer.".into(),
+        inputs: vec![Field::new("question", Ty::Str)],
+        outputs: vec![Field::new("answer", Ty::Str)],
+        types: Arc::new(TypeTable::new()),
+        contracts: 0,
+    }
+}
+
+fn program() -> IndexMap<String, Signature> {
+    [("answer".to_owned(), qa()), ("by[\"x\"]".to_owned(), qa())].into()
+}
+
+fn example() -> State {
+    let bootstrapped = StateDemo {
+        demo: Demo {
+            inputs: record(&[("question", "Who wrote \u{201c}Dune\u{201d}?\nSay one name.")]),
+            outputs: record(&[("answer", "Frank Herbert")]),
+        },
+        origin: Some(DemoOrigin {
+            source: DemoSource::Bootstrapped,
+            row: 17,
+            row_hash: "00ff00ff00ff00ff".into(),
+            reply_hash: Some("abcdef0123456789".into()),
+            rollout: 1,
+            score: Some(1.0),
+        }),
+    };
+    let labeled = StateDemo {
+        demo: Demo {
+            inputs: record(&[("question", "2+2?")]),
+            outputs: record(&[("answer", "4")]),
+        },
+        origin: Some(DemoOrigin {
+            source: DemoSource::Labeled,
+            row: 3,
+            row_hash: "1100110011001100".into(),
+            reply_hash: None,
+            rollout: 0,
+            score: None,
+        }),
+    };
+    let answer = PredictorState {
+        signature: None,
+        instructions: Some("Answer the question.\nBe short.".into()),
+        instructions_origin: Some(InstructionsOrigin {
+            optimizer: "gepa".into(),
+            note: "3 rows that scored 0".into(),
+            reply_hash: Some("9999".into()),
+        }),
+        descriptions: [("answer".to_owned(), "one to five words".to_owned())].into(),
+        lm: Some("openai/gpt-4o-mini".into()),
+        adapter: Some("chat".into()),
+        options: Options { temperature: Some(0.0), ..Options::default() },
+        demos: vec![bootstrapped, labeled],
+    };
+    let mut state = State {
+        predictors: [("answer".to_owned(), answer)].into(),
+        provenance: Some(Provenance {
+            optimizer: "random_search".into(),
+            options: [("candidates".to_owned(), Value::Int(8))].into(),
+            seed: u64::MAX,
+            lm: Some("openai/gpt-4o-mini".into()),
+            data: vec![DataOrigin { role: "trainset".into(), rows: 20, hash: "aa".into() }],
+            scores: vec![ScoreRecord {
+                role: "valset".into(),
+                score: 0.75,
+                interval: (0.5, 0.9),
+                rows: 20,
+            }],
+            calls: 812,
+            prompt_tokens: 10_000,
+            completion_tokens: 900,
+            stopped: None,
+        }),
+    };
+    state.stamp(&program());
+    state
+}
+
+const GOLDEN: &str = r#"{
+  "format": "dsp-lang state",
+  "version": 1,
+  "provenance": {
+    "optimizer": "random_search",
+    "options": {"candidates": 8},
+    "seed": "18446744073709551615",
+    "lm": "openai/gpt-4o-mini",
+    "data": [{"role": "trainset", "rows": 20, "hash": "aa"}],
+    "scores": [{"role": "valset", "score": 0.75, "low": 0.5, "high": 0.9, "rows": 20}],
+    "calls": 812,
+    "prompt_tokens": 10000,
+    "completion_tokens": 900
+  },
+  "predictors": {
+    "answer": {
+      "signature": {
+        "fields": "question: str -> answer: str",
+        "structure": "STRUCTURE",
+        "text": "TEXT"
+      },
+      "instructions": ["Answer the question.", "Be short."],
+      "instructions_origin": {
+        "optimizer": "gepa",
+        "note": "3 rows that scored 0",
+        "reply_hash": "9999"
+      },
+      "descriptions": {"answer": "one to five words"},
+      "lm": "openai/gpt-4o-mini",
+      "adapter": "chat",
+      "options": {"temperature": 0.0},
+      "demos": [
+        {
+          "inputs": {"question": "Who wrote “Dune”?\nSay one name."},
+          "outputs": {"answer": "Frank Herbert"},
+          "origin": {
+            "source": "bootstrapped",
+            "row": 17,
+            "row_hash": "00ff00ff00ff00ff",
+            "reply_hash": "abcdef0123456789",
+            "rollout": 1,
+            "score": 1.0
+          }
+        },
+        {
+          "inputs": {"question": "2+2?"},
+          "outputs": {"answer": "4"},
+          "origin": {
+            "source": "labeled",
+            "row": 3,
+            "row_hash": "1100110011001100",
+            "rollout": 0
+          }
+        }
+      ]
+    }
+  }
+}
+"#;
+
+#[test]
+fn the_file_is_as_promised_and_reads_back() {
+    let state = example();
+    let signature = state.get("answer").unwrap().signature.clone().unwrap();
+    let golden =
+        GOLDEN.replace("STRUCTURE", &signature.structure).replace("TEXT", &signature.text);
+    assert_eq!(state.to_text().unwrap(), golden);
+    assert_eq!(State::from_text(&golden, "x.json").unwrap(), state);
+}
+
+#[test]
+fn hashes_never_change() {
+    assert_eq!(example().hash(), "05b443d597e1fd64");
+    let signature = example().get("answer").unwrap().signature.clone().unwrap();
+    assert_eq!(
+        (signature.structure.as_str(), signature.text.as_str()),
+        ("f629116c8ac5db6a", "e82f7ae52930c1ba")
+    );
+}
+
+#[test]
+fn the_hash_sees_prompts_and_not_origins() {
+    let (mut a, b) = (example(), example());
+    a.provenance = None;
+    a.entry("answer").demos[0].origin = None;
+    a.entry("answer").signature = None;
+    a.entry("nothing set");
+    assert_eq!(a.hash(), b.hash());
+    a.entry("answer").demos.swap(0, 1);
+    assert_ne!(a.hash(), b.hash());
+}
+
+fn refused(text: &str) -> (String, String) {
+    let wrong = State::from_text(text, "s.json").unwrap_err();
+    (wrong.code.0.to_owned(), wrong.message.clone() + &wrong.hints.join(";"))
+}
+
+#[test]
+fn what_is_wrong_is_said_exactly() {
+    let table = [
+        (
+            "",
+            "E0711",
+            "`s.json`: not a state: EOF while parsing a value at line 1 column 0the file is cut off",
+        ),
+        ("[]", "E0711", "`s.json`: not a state: expected an object, found a list"),
+        ("{}", "E0711", "`s.json`: not a state: `format` is not \"dsp-lang state\""),
+        (
+            r#"{"format": "dsp-lang state", "version": 2, "predictors": {}}"#,
+            "E0712",
+            "`s.json`: a state of version 2, expected 1a newer dsp wrote it",
+        ),
+        (
+            r#"{"format": "dsp-lang state", "version": 1}"#,
+            "E0711",
+            "`s.json`: `predictors` is missing",
+        ),
+        (
+            r#"{"format": "dsp-lang state", "version": 1, "predictors": {"a": {"demos": [{"inputs": 3}]}}}"#,
+            "E0711",
+            "`s.json`: `predictors.a.demos[0].inputs`: expected an object, found 3",
+        ),
+        (
+            r#"{"format": "dsp-lang state", "version": 1, "predictors": {"a": {"demo": []}}}"#,
+            "E0711",
+            "`s.json`: `predictors.a.demo` means nothing heredid you mean `demos`?",
+        ),
+        (
+            r#"{"format": "dsp-lang state", "version": 1, "predictors": {"a": {}, "a": {}}}"#,
+            "E0711",
+            "`s.json`: not a state: duplicate key `a` at line 1 column 70",
+        ),
+        (
+            r#"{"format": "dsp-lang state", "version": 1, "predictors": {"a": {"lm": "http://h/v1"}}}"#,
+            "E0717",
+            "`s.json`: a state names models and never their addressesgive the model a name in `[models]` of `dsp.toml` and use that",
+        ),
+        (
+            r#"{"answer": {"demos": [], "traces": []}}"#,
+            "E0711",
+            "`s.json`: not a state: `format` is not \"dsp-lang state\"it looks like a state saved by DSPy, which is read together with its program",
+        ),
+    ];
+    for (text, code, message) in table {
+        assert_eq!(refused(text), (code.to_owned(), message.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn an_address_is_not_written_either() {
+    let mut state = example();
+    state.entry("answer").lm = Some("http://localhost:8000".into());
+    assert_eq!(state.to_text().unwrap_err().code.0, "E0717");
+}
+
+#[test]
+fn paths_of_dspy_are_aliases() {
+    let mut state = State::default();
+    state.entry("answer.predict").instructions = Some("a".into());
+    state.entry("by['x']").instructions = Some("b".into());
+    let fitted = state.fit(&program()).unwrap();
+    assert_eq!(fitted.state.predictors.keys().collect::<Vec<_>>(), ["answer", "by[\"x\"]"]);
+    state.entry("answer").instructions = Some("c".into());
+    assert!(state.fit(&program()).is_err(), "one predictor twice");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_or_warned_of() {
+    let mut state = State::default();
+    state.entry("anwser");
+    let wrong = state.fit(&program()).unwrap_err();
+    assert_eq!(wrong[0].message, "the program has no predictor `anwser`");
+    assert_eq!(wrong[0].hints, ["did you mean `answer`?"]);
+
+    let state = example();
+    let mut program = program();
+    program["answer"].instructions = "Other words.".into();
+    let fitted = state.fit(&program).unwrap();
+    assert_eq!(fitted.warnings[0].code.0, "W0715");
+    program["answer"].outputs[0].ty = Ty::Int;
+    let wrong = state.fit(&program).unwrap_err();
+    assert_eq!(wrong[0].code.0, "E0714");
+    assert_eq!(
+        wrong[0].notes,
+        ["state:   question: str -> answer: str", "program: question: str -> answer: int"]
+    );
+
+    let mut state = State::default();
+    state.entry("answer").demos = vec![StateDemo {
+        demo: Demo { inputs: record(&[("q", "?")]), outputs: record(&[("answer", "a")]) },
+        origin: None,
+    }];
+    let wrong = state.fit(&self::program()).unwrap_err();
+    assert_eq!(wrong[0].message, "demo 1: `answer` has no input `q`");
+}
+
+#[test]
+fn applying_changes_words_only() {
+    let state = example();
+    let changed = state.get("answer").unwrap().apply(&qa());
+    assert_eq!(&*changed.instructions, "Answer the question.\nBe short.");
+    assert_eq!(changed.outputs[0].description.as_deref(), Some("one to five words"));
+    assert_eq!(changed.inputs, qa().inputs);
+}
+
+#[test]
+fn showing_it() {
+    let text = show(&example());
+    assert!(text.contains("made by random_search with openai/gpt-4o-mini"), "{text}");
+    assert!(text.contains("demo 1 (bootstrapped, row 17, scored 1.000)"), "{text}");
+    assert!(text.contains("question: Who wrote “Dune”? Say one name."), "{text}");
+    assert!(text.contains("scored 0.750 (95 % 0.500 to 0.900) on 20 rows of valset"), "{text}");
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        (-1e12..1e12f64).prop_map(Value::Float),
+        "\\PC{0,60}|[a-z\n\r\t\"\\\\]{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::list),
+            prop::collection::vec(("[a-z]{1,4}", inner), 0..4).prop_map(|parts| Value::map(
+                parts.into_iter().map(|(name, it)| (name.into(), it)).collect()
+            )),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_state_reads_back(
+        values in prop::collection::vec((value(), value()), 0..4),
+        instructions in proptest::option::of("[a-z \n]{0,40}"),
+        path in "[a-z.\\[\\]\"']{1,12}",
+    ) {
+        let mut state = State::default();
+        let predictor = state.entry(&path);
+        predictor.instructions = instructions;
+        predictor.demos = values
+            .into_iter()
+            .map(|(a, b)| StateDemo {
+                demo: Demo { inputs: [("q".into(), a)].into(), outputs: [("a".into(), b)].into() },
+                origin: None,
+            })
+            .collect();
+        let text = state.to_text().unwrap();
+        let back = State::from_text(&text, "s.json").unwrap();
+        prop_assert_eq!(back.hash(), state.hash());
+        prop_assert_eq!(back.to_text().unwrap(), text);
+        prop_assert_eq!(back, state);
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_or_read_and_never_panics(
+        cut in 0usize..4000,
+        at in 0usize..4000,
+        put in "[\\[\\]{}\",:0-9a-z]{0,3}",
+    ) {
+        let text = example().to_text().unwrap();
+        let cut = cut % text.len();
+        if text.is_char_boundary(cut) {
+            prop_assert!(cut + 1 >= text.len() || State::from_text(&text[..cut], "s").is_err());
+        }
+        let at = at % text.len();
+        if text.is_char_boundary(at) {
+            let mut changed = text;
+            changed.insert_str(at, &put);
+            if let Ok(state) = State::from_text(&changed, "s") {
+                let _ = (show(&state), state.fit(&program()), state.hash());
+            }
+        }
+    }
+}
