@@ -6,6 +6,8 @@
     reason = "tests run on the machine they run on"
 )]
 
+#[path = "suite/adapt.rs"]
+mod adapt;
 #[path = "suite/agreement.rs"]
 mod agreement;
 #[path = "suite/architecture.rs"]
@@ -14,7 +16,33 @@ mod architecture;
 mod cli;
 #[path = "suite/console.rs"]
 mod console;
+#[path = "suite/data.rs"]
+mod data;
+#[cfg(all(feature = "http", feature = "local"))]
+#[path = "suite/download.rs"]
+mod download;
+#[cfg(feature = "local")]
+#[path = "suite/embedded.rs"]
+mod embedded;
+#[cfg(feature = "http")]
+#[path = "suite/http.rs"]
+mod http;
+#[cfg(feature = "http")]
+#[path = "suite/keys.rs"]
+mod keys;
 #[path = "suite/packages.rs"]
 mod packages;
+#[path = "suite/program.rs"]
+mod program;
+#[path = "suite/schema.rs"]
+mod schema;
+#[path = "suite/scripted.rs"]
+mod scripted;
 #[path = "suite/sources.rs"]
 mod sources;
+#[path = "suite/stats.rs"]
+mod stats;
+#[path = "suite/store.rs"]
+mod store;
+#[path = "suite/syntax.rs"]
+mod syntax;
