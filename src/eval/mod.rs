@@ -18,6 +18,7 @@ pub mod stats;
 pub use crate::lm::Cancel;
 pub use budget::CallBudget;
 pub use dataset::{Dataset, Share};
+pub(crate) use evaluation::compare_scores;
 pub use evaluation::{
     Comparison, EvalOptions, Evaluation, Latency, RowResult, compare, evaluate,
 };
