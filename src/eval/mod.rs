@@ -5,6 +5,7 @@
 //! depends on threads. Every mean has an interval and every comparison is paired.
 
 mod evaluation;
+mod export;
 mod job;
 mod pool;
 mod random;

@@ -22,9 +22,10 @@ pub use search::{Ask, Example, Runs, Search, Who};
 
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::eval::{Cancel, Dataset, Evaluator, Progress, RunOptions, Share, Stop};
-use crate::program::{DataOrigin, Provenance, State};
+use crate::program::{DataOrigin, Provenance, State, row_hash};
 use crate::schema::{Signature, Value};
 use indexmap::IndexMap;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// An optimizer was asked for something that cannot be done.
@@ -250,7 +251,8 @@ fn check_only(problem: &Problem<'_>, settings: &Settings) -> Result<(), Box<Diag
 
 /// Warns of rows that are both learnt from and chosen by.
 fn overlap(trainset: &Dataset, valset: &Dataset) -> Vec<Diagnostic> {
-    let both = trainset.iter().filter(|row| valset.iter().any(|it| it.values == row.values));
+    let learnt: BTreeSet<String> = trainset.iter().map(|row| row_hash(row)).collect();
+    let both = valset.iter().filter(|row| learnt.contains(&row_hash(row)));
     match both.count() {
         0 => Vec::new(),
         count => {

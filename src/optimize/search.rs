@@ -72,6 +72,13 @@ struct Key {
     rollout: u64,
 }
 
+/// A run that was made.
+struct Known {
+    outcome: Arc<Outcome>,
+    /// Whether its steps were kept.
+    with_steps: bool,
+}
+
 /// A search under way, as a policy sees it.
 pub struct Search<'a> {
     problem: &'a Problem<'a>,
@@ -81,7 +88,7 @@ pub struct Search<'a> {
     train: Vec<Example>,
     val: Vec<Example>,
     budget: CallBudget,
-    memo: BTreeMap<Key, Arc<Outcome>>,
+    memo: BTreeMap<Key, Known>,
     candidates: Vec<Candidate>,
     tokens: (u64, u64),
     cached_calls: u64,
@@ -181,13 +188,14 @@ impl<'a> Search<'a> {
         let mut asked: Vec<usize> = fresh.into_values().collect();
         asked.sort_unstable();
         let stop = self.make(phase, who, asks, &keys, &asked);
-        let outcomes = keys.iter().map(|key| self.memo.get(key).cloned()).collect();
+        let outcomes =
+            keys.iter().map(|key| Some(Arc::clone(&self.memo.get(key)?.outcome))).collect();
         Runs { outcomes, stop }
     }
 
     /// Whether a run was made, with its steps if those are wanted.
     fn remembers(&self, key: &Key, ask: &Ask) -> bool {
-        self.memo.get(key).is_some_and(|it| !ask.keep_steps || !it.steps.is_empty())
+        self.memo.get(key).is_some_and(|known| known.with_steps || !ask.keep_steps)
     }
 
     /// Makes the runs at `asked` and remembers them.
@@ -203,7 +211,8 @@ impl<'a> Search<'a> {
         let mut seen = self.progress_of(phase, jobs.len());
         let progress = &mut self.progress;
         let mut done = |outcome: &Outcome| {
-            seen.done += 1;
+            // A run that is made again is done once.
+            seen.done = (seen.done + 1).min(seen.total);
             seen.calls += u64::from(outcome.calls);
             progress(&seen);
         };
@@ -213,17 +222,17 @@ impl<'a> Search<'a> {
         let hopeless = hopeless(&batch.outcomes);
         for (at, outcome) in asked.iter().zip(batch.outcomes) {
             if let Some(outcome) = outcome {
-                self.keep(&keys[*at], outcome);
+                self.keep(&keys[*at], outcome, asks[*at].keep_steps);
             }
         }
         batch.stop.or(hopeless)
     }
 
-    fn keep(&mut self, key: &Key, outcome: Outcome) {
+    fn keep(&mut self, key: &Key, outcome: Outcome, with_steps: bool) {
         self.tokens.0 += outcome.prompt_tokens;
         self.tokens.1 += outcome.completion_tokens;
         self.cached_calls += u64::from(outcome.cached_calls);
-        self.memo.insert(key.clone(), Arc::new(outcome));
+        self.memo.insert(key.clone(), Known { outcome: Arc::new(outcome), with_steps });
     }
 
     fn progress_of(&self, phase: &str, total: usize) -> Progress {

@@ -467,6 +467,15 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_file_of_dspy_never_panics(at in 0usize..2000, put in "[\\[\\]{}\",:0-9a-z]{0,3}") {
+        let mut text = DSPY.to_owned();
+        let at = at % text.len();
+        text.insert_str(at, &put);
+        let _ = State::open(&text, "s", &reasoning_program());
+        let _ = State::open(&text[..at], "s", &reasoning_program());
+    }
+
+    #[test]
     fn a_damaged_file_is_refused_or_read_and_never_panics(
         cut in 0usize..4000,
         at in 0usize..4000,
