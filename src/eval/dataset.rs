@@ -8,7 +8,7 @@ use crate::eval::Random;
 use crate::program::row_hash;
 use crate::schema::{Record, Row};
 use crate::util::sha256_hex;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -104,7 +104,7 @@ impl Dataset {
 
     /// The columns of all rows, in order of first appearance.
     pub fn columns(&self) -> Vec<Arc<str>> {
-        let mut seen = indexmap::IndexSet::new();
+        let mut seen = IndexSet::new();
         for row in self.iter() {
             seen.extend(row.values.keys().cloned());
         }

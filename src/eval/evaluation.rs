@@ -10,6 +10,7 @@ use crate::eval::{
 };
 use crate::host::Host;
 use crate::program::State;
+use indexmap::IndexMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,7 +124,8 @@ pub fn evaluate(
         ..Progress::default()
     };
     let mut done = |outcome: &Outcome| {
-        seen.done += 1;
+        // A run that is made again is done once.
+        seen.done = (seen.done + 1).min(seen.total);
         seen.calls += u64::from(outcome.calls);
         progress(&seen);
     };
@@ -135,13 +137,12 @@ pub fn evaluate(
 
 impl Evaluation {
     fn of(data: &Dataset, batch: Batch, seed: u64, elapsed: Duration) -> Self {
-        let result = |(at, (row, outcome)): (usize, (&Arc<_>, Option<Outcome>))| {
-            let row: &crate::schema::Row = row;
-            let origin = data.origin(at).unwrap_or_default();
-            RowResult { index: row.index, origin, outcome }
+        let result = |(at, outcome)| RowResult {
+            index: data.get(at).map_or(at, |row| row.index),
+            origin: data.origin(at).unwrap_or_default(),
+            outcome,
         };
-        let rows: Vec<RowResult> =
-            data.iter().zip(batch.outcomes).enumerate().map(result).collect();
+        let rows: Vec<RowResult> = batch.outcomes.into_iter().enumerate().map(result).collect();
         let values: Vec<f64> = rows.iter().filter_map(RowResult::value).collect();
         let count =
             |test: &dyn Fn(&RowResult) -> bool| rows.iter().filter(|it| test(it)).count();
@@ -221,7 +222,7 @@ impl Evaluation {
     /// The first few messages of failures, each with its first row and how often it occurred.
     fn failures_text(&self) -> String {
         const SHOWN: usize = 5;
-        let mut groups: indexmap::IndexMap<&str, (&str, usize)> = indexmap::IndexMap::new();
+        let mut groups: IndexMap<&str, (&str, usize)> = IndexMap::new();
         for row in &self.rows {
             let failure = row.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
             if let Some(failure) = failure {

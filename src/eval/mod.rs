@@ -5,6 +5,7 @@
 //! depends on threads. Every mean has an interval and every comparison is paired.
 
 mod evaluation;
+mod export;
 mod job;
 pub mod metric;
 mod natives;
@@ -22,6 +23,7 @@ pub mod stats;
 pub use crate::lm::Cancel;
 pub use budget::CallBudget;
 pub use dataset::{Dataset, Share};
+pub(crate) use evaluation::compare_scores;
 pub use evaluation::{
     Comparison, EvalOptions, Evaluation, Latency, RowResult, compare, evaluate,
 };

@@ -110,7 +110,10 @@ pub(crate) fn resolve<'a>(
         .map(|(path, _)| path.as_str())
 }
 
-fn unknown_predictor(path: &str, signatures: &IndexMap<String, Signature>) -> Diagnostic {
+pub(crate) fn unknown_predictor(
+    path: &str,
+    signatures: &IndexMap<String, Signature>,
+) -> Diagnostic {
     let message = format!("the program has no predictor `{path}`");
     Diagnostic::bare(UNKNOWN_PREDICTOR, message)
         .hint(did_you_mean(path, signatures.keys().map(String::as_str)))

@@ -11,9 +11,9 @@ use indexmap::IndexMap;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-type Decoded<T> = Result<T, Box<Diagnostic>>;
+pub(crate) type Decoded<T> = Result<T, Box<Diagnostic>>;
 
-fn wrong(message: impl Into<String>) -> Box<Diagnostic> {
+pub(crate) fn wrong(message: impl Into<String>) -> Box<Diagnostic> {
     Box::new(Diagnostic::bare(MALFORMED, message))
 }
 

@@ -7,6 +7,7 @@
 
 mod apply;
 mod decode;
+mod dspy;
 mod file;
 mod hash;
 pub(crate) mod json;

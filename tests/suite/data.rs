@@ -4,7 +4,7 @@ use dsp_lang::eval::{
     Cancel, Dataset, EvalOptions, Evaluation, Evaluator, Failure, FailureKind, Job, Kind,
     Outcome, RunOptions, Share, Stop, compare, evaluate, ordered_map,
 };
-use dsp_lang::host::MemoryHost;
+use dsp_lang::host::{Host, MemoryHost, OsHost};
 use dsp_lang::program::State;
 use dsp_lang::schema::{Record, Value};
 use proptest::prelude::*;
@@ -40,6 +40,15 @@ fn json_lines() {
     assert_eq!(data.get(1).unwrap().values["a"], Value::Float(1.0));
     assert_eq!(data.origin(1).unwrap(), "d:4");
     assert_eq!(data.columns().len(), 2);
+}
+
+#[test]
+fn floats_are_read_as_they_were_written() {
+    let data = parse("{\"a\":272710963874.63422}", Kind::Jsonl).unwrap();
+    let value = &data.get(0).unwrap().values["a"];
+    assert_eq!(*value, Value::Float(272_710_963_874.634_22));
+    let again = parse(&format!("{{\"a\":{}}}", value.to_json()), Kind::Jsonl).unwrap();
+    assert_eq!(again, data);
 }
 
 #[test]
@@ -92,6 +101,21 @@ fn loading_goes_through_the_host() {
     let wrong = |path| Dataset::load(&host, Path::new(path)).unwrap_err();
     assert_eq!(wrong("d.xml").code.0, "E0703");
     assert_eq!(wrong("no.jsonl").code.0, "E0701");
+}
+
+#[test]
+fn real_data_sets_load() {
+    let tasks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/tasks");
+    let Ok(entries) = std::fs::read_dir(tasks) else { return };
+    let host = OsHost::new();
+    for entry in entries {
+        let path = entry.unwrap().path().join("dev.jsonl");
+        if host.exists(&path) {
+            let data = Dataset::load(&host, &path).unwrap();
+            assert!(data.len() > 10, "{}", path.display());
+            assert!(!data.columns().is_empty());
+        }
+    }
 }
 
 #[test]
@@ -239,6 +263,14 @@ fn an_evaluation_counts_each_kind_of_failure() {
     assert_eq!(
         one.render_times(),
         "time     0.00 s, a row 0.01 s (p50), 0.03 s (p90), 0.03 s (max); 32 of 64 calls from the store\n"
+    );
+    let Value::Map(value) = one.to_value() else { panic!("an object") };
+    assert_eq!((&value["scored"], &value["calls"]), (&Value::Int(29), &Value::Int(64)));
+    let Value::List(rows) = &value["rows"] else { panic!("a list") };
+    assert_eq!(
+        rows[3].to_json(),
+        "{\"index\":3,\"origin\":\"row 3\",\"score\":0.0,\"reply\":{},\
+         \"failure\":\"no reply\",\"failure_kind\":\"program\",\"feedback\":null}"
     );
     let eight = scored(30, &Fake::default(), threads(8));
     assert_eq!(one, eight);

@@ -1,6 +1,7 @@
 //! States and their files.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use dsp_lang::host::{OsHost, read_text};
 use dsp_lang::program::{
     DataOrigin, DemoOrigin, DemoSource, InstructionsOrigin, Options, PredictorState,
     Provenance, ScoreRecord, State, StateDemo, show,
@@ -8,6 +9,7 @@ use dsp_lang::program::{
 use dsp_lang::schema::{Demo, Field, Record, Signature, Ty, TypeTable, Value};
 use indexmap::IndexMap;
 use proptest::prelude::*;
+use std::path::Path;
 use std::sync::Arc;
 
 fn record(fields: &[(&str, &str)]) -> Record {
@@ -310,6 +312,116 @@ fn showing_it() {
     assert!(text.contains("scored 0.750 (95 % 0.500 to 0.900) on 20 rows of valset"), "{text}");
 }
 
+/// As DSPy 3.4.1 writes it, shortened.
+const DSPY: &str = r#"{
+  "answer.predict": {
+    "traces": [], "train": [],
+    "demos": [
+      {"augmented": true, "question": "q1", "rationale": "r1", "answer": "a1"},
+      {"question": "q2", "answer": "a2", "gold": "x"},
+      {"dspy_uuid": "1", "question": "q3"}
+    ],
+    "signature": {
+      "instructions": "Answer from the context.",
+      "fields": [
+        {"prefix": "Question:", "description": "${question}"},
+        {"prefix": "Answer:", "description": "short"},
+        {"prefix": "Reasoning:", "description": "${reasoning}"}
+      ]
+    },
+    "lm": {"model": "openai/gpt-4o-mini", "temperature": 0.7, "max_tokens": 500,
+           "api_base": "http://localhost:1"}
+  },
+  "retrieve": {"k": 3},
+  "metadata": {"dependency_versions": {"dspy": "3.4.1"}}
+}"#;
+
+fn reasoning_program() -> IndexMap<String, Signature> {
+    let mut signature = qa();
+    signature.outputs.insert(0, Field::new("reasoning", Ty::Str));
+    [("answer".to_owned(), signature)].into()
+}
+
+#[test]
+fn files_of_dspy_are_read() {
+    let fitted = State::open(DSPY, "s.json", &reasoning_program()).unwrap();
+    let answer = fitted.state.get("answer").unwrap();
+    assert_eq!(answer.instructions.as_deref(), Some("Answer from the context."));
+    assert_eq!(answer.descriptions, [("answer".to_owned(), "short".to_owned())].into());
+    assert_eq!(answer.demos.len(), 2);
+    assert_eq!(answer.demos[0].demo.outputs, record(&[("reasoning", "r1"), ("answer", "a1")]));
+    assert_eq!(answer.lm.as_deref(), Some("openai/gpt-4o-mini"));
+    assert_eq!((answer.options.temperature, answer.options.max_tokens), (Some(0.7), Some(500)));
+    let warnings: Vec<&str> = fitted.warnings.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(
+        warnings,
+        [
+            "left out: `answer.predict.demos[1]`: no field `gold`",
+            "left out: `answer.predict.demos[2]` has no output of the signature",
+            "left out: `answer.predict`: the address of its model",
+            "left out: `retrieve` is no state of a predictor",
+        ]
+    );
+    let wrong = State::open(DSPY, "s.json", &IndexMap::new()).unwrap_err();
+    assert_eq!(wrong[0].message, "the program has no predictor `answer.predict`");
+}
+
+#[test]
+fn what_is_written_for_dspy_reads_back() {
+    let mut state = State::open(DSPY, "s.json", &reasoning_program()).unwrap().state;
+    let text = state.to_dspy(&reasoning_program());
+    assert!(text.contains("\"answer.predict\": {"), "{text}");
+    let back = State::open(&text, "s.json", &reasoning_program()).unwrap();
+    state.entry("answer").lm = None;
+    state.entry("answer").options = Options::default();
+    assert_eq!(back.state, state);
+    assert!(back.warnings.is_empty());
+}
+
+#[test]
+fn real_files_of_dspy_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = folder.join("../shared/data/conformance/dspy-states");
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut demos = 0;
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let text = read_text(&OsHost::new(), &path).unwrap();
+        let Ok(Value::Map(file)) = serde_json::from_str(&text) else { continue };
+        let signatures = file.iter().filter_map(|(path, part)| {
+            let Value::Map(part) = part else { return None };
+            let Value::List(demos) = part.get("demos")? else { return None };
+            Some((String::from(&**path), inferred(demos)))
+        });
+        let signatures: IndexMap<String, Signature> = signatures.collect();
+        let fitted = State::open(&text, "s.json", &signatures).unwrap();
+        demos += fitted.state.demo_count();
+        let again = State::from_text(&fitted.state.to_text().unwrap(), "s.json").unwrap();
+        assert_eq!(again, fitted.state);
+    }
+    assert!(demos > 50, "{demos}");
+}
+
+/// A signature for demos: the last name is the output, and reasoning comes before it.
+fn inferred(demos: &[Value]) -> Signature {
+    let mut signature = Signature { inputs: vec![], outputs: vec![], ..qa() };
+    let named = |name: &str| Field::new(name.to_owned(), Ty::Any);
+    for demo in demos {
+        let Value::Map(demo) = demo else { continue };
+        for (at, name) in demo.keys().enumerate() {
+            let meta = ["augmented", "dspy_uuid", "dspy_split", "rationale"].contains(&&**name);
+            let known = signature.input(name).is_some() || signature.output(name).is_some();
+            if !meta && !known && at + 1 == demo.len() {
+                signature.outputs.push(named(name));
+            } else if !meta && !known {
+                signature.inputs.push(named(name));
+            }
+        }
+    }
+    signature.outputs.insert(0, named("reasoning"));
+    signature
+}
+
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -352,6 +464,15 @@ proptest! {
         prop_assert_eq!(back.hash(), state.hash());
         prop_assert_eq!(back.to_text().unwrap(), text);
         prop_assert_eq!(back, state);
+    }
+
+    #[test]
+    fn a_damaged_file_of_dspy_never_panics(at in 0usize..2000, put in "[\\[\\]{}\",:0-9a-z]{0,3}") {
+        let mut text = DSPY.to_owned();
+        let at = at % text.len();
+        text.insert_str(at, &put);
+        let _ = State::open(&text, "s", &reasoning_program());
+        let _ = State::open(&text[..at], "s", &reasoning_program());
     }
 
     #[test]

@@ -1,0 +1,390 @@
+//! The engine under all optimizers.
+//!
+//! It makes runs in batches, one state on many rows, and remembers each by state, row and
+//! sample, so that nothing is run twice. Scores are rows of a matrix: one for each candidate,
+//! a column for each row to choose by. Everything is consumed in the order in which it was
+//! asked for; the cap on calls is admitted in that order too (see [`crate::eval::budget`]).
+
+use crate::diag::Diagnostic;
+use crate::eval::{
+    CallBudget, Cancel, Dataset, Evaluator, FailureKind, Job, Outcome, Progress, Random, Stop,
+    run_jobs,
+};
+use crate::optimize::{Candidate, Data, Plan, Problem, Report, Settings};
+use crate::program::{State, row_hash};
+use crate::schema::{Row, Signature};
+use indexmap::IndexMap;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// When all of at least this many runs fail by machines, the search ends: spending more would
+/// show nothing.
+const HOPELESS: usize = 4;
+
+/// Who makes a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Who {
+    /// The program that is optimized.
+    Student,
+    /// The program that demos are taken from.
+    Teacher,
+}
+
+/// A row of a search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// The row.
+    pub row: Arc<Row>,
+    /// Its content, as a hash.
+    pub hash: String,
+}
+
+/// A run that a policy asks for.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The state.
+    pub state: Arc<State>,
+    /// The row.
+    pub example: Example,
+    /// Which sample of the row: 0 is the first.
+    pub rollout: u64,
+    /// Whether the steps of the run are wanted.
+    pub keep_steps: bool,
+}
+
+/// What the runs gave.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    /// In the order in which they were asked for; `None` for those that were not made.
+    pub outcomes: Vec<Option<Arc<Outcome>>>,
+    /// Why some were not made.
+    pub stop: Option<Stop>,
+}
+
+/// What a run is remembered by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    who: Who,
+    state: String,
+    row: usize,
+    row_hash: String,
+    rollout: u64,
+}
+
+/// A run that was made.
+struct Known {
+    outcome: Arc<Outcome>,
+    /// Whether its steps were kept.
+    with_steps: bool,
+}
+
+/// A search under way, as a policy sees it.
+pub struct Search<'a> {
+    problem: &'a Problem<'a>,
+    settings: &'a Settings,
+    cancel: &'a Cancel,
+    progress: &'a mut dyn FnMut(&Progress),
+    train: Vec<Example>,
+    val: Vec<Example>,
+    budget: CallBudget,
+    memo: BTreeMap<Key, Known>,
+    candidates: Vec<Candidate>,
+    tokens: (u64, u64),
+    cached_calls: u64,
+    notices: Vec<Diagnostic>,
+}
+
+impl fmt::Debug for Search<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Search")
+            .field("candidates", &self.candidates.len())
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+fn examples(data: &Dataset) -> Vec<Example> {
+    data.iter().map(|row| Example { row: Arc::clone(row), hash: row_hash(row) }).collect()
+}
+
+impl<'a> Search<'a> {
+    pub(crate) fn new(
+        problem: &'a Problem<'a>,
+        settings: &'a Settings,
+        data: &Data,
+        cancel: &'a Cancel,
+        progress: &'a mut dyn FnMut(&Progress),
+    ) -> Self {
+        Self {
+            problem,
+            settings,
+            cancel,
+            progress,
+            train: examples(&data.trainset),
+            val: examples(&data.valset),
+            budget: CallBudget::new(settings.max_calls),
+            memo: BTreeMap::new(),
+            candidates: Vec::new(),
+            tokens: (0, 0),
+            cached_calls: 0,
+            notices: Vec::new(),
+        }
+    }
+
+    /// The predictors that may be changed, with the signatures the program declares.
+    pub fn predictors(&self) -> IndexMap<String, Signature> {
+        let only = self.settings.only.as_ref();
+        let wanted = |path: &String| only.is_none_or(|only| only.contains(path));
+        let all = self.problem.signatures.iter().filter(|(path, _)| wanted(path));
+        all.map(|(path, signature)| (path.clone(), signature.clone())).collect()
+    }
+
+    /// The state that the program has now.
+    pub fn start(&self) -> &'a State {
+        &self.problem.start
+    }
+
+    /// The teacher's state, if there is a teacher.
+    pub fn teacher(&self) -> Option<&'a State> {
+        self.problem.teacher.as_ref().map(|teacher| &teacher.state)
+    }
+
+    /// Rows to learn from.
+    pub fn train(&self) -> &[Example] {
+        &self.train
+    }
+
+    /// Rows to choose by.
+    pub fn val(&self) -> &[Example] {
+        &self.val
+    }
+
+    /// How many runs may be started before it is known whether they are needed.
+    pub fn width(&self) -> usize {
+        self.settings.run.width.max(1)
+    }
+
+    /// The stream of random numbers of this label; decisions with labels of their own do not
+    /// move each other.
+    pub fn random(&self, label: &str) -> Random {
+        Random::new(self.settings.seed, label)
+    }
+
+    /// Tells the user something at the end.
+    pub fn notice(&mut self, notice: Diagnostic) {
+        self.notices.push(notice);
+    }
+
+    /// Makes runs, or remembers them.
+    pub fn run(&mut self, phase: &str, who: Who, asks: &[Ask]) -> Runs {
+        let keys = keys(who, asks);
+        let mut fresh: BTreeMap<&Key, usize> = BTreeMap::new();
+        for (at, key) in keys.iter().enumerate() {
+            if !self.remembers(key, &asks[at]) {
+                fresh.entry(key).or_insert(at);
+            }
+        }
+        let mut asked: Vec<usize> = fresh.into_values().collect();
+        asked.sort_unstable();
+        let stop = self.make(phase, who, asks, &keys, &asked);
+        let outcomes =
+            keys.iter().map(|key| Some(Arc::clone(&self.memo.get(key)?.outcome))).collect();
+        Runs { outcomes, stop }
+    }
+
+    /// Whether a run was made, with its steps if those are wanted.
+    fn remembers(&self, key: &Key, ask: &Ask) -> bool {
+        self.memo.get(key).is_some_and(|known| known.with_steps || !ask.keep_steps)
+    }
+
+    /// Makes the runs at `asked` and remembers them.
+    fn make(
+        &mut self,
+        phase: &str,
+        who: Who,
+        asks: &[Ask],
+        keys: &[Key],
+        asked: &[usize],
+    ) -> Option<Stop> {
+        let jobs: Vec<Job> = asked.iter().map(|at| job(&asks[*at])).collect();
+        let mut seen = self.progress_of(phase, jobs.len());
+        let progress = &mut self.progress;
+        let mut done = |outcome: &Outcome| {
+            // A run that is made again is done once.
+            seen.done = (seen.done + 1).min(seen.total);
+            seen.calls += u64::from(outcome.calls);
+            progress(&seen);
+        };
+        let evaluator = evaluator(self.problem, who);
+        let (run, budget) = (self.settings.run, &mut self.budget);
+        let batch = run_jobs(evaluator, &jobs, run, budget, self.cancel, &mut done);
+        let hopeless = hopeless(&batch.outcomes);
+        for (at, outcome) in asked.iter().zip(batch.outcomes) {
+            if let Some(outcome) = outcome {
+                self.keep(&keys[*at], outcome, asks[*at].keep_steps);
+            }
+        }
+        batch.stop.or(hopeless)
+    }
+
+    fn keep(&mut self, key: &Key, outcome: Outcome, with_steps: bool) {
+        self.tokens.0 += outcome.prompt_tokens;
+        self.tokens.1 += outcome.completion_tokens;
+        self.cached_calls += u64::from(outcome.cached_calls);
+        self.memo.insert(key.clone(), Known { outcome: Arc::new(outcome), with_steps });
+    }
+
+    fn progress_of(&self, phase: &str, total: usize) -> Progress {
+        Progress {
+            phase: phase.to_owned(),
+            done: 0,
+            total,
+            best: self.best().and_then(|at| self.candidates[at].score),
+            calls: self.budget.spent(),
+            max_calls: self.budget.cap(),
+        }
+    }
+
+    /// Proposes a state that is not scored.
+    pub fn propose(&mut self, label: &str, state: State) {
+        self.candidates.push(Candidate::new(label, state));
+    }
+
+    /// Proposes a state and scores it on the rows to choose by.
+    ///
+    /// # Errors
+    /// Why not all rows were scored; the state can then not be chosen.
+    pub fn score(&mut self, label: &str, state: State) -> Result<f64, Stop> {
+        let before = self.budget.spent();
+        let mut candidate = Candidate::new(label, state);
+        let ask = |example: &Example| Ask {
+            state: Arc::clone(&candidate.state),
+            example: example.clone(),
+            rollout: 0,
+            keep_steps: false,
+        };
+        let asks: Vec<Ask> = self.val.iter().map(ask).collect();
+        let runs = self.run(label, Who::Student, &asks);
+        candidate.calls = self.budget.spent() - before;
+        let stop = runs.stop.clone();
+        candidate.take(&runs.outcomes, stop.is_none(), self.settings.seed);
+        let score = candidate.score;
+        self.candidates.push(candidate);
+        match (stop, score) {
+            (Some(stop), _) => Err(stop),
+            (None, Some(score)) => Ok(score),
+            (None, None) => Err(Stop::Refused(unscored(&runs.outcomes))),
+        }
+    }
+
+    /// The best candidate: the highest score, then the fewest failed assertions, the fewest
+    /// demos, and the one proposed first.
+    pub fn best(&self) -> Option<usize> {
+        best(&self.candidates)
+    }
+
+    /// The candidates so far.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    pub(crate) fn finish(
+        self,
+        optimizer: &str,
+        plan: Plan,
+        stop: Option<Stop>,
+    ) -> (State, Report) {
+        let best = self.best();
+        // Without any score, the last proposal is what the policy arrived at, unless the
+        // search was cut short while it scored.
+        let chosen = best.or_else(|| self.candidates.iter().rposition(|it| !it.tried));
+        let state = chosen.map_or(&self.problem.start, |at| &*self.candidates[at].state);
+        let report = Report {
+            optimizer: optimizer.to_owned(),
+            plan,
+            rows: (self.train.len(), self.val.len()),
+            best: chosen,
+            calls: self.budget.spent(),
+            cached_calls: self.cached_calls,
+            prompt_tokens: self.tokens.0,
+            completion_tokens: self.tokens.1,
+            stop,
+            notices: self.notices,
+            seed: self.settings.seed,
+            candidates: Vec::new(),
+        };
+        let state = State { predictors: state.predictors.clone(), provenance: None };
+        (state, Report { candidates: self.candidates, ..report })
+    }
+}
+
+fn best(candidates: &[Candidate]) -> Option<usize> {
+    let mut best: Option<usize> = None;
+    for (at, candidate) in candidates.iter().enumerate() {
+        let better = |than: usize| candidate.beats(&candidates[than]);
+        if candidate.score.is_some() && best.is_none_or(better) {
+            best = Some(at);
+        }
+    }
+    best
+}
+
+/// What runs are remembered by. A state that is asked for many rows is hashed once.
+fn keys(who: Who, asks: &[Ask]) -> Vec<Key> {
+    let mut last: Option<(&Arc<State>, String)> = None;
+    let mut hash = |state| match &last {
+        Some((same, hash)) if Arc::ptr_eq(same, state) => hash.clone(),
+        Some(_) | None => last.insert((state, state.hash())).1.clone(),
+    };
+    let key = |ask| {
+        let Ask { state, example, rollout, .. }: &Ask = ask;
+        Key {
+            who,
+            state: hash(state),
+            row: example.row.index,
+            row_hash: example.hash.clone(),
+            rollout: *rollout,
+        }
+    };
+    asks.iter().map(key).collect()
+}
+
+fn job(ask: &Ask) -> Job {
+    Job {
+        state: Arc::clone(&ask.state),
+        row: Arc::clone(&ask.example.row),
+        rollout: ask.rollout,
+        keep_steps: ask.keep_steps,
+        max_calls: None,
+    }
+}
+
+fn evaluator<'a>(problem: &Problem<'a>, who: Who) -> &'a dyn Evaluator {
+    let teacher = problem.teacher.as_ref().and_then(|teacher| teacher.evaluator);
+    match who {
+        Who::Student => problem.evaluator,
+        Who::Teacher => teacher.unwrap_or(problem.evaluator),
+    }
+}
+
+/// The reason to give up when machines failed in every run.
+fn hopeless(outcomes: &[Option<Outcome>]) -> Option<Stop> {
+    let failed = |it: &Option<Outcome>| {
+        it.as_ref().is_some_and(|it| it.failed_by(FailureKind::Infrastructure))
+    };
+    if outcomes.len() < HOPELESS || !outcomes.iter().all(failed) {
+        return None;
+    }
+    let first = outcomes.first()?.as_ref()?.failure.as_ref()?;
+    Some(Stop::Refused(format!("every run failed: {}", first.message)))
+}
+
+/// Why no row has a score.
+fn unscored(outcomes: &[Option<Arc<Outcome>>]) -> String {
+    let failure = outcomes.iter().flatten().find_map(|it| it.failure.as_ref());
+    match failure {
+        Some(failure) => format!("no row could be scored: {}", failure.message),
+        None => "no row was scored: a metric is needed".to_owned(),
+    }
+}
