@@ -24,16 +24,23 @@ mod download;
 #[cfg(feature = "local")]
 #[path = "suite/embedded.rs"]
 mod embedded;
+#[path = "suite/front.rs"]
+mod front;
 #[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;
 #[cfg(feature = "http")]
 #[path = "suite/keys.rs"]
 mod keys;
+#[path = "suite/optimize.rs"]
+mod optimize;
 #[path = "suite/packages.rs"]
 mod packages;
 #[path = "suite/program.rs"]
 mod program;
+#[cfg(feature = "retrieve")]
+#[path = "suite/retrieve.rs"]
+mod retrieve;
 #[path = "suite/schema.rs"]
 mod schema;
 #[path = "suite/scripted.rs"]

@@ -5,6 +5,13 @@ fn main() {
     let engine = Engine::builder().lm("local/smollm2-135m").allow_downloads().build().unwrap();
     match engine.load(&path) {
         Err(e) => println!("{e}"),
-        Ok(p) => { let f = p.run(); if let Err(e) = &f.result { println!("{e}"); } println!("{:?}", f.warnings); println!("{}", dsp_lang::trace::tree(&f.trace, false)); }
+        Ok(p) => {
+            let f = p.run();
+            if let Err(e) = &f.result {
+                println!("{e}");
+            }
+            println!("{:?}", f.warnings);
+            println!("{}", dsp_lang::trace::tree(&f.trace, false));
+        }
     }
 }

@@ -1,10 +1,3 @@
-<<<<<<< HEAD
-//! stub
-
-/// The natives of this floor.
-pub fn natives() -> Vec<crate::runtime::natives::Bound> {
-    Vec::new()
-=======
 //! Optimizers: they propose states of a program and read scores, nothing else.
 //!
 //! [`compile`] runs a [`Policy`] on one search engine, [`Search`], which makes the runs,
@@ -305,5 +298,9 @@ fn provenance(
         completion_tokens: report.completion_tokens,
         stopped: report.stop.as_ref().map(Stop::to_string),
     }
->>>>>>> search
+}
+
+/// The natives of this floor.
+pub fn natives() -> Vec<crate::runtime::natives::Bound> {
+    Vec::new()
 }

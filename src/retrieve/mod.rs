@@ -1,10 +1,3 @@
-<<<<<<< HEAD
-//! stub
-
-/// The natives of this floor.
-pub fn natives() -> Vec<crate::runtime::natives::Bound> {
-    Vec::new()
-=======
 //! Passages found by the words of a query: BM25 (Robertson and Zaragoza, "The Probabilistic
 //! Relevance Framework: BM25 and Beyond", 2009) over words that are lower-cased, stemmed and
 //! freed of stop words, as English has them.
@@ -108,5 +101,9 @@ impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Index").field("passages", &self.len()).finish_non_exhaustive()
     }
->>>>>>> search
+}
+
+/// The natives of this floor.
+pub fn natives() -> Vec<crate::runtime::natives::Bound> {
+    Vec::new()
 }
