@@ -2,7 +2,12 @@
 use dsp_lang::Engine;
 fn main() {
     let path = std::env::args().nth(1).unwrap();
-    let engine = Engine::builder().lm("local/smollm2-135m").allow_downloads().build().unwrap();
+    let engine = Engine::builder()
+        .lm("local/smollm2-135m")
+        .allow_downloads()
+        .progress()
+        .build()
+        .unwrap();
     match engine.load(&path) {
         Err(e) => println!("{e}"),
         Ok(p) => {

@@ -195,9 +195,9 @@ impl Adapter {
         Self::ALL.into_iter().find(|adapter| adapter.name() == name)
     }
 
-    /// The adapter that suits a model: small models in the process continue text.
+    /// The adapter that suits a model: those whose decoding we hold in hand continue text.
     pub fn auto(capabilities: &Capabilities) -> Self {
-        if capabilities.in_process || !capabilities.chat { Self::Complete } else { Self::Chat }
+        if capabilities.template || !capabilities.chat { Self::Complete } else { Self::Chat }
     }
 
     /// Lays out a question.

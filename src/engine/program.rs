@@ -54,7 +54,7 @@ impl Program {
         let mut settings = settings(&shared.base, &config);
         script_settings(&mut settings, &checked.settings);
         let script = Script::default().extend(checked, sources.clone());
-        let script = script.map_err(|it| Error::new(sources, vec![it]))?;
+        let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
         let (env, cancel) = (shared.env.clone(), shared.cancel.clone());
         let session = Arc::new(Session::new(env, settings, cancel, base));
         let (engine, script) = (engine.clone(), Arc::new(script));
@@ -78,7 +78,7 @@ impl Program {
             self.session.forget_constant(constant);
         }
         let script = self.script.extend(Arc::new(checked), sources.clone());
-        let script = script.map_err(|it| Error::new(sources, vec![it]))?;
+        let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
         Ok(Self { script: Arc::new(script), warnings: Arc::new(found), ..self.clone() })
     }
 

@@ -305,11 +305,7 @@ impl Object for EvaluationValue {
     }
 
     fn to_value(&self) -> Option<Value> {
-        let part = |name: &str| self.get(name).and_then(|it| it.to_value().ok());
-        let names = ["score", "interval", "rows", "cost"];
-        let record: Record =
-            names.iter().filter_map(|it| Some((Arc::from(*it), part(it)?))).collect();
-        Some(Value::map(record))
+        Some(self.0.to_value())
     }
 
     fn show(&self) -> String {
@@ -429,11 +425,7 @@ impl Object for ComparisonValue {
     }
 
     fn to_value(&self) -> Option<Value> {
-        let part = |name: &str| self.get(name).and_then(|it| it.to_value().ok());
-        let names = ["a", "b", "difference", "interval", "p", "reliable"];
-        let record: Record =
-            names.iter().filter_map(|it| Some((Arc::from(*it), part(it)?))).collect();
-        Some(Value::map(record))
+        Some(self.comparison.to_value())
     }
 
     fn show(&self) -> String {

@@ -8,6 +8,7 @@
 mod bootstrap_few_shot;
 mod demo;
 mod labeled_few_shot;
+mod natives;
 mod plan;
 mod random_search;
 mod report;
@@ -15,6 +16,7 @@ mod search;
 
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use labeled_few_shot::LabeledFewShot;
+pub use natives::natives;
 pub use plan::{Phase, Plan};
 pub use random_search::RandomSearch;
 pub use report::{Candidate, Report};
@@ -298,9 +300,4 @@ fn provenance(
         completion_tokens: report.completion_tokens,
         stopped: report.stop.as_ref().map(Stop::to_string),
     }
-}
-
-/// The natives of this floor.
-pub fn natives() -> Vec<crate::runtime::natives::Bound> {
-    Vec::new()
 }

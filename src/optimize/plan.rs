@@ -69,8 +69,8 @@ impl Plan {
         }
         let _ = write!(text, "{:<28}at most {} calls", "in all", calls(self.worst_case()));
         match self.max_calls {
-            Some(cap) => text + &format!(", stopped at {cap}\n"),
-            None => text + "\n",
+            Some(cap) => format!("{text}, stopped at {cap}\n"),
+            None => format!("{text}\n"),
         }
     }
 }

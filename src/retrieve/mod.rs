@@ -5,6 +5,10 @@
 //! Equal scores are told apart by the order of the passages, so that a query gives the same
 //! passages on every machine.
 
+mod natives;
+
+pub use natives::natives;
+
 use bm25::{Embedder, EmbedderBuilder, Language};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -101,9 +105,4 @@ impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Index").field("passages", &self.len()).finish_non_exhaustive()
     }
-}
-
-/// The natives of this floor.
-pub fn natives() -> Vec<crate::runtime::natives::Bound> {
-    Vec::new()
 }

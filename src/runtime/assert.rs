@@ -7,7 +7,6 @@ use crate::runtime::value::Val;
 use crate::schema::Record;
 use crate::trace::{Kind, Node};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Answers a condition that is false: an `assert` raises, a `suggest` warns and goes on. The
 /// values are those that the condition read; one without a path is not shown.
@@ -50,18 +49,12 @@ fn note(cx: &Cx<'_>, suggest: bool, source: &str, values: &[(Arc<str>, Val)], re
         .filter(|(path, _)| !path.is_empty())
         .filter_map(|(path, value)| Some((path.clone(), value.to_value().ok()?)))
         .collect();
-    let node = run.open_node(Node {
-        parent: None,
-        kind: if suggest { Kind::Suggest } else { Kind::Assert },
-        name: source.into(),
-        address: run.next_address(source),
+    let node = run.open_node(Node::new(
+        if suggest { Kind::Suggest } else { Kind::Assert },
+        source,
+        run.next_address(source),
         inputs,
-        outputs: None,
-        error: None,
-        call: None,
-        began: Duration::ZERO,
-        took: Duration::ZERO,
-    });
+    ));
     run.note_inputs(node, values.iter().map(|(path, value)| (&**path, value)));
     run.close_node(node, |it| it.error = Some(reason.to_owned()));
 }

@@ -16,7 +16,6 @@ use crate::trace::{Kind, Node, NodeId};
 use indexmap::IndexMap;
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A module as a value: calling it makes an instance.
 #[derive(Debug, Clone)]
@@ -229,18 +228,12 @@ impl Instance {
             .filter_map(|(name, value)| Some((name.clone(), value.to_value().ok()?)));
         let path =
             if self.prefix.is_empty() { self.class.name.clone() } else { self.prefix.clone() };
-        Node {
-            parent: None,
-            kind: Kind::Module,
-            name: self.class.name.clone(),
-            address: run.next_address(&path),
-            inputs: data.collect::<Record>(),
-            outputs: None,
-            error: None,
-            call: None,
-            began: Duration::ZERO,
-            took: Duration::ZERO,
-        }
+        Node::new(
+            Kind::Module,
+            self.class.name.clone(),
+            run.next_address(&path),
+            data.collect::<Record>(),
+        )
     }
 }
 

@@ -9,7 +9,6 @@ use crate::schema::{Record, Value};
 use crate::trace::{Attempt, Kind, LmCall, Node};
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A model with the options it was opened with; callable with a text.
 #[derive(Debug, Clone)]
@@ -49,18 +48,7 @@ impl LmValue {
         let request = Request { prompt, decoding: Decoding::Free, sampling, rollout };
         let address = run.next_address(self.lm.name());
         let inputs = Record::from_iter([(Arc::from("text"), Value::from(text))]);
-        let node = run.open_node(Node {
-            parent: None,
-            kind: Kind::Lm,
-            name: self.lm.name().into(),
-            address: address.clone(),
-            inputs,
-            outputs: None,
-            error: None,
-            call: None,
-            began: Duration::ZERO,
-            took: Duration::ZERO,
-        });
+        let node = run.open_node(Node::new(Kind::Lm, self.lm.name(), address.clone(), inputs));
         let mut attempt: Option<Attempt> = None;
         let context = CallContext { address, ..CallContext::default() };
         let sent = send(run, &self.lm, Arc::new(request), &context, true, &mut attempt);

@@ -19,7 +19,6 @@ use crate::trace::{Kind, LmCall, Node, NodeId};
 use indexmap::IndexMap;
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The path of a predictor that is a program by itself.
 pub(in crate::runtime) const BARE: &str = "self";
@@ -255,22 +254,12 @@ impl Predictor {
     }
 
     fn node(&self, run: &Run, inputs: Record) -> Node {
-        Node {
-            parent: None,
-            kind: Kind::Lm,
-            name: if self.signature.name.is_empty() {
-                self.path.clone()
-            } else {
-                self.signature.name.clone()
-            },
-            address: run.next_address(&self.path),
-            inputs,
-            outputs: None,
-            error: None,
-            call: None,
-            began: Duration::ZERO,
-            took: Duration::ZERO,
-        }
+        let name = if self.signature.name.is_empty() {
+            self.path.clone()
+        } else {
+            self.signature.name.clone()
+        };
+        Node::new(Kind::Lm, name, run.next_address(&self.path), inputs)
     }
 
     /// Asks, and asks again with the reason while the reply cannot be read.

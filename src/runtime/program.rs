@@ -5,7 +5,7 @@ use crate::program::{PredictorState, State};
 use crate::runtime::bind::bind_row;
 use crate::runtime::bound;
 use crate::runtime::cx::{Args, Cx, wrong};
-use crate::runtime::error::{Error, Failure};
+use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::instance::{Instance, walk};
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::predictor::{self, BARE, Predictor};
@@ -204,8 +204,11 @@ impl Program {
     /// A file that cannot be read, and a state that does not fit.
     pub fn load_state(&self, run: &Run, path: &str) -> Result<Self, Error> {
         let at = run.session().resolve(path);
-        let state = State::load(&*run.env().host, &at).map_err(|it| from_diagnostic(&it))?;
-        let fitted = state.fit(&self.signatures()).map_err(|all| {
+        let text = crate::host::read_text(&*run.env().host, &at).map_err(|error| {
+            Error::data(codes::STATE, format!("cannot read `{}`: {error}", at.display()))
+        })?;
+        let name = at.display().to_string();
+        let fitted = State::open(&text, &name, &self.signatures()).map_err(|all| {
             let first = all.first().map(from_diagnostic);
             let error = first.unwrap_or_else(|| Error::value("the state does not fit"));
             all.iter().skip(1).fold(error, |error, it| error.note(it.message.clone()))

@@ -6,11 +6,13 @@ use crate::lm::{Address, Cancel, LmOptions, SharedLm};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::rhai_host::Bindings;
 use crate::runtime::script::Script;
-use crate::runtime::value::{Text, Val};
+use crate::runtime::value::{Text, Val, to_record};
+use crate::schema::Record;
 use crate::source::Span;
 use crate::store::Replies;
-use crate::trace::{Edge, Node, NodeId, Totals, Trace, Via};
+use crate::trace::{Edge, Kind, Node, NodeId, Totals, Trace, Via};
 use crate::util::lock;
+use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -416,6 +418,22 @@ impl Run {
         for (name, value) in outputs {
             remember_texts(&mut course, from, name, value);
         }
+    }
+
+    /// Writes a search down: what was looked for, and what was found.
+    pub fn note_retrieval(
+        &self,
+        name: &str,
+        inputs: Record,
+        query: &Val,
+        found: &IndexMap<Arc<str>, Val>,
+    ) -> NodeId {
+        let node =
+            self.open_node(Node::new(Kind::Retrieval, name, self.next_address(name), inputs));
+        self.note_inputs(node, std::iter::once(("query", query)));
+        self.note_outputs(node, found.iter());
+        self.close_node(node, |it| it.outputs = to_record(found).ok());
+        node
     }
 
     /// Tells of something that does not stop the run.

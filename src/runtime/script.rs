@@ -74,7 +74,11 @@ impl Script {
     ///
     /// # Errors
     /// The program is too large for the host language.
-    pub fn extend(&self, checked: Arc<Checked>, sources: Sources) -> Result<Self, Diagnostic> {
+    pub fn extend(
+        &self,
+        checked: Arc<Checked>,
+        sources: Sources,
+    ) -> Result<Self, Box<Diagnostic>> {
         let mut linked = self.linked.clone();
         let text = checked.source.map(|it| sources.get(it).text.clone()).unwrap_or_default();
         let lines_before = linked.lines() - 1;
@@ -208,7 +212,7 @@ fn note_function(known: &mut BTreeMap<String, Arc<FnInfo>>, function: &Arc<FnInf
 }
 
 /// The host language refused what was checked: the defect is ours, the place is the user's.
-fn refused(linked: &Linked, sources: &Sources, error: &rhai::ParseError) -> Diagnostic {
+fn refused(linked: &Linked, sources: &Sources, error: &rhai::ParseError) -> Box<Diagnostic> {
     let message = format!("the host language refuses this: {}", error.err_type());
     let position = error.position();
     let place =
@@ -220,5 +224,5 @@ fn refused(linked: &Linked, sources: &Sources, error: &rhai::ParseError) -> Diag
         }
         None => Diagnostic::bare(codes::RUNTIME, message),
     };
-    diagnostic.hint("the check let it through: please report it")
+    Box::new(diagnostic.hint("the check let it through: please report it"))
 }

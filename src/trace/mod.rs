@@ -57,6 +57,29 @@ pub struct Node {
     pub took: Duration,
 }
 
+impl Node {
+    /// Returns a node that has just begun.
+    pub fn new(
+        kind: Kind,
+        name: impl Into<Arc<str>>,
+        address: Address,
+        inputs: Record,
+    ) -> Self {
+        Self {
+            parent: None,
+            kind,
+            name: name.into(),
+            address,
+            inputs,
+            outputs: None,
+            error: None,
+            call: None,
+            began: Duration::ZERO,
+            took: Duration::ZERO,
+        }
+    }
+}
+
 /// Kinds of nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,0 +1,259 @@
+//! The natives of optimizers: what a script writes becomes a policy, and `compile` runs it.
+
+use crate::eval::{DatasetValue, OPTIONS, ProgramEvaluator, Reporter, RunOptions, Scoring};
+use crate::optimize::{
+    BootstrapFewShot, Compiled, LabeledFewShot, Policy, Problem, RandomSearch, Settings,
+    Teacher, compile, plan,
+};
+use crate::runtime::natives::Bound;
+use crate::runtime::{Args, Cx, Error, Failure, Object, Program, Val, Warning, codes, wrong};
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// The natives of this floor.
+pub fn natives() -> Vec<Bound> {
+    fn bound(name: &'static str, call: fn(&Cx<'_>, Args) -> Result<Val, Error>) -> Bound {
+        (name, Arc::new(call))
+    }
+    vec![
+        bound("labeled_few_shot", labeled_few_shot),
+        bound("bootstrap_few_shot", bootstrap_few_shot),
+        bound("random_search", random_search),
+    ]
+}
+
+fn labeled_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = LabeledFewShot::default();
+    let policy = LabeledFewShot { k: args.count("k")?.unwrap_or(usual.k) };
+    let seed = args.count("seed")?.map_or(cx.run().session().settings.seed, |it| it as u64);
+    args.finish("labeled_few_shot", 0, &["k", "seed"])?;
+    let settings = Settings { seed, ..Settings::default() };
+    Ok(Val::object(Optimizer {
+        policy: Arc::new(policy),
+        settings,
+        metric: None,
+        teacher: None,
+    }))
+}
+
+fn bootstrap_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let policy = bootstrap(&mut args)?;
+    optimizer(cx, "bootstrap_few_shot", Arc::new(policy), args)
+}
+
+fn random_search(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = RandomSearch::default();
+    let policy = RandomSearch {
+        bootstrap: bootstrap(&mut args)?,
+        candidates: args.count("candidates")?.unwrap_or(usual.candidates),
+        stop_at: args.number("stop_at")?,
+    };
+    optimizer(cx, "random_search", Arc::new(policy), args)
+}
+
+fn bootstrap(args: &mut Args) -> Result<BootstrapFewShot, Error> {
+    let usual = BootstrapFewShot::default();
+    let threshold = args.number("threshold")?;
+    if let Some(it) = threshold.filter(|it| !(0.0..=1.0).contains(it)) {
+        return Err(Error::value(format!(
+            "`threshold` wants a number from 0 to 1, found {it}"
+        )));
+    }
+    Ok(BootstrapFewShot {
+        max_bootstrapped: args.count("max_bootstrapped")?.unwrap_or(usual.max_bootstrapped),
+        max_labeled: args.count("max_labeled")?.unwrap_or(usual.max_labeled),
+        max_rounds: args.count("max_rounds")?.unwrap_or(usual.max_rounds),
+        threshold,
+    })
+}
+
+/// Takes the options that all optimizers with a metric share.
+fn optimizer(
+    cx: &Cx<'_>,
+    what: &str,
+    policy: Arc<dyn Policy + Send + Sync>,
+    mut args: Args,
+) -> Result<Val, Error> {
+    let scoring = Scoring::take(cx, &mut args)?;
+    let teacher =
+        args.option("teacher").map(|it| Program::from_val("teacher", &it)).transpose()?;
+    let only = args.option("only").map(|it| paths(&it)).transpose()?;
+    args.finish(what, 0, OPTIONS)?;
+    let settings = Settings {
+        seed: scoring.options.seed,
+        run: RunOptions { ..scoring.options.run },
+        max_calls: scoring.options.max_calls,
+        only,
+    };
+    Ok(Val::object(Optimizer { policy, settings, metric: Some(scoring.metric), teacher }))
+}
+
+fn paths(value: &Val) -> Result<Vec<String>, Error> {
+    let one = |it: &Val| it.as_str().map(ToOwned::to_owned);
+    let all = match value {
+        Val::List(items) => items.iter().map(one).collect(),
+        other => one(other).map(|it| vec![it]),
+    };
+    all.ok_or_else(|| wrong("only", "the path of a predictor, or a list of them", value))
+}
+
+/// An optimizer with its options, ready to compile.
+struct Optimizer {
+    policy: Arc<dyn Policy + Send + Sync>,
+    settings: Settings,
+    metric: Option<Val>,
+    teacher: Option<Program>,
+}
+
+impl fmt::Debug for Optimizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.policy.name())
+    }
+}
+
+impl Object for Optimizer {
+    fn type_name(&self) -> &'static str {
+        "optimizer"
+    }
+
+    fn method(&self, cx: &Cx<'_>, name: &str, args: Args) -> Option<Result<Val, Error>> {
+        match name {
+            "compile" => Some(self.compile(cx, args)),
+            "plan" => Some(self.plan(cx, args)),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        let options: Vec<String> =
+            self.policy.options().iter().map(|(name, it)| format!("{name}: {it}")).collect();
+        format!("{}({})", self.policy.name(), options.join(", "))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What `compile` and `plan` are given.
+struct Given {
+    program: Program,
+    trainset: crate::eval::Dataset,
+    valset: Option<crate::eval::Dataset>,
+}
+
+impl Given {
+    fn take(mut args: Args) -> Result<Self, Error> {
+        let program =
+            Program::from_val("program", &args.take(0, "program").unwrap_or_default())?;
+        let trainset = args.option("trainset");
+        let trainset = trainset.ok_or_else(|| Error::value("`trainset` is missing"))?;
+        let valset = args.option("valset");
+        args.finish("compile", 1, &["program", "trainset", "valset"])?;
+        Ok(Self {
+            program,
+            trainset: DatasetValue::from_val("trainset", &trainset)?,
+            valset: valset.map(|it| DatasetValue::from_val("valset", &it)).transpose()?,
+        })
+    }
+}
+
+impl Optimizer {
+    fn plan(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+        let given = Given::take(args)?;
+        self.with_problem(cx, given, |problem, _| {
+            let plan = plan(&*self.policy, problem, &self.settings).map_err(|it| told(&it))?;
+            Ok(Val::str(plan.render().trim_end()))
+        })
+    }
+
+    fn compile(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+        let given = Given::take(args)?;
+        let program = given.program.clone();
+        self.with_problem(cx, given, |problem, evaluator| {
+            self.announce(cx, problem)?;
+            let mut reporter = Reporter::new(cx, self.policy.name());
+            let cancel = &cx.run().session().cancel;
+            let compiled = compile(&*self.policy, problem, &self.settings, cancel, &mut |it| {
+                reporter.tell(it);
+            });
+            reporter.finish();
+            evaluator.adopt_traces();
+            let compiled = compiled.map_err(|it| told(&it))?;
+            report(cx, &compiled);
+            Ok(program.with_state(&Arc::new(compiled.state)).value().clone())
+        })
+    }
+
+    fn with_problem(
+        &self,
+        cx: &Cx<'_>,
+        given: Given,
+        work: impl FnOnce(&Problem<'_>, &ProgramEvaluator) -> Result<Val, Error>,
+    ) -> Result<Val, Error> {
+        let run = cx.run();
+        let evaluator = ProgramEvaluator::new(run, given.program.clone(), self.metric.clone());
+        let teacher = self.teacher.as_ref().map(|it| {
+            (ProgramEvaluator::new(run, it.clone(), self.metric.clone()), it.state())
+        });
+        let signatures = given.program.signatures();
+        let problem = Problem {
+            evaluator: &evaluator,
+            signatures: &signatures,
+            start: given.program.state(),
+            teacher: teacher.as_ref().map(|(evaluator, state)| Teacher {
+                evaluator: Some(evaluator),
+                state: state.clone(),
+            }),
+            trainset: given.trainset,
+            valset: given.valset,
+            lm: run.session().default_lm().ok().map(|lm| lm.name().to_owned()),
+        };
+        work(&problem, &evaluator)
+    }
+
+    /// Says what the search will take at most, and refuses one that could spend without limit.
+    fn announce(&self, cx: &Cx<'_>, problem: &Problem<'_>) -> Result<(), Error> {
+        let plan = plan(&*self.policy, problem, &self.settings).map_err(|it| told(&it))?;
+        let session = cx.run().session();
+        if session.settings.progress && !plan.phases.is_empty() {
+            let host = &session.env.host;
+            host.eprint(&format!(
+                "{}: before it starts\n{}",
+                self.policy.name(),
+                plan.render()
+            ));
+        }
+        let settings = &session.settings;
+        let capped = self.settings.max_calls.or(settings.max_calls).is_some()
+            || settings.max_tokens.is_some()
+            || settings.max_usd.is_some();
+        let costs = session.default_lm().is_ok_and(|lm| !lm.capabilities().in_process);
+        if capped || !costs || plan.worst_case() == Some(0) {
+            return Ok(());
+        }
+        let most = plan.worst_case().map_or("any number of".to_owned(), |it| it.to_string());
+        let message = format!("this search has no cap and may make {most} calls");
+        let hint = format!("cap it: `{}(…, max_calls: 500)`", self.policy.name());
+        Err(Error::from(Failure::new(codes::BUDGET, "budget", message)).hint(hint))
+    }
+}
+
+fn told(diagnostic: &crate::diag::Diagnostic) -> Error {
+    let failure = Failure::new(diagnostic.code, "value", diagnostic.message.clone());
+    let (notes, hints) = (diagnostic.notes.clone(), diagnostic.hints.clone());
+    Failure { notes, hints, ..failure }.into()
+}
+
+fn report(cx: &Cx<'_>, compiled: &Compiled) {
+    let session = cx.run().session();
+    if session.settings.progress {
+        session.env.host.eprint(&compiled.report.render());
+        return;
+    }
+    for notice in &compiled.report.notices {
+        let (message, notes) = (notice.message.clone(), notice.notes.clone());
+        cx.run().warn(Warning { code: notice.code, message, notes, place: cx.place() });
+    }
+}
