@@ -138,12 +138,13 @@ pub fn unquote(token: Token, text: &str) -> Result<String, BadEscape> {
     let line_start = text[..token.start as usize].rfind('\n').map_or(0, |at| at + 1);
     let column = text[line_start..token.start as usize].chars().count() + 1;
     let quote = if token.kind == TokenKind::Char { '\'' } else { '"' };
-    Unquoter { chars: inner.char_indices().peekable(), quote, base: token.start + 1, column }
-        .run()
+    let (chars, length) = (inner.char_indices().peekable(), inner.len());
+    Unquoter { chars, length, quote, base: token.start + 1, column }.run()
 }
 
 struct Unquoter<'t> {
     chars: Peekable<CharIndices<'t>>,
+    length: usize,
     quote: char,
     /// Where the text inside the quotes begins.
     base: u32,
@@ -214,11 +215,8 @@ impl Unquoter<'_> {
     fn bad(&mut self, at: usize) -> BadEscape {
         let offset = |at: usize| self.base + u32::try_from(at).unwrap_or(u32::MAX);
         let start = offset(at);
-        let end = self
-            .chars
-            .peek()
-            .map_or(start + 2, |(end, _)| self.base + u32::try_from(*end).unwrap_or(u32::MAX));
-        BadEscape { start, end }
+        let end = self.chars.peek().map_or(self.length, |(end, _)| *end);
+        BadEscape { start, end: offset(end) }
     }
 }
 

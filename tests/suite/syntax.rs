@@ -476,7 +476,7 @@ fn mistakes_in_strings_are_told_inside_them() {
         ("q: [str] -> a", 103, "E0124"),
         ("q -> a b", 107, "E0110"),
         ("q -> a; b", 106, "E0110"),
-        ("q -> a: list[", 113, "E0112"),
+        ("q -> a: list[", 113, "E0124"),
     ] {
         let parsed = parse_signature(place(text), text);
         let told: Vec<_> = parsed
@@ -822,4 +822,31 @@ fn each_word_may_be_a_member() {
         assert!(is_word(kind), "{word}");
         clean(&format!("a.{word}; a.{word}(1); f({word}: 1); #{{ {word}: 1 }};"));
     }
+}
+
+/// What somebody who types leaves behind: a word missing, twice, or too many.
+#[test]
+fn a_slip_is_told_once() {
+    let words: Vec<&str> = lex(PROGRAM).iter().map(|it| it.text(PROGRAM)).collect();
+    let (mut slips, mut several) = (0, Vec::new());
+    for at in 0..words.len() {
+        if words[at].trim().is_empty() || words[at].starts_with("//") {
+            continue;
+        }
+        for slip in ["", &format!("{} {}", words[at], words[at]), &format!(" x {}", words[at])]
+        {
+            let text = [&words[..at].concat(), slip, &words[at + 1..].concat()].concat();
+            let told = errors(&text);
+            slips += 1;
+            if told.len() > 1 {
+                several.push(format!("{slip:?} for {:?}: {told:#?}", words[at]));
+            }
+        }
+    }
+    assert!(
+        several.len() * 100 < slips,
+        "{} of {slips}: {}",
+        several.len(),
+        several.join("\n")
+    );
 }

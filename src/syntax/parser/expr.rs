@@ -47,7 +47,8 @@ impl Parser<'_> {
         if !self.at_range() {
             let first = self.at;
             self.unary();
-            if self.at == first {
+            // An operator without its left side has its right side nevertheless.
+            if self.at == first && (self.at(TokenKind::Pipe) || self.on_new_line()) {
                 return;
             }
         }
@@ -336,12 +337,12 @@ impl Parser<'_> {
     }
 
     /// Whether what stands here is more likely behind the list than in it.
-    fn ends_list(&self) -> bool {
+    pub(super) fn ends_list(&self) -> bool {
         self.at(TokenKind::Semi)
             || self.at(TokenKind::RBrace)
             || self.at(TokenKind::End)
             || self.at_statement_keyword()
-            || self.at_next_item()
+            || self.at_outside()
     }
 
     /// Whether an element of a list may begin on this line.
@@ -540,7 +541,7 @@ impl Parser<'_> {
     fn check_name(&mut self) {
         let word = self.word_text(0);
         if word == "_" {
-            let hint = "it is a pattern of `switch`; name a variable `_unused`";
+            let hint = "it is a case of `switch`; name a variable `_unused`";
             self.error(self.here(), messages::BAD_NAME, "`_` is no name", hint);
             return;
         }
@@ -578,6 +579,9 @@ impl Parser<'_> {
 
     /// `(a, b)`, as in other languages.
     fn tuple(&mut self) {
+        if self.closer_ahead(TokenKind::RParen).is_none() {
+            return;
+        }
         let hint = "a list is written `[a, b]`; parentheses hold one value";
         self.error_expected_with("`)`", hint);
         let mark = self.open();
@@ -716,7 +720,8 @@ impl Parser<'_> {
 
     fn switch_cases(&mut self) {
         let mut default = None;
-        while !self.at(TokenKind::RBrace) && !self.at(TokenKind::End) && !self.at_next_item() {
+        let mut ranges = false;
+        while !self.at(TokenKind::RBrace) && !self.at_outside() {
             let first = self.at;
             if let Some(place) = default {
                 let message = "no case is reached behind `_`";
@@ -725,7 +730,7 @@ impl Parser<'_> {
             if self.word_text(0) == "_" {
                 default = Some(self.here());
             }
-            self.switch_case();
+            self.switch_case(&mut ranges);
             if self.at == first {
                 self.junk_line();
             }
@@ -733,7 +738,7 @@ impl Parser<'_> {
     }
 
     // (expr ("|" expr)* | "_") SwitchGuard? "=>" statement
-    fn switch_case(&mut self) {
+    fn switch_case(&mut self, ranges: &mut bool) {
         let mark = self.open();
         if self.word_text(0) == "_" {
             self.bump();
@@ -741,7 +746,7 @@ impl Parser<'_> {
             self.foreign_case();
             return;
         } else {
-            self.patterns();
+            self.patterns(ranges);
         }
         if self.at(TokenKind::If) {
             self.switch_guard();
@@ -795,7 +800,7 @@ impl Parser<'_> {
     }
 
     // expr ("|" expr)*
-    fn patterns(&mut self) {
+    fn patterns(&mut self, ranges: &mut bool) {
         loop {
             let mark = self.open();
             let span = self.here();
@@ -805,6 +810,13 @@ impl Parser<'_> {
                 let message = "a case is a literal or a range of numbers";
                 self.error(span, messages::BAD_CASE, message, hint);
             }
+            let (range, number) =
+                self.built_since(mark).map_or((false, false), range_or_number);
+            if *ranges && number {
+                let message = "a number cannot stand behind a range";
+                self.error(span, messages::BAD_CASE, message, "put single numbers first");
+            }
+            *ranges |= range;
             if !self.eat(TokenKind::Pipe) {
                 return;
             }
@@ -893,6 +905,18 @@ impl Parser<'_> {
             self.name("the name of a variable");
         }
         self.expect_closer(TokenKind::RParen, opened, ")");
+    }
+}
+
+/// Whether a pattern is a range, and whether it is one number.
+fn range_or_number(node: &Node) -> (bool, bool) {
+    let number = |node: &Node| {
+        node.tokens().any(|it| matches!(it.kind, TokenKind::Int | TokenKind::Float))
+    };
+    match node.kind {
+        NodeKind::Binary => (true, false),
+        NodeKind::Unary => (false, node.nodes().any(number)),
+        _ => (false, number(node)),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::syntax::ast::is_word;
 use crate::syntax::kind::{NodeKind, TokenKind};
 use crate::syntax::messages;
-use crate::syntax::parser::{Mark, Parser};
+use crate::syntax::parser::{Mark, Parser, is_closer, is_opener};
 
 /// An item, known by its first words.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,14 +83,7 @@ impl Parser<'_> {
     /// A name that is declared here.
     pub(super) fn name(&mut self, what: &str) {
         if self.at(TokenKind::Ident) {
-            if self.word_text(0) == "_" {
-                self.error(
-                    self.here(),
-                    messages::BAD_NAME,
-                    "`_` is no name",
-                    "name it `_unused`",
-                );
-            }
+            self.check_declared_name();
             self.bump();
         } else if is_word(self.kind()) && !self.on_new_line() {
             let message = format!("`{}` is a keyword and cannot be {what}", self.word_text(0));
@@ -101,6 +94,16 @@ impl Parser<'_> {
             if matches!(self.kind(), TokenKind::Int | TokenKind::Float | TokenKind::Str) {
                 self.skip();
             }
+        }
+    }
+
+    /// Names have a letter, and before a digit.
+    fn check_declared_name(&mut self) {
+        let word = self.word_text(0);
+        if !word.trim_start_matches('_').starts_with(|c: char| c.is_ascii_alphabetic()) {
+            let message = format!("`{word}` is no name");
+            let hint = "a letter must stand behind `_`: `_unused`";
+            self.error(self.here(), messages::BAD_NAME, message, hint);
         }
     }
 
@@ -121,15 +124,60 @@ impl Parser<'_> {
 
     /// `{ … }` of a signature, with or without a name.
     pub(super) fn signature_body(&mut self) {
+        self.braced(Self::signature_member);
+    }
+
+    /// `{`, members, `}`; the first brace may be missing.
+    pub(super) fn braced(&mut self, mut member: impl FnMut(&mut Self)) {
         if !self.at(TokenKind::LBrace) {
             self.error_expected("`{`");
+            self.skip_to_brace();
+        }
+        let opened = self.at(TokenKind::LBrace).then(|| self.bump());
+        if opened.is_none() && !self.lacks_brace() {
             return;
         }
-        let opened = self.bump();
-        while !self.at(TokenKind::RBrace) && !self.at(TokenKind::End) && !self.at_next_item() {
-            self.signature_member();
+        while !self.at(TokenKind::RBrace) && !self.at_outside() {
+            member(self);
         }
-        self.expect_closer(TokenKind::RBrace, opened, "}");
+        match opened {
+            Some(opened) => self.expect_closer(TokenKind::RBrace, opened, "}"),
+            None => {
+                self.eat(TokenKind::RBrace);
+            }
+        }
+    }
+
+    /// Passes over what stands on this line before a `{`, if one does.
+    pub(super) fn skip_to_brace(&mut self) {
+        let mut ahead = 0;
+        while self.nth(ahead) != TokenKind::LBrace {
+            let ends = matches!(self.nth(ahead), TokenKind::Semi | TokenKind::End);
+            if ends || self.word(ahead).on_new_line {
+                return;
+            }
+            ahead += 1;
+        }
+        let end = self.at + ahead;
+        let mark = self.open();
+        while self.at < end {
+            self.bump();
+        }
+        self.close(mark, NodeKind::Error);
+    }
+
+    /// Whether the file has a closing brace too many: then the block here lacks its first.
+    pub(super) fn lacks_brace(&mut self) -> bool {
+        let lacks = self.missing_braces > 0 && self.on_new_line();
+        self.missing_braces -= i32::from(lacks);
+        lacks
+    }
+
+    /// Whether what stands here is behind what should have been closed before.
+    pub(super) fn at_outside(&self) -> bool {
+        self.at(TokenKind::End)
+            || self.at_next_item()
+            || self.at_margin() && self.at_statement_keyword()
     }
 
     fn signature_member(&mut self) {
@@ -139,12 +187,49 @@ impl Parser<'_> {
                 self.bump();
             }
             T::Ident if self.at_contract() => self.assert_statement(),
-            kind if is_word(kind) => self.field(Direction::Required),
+            kind if is_word(kind) => {
+                self.field(Direction::Required);
+                self.end_of_field();
+            }
             _ => {
-                self.error_expected("a field with `in` or `out`, or an `assert`");
-                self.junk_line();
+                self.error_unexpected("a field with `in` or `out`, or an `assert`");
+                self.skip();
+                self.end_of_field();
             }
         }
+    }
+
+    /// What stands between a field and the next, and should not.
+    fn end_of_field(&mut self) {
+        if self.at_end_of_field() {
+            return;
+        }
+        self.error_expected("the next field");
+        let mark = self.open();
+        while !self.at_end_of_field() {
+            self.bump_group();
+        }
+        self.close(mark, NodeKind::Error);
+    }
+
+    /// Takes the next word, and if it opens a bracket, all up to where that is closed.
+    pub(super) fn bump_group(&mut self) {
+        let opens = is_opener(self.kind());
+        self.bump();
+        if opens {
+            self.junk(|_| false);
+            if is_closer(self.kind()) {
+                self.bump();
+            }
+        }
+    }
+
+    fn at_end_of_field(&self) -> bool {
+        use TokenKind as T;
+        matches!(self.kind(), T::Comma | T::Semi | T::RBrace | T::End)
+            || self.on_new_line()
+            || self.at_direction()
+            || self.at(T::Ident) && self.at_contract() && self.nth(1) != T::RBrace
     }
 
     /// Whether `assert` or `suggest` stands here, and not a field of that name.
@@ -273,16 +358,30 @@ impl Parser<'_> {
             self.module_body();
         } else {
             self.error_expected("`{`");
+            self.skip_to_brace();
+            if self.at(TokenKind::LBrace) {
+                self.module_body();
+            } else if self.lacks_brace() {
+                self.module_members();
+                self.eat(TokenKind::RBrace);
+            }
         }
         self.close(mark, NodeKind::ModuleItem);
     }
 
     fn module_body(&mut self) {
         let opened = self.bump();
+        self.module_members();
+        self.expect_closer(TokenKind::RBrace, opened, "}");
+    }
+
+    // (Let | FnItem)*
+    fn module_members(&mut self) {
         while !self.at(TokenKind::RBrace) && !self.at(TokenKind::End) {
             match (self.kind(), self.item_ahead()) {
                 (_, Some(Item::Fn)) => self.item(Item::Fn),
-                (_, Some(_)) if self.at_margin() => break,
+                (TokenKind::Const | TokenKind::Import, _) if self.at_margin() => return,
+                (_, Some(_)) if self.at_margin() => return,
                 (TokenKind::Let, _) => self.deeper(Self::let_statement),
                 (TokenKind::Semi, _) => {
                     self.bump();
@@ -290,7 +389,6 @@ impl Parser<'_> {
                 _ => self.no_member(),
             }
         }
-        self.expect_closer(TokenKind::RBrace, opened, "}");
     }
 
     fn no_member(&mut self) {
@@ -342,9 +440,34 @@ impl Parser<'_> {
     fn param_list(&mut self) {
         let mark = self.open();
         let opened = self.bump();
-        self.fresh(|parser| parser.list(TokenKind::RParen, "`,` or `)`", Self::param));
+        self.fresh(Self::params);
         self.expect_closer(TokenKind::RParen, opened, ")");
         self.close(mark, NodeKind::ParamList);
+    }
+
+    // Param ("," Param)* ","?
+    fn params(&mut self) {
+        use TokenKind as T;
+        let ends = |parser: &Self| {
+            matches!(parser.kind(), T::RParen | T::LBrace | T::Arrow) || parser.ends_list()
+        };
+        while !ends(self) {
+            let first = self.at;
+            self.param();
+            if self.eat(T::Comma) || ends(self) {
+                continue;
+            }
+            self.error_expected("`,` or `)`");
+            if self.at == first || !is_word(self.kind()) {
+                self.bump_group_into_error();
+            }
+        }
+    }
+
+    fn bump_group_into_error(&mut self) {
+        let mark = self.open();
+        self.bump_group();
+        self.close(mark, NodeKind::Error);
     }
 
     // ".."? Ident (":" type)? ("=" expr)? string?
@@ -370,19 +493,19 @@ impl Parser<'_> {
     // "settings" "{" SettingEntry* "}"
     fn settings_item(&mut self, mark: Mark) {
         self.bump();
-        let opened = self.bump();
-        while !self.at(TokenKind::RBrace) && !self.at(TokenKind::End) && !self.at_next_item() {
-            if is_word(self.kind()) {
-                self.setting_entry();
-            } else if matches!(self.kind(), TokenKind::Comma | TokenKind::Semi) {
-                self.bump();
-            } else {
-                self.error_expected("the name of a setting");
-                self.junk_line();
-            }
-        }
-        self.expect_closer(TokenKind::RBrace, opened, "}");
+        self.braced(Self::setting);
         self.close(mark, NodeKind::SettingsItem);
+    }
+
+    fn setting(&mut self) {
+        if is_word(self.kind()) {
+            self.setting_entry();
+        } else if matches!(self.kind(), TokenKind::Comma | TokenKind::Semi) {
+            self.bump();
+        } else {
+            self.error_unexpected("the name of a setting");
+            self.skip();
+        }
     }
 
     // Ident ":" expr

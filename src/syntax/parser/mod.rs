@@ -5,8 +5,9 @@
 //! all that was pushed since into a node. So an operator can take in the operand that was
 //! there before it.
 //!
-//! One mistake gives one diagnostic: there is at most one per token, and none right behind a
-//! string that does not end or a character that means nothing.
+//! One mistake gives one diagnostic: there is at most one per token, one per line of those
+//! after which the parser can only guess, and none right behind a string that does not end or
+//! a character that means nothing.
 
 mod expr;
 mod item;
@@ -88,6 +89,7 @@ struct Word {
     adjacent: bool,
     /// Whether a character without meaning stands before it; it has its diagnostic.
     after_junk: bool,
+    line: u32,
 }
 
 /// Where a node begins.
@@ -118,9 +120,14 @@ struct Parser<'t> {
     diags: Vec<Diagnostic>,
     /// The word at which the last diagnostic was given.
     last_error: Option<usize>,
+    /// The line of the last diagnostic after which the parser had to guess.
+    lost_on: Option<u32>,
     depth: u32,
     context: Context,
     in_loop: bool,
+    /// How many more closing than opening braces the text has: so many blocks lack their first
+    /// one, or, if it is negative, their last.
+    missing_braces: i32,
 }
 
 impl<'t> Parser<'t> {
@@ -136,9 +143,11 @@ impl<'t> Parser<'t> {
             built: Vec::new(),
             diags: Vec::new(),
             last_error: None,
+            lost_on: None,
             depth: 0,
             context: Context::default(),
             in_loop: false,
+            missing_braces: 0,
         };
         parser.find_words();
         parser
@@ -147,6 +156,7 @@ impl<'t> Parser<'t> {
     /// Notes all tokens that the grammar knows; tells what the others are.
     fn find_words(&mut self) {
         let (mut on_new_line, mut adjacent, mut after_junk) = (true, false, false);
+        let mut line = 0;
         for (raw, token) in self.tokens.iter().enumerate() {
             let text = token.text(self.text);
             if token.kind.is_trivia() {
@@ -162,8 +172,23 @@ impl<'t> Parser<'t> {
                 (adjacent, after_junk) = (false, true);
                 continue;
             }
-            self.words.push(Word { token: *token, raw, on_new_line, adjacent, after_junk });
+            line += u32::from(on_new_line);
+            self.words.push(Word {
+                token: *token,
+                raw,
+                on_new_line,
+                adjacent,
+                after_junk,
+                line,
+            });
             (on_new_line, adjacent, after_junk) = (false, true, false);
+            match token.kind {
+                TokenKind::LBrace | TokenKind::HashBrace | TokenKind::TemplateOpen => {
+                    self.missing_braces -= 1;
+                }
+                TokenKind::RBrace => self.missing_braces += 1,
+                _ => {}
+            }
         }
     }
 
@@ -334,12 +359,42 @@ impl<'t> Parser<'t> {
         if self.eat(kind) {
             return;
         }
+        self.missing_braces += i32::from(kind == TokenKind::RBrace && self.missing_braces < 0);
         let found = self.found();
         let label = shift(self.place, opened.start, opened.end);
         let message = format!("expected `{closer}`, found {found}");
         self.report(self.before(), messages::MISSING_CLOSER, message, |diag| {
             diag.label(label, "opened here")
         });
+        self.find_closer(kind);
+    }
+
+    /// Passes over what stands before a closing bracket that should have come earlier on this
+    /// line, or over another one before it.
+    fn find_closer(&mut self, kind: TokenKind) {
+        if is_closer(self.kind()) && self.nth(1) == kind && !self.word(1).on_new_line {
+            self.skip();
+            self.bump();
+        } else if let Some(end) = self.closer_ahead(kind) {
+            self.junk(|parser| parser.at == end);
+            self.eat(kind);
+        }
+    }
+
+    /// The word on this line that closes a bracket that is open here.
+    fn closer_ahead(&self, kind: TokenKind) -> Option<usize> {
+        let mut open = 0u32;
+        for ahead in 0.. {
+            match self.nth(ahead) {
+                TokenKind::Semi | TokenKind::LBrace | TokenKind::End => break,
+                _ if self.word(ahead).on_new_line => break,
+                found if open == 0 && found == kind => return Some(self.at + ahead),
+                found if is_opener(found) => open += 1,
+                found if is_closer(found) => open = open.checked_sub(1)?,
+                _ => {}
+            }
+        }
+        None
     }
 
     /// Takes words into an `Error` node until `stop`, over whole brackets.
@@ -399,8 +454,19 @@ impl<'t> Parser<'t> {
         message: impl Into<String>,
         more: impl FnOnce(Diagnostic) -> Diagnostic,
     ) {
-        if !self.told() {
+        let line = if span == self.before() && self.at > 0 {
+            self.words[self.at - 1].line
+        } else {
+            self.word(0).line
+        };
+        let lost = is_guess(code);
+        let follows = lost || code == messages::POSITIONAL_AFTER_NAMED;
+        let again = self.told() || follows && self.lost_on == Some(line);
+        if !again {
             self.diags.push(more(Diagnostic::new(code, span, message)));
+            if lost {
+                self.lost_on = Some(line);
+            }
         }
         self.last_error = Some(self.at);
     }
@@ -413,6 +479,13 @@ impl<'t> Parser<'t> {
     /// on another line.
     fn error_expected(&mut self, what: &str) {
         self.error_expected_with(what, messages::foreign_word(self.word_text(0)).unwrap_or(""));
+    }
+
+    /// Says that the next word is not what it should be.
+    fn error_unexpected(&mut self, what: &str) {
+        let message = messages::expected(what, &self.found(), self.here()).message;
+        let hint = messages::foreign_word(self.word_text(0)).unwrap_or("");
+        self.error(self.here(), messages::EXPECTED, message, hint);
     }
 
     fn error_expected_with(&mut self, what: &str, hint: &str) {
@@ -481,6 +554,22 @@ impl<'t> Parser<'t> {
 fn shift(place: Span, start: u32, end: u32) -> Span {
     let at = |offset: u32| place.start.saturating_add(offset).min(place.end);
     Span { source: place.source, start: at(start), end: at(end) }
+}
+
+/// Whether the parser has to guess how a text was meant after this.
+fn is_guess(code: Code) -> bool {
+    use messages as m;
+    matches!(
+        code,
+        m::EXPECTED
+            | m::MISSING_SEMICOLON
+            | m::MISSING_CLOSER
+            | m::STRAY_CLOSER
+            | m::BAD_TYPE
+            | m::FIELD_DIRECTION
+            | m::MODULE_BODY
+            | m::BAD_NAME
+    )
 }
 
 fn is_opener(kind: TokenKind) -> bool {

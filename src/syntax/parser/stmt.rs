@@ -4,6 +4,7 @@ use crate::syntax::kind::{NodeKind, TokenKind};
 use crate::syntax::messages;
 use crate::syntax::parser::item::Item;
 use crate::syntax::parser::{Context, Mark, Parser};
+use crate::syntax::tree::Node;
 
 impl Parser<'_> {
     pub(super) fn file(&mut self) {
@@ -20,7 +21,7 @@ impl Parser<'_> {
         let first = self.at;
         self.statement();
         if self.at == first {
-            self.error_expected("a statement");
+            self.error_unexpected("a statement");
             self.junk_line();
         }
     }
@@ -39,12 +40,20 @@ impl Parser<'_> {
     }
 
     pub(super) fn statements_until_brace(&mut self) {
-        while !self.at(TokenKind::RBrace) && !self.at(TokenKind::End) && !self.at_next_item() {
+        while !self.at(TokenKind::RBrace) && !self.at(TokenKind::End) && !self.at_missing_end()
+        {
             match self.item_ahead() {
                 Some(item) => self.misplaced_item(item),
                 None => self.statement_or_junk(),
             }
         }
+    }
+
+    /// Whether the `}` of the block around is missing right here: an item begins at the margin,
+    /// or, where the file has too few of them, any declaration.
+    fn at_missing_end(&self) -> bool {
+        self.at_next_item()
+            || self.missing_braces < 0 && self.at_margin() && self.at_statement_keyword()
     }
 
     fn no_block(&mut self) {
@@ -57,6 +66,15 @@ impl Parser<'_> {
         }
         if !self.at(TokenKind::Colon) {
             self.error_expected("`{`");
+            self.skip_to_brace();
+            if self.at(TokenKind::LBrace) {
+                self.block();
+            } else if self.lacks_brace() {
+                let mark = self.open();
+                self.fresh(Self::statements_until_brace);
+                self.eat(TokenKind::RBrace);
+                self.close(mark, NodeKind::Block);
+            }
             return;
         }
         self.error_expected_with("`{`", "blocks stand in braces: `{ … }`");
@@ -166,7 +184,7 @@ impl Parser<'_> {
         }
         if foreign {
             self.unknown_symbol();
-        } else if !self.built_since(mark).is_some_and(|it| assignable(it.kind)) {
+        } else if !self.built_since(mark).is_some_and(assignable) {
             let hint = "a variable, a field or an element can be assigned to; `==` compares";
             let message = "this cannot be assigned to";
             self.error(self.here(), messages::NOT_ASSIGNABLE, message, hint);
@@ -193,6 +211,10 @@ impl Parser<'_> {
     pub(super) fn end_of_statement(&mut self) {
         use TokenKind as T;
         if self.eat(T::Semi) || self.at(T::RBrace) || self.at(T::End) {
+            return;
+        }
+        if self.depth > 1 && self.at_missing_end() {
+            // The missing brace is told; as the last statement this needs no semicolon.
             return;
         }
         let behind = self.word_text(0);
@@ -519,9 +541,19 @@ enum Ending {
     Elsewhere,
 }
 
-fn assignable(kind: NodeKind) -> bool {
+/// Whether something can be assigned to this: a variable, or a part of what is no literal.
+fn assignable(node: &Node) -> bool {
     use NodeKind as K;
-    matches!(kind, K::Name | K::Path | K::Member | K::Index | K::Error)
+    match node.kind {
+        K::Name | K::Path | K::Error => true,
+        K::Member | K::Index => {
+            let whole = node.nodes().next().map(|it| it.kind);
+            let part = matches!(whole, Some(K::Member | K::Index));
+            let literal = matches!(whole, Some(K::Literal | K::Template | K::Array | K::Map));
+            if part { node.nodes().next().is_some_and(assignable) } else { !literal }
+        }
+        _ => false,
+    }
 }
 
 /// Whether an expression may begin with a token of this kind.

@@ -3,7 +3,7 @@
 use crate::syntax::ast::is_word;
 use crate::syntax::kind::{NodeKind, TokenKind};
 use crate::syntax::messages;
-use crate::syntax::parser::{Mark, Parser};
+use crate::syntax::parser::{Mark, Parser, is_closer};
 
 impl Parser<'_> {
     // type ("|" type)*
@@ -77,7 +77,12 @@ impl Parser<'_> {
             return;
         }
         let opened = self.bump();
-        self.list(TokenKind::RBracket, "`,` or `]`", Self::type_union);
+        while !self.at(TokenKind::RBracket) {
+            self.type_union();
+            if !self.eat(TokenKind::Comma) {
+                break;
+            }
+        }
         self.expect_closer(TokenKind::RBracket, opened, "]");
         self.close(mark, NodeKind::TypeGeneric);
     }
@@ -94,14 +99,14 @@ impl Parser<'_> {
     // "{" RecordField* "}"
     fn type_record(&mut self, mark: Mark) {
         let opened = self.bump();
-        while !self.at(TokenKind::RBrace) && !self.at(TokenKind::End) && !self.at_next_item() {
+        while !is_closer(self.kind()) && !self.at_outside() {
             if is_word(self.kind()) || self.at(TokenKind::Str) {
                 self.record_field();
             } else if matches!(self.kind(), TokenKind::Comma | TokenKind::Semi) {
                 self.bump();
             } else {
-                self.error_expected("the name of a field");
-                self.junk_line();
+                self.error_unexpected("the name of a field");
+                self.skip();
             }
         }
         self.expect_closer(TokenKind::RBrace, opened, "}");
