@@ -571,8 +571,8 @@ fn lowering() {
             "__method([1], \"filter\", [|x| true], #{}); [1].push(1)",
         ),
         (
-            "let f = |x| assert x > 1, \"w\"; f(2);",
-            "let f = |x| { const __l = x; const __r = 1; if !(__l > __r) { __assert(",
+            "let f = |x| { assert x > 1, \"w\"; }; f(2);",
+            "let f = |x| { { const __l = x; const __r = 1; if !(__l > __r) { __assert(",
         ),
         ("[1].len(); timestamp(); type_of(1)", "[1].len(); timestamp(); type_of(1)"),
     ] {
@@ -695,7 +695,7 @@ const SEEDS: &[&str] = &[
     "let xs = [1, 2.5, 'c', `t ${1 + 2} t`, #{ a: 1, \"b\": || 2 }]; for (x, i) in xs { if x == 1 { continue; } else if i > 2 { break; } assert x != 1 && i in xs, `why ${x}`; } xs.push(1); xs.map(|default, i| default + i);",
     "module Inner(match) { let p = predict(\"a -> b\"); fn forward(a, b = 1) { let r = p(a); assert r.b != a, \"w\", retry: p; self.forward(a).b + self.match } }\nmodule Outer { let inner = Inner(1); fn forward(..x) { inner(..x).b } }\nlet o = Outer(); o(a: 1); o.inner.p.demos; o.with(lm: 1).inner.forward(1, b: 2)",
     "let x = 3; let y = switch x { 1 | 2 => 3, 4..6 if x > 1 => { let z = 1; z } 'c' => 4, _ => 5 }; try { throw \"x\"; } catch (e) { print(e); } do { x -= 1; } until x == 0; while true { loop { break 2; } } let f = |a| |b| a + b; f(1)(2); (f)(3)",
-    "fn int.double() { this * 2 } fn add(x) { this += x; } let n = 2; n.double(); n.add(1); let f = |x| { assert x > 0, \"w\"; x }; let g = |x| assert x > 1; let h = |x| n = x; let k = #{ `a`: 1, b: () }; k.b ?? return 3; if n == 1 {} else if n == 2 { n } else { k.a }",
+    "fn int.double() { this * 2 } fn add(x) { this += x; } let n = 2; n.double(); n.add(1); let f = |x| { assert x > 0, \"w\"; x }; let h = |x| n = x; let k = #{ `a`: 1, b: () }; k.b ?? return 3; if n == 1 {} else if n == 2 { n } else { k.a }",
     "signature A { in a: str out c: list[{ x: int(1..=5) \"d\", y: \"p\" | 2 | true }]?; assert c.len() > 1, \"m\"; } let p = predict(signature { in match: str = \"x\" out b: float(..=1); assert match != \"y\" || b in 0..1; }); p(match: \"q\").b; let q = chain_of_thought(A); q.signature.with_field(\"out x\").fields",
     "type T = list[T]? | dict[str, int](..5); settings { lm: \"a\", seed: -1 } test \"t\" { assert(1 == 1, \"w\"); } export let q = 1; private const R = global::q; import \"x\" as y; y::z(1)",
 ];
