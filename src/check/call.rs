@@ -2,101 +2,16 @@
 
 use super::args::{Argument, arguments};
 use super::known::reply_fields;
-use super::model::{FnInfo, ParamInfo, Resolution, StaticPredictor};
+use super::model::{FnInfo, Resolution, StaticPredictor};
 use super::scope::Known;
-use super::{Checker, codes, fits, literal};
+use super::shape::Shape;
+use super::{Checker, codes, literal};
 use crate::catalog::{self, Native, Object};
 use crate::diag::did_you_mean;
-use crate::schema::{Signature, Ty};
+use crate::schema::Signature;
 use crate::source::Span;
 use crate::syntax::ast::{self, Call, MethodCall};
 use crate::syntax::{Node, NodeKind, Token};
-use std::sync::Arc;
-
-/// What a callee takes.
-struct Shape {
-    /// How it is named in messages.
-    what: String,
-    /// What its parameters are called: `input`, `option`, `parameter`.
-    noun: &'static str,
-    formals: Vec<Formal>,
-    /// Whether it takes named arguments of any name.
-    open: bool,
-    /// Whether it takes any number of positional arguments.
-    variadic: bool,
-}
-
-struct Formal {
-    name: Arc<str>,
-    required: bool,
-    named_only: bool,
-    ty: Option<Ty>,
-}
-
-impl Shape {
-    fn of_signature(what: String, signature: &Signature) -> Self {
-        let formal = |field: &crate::schema::Field| Formal {
-            name: field.name.clone(),
-            required: field.default.is_none() && !may_be_nothing(&field.ty),
-            named_only: false,
-            ty: Some(field.ty.clone()),
-        };
-        Self {
-            what,
-            noun: "input",
-            formals: signature.inputs.iter().map(formal).collect(),
-            open: false,
-            variadic: false,
-        }
-    }
-
-    fn of_params(what: String, params: &[ParamInfo]) -> Self {
-        let formal = |param: &ParamInfo| Formal {
-            name: param.name.clone(),
-            required: !param.has_default && !param.ty.as_ref().is_some_and(may_be_nothing),
-            named_only: false,
-            ty: param.ty.clone(),
-        };
-        Self {
-            what,
-            noun: "parameter",
-            formals: params.iter().filter(|it| !it.rest).map(formal).collect(),
-            open: params.iter().any(|it| it.rest),
-            variadic: false,
-        }
-    }
-
-    fn of_catalog(what: String, params: &[catalog::Param], open: bool, variadic: bool) -> Self {
-        let formal = |param: &catalog::Param| Formal {
-            name: param.name.into(),
-            required: param.required,
-            named_only: param.named_only,
-            ty: plain_type(param.ty),
-        };
-        Self {
-            what,
-            noun: "option",
-            formals: params.iter().map(formal).collect(),
-            open,
-            variadic,
-        }
-    }
-}
-
-fn may_be_nothing(ty: &Ty) -> bool {
-    matches!(ty, Ty::Optional(_))
-}
-
-/// The types of the catalog that literals can be compared with.
-fn plain_type(ty: &str) -> Option<Ty> {
-    match ty {
-        "int" => Some(Ty::Int),
-        "float" | "float | int" => Some(Ty::Float),
-        "bool" => Some(Ty::Bool),
-        "str" => Some(Ty::Str),
-        _ => None,
-    }
-}
 
 impl<'a> Checker<'a> {
     /// Checks a call.
@@ -538,123 +453,6 @@ impl<'a> Checker<'a> {
     /// The place of a call's name and arguments.
     fn call_span(&self, node: &Node) -> Span {
         node.span(self.source)
-    }
-
-    /// Compares arguments with what is called.
-    fn compare(&mut self, shape: &Shape, args: &[Argument<'a>], at: Span) {
-        let mut given: Vec<Arc<str>> = Vec::new();
-        let mut spread = false;
-        let mut positional = shape.formals.iter().filter(|it| !it.named_only);
-        let mut count = 0;
-        let mut told_count = false;
-        for argument in args {
-            match *argument {
-                Argument::Positional(node) => {
-                    count += 1;
-                    match positional.next() {
-                        Some(formal) => {
-                            given.push(formal.name.clone());
-                            self.argument_type(shape, formal, node);
-                        }
-                        None if shape.variadic => {}
-                        None if !told_count => {
-                            told_count = true;
-                            self.too_many(shape, node);
-                        }
-                        None => {}
-                    }
-                }
-                Argument::Named(name, node) => self.named(shape, name, node, &mut given),
-                Argument::Spread(_) => spread = true,
-                Argument::Misplaced(_) => return,
-            }
-        }
-        if !spread && !told_count {
-            self.missing(shape, &given, count, at);
-        }
-    }
-
-    fn too_many(&mut self, shape: &Shape, node: &Node) {
-        let most = shape.formals.iter().filter(|it| !it.named_only).count();
-        let options: Vec<&str> =
-            shape.formals.iter().filter(|it| it.named_only).map(|it| &*it.name).collect();
-        let message = match most {
-            0 => {
-                format!("`{}` takes no arguments without a name", shape.what.trim_matches('`'))
-            }
-            1 => format!("{} takes 1 argument without a name", shape.what),
-            _ => format!("{} takes {most} arguments without a name", shape.what),
-        };
-        let message =
-            if options.is_empty() { message.replace(" without a name", "") } else { message };
-        let told = self.tell(codes::TOO_MANY_ARGUMENTS, node.span(self.source), message);
-        if let Some(first) = options.first() {
-            told.hints.push(format!("options are given by name, such as `{first}: …`"));
-        }
-    }
-
-    fn named(&mut self, shape: &Shape, name: Token, node: &Node, given: &mut Vec<Arc<str>>) {
-        let word = name.text(self.text);
-        let span = name.span(self.source);
-        if given.iter().any(|it| &**it == word) {
-            let message = format!("`{word}` is given twice");
-            self.tell(codes::ARGUMENT_TWICE, span, message);
-            return;
-        }
-        given.push(word.into());
-        match shape.formals.iter().find(|it| &*it.name == word) {
-            Some(formal) => self.argument_type(shape, formal, node),
-            None if shape.open => {}
-            None => {
-                let hint = did_you_mean(word, shape.formals.iter().map(|it| &*it.name));
-                let message = format!("{} has no {} `{word}`", shape.what, shape.noun);
-                let told = self.tell(codes::UNKNOWN_ARGUMENT, span, message);
-                *told = told.clone().hint(hint);
-            }
-        }
-    }
-
-    fn missing(&mut self, shape: &Shape, given: &[Arc<str>], count: usize, at: Span) {
-        let missing: Vec<&Formal> = shape
-            .formals
-            .iter()
-            .filter(|it| it.required && !given.contains(&it.name))
-            .collect();
-        let Some(first) = missing.first() else { return };
-        let names: Vec<String> = missing.iter().map(|it| format!("`{}`", it.name)).collect();
-        let plural = if names.len() > 1 { "s" } else { "" };
-        let message =
-            format!("{} misses the {}{plural} {}", shape.what, shape.noun, names.join(", "));
-        let named = count == 0 || first.named_only;
-        let hint = if named { format!("add `{}: …`", first.name) } else { String::new() };
-        let told = self.tell(codes::MISSING_ARGUMENT, at, message);
-        *told = told.clone().hint(hint);
-    }
-
-    /// A literal must be of the parameter's type.
-    fn argument_type(&mut self, shape: &Shape, formal: &Formal, node: &Node) {
-        let (Some(ty), Some(value)) = (&formal.ty, literal::constant(node, self.text)) else {
-            return;
-        };
-        if fits::fits(&value, ty, &self.out.types) {
-            return;
-        }
-        let message = format!("the {} `{}` is {}", shape.noun, formal.name, fits::show(ty));
-        let found = match (&value, value.kind()) {
-            (crate::schema::Value::List(_) | crate::schema::Value::Map(_), kind) => {
-                kind.to_owned()
-            }
-            _ => shorten(&value.to_json()),
-        };
-        let span = node.span(self.source);
-        self.tell(codes::ARGUMENT_TYPE, span, format!("{message}, found {found}"));
-    }
-}
-
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(24) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
     }
 }
 

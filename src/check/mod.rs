@@ -4,9 +4,9 @@
 //! what could be made out. It executes nothing and reads no file. Where it is not sure it says
 //! nothing.
 //!
-//! `items` finds what the unit declares; `walk` goes through its code with the names in scope;
-//! `call` compares arguments with what is called; `known` says what a value is where the text
-//! shows it.
+//! `items` finds what the unit declares; `walk` goes through its code with the names in scope,
+//! whose meaning `resolve` knows; `call` finds what is called, and `shape` compares the
+//! arguments with it; `known` says what a value is where the text shows it.
 
 pub(crate) mod args;
 mod call;
@@ -18,8 +18,10 @@ mod literal;
 mod misuse;
 mod model;
 pub mod names;
+mod resolve;
 mod scope;
 mod settings;
+mod shape;
 mod sigtext;
 mod types;
 mod walk;

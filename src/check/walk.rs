@@ -3,8 +3,6 @@
 use super::model::Resolution;
 use super::scope::{Binding, Frame, Known, Scopes};
 use super::{Checker, Context, codes, literal};
-use crate::catalog;
-use crate::diag::did_you_mean;
 use crate::source::Span;
 use crate::syntax::ast::{
     self, Assert, Closure, ConstItem, FieldDecl, FnItem, For, Let, MapEntry, Member,
@@ -418,7 +416,10 @@ impl<'a> Checker<'a> {
     fn target_name(&mut self, name: &str, part: bool, span: Span) {
         let constant = self.scopes.get(name).is_some_and(|it| it.constant);
         match self.resolve(name) {
-            Resolution::Member | Resolution::SelfValue => {
+            Resolution::SelfValue => {
+                self.tell(codes::ASSIGNED_MEMBER, span, "`self` and its members do not change");
+            }
+            Resolution::Member => {
                 let message = format!("`{name}` is a member, and members do not change");
                 let told = self.tell(codes::ASSIGNED_MEMBER, span, message);
                 told.hints.push("declare a variable of another name with `let`".to_owned());
@@ -440,156 +441,6 @@ impl<'a> Checker<'a> {
             self.expr(receiver);
             self.used(receiver);
             self.member_name(receiver, node.name());
-        }
-    }
-
-    /// What a name stands for as a value.
-    fn name(&mut self, node: &Node) {
-        let name = node.text(self.text);
-        let span = self.span(node);
-        let resolution = if name == "this" {
-            if !self.context.function {
-                let message = "`this` stands outside a function";
-                self.tell(codes::SELF_OUTSIDE, span, message);
-            }
-            Resolution::Local
-        } else {
-            self.resolve(name)
-        };
-        self.out.resolutions.insert(node.start, resolution);
-        match resolution {
-            Resolution::Unknown => self.unknown_name(name, span),
-            Resolution::Type => {
-                let message = format!("`{name}` is a type, which has no value");
-                self.tell(codes::NOT_A_VALUE, span, message);
-            }
-            _ => {}
-        }
-    }
-
-    /// What a name means here.
-    pub(super) fn resolve(&self, name: &str) -> Resolution {
-        if let Some(binding) = self.scopes.get(name) {
-            return binding.resolution;
-        }
-        if let Some(item) = self.item(name) {
-            return item;
-        }
-        if catalog::native(name).is_some() {
-            Resolution::Native
-        } else if catalog::is_rhai_function(name) {
-            Resolution::Rhai
-        } else {
-            Resolution::Unknown
-        }
-    }
-
-    fn unknown_name(&mut self, name: &str, span: Span) {
-        if name == "self" {
-            self.tell(codes::SELF_OUTSIDE, span, "`self` stands outside a module's method");
-            return;
-        }
-        if self.is_main_variable(name) {
-            let message = format!("`{name}` is a variable of main, which items do not see");
-            let told = self.tell(codes::MAIN_VARIABLE, span, message);
-            told.hints.push(format!("make it `const {name} = …;`, or pass it as an argument"));
-            return;
-        }
-        if let Some(signature) = self.context.contract.clone() {
-            let owner = match &*signature {
-                "" => "the signature".to_owned(),
-                name => format!("`{name}`"),
-            };
-            let message = format!("{owner} has no field `{name}`");
-            let hint = did_you_mean(name, self.scopes.names());
-            let told = self.tell(codes::CONTRACT_NAME, span, message);
-            *told = told.clone().hint(hint);
-            return;
-        }
-        // Any two short names are near each other.
-        let hint = match name.len() {
-            0..3 => String::new(),
-            _ => did_you_mean(name, self.names_in_sight()),
-        };
-        let later = self.out.lets.iter().any(|it| &**it == name);
-        let told = self.tell(codes::UNKNOWN_NAME, span, format!("there is no `{name}` here"));
-        *told = told.clone().hint(if later {
-            format!("`let {name}` comes later")
-        } else {
-            // A list of everything in scope helps nobody.
-            hint.strip_prefix("did").map_or(String::new(), |it| format!("did{it}"))
-        });
-    }
-
-    /// Whether an item names what only main sees.
-    pub(super) fn is_main_variable(&self, name: &str) -> bool {
-        self.context.item
-            && (self.out.lets.iter().any(|it| &**it == name)
-                || self.locals.iter().any(|it| &**it == name))
-    }
-
-    /// Names that could have been meant.
-    pub(super) fn names_in_sight(&self) -> Vec<&str> {
-        let prior = self.prior.iter().flat_map(|unit| {
-            let items = unit.signatures.keys().chain(unit.modules.keys());
-            items.chain(unit.functions.keys()).chain(unit.consts.keys()).map(|it| &**it)
-        });
-        self.scopes
-            .names()
-            .chain(self.items.keys().map(|it| &**it))
-            .chain(prior)
-            .chain(catalog::NATIVES.iter().map(|it| it.name))
-            .collect()
-    }
-
-    /// A name of an import, or of `global`.
-    fn path(&mut self, node: &Node) {
-        let tokens: Vec<Token> = node.tokens().filter(|it| ast::is_word(it.kind)).collect();
-        let [alias, name] = tokens.as_slice() else { return };
-        let resolution = self.path_resolution(alias.text(self.text), name.text(self.text));
-        self.out.resolutions.insert(name.start, resolution);
-        if resolution == Resolution::Unknown {
-            self.unknown_path(*alias, *name);
-        }
-    }
-
-    /// What `alias::name` means.
-    pub(super) fn path_resolution(&self, alias: &str, name: &str) -> Resolution {
-        match self.import_named(alias) {
-            Some(super::Import::Metrics) if METRICS.contains(&name) => Resolution::Native,
-            Some(_) => Resolution::Unknown,
-            None if alias == "global" => self.item(name).unwrap_or(Resolution::Unknown),
-            None => Resolution::Unknown,
-        }
-    }
-
-    fn import_named(&self, alias: &str) -> Option<super::Import> {
-        self.imports.get(alias).copied()
-    }
-
-    /// Says what is wrong with `alias::name`.
-    pub(super) fn unknown_path(&mut self, alias: Token, name: Token) {
-        let (prefix, word) = (alias.text(self.text), name.text(self.text));
-        match self.import_named(prefix) {
-            Some(super::Import::Unknown) => {}
-            Some(super::Import::Metrics) => {
-                let message = format!("`{prefix}` has no `{word}`");
-                let hint = did_you_mean(word, METRICS.iter().copied());
-                let told = self.tell(codes::UNKNOWN_NAME, name.span(self.source), message);
-                *told = told.clone().hint(hint);
-            }
-            None if prefix == "global" => {
-                let message = format!("there is no const `{word}`");
-                self.tell(codes::UNKNOWN_NAME, name.span(self.source), message);
-            }
-            None => {
-                let message = format!("nothing is imported as `{prefix}`");
-                let hint = format!("`import \"std/metrics\" as {prefix};`");
-                let told = self.tell(codes::UNKNOWN_NAME, alias.span(self.source), message);
-                if METRICS.contains(&word) {
-                    told.hints.push(hint);
-                }
-            }
         }
     }
 
@@ -633,6 +484,3 @@ impl<'a> Checker<'a> {
         }
     }
 }
-
-/// What `std/metrics` offers.
-const METRICS: &[&str] = &["exact_match", "f1", "contains_match"];

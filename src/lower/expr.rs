@@ -57,9 +57,6 @@ impl Emitter<'_> {
     /// The name of a variable where it is declared.
     fn binding(&mut self, token: Token) {
         let name = token.text(self.text);
-        if matches!(name, "private" | "export") {
-            return;
-        }
         let lowered = names::variable(name);
         if lowered == name {
             self.token(token, NodeKind::Name);
