@@ -5,6 +5,10 @@
 //! as `u8` with zero point 64), and one product `u8 * i8 -> i32` computes both. Integer sums do
 //! not depend on their order, so neither tiling, nor threads, nor the other rows of a batch
 //! can change a result; and no intermediate of 16 bits can saturate, for 2 * 127 * 127 fits.
+//!
+//! A matrix may be kept *fine*: what rounding its weights to 8 bits lost is a second matrix of
+//! 8 bits, whose product with the high halves is added. That costs half as much again in time
+//! and twice the memory.
 
 use rayon::prelude::*;
 use rten_gemm::{
@@ -25,22 +29,43 @@ type Gemm = GemmExecutor<u8, i8, i32>;
 /// A matrix of weights, packed for the processor at hand.
 pub(crate) struct Linear {
     packed: PackedBMatrix<i8>,
+    /// What rounding to `packed` lost, in units of 1/256.
+    rest: Option<PackedBMatrix<i8>>,
     scales: Vec<f32>,
+}
+
+/// How closely weights are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// 8 bits.
+    Plain,
+    /// 16 bits.
+    Fine,
 }
 
 impl Linear {
     /// Packs `weights`, rows of `inputs` numbers, one for each output.
-    pub(crate) fn pack(weights: &[f32], inputs: usize) -> Self {
-        let outputs = weights.len() / inputs;
-        let mut scales = Vec::with_capacity(outputs);
+    pub(crate) fn pack(weights: &[f32], inputs: usize, precision: Precision) -> Self {
+        let mut scales = Vec::with_capacity(weights.len() / inputs);
         let mut quants = Vec::with_capacity(weights.len());
+        let mut rests = Vec::new();
         for row in weights.chunks_exact(inputs) {
             let (scale, inverse) = scale_of(row, 127.0);
             scales.push(scale);
             quants.extend(row.iter().map(|w| nearest(w * inverse) as i8));
+            if precision == Precision::Fine {
+                rests.extend(row.iter().map(|w| {
+                    let lost = w * inverse - nearest(w * inverse) as f32;
+                    nearest(lost * 256.0).clamp(-127, 127) as i8
+                }));
+            }
         }
-        let rows = NdTensorView::from_data([outputs, inputs], quants.as_slice());
-        Self { packed: Gemm::new().prepack_b(rows.transposed()), scales }
+        let pack = |quants: &[i8]| {
+            let rows = NdTensorView::from_data([scales.len(), inputs], quants);
+            Gemm::new().prepack_b(rows.transposed())
+        };
+        let rest = (precision == Precision::Fine).then(|| pack(&rests));
+        Self { packed: pack(&quants), rest, scales }
     }
 
     /// How many outputs there are.
@@ -52,33 +77,61 @@ impl Linear {
     pub(crate) fn apply(&self, input: &Rows, sums: &mut Vec<i32>, out: &mut Vec<f32>) {
         let outputs = self.outputs();
         let rows = input.scales.len();
-        sums.resize(2 * rows * outputs, 0);
         out.resize(rows * outputs, 0.0);
-        let a: Matrix<'_, u8> =
-            NdTensorView::from_data([2 * rows, input.columns], input.halves.as_slice());
-        let options = GemmOptions {
-            a_quant: Some(QuantParams { zero_point: &input.zeros }),
-            ..GemmOptions::default()
-        };
-        let (a, b) = (GemmInputA::Unpacked(a), GemmInputB::Packed(&self.packed));
-        Gemm::new().gemm(sums, a, b, options).expect("the sizes of a checked model agree");
-        let finish = |((out, sums), scale): ((&mut [f32], &[i32]), &f32)| {
+        let rest_rows = if self.rest.is_some() { rows } else { 0 };
+        sums.resize((2 * rows + rest_rows) * outputs, 0);
+        let (sums, rests) = sums.split_at_mut(2 * rows * outputs);
+        multiply(input, 2 * rows, input.columns, &self.packed, sums);
+        if let Some(rest) = &self.rest {
+            // Every other row is a high half.
+            multiply(input, rows, 2 * input.columns, rest, rests);
+        }
+        let rests = &*rests;
+        let finish = |(i, ((out, sums), scale)): (usize, ((&mut [f32], &[i32]), &f32))| {
             let (high, low) = sums.split_at(outputs);
-            for (((out, high), low), weight) in
-                out.iter_mut().zip(high).zip(low).zip(&self.scales)
-            {
-                *out = (*high as f32 * 128.0 + *low as f32) * (scale * weight);
+            let sums = out.iter_mut().zip(high).zip(low).zip(&self.scales);
+            if rests.is_empty() {
+                for (((out, high), low), weight) in sums {
+                    *out = (*high as f32 * 128.0 + *low as f32) * (scale * weight);
+                }
+            } else {
+                let rest = &rests[i * outputs..][..outputs];
+                for ((((out, high), low), weight), rest) in sums.zip(rest) {
+                    let low = *low as f32 + *rest as f32 * 0.5;
+                    *out = (*high as f32 * 128.0 + low) * (scale * weight);
+                }
             }
         };
         if rows < PARALLEL_ROWS {
             let parts = out.chunks_exact_mut(outputs).zip(sums.chunks_exact(2 * outputs));
-            parts.zip(&input.scales).for_each(finish);
+            parts.zip(&input.scales).enumerate().for_each(finish);
         } else {
             let parts =
                 out.par_chunks_exact_mut(outputs).zip(sums.par_chunks_exact(2 * outputs));
-            parts.zip(&input.scales).for_each(finish);
+            parts.zip(&input.scales).enumerate().for_each(finish);
         }
     }
+}
+
+/// Multiplies `rows` rows of halves, `stride` bytes apart, with a matrix.
+fn multiply(
+    input: &Rows,
+    rows: usize,
+    stride: usize,
+    matrix: &PackedBMatrix<i8>,
+    out: &mut [i32],
+) {
+    const FITS: &str = "the sizes of a checked model agree";
+    if rows == 0 {
+        return;
+    }
+    let shape = [rows, input.columns];
+    let a: Matrix<'_, u8> =
+        NdTensorView::from_slice_with_strides(shape, &input.halves, [stride, 1]).expect(FITS);
+    let zeros = QuantParams { zero_point: &input.zeros[..rows] };
+    let options = GemmOptions { a_quant: Some(zeros), ..GemmOptions::default() };
+    let (a, b) = (GemmInputA::Unpacked(a), GemmInputB::Packed(matrix));
+    Gemm::new().gemm(out, a, b, options).expect(FITS);
 }
 
 /// Rows of activations as products take them.

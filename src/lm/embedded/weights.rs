@@ -3,11 +3,27 @@
 use crate::lm::embedded::cache::Shape;
 use crate::lm::embedded::dequant::Format;
 use crate::lm::embedded::gguf::{Gguf, Tensor};
-use crate::lm::embedded::product::Linear;
+use crate::lm::embedded::product::{Linear, Precision};
 use rayon::prelude::*;
 
 /// The longest context that is offered, whatever the file says: tables grow with it.
 const MAX_CONTEXT: usize = 32_768;
+
+/// How closely the matrices of the layers are kept, and that of the head.
+///
+/// Measured on SmolLM2-135M against `f32` over 1,500 tokens of English prose (likeliest token
+/// the same, mean and largest difference of logits, loss per token; CPU ms a token for a prompt
+/// of 600 tokens and for a lone reply):
+///
+/// | layers, head | same | mean | most | loss | prompt | reply |
+/// |---|---|---|---|---|---|---|
+/// | plain, plain | 93.6 % | .171 | 2.1 | +.0128 | .85 | 9.5 |
+/// | plain, fine | 95.7 % | .159 | 2.1 | +.0093 | .87 | 10.8 |
+/// | fine, fine | 99.5 % | .014 | 0.2 | +.0002 | 1.27 | 17 |
+///
+/// The head decides between tokens, and costs little because few rows reach it.
+const LAYERS: Precision = Precision::Plain;
+const HEAD: Precision = Precision::Fine;
 
 /// Sizes and constants.
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +154,7 @@ impl Weights {
                 } else {
                     "token_embd.weight"
                 };
-                read.linear(&[name], config.width, config.vocabulary)
+                read.stack(&[(name, config.vocabulary)], config.width, HEAD)
             },
         );
         let embedding = read.tensor("token_embd.weight", config.width, config.vocabulary)?;
@@ -206,7 +222,7 @@ impl Read<'_> {
         let qkv = [(q.as_str(), heads), (k.as_str(), kv_heads), (v.as_str(), kv_heads)];
         Ok(Layer {
             attention_norm: self.vector(&name("attn_norm"), width)?,
-            qkv: self.stack(&qkv, width)?,
+            qkv: self.stack(&qkv, width, LAYERS)?,
             output: self.linear(&[&name("attn_output")], heads, width)?,
             mlp_norm: self.vector(&name("ffn_norm"), width)?,
             gate_up: self.linear(&[&name("ffn_gate"), &name("ffn_up")], width, hidden)?,
@@ -231,11 +247,16 @@ impl Read<'_> {
 
     fn linear(&self, names: &[&str], inputs: usize, outputs: usize) -> Result<Linear, String> {
         let parts: Vec<_> = names.iter().map(|name| (*name, outputs)).collect();
-        self.stack(&parts, inputs)
+        self.stack(&parts, inputs, LAYERS)
     }
 
     /// Packs matrices of the same inputs as one.
-    fn stack(&self, parts: &[(&str, usize)], inputs: usize) -> Result<Linear, String> {
+    fn stack(
+        &self,
+        parts: &[(&str, usize)],
+        inputs: usize,
+        precision: Precision,
+    ) -> Result<Linear, String> {
         let mut numbers = Vec::new();
         for (name, outputs) in parts {
             let mut part = self.file.floats(self.tensor(name, inputs, *outputs)?)?;
@@ -245,7 +266,7 @@ impl Read<'_> {
                 numbers.append(&mut part);
             }
         }
-        Ok(Linear::pack(&numbers, inputs))
+        Ok(Linear::pack(&numbers, inputs, precision))
     }
 
     /// The divisors of rotary speeds that long-context llamas carry.
