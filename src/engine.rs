@@ -37,6 +37,7 @@ mod program;
 mod session;
 mod wiring;
 
+pub use crate::runtime::prompt_text;
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
 pub use error::Error;
