@@ -40,7 +40,7 @@ mod wiring;
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
 pub use error::Error;
-#[cfg(feature = "local")]
+#[cfg(all(feature = "cli", feature = "local"))]
 pub(crate) use models::announce;
 pub use program::{Finished, Program};
 pub use session::{Entered, Session};
