@@ -24,7 +24,9 @@ impl<'a> Emitter<'a> {
         match comparison(bare, self.text) {
             Some((left, operator, right)) => self.compared(node, left, operator, right),
             None => {
-                self.write("if !(");
+                self.write("if !");
+                self.write_at(names::CONDITION, condition.start);
+                self.write("(");
                 self.node(condition);
                 self.write(") { ");
                 self.failed(node, condition, &[]);

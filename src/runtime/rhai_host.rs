@@ -322,6 +322,17 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
         let caught = crate::runtime::error::caught(from_dynamic(value));
         into_dynamic(caught)
     });
+    global(names::CONDITION).set_into_module(module, |value: Dynamic| {
+        let found = from_dynamic(value);
+        match found {
+            Val::Bool(it) => Ok(it),
+            other => {
+                let kind = crate::util::a(other.kind());
+                let message = format!("a condition is true or false, found {kind}");
+                Err(Error::value(message).into_host())
+            }
+        }
+    });
     global(names::TYPE_OF).set_into_module(module, type_of);
     // Rhai's own cannot be interrupted.
     global("sleep").set_into_module(module, |context: NativeCallContext<'_>, seconds: f64| {
@@ -498,10 +509,34 @@ fn object_method(cx: &Cx<'_>, object: &Obj, name: &str, args: Args) -> Result<Va
     if let Some(result) = object.0.method(cx, name, args.clone()) {
         return result;
     }
+    if let Some(result) = data_method(object, name, &args) {
+        return result;
+    }
     match object.0.get(name) {
         Some(member) => cx.call(&member, args),
         None => Err(unknown_member(&object.0, name)),
     }
+}
+
+/// What all values have that are named data: replies and rows.
+fn data_method(object: &Obj, name: &str, args: &Args) -> Option<Result<Val, Error>> {
+    if !matches!(name, "keys" | "values" | "to_json") {
+        return None;
+    }
+    let value = object.0.to_value()?;
+    if let Err(error) = args.finish(name, 0, &[]) {
+        return Some(Err(error));
+    }
+    let record = match (name, &value) {
+        ("to_json", _) => return Some(Ok(Val::str(&value.to_json()))),
+        (_, crate::schema::Value::Map(record)) => record,
+        _ => return None,
+    };
+    let items = match name {
+        "keys" => record.keys().map(|it| Val::str(it)).collect(),
+        _ => record.values().map(Val::from_value).collect(),
+    };
+    Some(Ok(Val::List(items)))
 }
 
 /// Members, elements, methods, comparison and iteration of our objects.
@@ -519,6 +554,11 @@ fn bind_objects(module: &mut Module) {
             }
         })
     });
+    module.set_indexer_set_fn(|object: &mut Obj, _: Dynamic, _: Dynamic| {
+        let message = format!("{} does not change", crate::util::a(object.0.type_name()));
+        let error = Error::value(message).hint("`x.with(name: value)` is a changed copy");
+        Err::<(), _>(error.into_host())
+    });
     let global = |name: &str| FuncRegistration::new(name).in_global_namespace();
     for name in ["to_string", "to_debug", "print", "debug"] {
         global(name).set_into_module(module, |object: &mut Obj| object.0.show());
@@ -533,11 +573,22 @@ fn bind_objects(module: &mut Module) {
         bind_method(module, method);
     }
     module.set_iterator::<ObjIter>();
-    module.set_iter(std::any::TypeId::of::<Obj>(), |value: Dynamic| {
+    module.set_iter_result(std::any::TypeId::of::<Obj>(), |value: Dynamic| {
         let object = value.cast::<Obj>().0;
-        let n_items = object.len().unwrap_or(0);
-        Box::new((0..n_items).map(move |at| into_dynamic(object.item(at).unwrap_or_default())))
+        match object.len() {
+            Some(n_items) => Box::new(
+                (0..n_items)
+                    .map(move |at| Ok(into_dynamic(object.item(at).unwrap_or_default()))),
+            ),
+            None => Box::new(std::iter::once(Err(no_items(&object).into_host()))),
+        }
     });
+}
+
+fn no_items(object: &ObjectRef) -> Error {
+    let message = format!("`for` cannot go through {}", crate::util::a(object.type_name()));
+    let hint = if object.to_value().is_some() { "`for name in x.keys() { … }`" } else { "" };
+    Error::value(message).hint(hint)
 }
 
 /// Only named so that the iterator above can be registered.
