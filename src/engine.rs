@@ -37,11 +37,12 @@ mod program;
 mod session;
 mod wiring;
 
+pub use crate::runtime::prompt_text;
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
 pub use error::Error;
 pub use program::{Finished, Program};
-pub use session::{Entered, Session};
+pub use session::{Entered, Interrupt, Session};
 
 use crate::check::{Checked, check};
 use crate::config::Config;

@@ -8,6 +8,9 @@ use crate::trace::Attempt;
 use crate::util::hex;
 use std::sync::Arc;
 
+/// What ends a run that sends nothing.
+const UNSENT: &str = "the request was made up and not sent";
+
 /// Sends a request, or takes its reply from the store. What happened is left in `attempt`,
 /// also when it failed.
 pub(in crate::runtime) fn send(
@@ -70,6 +73,10 @@ fn pay(
     context: &CallContext,
 ) -> Result<Arc<Completion>, Error> {
     let session = run.session();
+    if session.settings.dry {
+        let failure = Failure::new(codes::CANCELLED, "lm", UNSENT);
+        return Err(Failure { fatal: true, infrastructure: true, ..failure }.into());
+    }
     if session.settings.max_usd.is_some() && !lm.capabilities().in_process {
         return Err(unpriced(lm.name()));
     }

@@ -188,6 +188,17 @@ impl Totals {
             completion_tokens: self.completion_tokens + other.completion_tokens,
         }
     }
+
+    /// What was added since there were `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_sub(earlier.calls),
+            cached: self.cached.saturating_sub(earlier.cached),
+            prompt_tokens: self.prompt_tokens.saturating_sub(earlier.prompt_tokens),
+            completion_tokens: self.completion_tokens.saturating_sub(earlier.completion_tokens),
+        }
+    }
 }
 
 impl Trace {
@@ -207,6 +218,19 @@ impl Trace {
         attempts
             .flat_map(|call| &call.attempts)
             .fold(Totals::default(), |sum, attempt| sum.plus(attempt.totals()))
+    }
+
+    /// What happened after the first `n` nodes, with ids that begin at 0 again; values that
+    /// came from before have no edges in it.
+    #[must_use]
+    pub fn since(&self, n: usize) -> Self {
+        let moved = |id: NodeId| id.0.checked_sub(n).map(NodeId);
+        let nodes = self.nodes.iter().skip(n);
+        let nodes = nodes.map(|it| Node { parent: it.parent.and_then(moved), ..it.clone() });
+        let edges = self.edges.iter().filter_map(|edge| {
+            Some(Edge { from: moved(edge.from)?, to: moved(edge.to)?, ..edge.clone() })
+        });
+        Self { nodes: nodes.collect(), edges: edges.collect() }
     }
 
     /// The canonical form: one line a node, one an edge, without times and cache layers.
