@@ -46,7 +46,6 @@ pub(crate) use models::announce;
 pub use program::{Finished, Program};
 pub use session::{Entered, Interrupt, Session};
 
-
 use crate::check::{Checked, check};
 use crate::config::Config;
 use crate::diag::{Code, Diagnostic};

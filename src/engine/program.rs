@@ -145,9 +145,7 @@ impl Program {
 
     /// Runs the statements outside its items.
     pub fn run(&self) -> Finished {
-        self.on_thread(&self.new_run(), |run| {
-            self.script.run_main(run, &Variables::default())
-        })
+        self.on_thread(&self.new_run(), |run| self.script.run_main(run, &Variables::default()))
     }
 
     /// Runs its statements as an entry of a session: with the variables of earlier ones, and
@@ -164,8 +162,7 @@ impl Program {
             None => Run::new(session, self.script.clone()),
         };
         let n_before = run.trace().nodes.len();
-        let mut finished =
-            self.on_thread(&run, |run| self.script.run_main(run, variables));
+        let mut finished = self.on_thread(&run, |run| self.script.run_main(run, variables));
         finished.trace = finished.trace.since(n_before);
         (finished, run)
     }

@@ -56,6 +56,17 @@ pub(super) fn names(session: &Session) -> BTreeSet<String> {
 
 /// Words of the language that are long enough to be completed.
 const WORDS: &[&str] = &[
-    "assert", "const", "continue", "false", "forward", "module", "return", "signature",
-    "suggest", "switch", "throw", "true", "while",
+    "assert",
+    "const",
+    "continue",
+    "false",
+    "forward",
+    "module",
+    "return",
+    "signature",
+    "suggest",
+    "switch",
+    "throw",
+    "true",
+    "while",
 ];

@@ -149,7 +149,8 @@ fn no_function(signature: &str) -> String {
 /// Rhai's names of types as ours.
 fn types(name: &str) -> String {
     let name = name.trim_start_matches('&').trim_start_matches("mut ");
-    match name {
+    // The host language writes all its names of one type.
+    match name.split(" | ").next().unwrap_or(name) {
         "i64" => "int",
         "f64" => "float",
         "()" => "nothing",

@@ -216,7 +216,9 @@ impl Session {
     /// Reserves a request.
     pub(in crate::runtime) fn reserve_call(&self) -> Result<(), Error> {
         let cap = self.settings.max_calls.unwrap_or(u64::MAX);
-        let admitted = self.ledger.calls
+        let admitted = self
+            .ledger
+            .calls
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
                 (used < cap).then_some(used + 1)
             })
@@ -225,7 +227,9 @@ impl Session {
             return Err(over("calls", cap));
         }
         match self.settings.max_tokens {
-            Some(cap) if self.ledger.tokens.load(Ordering::SeqCst) >= cap => Err(over("tokens", cap)),
+            Some(cap) if self.ledger.tokens.load(Ordering::SeqCst) >= cap => {
+                Err(over("tokens", cap))
+            }
             _ => Ok(()),
         }
     }

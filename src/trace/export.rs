@@ -8,6 +8,8 @@ use crate::schema::Record;
 use crate::trace::{Attempt, Edge, Kind, LmCall, Node, NodeId, Trace, absent_completion};
 use crate::util::sha256_hex;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +96,34 @@ pub fn to_jsonl(trace: &Trace, content: &dyn Content) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The trace as one JSON object: the lines of the file, and the content that they name.
+pub(super) fn whole(trace: &Trace) -> serde_json::Value {
+    let kept = Kept::default();
+    let nodes: Vec<NodeLine> =
+        trace.iter().map(|(id, node)| node_line(id, node, &kept)).collect();
+    serde_json::json!({
+        "dsp_trace": VERSION,
+        "nodes": nodes,
+        "edges": trace.edges,
+        "content": kept.0.into_inner(),
+    })
+}
+
+/// Content in memory, as JSON values.
+#[derive(Default)]
+struct Kept(RefCell<BTreeMap<String, serde_json::Value>>);
+
+impl Content for Kept {
+    fn keep(&self, hash: &str, bytes: &[u8]) {
+        let value = serde_json::from_slice(bytes).unwrap_or_default();
+        self.0.borrow_mut().insert(hash.to_owned(), value);
+    }
+
+    fn find(&self, hash: &str) -> Option<Vec<u8>> {
+        self.0.borrow().get(hash).map(|it| it.to_string().into_bytes())
+    }
 }
 
 fn json(value: &impl Serialize) -> String {

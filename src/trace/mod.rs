@@ -7,6 +7,7 @@
 //! canonical forms are.
 
 mod export;
+mod mermaid;
 mod show;
 
 pub use export::{Content, ReadError, parse_jsonl, to_jsonl};
@@ -231,6 +232,16 @@ impl Trace {
             Some(Edge { from: moved(edge.from)?, to: moved(edge.to)?, ..edge.clone() })
         });
         Self { nodes: nodes.collect(), edges: edges.collect() }
+    }
+
+    /// A flow chart in Mermaid's language: calls in their modules, and what flowed where.
+    pub fn to_mermaid(&self) -> String {
+        mermaid::chart(self)
+    }
+
+    /// A JSON object with all nodes and edges, prompts and raw replies among them.
+    pub fn to_json(&self) -> serde_json::Value {
+        export::whole(self)
     }
 
     /// The canonical form: one line a node, one an edge, without times and cache layers.
