@@ -34,11 +34,11 @@ pub mod codes {
     /// A limit of the language: operations, depth, sizes.
     pub const LIMIT: Code = Code("E0509");
     /// A file that cannot be read or written.
-    pub const FILE: Code = Code("E0701");
+    pub const FILE: Code = Code("E0704");
     /// Data that cannot be read.
-    pub const DATA: Code = Code("E0702");
+    pub const DATA: Code = Code("E0705");
     /// A state that cannot be read, or is of another program.
-    pub const STATE: Code = Code("E0703");
+    pub const STATE: Code = Code("E0706");
     /// A false `suggest`.
     pub const SUGGEST: Code = Code("W0501");
     /// Something to know about a model, state or store.

@@ -1,5 +1,6 @@
 //! The one place where specs call the library.
 
+use super::notes::Mark;
 use super::section::Stage;
 use dsp_lang::config::{Caps, Config};
 use dsp_lang::diag::Diagnostic;
@@ -124,11 +125,10 @@ pub(crate) fn is_available(stage: Stage) -> bool {
 
 /// The tokens of a text, one a line, without white space.
 pub(crate) fn lex(text: &str) -> String {
-    let shown = |token: &syntax::Token| token.kind != syntax::TokenKind::Whitespace;
     let tokens = syntax::lex(text);
     let lines = tokens
         .iter()
-        .filter(|token| shown(token))
+        .filter(|token| is_shown(**token, text))
         .map(|token| format!("{:?} {:?}\n", token.kind, token.text(text)));
     lines.collect()
 }
@@ -151,12 +151,20 @@ fn show(node: &syntax::Node, text: &str, depth: usize, out: &mut String) {
     for child in &node.children {
         match child {
             syntax::Child::Node(node) => show(node, text, depth + 1, out),
-            syntax::Child::Token(token) if token.kind == syntax::TokenKind::Whitespace => {}
-            syntax::Child::Token(token) => {
+            syntax::Child::Token(token) if is_shown(*token, text) => {
                 out.push_str(&format!("{pad}  {:?} {:?}\n", token.kind, token.text(text)));
             }
+            syntax::Child::Token(_) => {}
         }
     }
+}
+
+/// Whether a token belongs into a ref: white space and the lines of the spec itself do not.
+fn is_shown(token: syntax::Token, text: &str) -> bool {
+    let text = token.text(text);
+    let is_comment = token.kind == syntax::TokenKind::LineComment;
+    let is_spec = is_comment && (Mark::of(text).is_some() || text.trim_end() == "//");
+    token.kind != syntax::TokenKind::Whitespace && !is_spec
 }
 
 /// The lines of a text, from 0, that begin inside a token.
@@ -255,7 +263,8 @@ impl Machine {
             .store(store.0.clone())
             .model(Arc::new(model))
             .over_scripts(self.settings.clone())
-            .threads(threads);
+            .threads(threads)
+            .keep_traces();
         builder.build().expect("an engine in memory can be built")
     }
 
