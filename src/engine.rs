@@ -41,7 +41,7 @@ pub use crate::runtime::prompt_text;
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
 pub use error::Error;
-#[cfg(feature = "local")]
+#[cfg(all(feature = "cli", feature = "local"))]
 pub(crate) use models::announce;
 pub use program::{Finished, Program};
 pub use session::{Entered, Interrupt, Session};
