@@ -76,6 +76,8 @@ struct AttemptLine {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     reply: Option<String>,
     cached: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    sent: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     liberties: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -158,6 +160,7 @@ fn attempt_line(attempt: &Attempt, content: &dyn Content) -> AttemptLine {
         request: keep(content, &*attempt.request),
         reply: attempt.completion.as_ref().map(|it| keep(content, &**it)),
         cached: attempt.cached,
+        sent: (attempt.sent == attempt.cached).then_some(attempt.sent),
         liberties: attempt.liberties.clone(),
         error: attempt.error.clone(),
         took_us: micros(attempt.took),
@@ -260,6 +263,7 @@ fn read_attempt(line: AttemptLine, content: &dyn Content) -> Attempt {
         request: Arc::new(request),
         completion: completion.map(Arc::new),
         cached: line.cached,
+        sent: line.sent.unwrap_or(!line.cached),
         liberties: line.liberties,
         error: line.error,
         took: Duration::from_micros(line.took_us),

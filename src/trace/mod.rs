@@ -132,6 +132,9 @@ pub struct Attempt {
     pub completion: Option<Arc<Completion>>,
     /// Whether the reply came from the store.
     pub cached: bool,
+    /// Whether it was sent to the model: not where the store had the reply, nor where a budget
+    /// refused it.
+    pub sent: bool,
     /// Liberties that were taken to read the reply.
     pub liberties: Vec<String>,
     /// Why the reply could not be read, or the call failed.
@@ -258,7 +261,7 @@ impl Attempt {
         }
         let usage = self.completion.as_ref().map(|it| it.usage).unwrap_or_default();
         Totals {
-            calls: 1,
+            calls: u64::from(self.sent),
             cached: 0,
             prompt_tokens: usage.prompt_tokens.unwrap_or(0),
             completion_tokens: usage.completion_tokens.unwrap_or(0),
