@@ -37,6 +37,8 @@ impl Object for TraceValue {
 
     fn method(&self, _: &Cx<'_>, name: &str, _: Args) -> Option<Result<Val, Error>> {
         match name {
+            "to_mermaid" => Some(Ok(Val::str(&self.0.to_mermaid()))),
+            "to_json" => Some(Ok(Val::str(&self.0.to_json().to_string()))),
             "show" => Some(Ok(Val::str(&tree(&self.0, true)))),
             "canonical" => Some(Ok(Val::str(&self.0.canonical()))),
             _ => None,
