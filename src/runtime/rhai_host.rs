@@ -30,8 +30,6 @@ const CALL_LEVELS: usize = 96;
 const EXPR_DEPTH: usize = 512;
 /// The longest text, in bytes.
 const TEXT_SIZE: usize = 256 << 20;
-/// The most elements of an array or map.
-const ITEMS: usize = 16 << 20;
 
 /// The stack of threads that run scripts, in bytes.
 pub const STACK_SIZE: usize = 64 << 20;
@@ -76,11 +74,6 @@ impl Bindings {
     /// The names that are bound.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.natives.keys().copied()
-    }
-
-    /// The native of this name.
-    pub(in crate::runtime) fn get(&self, name: &str) -> Option<&Arc<dyn Native>> {
-        self.natives.get(name)
     }
 }
 
@@ -575,7 +568,7 @@ fn bind_objects(module: &mut Module) {
     module.set_iterator::<ObjIter>();
     module.set_iter_result(std::any::TypeId::of::<Obj>(), |value: Dynamic| {
         let object = value.cast::<Obj>().0;
-        match object.len() {
+        match object.n_items() {
             Some(n_items) => Box::new(
                 (0..n_items)
                     .map(move |at| Ok(into_dynamic(object.item(at).unwrap_or_default()))),
@@ -619,7 +612,7 @@ fn bind_comparison(module: &mut Module) {
         });
     }
     global("contains").set_into_module(module, move |object: Obj, item: Dynamic| {
-        let n_items = object.0.len().unwrap_or(0);
+        let n_items = object.0.n_items().unwrap_or(0);
         let item = from_dynamic(item);
         let in_items = (0..n_items).filter_map(|at| object.0.item(at)).any(|it| it.same(&item));
         in_items || item.as_str().is_some_and(|name| object.0.get(name).is_some())

@@ -214,7 +214,7 @@ fn an_interrupt_ends_the_entry_and_not_the_session() {
 fn what_was_spent_counts_on_when_model_or_program_change() {
     let bench = Bench::new(&["a", "b", "c"]);
     let host: SharedHost = bench.host.clone();
-    let lm: SharedLm = bench.lm.clone();
+    let lm: SharedLm = bench.lm;
     let budget = dsp_lang::engine::Budget::calls(2);
     let engine = Engine::builder().host(host).model(lm).budget(budget).build().unwrap();
     let mut session = engine.session();

@@ -37,7 +37,8 @@ pub(crate) struct Linear {
 /// How closely weights are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Precision {
-    /// 8 bits.
+    /// 8 bits: quicker by a third, and wrong about one token in sixteen.
+    #[expect(dead_code, reason = "the other end of the table in `weights`, one word away")]
     Plain,
     /// 16 bits.
     Fine,
