@@ -41,6 +41,9 @@ impl Host for OsHost {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+        if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+            std::fs::create_dir_all(dir)?;
+        }
         let temporary =
             path.with_file_name(format!(".{name}.{}-{serial}.tmp", std::process::id()));
         let written = std::fs::File::create(&temporary)
