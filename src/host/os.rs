@@ -41,11 +41,11 @@ impl Host for OsHost {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-        if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-            std::fs::create_dir_all(dir)?;
-        }
         let temporary =
             path.with_file_name(format!(".{name}.{}-{serial}.tmp", std::process::id()));
+        if let Some(folder) = path.parent().filter(|it| !it.exists()) {
+            std::fs::create_dir_all(folder)?;
+        }
         let written = std::fs::File::create(&temporary)
             .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
             .and_then(|()| std::fs::rename(&temporary, path));
