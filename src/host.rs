@@ -25,7 +25,6 @@ pub trait Host: Send + Sync + fmt::Debug {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
     /// Writes a whole file, so that a reader sees the old or the new one and nothing between.
-    /// Directories on the way to it that are not there are made.
     ///
     /// # Errors
     /// Those of the file system, and `PermissionDenied` where the host does not allow it.
