@@ -10,7 +10,7 @@ mod export;
 mod show;
 
 pub use export::{Content, ReadError, parse_jsonl, to_jsonl};
-pub use show::tree;
+pub use show::{mermaid, tree};
 
 use crate::lm::{Address, Completion, Finish, Request, Usage};
 use crate::schema::Record;
