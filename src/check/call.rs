@@ -149,6 +149,31 @@ impl<'a> Checker<'a> {
             // Reads the signature's text, where it is one.
             self.infer(node);
             self.signature_argument(args);
+            self.made_inside(native.name, node);
+        }
+    }
+
+    /// A predictor that a method makes has no place in its program.
+    fn made_inside(&mut self, name: &str, node: &'a Node) {
+        if !self.context.method {
+            return;
+        }
+        let message = "a predictor made in a method has no path: no optimizer sees it";
+        let span = self.call_span(node);
+        let told = self.tell(codes::MADE_INSIDE, span, message);
+        told.hints.push(format!("make it a member: `let ask = {name}(…);` before the methods"));
+    }
+
+    /// Rhai's `for_each` binds the element to `this` and gives the closure its place.
+    fn for_each(&mut self, name: Token, args: &[Argument<'a>]) {
+        let takes_place = args.iter().any(|it| {
+            it.value().kind == NodeKind::Closure
+                && !ast::Closure(it.value()).params().is_empty()
+        });
+        if name.text(self.text) == "for_each" && takes_place {
+            let message = "`for_each` gives its closure the place; the element is `this`";
+            let told = self.tell(codes::INDEX_PARAMETER, name.span(self.source), message);
+            told.hints.push("`for x in xs { … }` goes through the elements".to_owned());
         }
     }
 
@@ -329,6 +354,7 @@ impl<'a> Checker<'a> {
             self.expr(receiver);
             self.used(receiver);
             self.method(node, receiver, name, &args);
+            self.for_each(name, &args);
         }
         self.arguments(&args);
     }

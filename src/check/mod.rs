@@ -11,6 +11,7 @@
 pub(crate) mod args;
 mod call;
 pub(crate) mod codes;
+mod cycles;
 mod fits;
 mod items;
 mod known;
@@ -74,6 +75,7 @@ pub fn check(
     checker.outer();
     checker.items();
     checker.walk_unit();
+    checker.const_cycles();
     checker.predictors();
     let mut diags = checker.diags;
     diags.retain(|it| !is_consequence(it, parse, text));
@@ -86,8 +88,13 @@ pub fn check(
 
 /// Whether a diagnostic says of a line that does not parse that it means nothing.
 fn is_consequence(diag: &Diagnostic, parse: &Parse, text: &str) -> bool {
-    let consequences =
-        [codes::UNKNOWN_NAME, codes::UNKNOWN_FUNCTION, codes::NO_OUTPUTS, codes::UNKNOWN_TYPE];
+    let consequences = [
+        codes::UNKNOWN_NAME,
+        codes::UNKNOWN_FUNCTION,
+        codes::NO_OUTPUTS,
+        codes::UNKNOWN_TYPE,
+        codes::ASSIGNED_CONST,
+    ];
     let line = |diag: &Diagnostic| {
         let start = diag.primary.as_ref()?.span.start as usize;
         Some(text.get(..start)?.matches('\n').count())
