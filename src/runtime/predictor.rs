@@ -36,7 +36,7 @@ pub struct Predictor {
     overrides: Arc<Overrides>,
     /// The signature with the state's words.
     signature: Arc<Signature>,
-    demos: Arc<Vec<Demo>>,
+    demos: Arc<[Demo]>,
 }
 
 impl Predictor {
@@ -94,7 +94,7 @@ impl Predictor {
     fn with_state_at(&self, path: Arc<str>, state: Option<Arc<PredictorState>>) -> Self {
         let (signature, demos) = match &state {
             Some(state) => {
-                (Arc::new(state.apply(&self.base.signature)), Arc::new(state.plain_demos()))
+                (Arc::new(state.apply(&self.base.signature)), state.plain_demos().into())
             }
             None => (self.base.signature.clone(), Arc::default()),
         };

@@ -17,7 +17,7 @@ pub struct Reply {
     node: Option<NodeId>,
     /// The outermost call that returned it: whose course is its history.
     course: Option<NodeId>,
-    warnings: Arc<Vec<String>>,
+    warnings: Arc<[String]>,
 }
 
 impl Reply {
@@ -29,7 +29,7 @@ impl Reply {
     /// Returns the reply with what was noticed about it.
     #[must_use]
     pub fn with_warnings(self, warnings: Vec<String>) -> Self {
-        Self { warnings: Arc::new(warnings), ..self }
+        Self { warnings: warnings.into(), ..self }
     }
 
     /// Returns the reply as that of the call at `node`, which passed it on.

@@ -30,8 +30,6 @@ const CALL_LEVELS: usize = 96;
 const EXPR_DEPTH: usize = 512;
 /// The longest text, in bytes.
 const TEXT_SIZE: usize = 256 << 20;
-/// The most elements of an array or map.
-const ITEMS: usize = 16 << 20;
 
 /// The stack of threads that run scripts, in bytes.
 pub const STACK_SIZE: usize = 64 << 20;
@@ -76,11 +74,6 @@ impl Bindings {
     /// The names that are bound.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.natives.keys().copied()
-    }
-
-    /// The native of this name.
-    pub(in crate::runtime) fn get(&self, name: &str) -> Option<&Arc<dyn Native>> {
-        self.natives.get(name)
     }
 }
 
