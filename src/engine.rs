@@ -37,15 +37,14 @@ mod program;
 mod session;
 mod wiring;
 
+pub use crate::runtime::prompt_text;
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
 pub use error::Error;
 #[cfg(all(feature = "cli", feature = "local"))]
 pub(crate) use models::announce;
 pub use program::{Finished, Program};
-pub use session::{Entered, Session};
-
-pub use crate::runtime::prompt_text;
+pub use session::{Entered, Interrupt, Session};
 
 use crate::check::{Checked, check};
 use crate::config::Config;

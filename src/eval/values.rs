@@ -162,7 +162,7 @@ impl Object for DatasetValue {
         })
     }
 
-    fn len(&self) -> Option<usize> {
+    fn n_items(&self) -> Option<usize> {
         Some(self.0.len())
     }
 

@@ -1,98 +1,68 @@
-//! Where an entry ends, and which names complete it.
+//! Where an entry ends.
 
-use crate::catalog;
-use crate::engine::Session;
 use crate::syntax::{TokenKind, lex};
-use rustyline::completion::Completer;
-use rustyline::{Context, Helper, highlight::Highlighter, hint::Hinter, validate::Validator};
-use std::collections::BTreeSet;
 
-/// Whether a bracket or a text is still open at the end.
-pub(super) fn is_open(text: &str) -> bool {
-    let mut depth = 0i64;
-    let mut template = false;
+/// Whether an entry ends here: nothing is open in it, and its last word wants nothing more.
+/// An empty line ends an entry that is only waiting for more, not one in a bracket.
+pub(super) fn is_whole(text: &str) -> bool {
+    let text = match text.trim_start().strip_prefix(':') {
+        // The one command that takes an entry.
+        Some(command) => match command.strip_prefix("prompt ") {
+            Some(entry) => entry,
+            None => return true,
+        },
+        None => text,
+    };
+    let (mut depth, mut ticks) = (0i64, 0u32);
+    let mut last = TokenKind::Semi;
     for token in lex(text) {
+        use TokenKind as T;
         match token.kind {
-            TokenKind::LParen
-            | TokenKind::LBracket
-            | TokenKind::LBrace
-            | TokenKind::HashBrace
-            | TokenKind::QuestionBracket
-            | TokenKind::TemplateOpen => depth += 1,
-            TokenKind::RParen | TokenKind::RBracket | TokenKind::RBrace => depth -= 1,
-            TokenKind::Backtick => template = !template,
-            TokenKind::Unknown => {
-                let begun = ["#\"", "/*", "`"];
-                if begun.iter().any(|it| token.text(text).starts_with(it)) {
-                    return true;
-                }
-            }
+            T::LParen | T::LBracket | T::QuestionBracket => depth += 1,
+            T::LBrace | T::HashBrace | T::TemplateOpen => depth += 1,
+            T::RParen | T::RBracket | T::RBrace => depth -= 1,
+            T::Backtick => ticks += 1,
+            T::Unknown if never_ends(token.text(text)) => return false,
             _ => {}
         }
+        if !matches!(
+            token.kind,
+            T::Whitespace | T::LineComment | T::BlockComment | T::Shebang | T::End
+        ) {
+            last = token.kind;
+        }
     }
-    depth > 0 || template
+    let closed = depth <= 0 && ticks % 2 == 0;
+    closed && (!wants_more(last) || text.ends_with("\n\n"))
 }
 
-/// Names that complete a word: natives, and what the session has.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    names: BTreeSet<String>,
+/// A token that goes on over lines and has no end yet: a comment, a template, a raw text, or a
+/// text whose line ends with a backslash.
+fn never_ends(token: &str) -> bool {
+    ["/*", "`", "#\"", "##"].iter().any(|it| token.starts_with(it))
+        || (token.starts_with('"') && token.trim_end_matches(['\r', '\n']).ends_with('\\'))
 }
 
-impl Names {
-    /// Takes the names of a session.
-    pub(super) fn set(&mut self, session: &Session) {
-        let natives = catalog::NATIVES.iter().map(|it| it.name.to_owned());
-        let variables = session.variables().into_iter().map(|it| it.to_string());
-        let items = session.program().units().iter().flat_map(|unit| {
-            let names = unit.modules.keys().chain(unit.consts.keys());
-            names.map(ToString::to_string).collect::<Vec<_>>()
-        });
-        self.names = natives.chain(variables).chain(items).collect();
-    }
+/// Whether nothing can end with this token.
+fn wants_more(kind: TokenKind) -> bool {
+    use TokenKind as T;
+    matches!(
+        kind,
+        T::Op
+            | T::AssignOp
+            | T::Eq
+            | T::Comma
+            | T::Dot
+            | T::QuestionDot
+            | T::Colon
+            | T::ColonColon
+            | T::Arrow
+            | T::FatArrow
+            | T::Else
+            | T::DocLine
+            | T::DocBlock
+    )
 }
-
-impl Completer for Names {
-    type Candidate = String;
-
-    fn complete(
-        &self,
-        line: &str,
-        at: usize,
-        _: &Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<String>)> {
-        let is_word = |ch: char| ch.is_alphanumeric() || ch == '_';
-        let start = line[..at]
-            .rfind(|ch| !is_word(ch))
-            .map_or(0, |it| it + line[it..].chars().next().map_or(0, char::len_utf8));
-        let word = &line[start..at];
-        let fitting =
-            self.names.iter().filter(|name| !word.is_empty() && name.starts_with(word));
-        Ok((start, fitting.cloned().collect()))
-    }
-}
-
-impl Hinter for Names {
-    type Hint = String;
-}
-
-impl Highlighter for Names {}
-
-impl Validator for Names {}
-
-impl Helper for Names {}
 
 #[cfg(test)]
-mod tests {
-    use super::is_open;
-
-    #[test]
-    fn an_entry_ends_when_everything_is_closed() {
-        for open in ["fn f() {\n", "print(\n", "let a = [1,\n", "let a = `x\n", "#{ a: 1\n"] {
-            assert!(is_open(open), "{open}");
-        }
-        for closed in ["1 + 1\n", "fn f() { 1 }\n", "let a = \"(\";\n", ")\n", "`${a}`\n"] {
-            assert!(!is_open(closed), "{closed}");
-        }
-    }
-}
+mod tests;

@@ -43,7 +43,7 @@ impl Predictor {
     /// Returns a predictor that is a program by itself.
     pub fn new(base: SignatureValue, overrides: Overrides) -> Self {
         let signature = base.signature.clone();
-        let demos = Arc::default();
+        let demos = Arc::from([]);
         let overrides = Arc::new(overrides);
         Self { base, path: BARE.into(), state: None, overrides, signature, demos }
     }
@@ -96,7 +96,7 @@ impl Predictor {
             Some(state) => {
                 (Arc::new(state.apply(&self.base.signature)), state.plain_demos().into())
             }
-            None => (self.base.signature.clone(), Arc::default()),
+            None => (self.base.signature.clone(), Arc::from([])),
         };
         Self { path, state, signature, demos, ..self.clone() }
     }

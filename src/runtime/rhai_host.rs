@@ -563,7 +563,7 @@ fn bind_objects(module: &mut Module) {
     module.set_iterator::<ObjIter>();
     module.set_iter_result(std::any::TypeId::of::<Obj>(), |value: Dynamic| {
         let object = value.cast::<Obj>().0;
-        match object.len() {
+        match object.n_items() {
             Some(n_items) => Box::new(
                 (0..n_items)
                     .map(move |at| Ok(into_dynamic(object.item(at).unwrap_or_default()))),
@@ -607,7 +607,7 @@ fn bind_comparison(module: &mut Module) {
         });
     }
     global("contains").set_into_module(module, move |object: Obj, item: Dynamic| {
-        let n_items = object.0.len().unwrap_or(0);
+        let n_items = object.0.n_items().unwrap_or(0);
         let item = from_dynamic(item);
         let in_items = (0..n_items).filter_map(|at| object.0.item(at)).any(|it| it.same(&item));
         in_items || item.as_str().is_some_and(|name| object.0.get(name).is_some())

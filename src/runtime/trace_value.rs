@@ -31,6 +31,8 @@ impl Object for TraceValue {
 
     fn method(&self, _: &Cx<'_>, name: &str, _: Args) -> Option<Result<Val, Error>> {
         match name {
+            "to_mermaid" => Some(Ok(Val::str(&self.0.to_mermaid()))),
+            "to_json" => Some(Ok(Val::str(&self.0.to_json().to_string()))),
             "show" => Some(Ok(Val::str(&tree(&self.0, true)))),
             "to_mermaid" => Some(Ok(Val::str(&mermaid(&self.0)))),
             "to_json" => Some(to_json(&self.0)),
@@ -39,7 +41,7 @@ impl Object for TraceValue {
         }
     }
 
-    fn len(&self) -> Option<usize> {
+    fn n_items(&self) -> Option<usize> {
         Some(self.0.nodes.len())
     }
 

@@ -123,7 +123,7 @@ pub trait Object: Send + Sync + fmt::Debug + Any {
     }
 
     /// The number of elements, for what `for` runs over.
-    fn len(&self) -> Option<usize> {
+    fn n_items(&self) -> Option<usize> {
         None
     }
 

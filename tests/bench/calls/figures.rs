@@ -1,0 +1,265 @@
+//! The figures.
+
+use crate::bare::{Bare, CAPABILITIES};
+use crate::clock::{Took, cpu_of_children, figure, mebibytes, median, time};
+use crate::mock::Mock;
+use crate::programs::{engine, evaluation, inputs, rows, run, sequence, signature};
+use dsp_lang::adapt::{Adapter, Ask};
+use dsp_lang::engine::{Engine, Program};
+use dsp_lang::lm::Scripted;
+use dsp_lang::schema::{Demo, Record, Value};
+use serde_json::json;
+use std::hint::black_box;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+/// How often a measurement is made; its median counts.
+const ROUNDS: usize = 7;
+const CALLS: usize = 1000;
+
+/// One of the figures.
+type Figure = fn(&Mock);
+
+/// The figures, by the names that the command line takes.
+pub(crate) const ALL: [(&str, Figure); 7] = [
+    ("first", first),
+    ("call", call),
+    ("cached", cached),
+    ("engine", engine_alone),
+    ("adapter", adapter),
+    ("eval", eval),
+    ("memory", memory),
+];
+
+/// What this program does as a child of itself.
+pub(crate) fn work(name: &str, base: &str) {
+    match name {
+        "start" => {}
+        "first" => {
+            run(&sequence(&engine(base).build().unwrap(), "Answer", &rows(1)));
+        }
+        // For a profiler: `perf record … --work profile`.
+        "profile" => {
+            let engine = engine(base).no_cache().build().unwrap();
+            let program = evaluation(&engine, "Reason", 64, &rows(10_000));
+            eprintln!("{:?}", time(|| drop(run(&program))));
+        }
+        "eval" => {
+            let engine = engine(base).no_cache().build().unwrap();
+            let program = evaluation(&engine, "Reason", 64, &rows(1024));
+            run(&program);
+            println!("{}", mebibytes("VmHWM:"));
+        }
+        "calls" => {
+            let engine = engine(base).no_cache().build().unwrap();
+            let program = sequence(&engine, "Reason", &rows(10_000));
+            let before = mebibytes("VmRSS:");
+            let finished = program.run();
+            println!("{}", mebibytes("VmRSS:") - before);
+            drop(finished);
+        }
+        other => panic!("no work is called {other}"),
+    }
+}
+
+fn child(work: &str, mock: &Mock) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--work", work, &mock.base()]).stderr(Stdio::inherit());
+    let output = command.output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// From the start of a process to its end, with one prediction in between.
+fn first(mock: &Mock) {
+    const STARTS: usize = 25;
+    for (bench, name) in [("process-start", "start"), ("first-prediction", "first")] {
+        child(name, mock);
+        let cpu = cpu_of_children();
+        let walls: Vec<Took> = (0..STARTS).map(|_| time(|| drop(child(name, mock)))).collect();
+        let cpu = (cpu_of_children() - cpu) / STARTS as f64;
+        let wall = median(&walls, |it| it.wall);
+        figure("dsp", bench, json!({}), json!({ "wall_s": wall, "cpu_s": cpu }));
+        eprintln!("{bench}: {:.1} ms, {:.1} ms CPU", wall * 1e3, cpu * 1e3);
+    }
+}
+
+/// Runs ours and the other turn about.
+fn in_turn(ours: impl Fn(), bare: impl Fn()) -> (Vec<Took>, Vec<Took>) {
+    ours();
+    bare();
+    (0..ROUNDS).map(|_| (time(&ours), time(&bare))).unzip()
+}
+
+/// Sums, because processor time is counted in coarse steps.
+fn mean_cpu(all: &[Took]) -> f64 {
+    all.iter().map(|it| it.cpu).sum::<f64>() / all.len() as f64
+}
+
+fn per_call(all: &[Took], calls: usize) -> serde_json::Value {
+    let each = |seconds: f64| seconds / calls as f64 * 1e3;
+    json!({
+        "ms_per_call": each(median(all, |it| it.wall)),
+        "cpu_ms_per_call": each(mean_cpu(all)),
+    })
+}
+
+/// Calls one after another, in one script.
+fn call(mock: &Mock) {
+    let rows = rows(CALLS);
+    let bare = Bare::new(&mock.base(), &signature(), &inputs(&rows));
+    let engine = engine(&mock.base()).no_cache().build().unwrap();
+    for (kind, module) in [("predict", "Answer"), ("cot", "Reason")] {
+        let program = sequence(&engine, module, &rows);
+        let (ours, bare) = in_turn(|| drop(run(&program)), || bare.sequence(CALLS));
+        figure("dsp", "call", json!({ "kind": kind }), per_call(&ours, CALLS));
+        figure("bare", "call", json!({ "kind": kind }), per_call(&bare, CALLS));
+        let (mine, theirs) = (mean_cpu(&ours), mean_cpu(&bare));
+        eprintln!(
+            "call {kind}: {:.0} µs CPU, bare {:.0} µs: {:.2} times",
+            mine * 1e3,
+            theirs * 1e3,
+            mine / theirs
+        );
+    }
+}
+
+/// Calls whose replies are stored.
+fn cached(mock: &Mock) {
+    let rows = rows(CALLS);
+    let dir = std::env::temp_dir().join(format!("dsp-bench-store-{}", std::process::id()));
+    for place in ["memory", "disk"] {
+        let builder = engine(&mock.base());
+        let builder = if place == "disk" { builder.store_dir(&dir) } else { builder };
+        let program = sequence(&builder.build().unwrap(), "Answer", &rows);
+        let cold = time(|| drop(run(&program)));
+        let hits = stored(&program);
+        figure("dsp", "cached", json!({ "where": place }), hits.clone());
+        eprintln!("cached {place}: {hits}, first time {:.0} µs CPU", cold.cpu * 1e3);
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+fn stored(program: &Program) -> serde_json::Value {
+    let all: Vec<Took> = (0..ROUNDS).map(|_| time(|| drop(run(program)))).collect();
+    json!({
+        "us_per_call": median(&all, |it| it.wall) / CALLS as f64 * 1e6,
+        "cpu_us_per_call": mean_cpu(&all) / CALLS as f64 * 1e6,
+    })
+}
+
+/// Calls of a model that costs nothing: what is left is ours.
+fn engine_alone(_: &Mock) {
+    let lm = Arc::new(Scripted::by(|_, _| r#"{"answer": 5}"#.to_owned()));
+    let engine = Engine::builder().model(lm).no_cache().build().unwrap();
+    let rows = rows(CALLS);
+    let calls = stored(&sequence(&engine, "Answer", &rows));
+    figure("dsp", "engine", json!({ "calls": "sequence" }), calls.clone());
+    eprintln!("engine, calls: {calls}");
+    for threads in [1, 8, 64] {
+        let runs = stored(&evaluation(&engine, "Answer", threads, &rows));
+        figure("dsp", "engine", json!({ "threads": threads }), runs.clone());
+        eprintln!("engine, evaluation with {threads} threads: {runs}");
+    }
+}
+
+/// Writing a prompt and reading a reply, without a call.
+fn adapter(_: &Mock) {
+    let text = "question -> reasoning: str, answer: int, tags: list[str]";
+    let signature = adapter_signature();
+    let adapter = Adapter::Chat;
+    let outputs = record(&[
+        ("reasoning", Value::from("Step by step.")),
+        ("answer", Value::from(5)),
+        ("tags", Value::list(vec![Value::from("a"), Value::from("b")])),
+    ]);
+    let reply = adapter.reply(&signature, &outputs);
+    for n_demos in [0, 4, 16] {
+        let demo = |at: usize| Demo {
+            inputs: question(at),
+            outputs: outputs.clone(),
+            ..Demo::default()
+        };
+        let demos: Vec<Demo> = (0..n_demos).map(demo).collect();
+        let write = |at: usize| {
+            let (inputs, instructions) = (question(at), &signature.instructions);
+            let ask = Ask { signature: &signature, instructions, demos: &demos, inputs: &inputs };
+            black_box(adapter.prompt(&ask, &CAPABILITIES));
+        };
+        let took = |work: &dyn Fn(usize)| {
+            let all: Vec<Took> =
+                (0..ROUNDS).map(|_| time(|| (0..CALLS).for_each(work))).collect();
+            median(&all, |it| it.wall) / CALLS as f64 * 1e6
+        };
+        let format = took(&write);
+        let parse = took(&|_| drop(black_box(adapter.parse(&signature, &reply).unwrap())));
+        let metrics = json!({ "format_us": format, "parse_us": parse });
+        figure("dsp", "adapter", json!({ "demos": n_demos }), metrics);
+        eprintln!("adapter, {n_demos} demos ({text}): {format:.1} µs out, {parse:.1} µs in");
+    }
+}
+
+fn adapter_signature() -> dsp_lang::schema::Signature {
+    let text = "signature Full { in question: str out reasoning: str out answer: int \
+                out tags: list[str] }";
+    let checked = dsp_lang::engine::check_text("full", text).checked;
+    checked.signatures["Full"].clone()
+}
+
+fn question(at: usize) -> Record {
+    record(&[("question", Value::from(format!("what is {at} + 1?")))])
+}
+
+fn record(fields: &[(&str, Value)]) -> Record {
+    fields.iter().map(|(name, value)| ((*name).into(), value.clone())).collect()
+}
+
+/// Evaluations, beside a client that keeps as many requests under way.
+fn eval(mock: &Mock) {
+    for (latency, threads) in [(0, 1), (0, 8), (0, 64), (0, 256), (20, 64), (20, 256)] {
+        mock.reset(latency);
+        for n in if latency == 0 { vec![1000] } else { vec![1000, 1024] } {
+            eval_one(mock, latency, threads, n);
+        }
+    }
+}
+
+fn eval_one(mock: &Mock, latency: u64, threads: usize, n: usize) {
+    let rows = rows(n);
+    let signature = signature();
+    let bare = Bare::new(&mock.base(), &signature, &inputs(&rows));
+    let engine = engine(&mock.base()).no_cache().build().unwrap();
+    let program = evaluation(&engine, "Reason", threads, &rows);
+    let (ours, bare) = in_turn(|| drop(run(&program)), || bare.concurrent(n, threads));
+    let params = json!({ "latency_ms": latency, "threads": threads, "n": n });
+    let rate = |it: &[Took]| n as f64 / median(it, |it| it.wall);
+    for (who, all) in [("dsp", &ours), ("bare", &bare)] {
+        let metrics = json!({
+            "eval_s": median(all, |it| it.wall),
+            "eval_cpu_s": mean_cpu(all),
+            "rps": rate(all),
+        });
+        figure(who, "eval", params.clone(), metrics);
+    }
+    let ratios: Vec<f64> = ours.iter().zip(&bare).map(|(a, b)| b.wall / a.wall).collect();
+    eprintln!(
+        "eval {latency} ms, {threads} threads, {n}: {:.0}/s, bare {:.0}/s: {:.2} of it \
+         (CPU {:.0} µs a call, bare {:.0} µs)",
+        rate(&ours),
+        rate(&bare),
+        median(&ratios, |it| *it),
+        mean_cpu(&ours) / n as f64 * 1e6,
+        mean_cpu(&bare) / n as f64 * 1e6,
+    );
+}
+
+/// The most memory of an evaluation, and what 10,000 calls of one script leave behind.
+fn memory(mock: &Mock) {
+    let peak: f64 = child("eval", mock).parse().unwrap();
+    let params = json!({ "latency_ms": 0, "threads": 64, "n": 1024 });
+    figure("dsp", "eval-memory", params, json!({ "rss_mb": peak }));
+    let grown: f64 = child("calls", mock).parse().unwrap();
+    let metrics = json!({ "grown_mb": grown, "kb_per_call": grown * 1024.0 / 1e4 });
+    figure("dsp", "memory", json!({ "trace": true, "n": 10_000 }), metrics);
+    eprintln!("memory: {peak:.0} MiB for an evaluation, {:.2} KiB a traced call", grown / 9.77);
+}
