@@ -4,7 +4,7 @@ use crate::runtime::bind::named_values;
 use crate::runtime::cx::{Args, Cx};
 use crate::runtime::error::Error;
 use crate::runtime::value::{Object, Val};
-use crate::trace::{Node, NodeId, Trace, mermaid, tree};
+use crate::trace::{Node, NodeId, Trace, tree};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -34,8 +34,6 @@ impl Object for TraceValue {
             "to_mermaid" => Some(Ok(Val::str(&self.0.to_mermaid()))),
             "to_json" => Some(Ok(Val::str(&self.0.to_json().to_string()))),
             "show" => Some(Ok(Val::str(&tree(&self.0, true)))),
-            "to_mermaid" => Some(Ok(Val::str(&mermaid(&self.0)))),
-            "to_json" => Some(to_json(&self.0)),
             "canonical" => Some(Ok(Val::str(&self.0.canonical()))),
             _ => None,
         }
@@ -95,9 +93,4 @@ fn edges(trace: &Trace) -> Val {
         ])
     };
     Val::List(trace.edges.iter().map(edge).collect())
-}
-
-fn to_json(trace: &Trace) -> Result<Val, Error> {
-    let whole = map([("nodes", nodes(trace)), ("edges", edges(trace))]);
-    Ok(Val::str(&whole.to_value()?.to_json()))
 }

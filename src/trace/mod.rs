@@ -11,7 +11,7 @@ mod mermaid;
 mod show;
 
 pub use export::{Content, ReadError, parse_jsonl, to_jsonl};
-pub use show::{mermaid, tree};
+pub use show::tree;
 
 use crate::lm::{Address, Completion, Finish, Request, Usage};
 use crate::schema::Record;

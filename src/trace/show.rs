@@ -2,7 +2,7 @@
 
 use crate::lm::Prompt;
 use crate::schema::Record;
-use crate::trace::{Attempt, Kind, LmCall, Node, NodeId, Trace};
+use crate::trace::{Attempt, LmCall, Node, NodeId, Trace};
 use std::fmt::Write;
 
 /// The trace as an indented tree. With `full`, prompts and raw replies are shown too.
@@ -162,32 +162,4 @@ fn outcome(node: &Node) -> String {
 
 fn json(record: &Record) -> String {
     serde_json::to_string(record).expect("records have string keys and finite numbers")
-}
-
-/// The trace as a Mermaid flow chart: calls, and what flows between them.
-pub fn mermaid(trace: &Trace) -> String {
-    let mut out = String::from("flowchart TD\n");
-    for (id, node) in trace.iter() {
-        let name = escaped(&node.name);
-        let (open, close) = match node.kind {
-            Kind::Lm => ("([", "])"),
-            Kind::Retrieval => ("[(", ")]"),
-            Kind::Assert | Kind::Suggest => ("{{", "}}"),
-            Kind::Module => ("[", "]"),
-        };
-        let _ = writeln!(out, "    n{}{open}\"{} {name}\"{close}", id.0, node.kind.as_str());
-        if let Some(parent) = node.parent {
-            let _ = writeln!(out, "    n{} -.-> n{}", parent.0, id.0);
-        }
-    }
-    for edge in &trace.edges {
-        let label = edge.output.as_deref().map(|it| format!("|\"{}\"|", escaped(it)));
-        let (from, to) = (edge.from.0, edge.to.0);
-        let _ = writeln!(out, "    n{from} -->{} n{to}", label.unwrap_or_default());
-    }
-    out
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('\n', " ")
 }
