@@ -265,8 +265,13 @@ pub const OBJECTS: &[Object] = &[
     },
     Object {
         name: "Trace",
-        fields: &[field("nodes", "list", "what happened, in order")],
+        fields: &[
+            field("nodes", "list", "what happened, in order"),
+            field("edges", "list", "what flowed where"),
+        ],
         methods: &[
+            method("show", &[], "str", "the course as a tree, in full"),
+            method("canonical", &[], "str", "the course without times and ids"),
             method("to_mermaid", &[], "str", "the graph as a Mermaid diagram"),
             method("to_json", &[], "str", "the graph as JSON"),
         ],

@@ -144,10 +144,66 @@ impl<'a> Checker<'a> {
         let what = format!("`{}`", native.name);
         let shape = Shape::of_catalog(what, native.params, native.extra_named, native.variadic);
         self.compare(&shape, args, self.call_span(node));
+        self.metric(args);
         if matches!(native.name, "predict" | "chain_of_thought") {
             // Reads the signature's text, where it is one.
             self.infer(node);
             self.signature_argument(args);
+            self.made_inside(native.name, node);
+        }
+    }
+
+    /// A predictor that a method makes has no place in its program.
+    fn made_inside(&mut self, name: &str, node: &'a Node) {
+        if !self.context.method {
+            return;
+        }
+        let message = "a predictor made in a method has no path: no optimizer sees it";
+        let span = self.call_span(node);
+        let told = self.tell(codes::MADE_INSIDE, span, message);
+        told.hints.push(format!("make it a member: `let ask = {name}(…);` before the methods"));
+    }
+
+    /// Rhai's `for_each` binds the element to `this` and gives the closure its place.
+    fn for_each(&mut self, name: Token, args: &[Argument<'a>]) {
+        let takes_place = args.iter().any(|it| {
+            it.value().kind == NodeKind::Closure
+                && !ast::Closure(it.value()).params().is_empty()
+        });
+        if name.text(self.text) == "for_each" && takes_place {
+            let message = "`for_each` gives its closure the place; the element is `this`";
+            let told = self.tell(codes::INDEX_PARAMETER, name.span(self.source), message);
+            told.hints.push("`for x in xs { … }` goes through the elements".to_owned());
+        }
+    }
+
+    /// A metric is called with an example and a reply.
+    fn metric(&mut self, args: &[Argument<'a>]) {
+        let metric = args.iter().find_map(|it| match it {
+            Argument::Named(name, node) if name.text(self.text) == "metric" => Some(*node),
+            _ => None,
+        });
+        let Some(node) = metric else { return };
+        let taken = match node.kind {
+            NodeKind::Closure => ast::Closure(node).params().len(),
+            NodeKind::Name => {
+                let name = node.text(self.text);
+                let function = (self.resolve(name) == Resolution::Function)
+                    .then(|| self.out.function(name))
+                    .flatten()
+                    .filter(|it| it.overloads.is_empty());
+                let Some(function) = function else { return };
+                let required = function.params.iter().filter(|it| !it.has_default && !it.rest);
+                if required.count() <= 2 && function.params.len() >= 2 {
+                    return;
+                }
+                function.params.len()
+            }
+            _ => return,
+        };
+        if taken != 2 {
+            let message = format!("a metric takes (example, reply), this one takes {taken}");
+            self.tell(codes::ARGUMENT_TYPE, node.span(self.source), message);
         }
     }
 
@@ -226,7 +282,8 @@ impl<'a> Checker<'a> {
             }
             Known::Nothing => {
                 if let Some(value) = literal::constant(callee, self.text) {
-                    let message = format!("{} cannot be called", value.kind());
+                    let kind = crate::util::a(value.kind());
+                    let message = format!("{kind} cannot be called");
                     self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
                 }
             }
@@ -297,6 +354,7 @@ impl<'a> Checker<'a> {
             self.expr(receiver);
             self.used(receiver);
             self.method(node, receiver, name, &args);
+            self.for_each(name, &args);
         }
         self.arguments(&args);
     }

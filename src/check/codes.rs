@@ -39,6 +39,7 @@ codes! {
     NOT_ITERABLE = "E0219", "a loop through something that has no parts";
     BAD_INDEX = "E0220", "an index that cannot be one";
     BAD_RANGE_CASE = "E0221", "a range in a case that cannot be matched";
+    ENDLESS_CONST = "E0222", "a const that needs itself";
 
     UNKNOWN_TYPE = "E0301", "unknown type";
     DUPLICATE_FIELD = "E0302", "two fields of one name";
@@ -58,5 +59,7 @@ codes! {
 
     DROPPED_RESULT = "W0201", "a result that is not used";
     SWAPPED_ARGUMENTS = "W0202", "arguments that look swapped";
+    MADE_INSIDE = "W0204", "a predictor that no optimizer sees";
+    INDEX_PARAMETER = "W0205", "a parameter that is the place, not the element";
     IN_PLACE_RESULT = "W0203", "the result of a method that works in place";
 }

@@ -60,7 +60,8 @@ impl Checker<'_> {
         node.tokens().any(|it| matches!(it.text(self.text), "&&" | "||"))
     }
 
-    fn condition(&mut self, node: &Node) {
+    /// A condition that is no bool.
+    pub(super) fn condition(&mut self, node: &Node) {
         if let Some(found) = kind(node).filter(|it| *it != "bool") {
             let message = format!("a condition is bool, found {found}");
             self.tell(codes::NOT_A_CONDITION, self.span(node), message);

@@ -252,6 +252,7 @@ impl<'a> Checker<'a> {
             self.expr(part);
         }
         if let Some(condition) = node.condition() {
+            self.condition(condition);
             self.used(condition);
         }
         let Some(retry) = retry else { return };

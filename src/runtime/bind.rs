@@ -71,7 +71,7 @@ pub fn bind_row<'a>(
             }
             None if required => {
                 let hint = did_you_mean(name, row.values.keys().map(|it| &**it));
-                let message = format!("row {} has no column `{name}`", row.index);
+                let message = format!("the row has no column `{name}`");
                 return Err(Error::value(message).hint(hint));
             }
             None => {}

@@ -146,6 +146,9 @@ fn thrown(value: &rhai::Dynamic) -> String {
 fn no_property(message: &str) -> String {
     let mut quoted = message.split('\'').skip(1).step_by(2);
     match (quoted.next(), quoted.next()) {
+        (Some(name), Some("object")) if message.contains("setter") => {
+            format!("`{name}` cannot be assigned: replies, rows and their like do not change")
+        }
         (Some(name), Some(ty)) => format!("{} has no `{name}`", a(&types(ty))),
         _ => lower_first(message),
     }
@@ -158,6 +161,7 @@ pub(in crate::runtime) fn reworded(message: &str) -> String {
     let plain = plain.split(" in call to ").next().unwrap_or(plain).trim_end();
     match plain.strip_prefix("Function not found: ") {
         Some(signature) => no_function(signature),
+        None if plain.starts_with("Unknown property") => no_property(plain),
         None => lower_first(plain),
     }
 }
@@ -173,8 +177,8 @@ fn no_function(signature: &str) -> String {
     if signature.starts_with("anon$") {
         return match params.len() {
             0 => "this closure takes a value".to_owned(),
-            1 => format!("this closure does not take 1 value: {}", params[0]),
-            more => format!("this closure does not take {more} values: {}", params.join(", ")),
+            1 => "this closure does not take 1 value".to_owned(),
+            more => format!("this closure does not take {more} values"),
         };
     }
     match params.as_slice() {

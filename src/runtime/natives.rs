@@ -172,7 +172,7 @@ fn trace_of(cx: &Cx<'_>, args: &mut Args) -> Result<Trace, Error> {
     let Some(reply) = value.downcast::<Reply>() else {
         return Err(wrong("reply", "a reply", &value));
     };
-    Ok(match reply.node() {
+    Ok(match reply.course() {
         Some(root) if root.0 < whole.nodes.len() => below(&whole, root),
         _ => Trace::default(),
     })

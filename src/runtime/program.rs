@@ -64,6 +64,12 @@ impl Program {
     /// # Errors
     /// A value that is none.
     pub fn from_val(what: &str, value: &Val) -> Result<Self, Error> {
+        if let Val::Func(function) = value
+            && function.lowered_name().starts_with("anon$")
+        {
+            return Err(Error::value("a closure does not name its inputs")
+                .hint("write it as a function: `fn program(question) { … }`"));
+        }
         let is_program = value.downcast::<Predictor>().is_some()
             || value.downcast::<Instance>().is_some()
             || matches!(value, Val::Func(_));

@@ -547,11 +547,6 @@ fn bind_objects(module: &mut Module) {
             }
         })
     });
-    module.set_indexer_set_fn(|object: &mut Obj, _: Dynamic, _: Dynamic| {
-        let message = format!("{} does not change", crate::util::a(object.0.type_name()));
-        let error = Error::value(message).hint("`x.with(name: value)` is a changed copy");
-        Err::<(), _>(error.into_host())
-    });
     let global = |name: &str| FuncRegistration::new(name).in_global_namespace();
     for name in ["to_string", "to_debug", "print", "debug"] {
         global(name).set_into_module(module, |object: &mut Obj| object.0.show());

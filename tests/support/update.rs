@@ -69,7 +69,7 @@ pub(crate) fn rewritten(
                 after.extend(note.lines(Some(number)));
             }
             Site::Line(..) | Site::Elsewhere(_) | Site::Nowhere => {
-                after.extend(note.lines(None))
+                after.extend(note.lines(None));
             }
         }
     }
