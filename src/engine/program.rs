@@ -24,7 +24,7 @@ pub struct Program {
     engine: Engine,
     script: Arc<Script>,
     session: Arc<Session>,
-    warnings: Arc<Vec<Diagnostic>>,
+    warnings: Arc<[Diagnostic]>,
 }
 
 /// A run that has ended.
@@ -59,7 +59,7 @@ impl Program {
         let (env, cancel) = (shared.env.clone(), shared.cancel.clone());
         let session = Arc::new(Session::new(env, settings, cancel, base));
         let (engine, script) = (engine.clone(), Arc::new(script));
-        Ok(Self { engine, script, session, warnings: Arc::new(diagnostics) })
+        Ok(Self { engine, script, session, warnings: diagnostics.into() })
     }
 
     /// The program with one more text, which sees its items.
@@ -82,7 +82,7 @@ impl Program {
         let script = self.script.extend(Arc::new(checked), sources.clone());
         let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
         let (script, session) = (Arc::new(script), Arc::new(session));
-        Ok(Self { script, session, warnings: Arc::new(found), ..self.clone() })
+        Ok(Self { script, session, warnings: found.into(), ..self.clone() })
     }
 
     fn has_item(&self, name: &str) -> bool {

@@ -361,7 +361,7 @@ pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
 }
 
 /// What is assumed of a model that is not there: a chat server.
-pub const CHAT: Capabilities = Capabilities {
+const CHAT: Capabilities = Capabilities {
     chat: true,
     template: false,
     in_process: false,

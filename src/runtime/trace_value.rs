@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// A trace.
 #[derive(Debug)]
-pub struct TraceValue(pub Arc<Trace>);
+pub(in crate::runtime) struct TraceValue(pub(in crate::runtime) Arc<Trace>);
 
 impl Object for TraceValue {
     fn type_name(&self) -> &'static str {

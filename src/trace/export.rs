@@ -34,7 +34,7 @@ struct Head {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Line {
-    Node(NodeLine),
+    Node(Box<NodeLine>),
     Edge(Edge),
 }
 
@@ -90,7 +90,7 @@ pub fn to_jsonl(trace: &Trace, content: &dyn Content) -> String {
     let mut out = json(&Head { dsp_trace: VERSION });
     out.push('\n');
     for (id, node) in trace.iter() {
-        out.push_str(&json(&Line::Node(node_line(id, node, content))));
+        out.push_str(&json(&Line::Node(Box::new(node_line(id, node, content)))));
         out.push('\n');
     }
     for edge in &trace.edges {
@@ -212,7 +212,7 @@ pub fn parse_jsonl(text: &str, content: &dyn Content) -> Result<Trace, ReadError
     for (at, line) in lines {
         match serde_json::from_str(line).map_err(|error| fail(at, error.to_string()))? {
             Line::Node(line) if line.id == trace.nodes.len() => {
-                trace.nodes.push(read_node(line, content));
+                trace.nodes.push(read_node(*line, content));
             }
             Line::Node(_) => return Err(fail(at, "nodes are not in order".to_owned())),
             Line::Edge(edge) => trace.edges.push(edge),

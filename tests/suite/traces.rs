@@ -5,7 +5,7 @@ use dsp_lang::engine::Reply;
 use dsp_lang::lm::Scripted;
 use std::sync::Arc;
 
-const PROGRAM: &str = r#"
+const PROGRAM: &str = r"
 signature Find { in question: str  out term: str }
 signature Say { in term: str  out answer: str }
 module Two() {
@@ -17,7 +17,7 @@ module Two() {
         #{ answer: said.answer, chart: trace(said).to_mermaid(), json: trace().to_json() }
     }
 }
-"#;
+";
 
 fn reply() -> Reply {
     let lm = Scripted::new([r#"{"term": "du\"ne"}"#, r#"{"answer": "Herbert"}"#]);
