@@ -94,6 +94,11 @@ impl<'a> Checker<'a> {
             told.hints.push(format!("make it `const {name} = …;`, or pass it as an argument"));
             return;
         }
+        if let Some(hint) = absent_on_purpose(name) {
+            let message = format!("there is no function `{name}`");
+            self.tell(codes::UNKNOWN_FUNCTION, span, message).hints.push(hint.to_owned());
+            return;
+        }
         if matches!(name, "assert" | "suggest") {
             let message = format!("`{name}` is a statement");
             let told = self.tell(codes::UNKNOWN_FUNCTION, span, message);
@@ -139,10 +144,41 @@ impl<'a> Checker<'a> {
         let what = format!("`{}`", native.name);
         let shape = Shape::of_catalog(what, native.params, native.extra_named, native.variadic);
         self.compare(&shape, args, self.call_span(node));
+        self.metric(args);
         if matches!(native.name, "predict" | "chain_of_thought") {
             // Reads the signature's text, where it is one.
             self.infer(node);
             self.signature_argument(args);
+        }
+    }
+
+    /// A metric is called with an example and a reply.
+    fn metric(&mut self, args: &[Argument<'a>]) {
+        let metric = args.iter().find_map(|it| match it {
+            Argument::Named(name, node) if name.text(self.text) == "metric" => Some(*node),
+            _ => None,
+        });
+        let Some(node) = metric else { return };
+        let taken = match node.kind {
+            NodeKind::Closure => ast::Closure(node).params().len(),
+            NodeKind::Name => {
+                let name = node.text(self.text);
+                let function = (self.resolve(name) == Resolution::Function)
+                    .then(|| self.out.function(name))
+                    .flatten()
+                    .filter(|it| it.overloads.is_empty());
+                let Some(function) = function else { return };
+                let required = function.params.iter().filter(|it| !it.has_default && !it.rest);
+                if required.count() <= 2 && function.params.len() >= 2 {
+                    return;
+                }
+                function.params.len()
+            }
+            _ => return,
+        };
+        if taken != 2 {
+            let message = format!("a metric takes (example, reply), this one takes {taken}");
+            self.tell(codes::ARGUMENT_TYPE, node.span(self.source), message);
         }
     }
 
@@ -221,7 +257,8 @@ impl<'a> Checker<'a> {
             }
             Known::Nothing => {
                 if let Some(value) = literal::constant(callee, self.text) {
-                    let message = format!("{} cannot be called", value.kind());
+                    let kind = crate::util::a(value.kind());
+                    let message = format!("{kind} cannot be called");
                     self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
                 }
             }
@@ -462,5 +499,21 @@ fn predictor_name(predictor: &StaticPredictor, called: Option<&str>) -> String {
         ("", Some(name)) => format!("`{name}`"),
         ("", None) => "the predictor".to_owned(),
         (name, _) => format!("`{name}`"),
+    }
+}
+
+/// Why there is no function of a name that many languages have.
+fn absent_on_purpose(name: &str) -> Option<&'static str> {
+    match name {
+        "rand" | "random" | "rand_int" | "rand_float" | "rand_bool" => {
+            Some("a run can be repeated; rows are mixed by `data.shuffle(seed: 1)`")
+        }
+        "timestamp" | "now" | "time" => {
+            Some("a run can be repeated; what a run took is in `cost().seconds`")
+        }
+        "env" | "getenv" => Some("a script does not see the environment"),
+        "println" | "echo" | "puts" => Some("write `print(…)`"),
+        "str" => Some("write `x.to_string()`, or `${x}` between back-ticks"),
+        _ => None,
     }
 }

@@ -4,6 +4,7 @@ use super::model::{
     ConstInfo, FnInfo, MemberInfo, ModuleInfo, ParamInfo, Resolution, StaticPredictor, TestInfo,
 };
 use super::scope::{Binding, Frame, Known, Scopes};
+use super::shape::found;
 use super::types::{Place, Types};
 use super::{Checker, Import, codes, fits, literal, names};
 use crate::diag::Diagnostic;
@@ -272,7 +273,7 @@ impl<'a> Checker<'a> {
         };
         if !fits::fits(&value, ty, &self.out.types) {
             let message =
-                format!("the default is {}, the field {}", value.kind(), fits::show(ty));
+                format!("the default is {}, the field {}", found(&value), fits::show(ty));
             self.tell(codes::BAD_DEFAULT, span, message);
         }
         Some(value)

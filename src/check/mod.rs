@@ -76,11 +76,24 @@ pub fn check(
     checker.walk_unit();
     checker.predictors();
     let mut diags = checker.diags;
+    diags.retain(|it| !is_consequence(it, parse, text));
     diags.sort_by_key(|it| {
         it.primary.as_ref().map_or((0, 0), |at| (at.span.start, at.span.end))
     });
     diags.dedup();
     (checker.out, diags)
+}
+
+/// Whether a diagnostic says of a line that does not parse that it means nothing.
+fn is_consequence(diag: &Diagnostic, parse: &Parse, text: &str) -> bool {
+    let consequences =
+        [codes::UNKNOWN_NAME, codes::UNKNOWN_FUNCTION, codes::NO_OUTPUTS, codes::UNKNOWN_TYPE];
+    let line = |diag: &Diagnostic| {
+        let start = diag.primary.as_ref()?.span.start as usize;
+        Some(text.get(..start)?.matches('\n').count())
+    };
+    let slip = |it: &Diagnostic| it.is_error() && line(it) == line(diag);
+    consequences.contains(&diag.code) && parse.diags.iter().any(slip)
 }
 
 /// Reads a signature such as `question, context: list[str] -> answer: str`.

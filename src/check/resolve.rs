@@ -74,6 +74,11 @@ impl Checker<'_> {
             *told = told.clone().hint(hint);
             return;
         }
+        if matches!(name, "assert" | "suggest") {
+            let told = self.tell(codes::UNKNOWN_NAME, span, format!("`{name}` is a statement"));
+            told.hints.push(format!("`{name} condition, \"why\";`"));
+            return;
+        }
         // Any two short names are near each other.
         let hint = match name.len() {
             0..3 => String::new(),

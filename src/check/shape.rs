@@ -31,6 +31,11 @@ pub(super) struct Formal {
 }
 
 impl Shape {
+    /// What a parameter is called: options have names.
+    fn noun_of(&self, formal: &Formal) -> &'static str {
+        if self.noun == "option" && !formal.named_only { "argument" } else { self.noun }
+    }
+
     pub(super) fn of_signature(what: String, signature: &Signature) -> Self {
         let formal = |field: &Field| Formal {
             name: field.name.clone(),
@@ -107,7 +112,7 @@ impl<'a> Checker<'a> {
         let mut spread = false;
         let mut positional = shape.formals.iter().filter(|it| !it.named_only);
         let mut count = 0;
-        let mut told_count = false;
+        let (mut told_count, mut unknown) = (false, 0);
         for argument in args {
             match *argument {
                 Argument::Positional(node) => {
@@ -125,13 +130,15 @@ impl<'a> Checker<'a> {
                         None => {}
                     }
                 }
-                Argument::Named(name, node) => self.named(shape, name, node, &mut given),
+                Argument::Named(name, node) => {
+                    unknown += usize::from(!self.named(shape, name, node, &mut given));
+                }
                 Argument::Spread(_) => spread = true,
                 Argument::Misplaced(_) => return,
             }
         }
         if !spread && !told_count {
-            self.missing(shape, &given, count, at);
+            self.missing(shape, &given, (count, unknown), at);
         }
     }
 
@@ -154,38 +161,57 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn named(&mut self, shape: &Shape, name: Token, node: &Node, given: &mut Vec<Arc<str>>) {
+    /// Compares a named argument; false where nothing has its name.
+    fn named(
+        &mut self,
+        shape: &Shape,
+        name: Token,
+        node: &Node,
+        given: &mut Vec<Arc<str>>,
+    ) -> bool {
         let word = name.text(self.text);
         let span = name.span(self.source);
         if given.iter().any(|it| &**it == word) {
             let message = format!("`{word}` is given twice");
             self.tell(codes::ARGUMENT_TWICE, span, message);
-            return;
+            return true;
         }
         given.push(word.into());
         match shape.formals.iter().find(|it| &*it.name == word) {
             Some(formal) => self.argument_type(shape, formal, node),
             None if shape.open => {}
             None => {
+                given.pop();
                 let hint = did_you_mean(word, shape.formals.iter().map(|it| &*it.name));
                 let message = format!("{} has no {} `{word}`", shape.what, shape.noun);
                 let told = self.tell(codes::UNKNOWN_ARGUMENT, span, message);
                 *told = told.clone().hint(hint);
+                return false;
             }
         }
+        true
     }
 
-    fn missing(&mut self, shape: &Shape, given: &[Arc<str>], count: usize, at: Span) {
+    /// Tells what is missing, unless names that nothing has stand for it. Given are `count`
+    /// arguments without a name and `unknown` ones with a wrong one.
+    fn missing(
+        &mut self,
+        shape: &Shape,
+        given: &[Arc<str>],
+        (count, unknown): (usize, usize),
+        at: Span,
+    ) {
         let missing: Vec<&Formal> = shape
             .formals
             .iter()
             .filter(|it| it.required && !given.contains(&it.name))
             .collect();
-        let Some(first) = missing.first() else { return };
+        let Some(first) = missing.first().filter(|_| missing.len() > unknown) else { return };
         let names: Vec<String> = missing.iter().map(|it| format!("`{}`", it.name)).collect();
+        let noun = shape.noun_of(first);
         let plural = if names.len() > 1 { "s" } else { "" };
         let message =
-            format!("{} misses the {}{plural} {}", shape.what, shape.noun, names.join(", "));
+            format!("{} misses the {}{plural} {}", shape.what, noun, names.join(", "));
         let named = count == 0 || first.named_only;
         let hint = if named { format!("add `{}: …`", first.name) } else { String::new() };
         let told = self.tell(codes::MISSING_ARGUMENT, at, message);
@@ -200,13 +226,18 @@ impl<'a> Checker<'a> {
         if fits::fits(&value, ty, &self.out.types) {
             return;
         }
-        let message = format!("the {} `{}` is {}", shape.noun, formal.name, fits::show(ty));
-        let found = match (&value, value.kind()) {
-            (Value::List(_) | Value::Map(_), kind) => kind.to_owned(),
-            _ => shorten(&value.to_json()),
-        };
+        let noun = shape.noun_of(formal);
+        let message = format!("the {noun} `{}` is {}", formal.name, fits::show(ty));
         let span = node.span(self.source);
-        self.tell(codes::ARGUMENT_TYPE, span, format!("{message}, found {found}"));
+        self.tell(codes::ARGUMENT_TYPE, span, format!("{message}, found {}", found(&value)));
+    }
+}
+
+/// A literal as messages show it.
+pub(super) fn found(value: &Value) -> String {
+    match value {
+        Value::List(_) | Value::Map(_) => value.kind().to_owned(),
+        _ => shorten(&value.to_json()),
     }
 }
 

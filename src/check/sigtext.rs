@@ -1,6 +1,7 @@
 //! Signatures and fields in strings: `question, context: list[str] -> answer: str`, with the
 //! types of the language and DSPy's spelling of them.
 
+use super::shape::found;
 use super::types::{Place, Types};
 use super::{codes, fits, literal};
 use crate::diag::Diagnostic;
@@ -92,7 +93,7 @@ impl<'a> Reader<'a> {
             && !fits::fits(value, &ty, self.table)
         {
             let message =
-                format!("the default is {}, the field {}", value.kind(), fits::show(&ty));
+                format!("the default is {}, the field {}", found(value), fits::show(&ty));
             self.tell(codes::BAD_DEFAULT, self.place.node(node), message);
         }
         Some(Field { name: name.into(), ty, description, default })

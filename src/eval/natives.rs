@@ -5,7 +5,7 @@ use crate::eval::program::ProgramEvaluator;
 use crate::eval::values::{ComparisonValue, DatasetValue, EvaluationValue};
 use crate::eval::{Dataset, EvalOptions, Evaluation, Progress, RunOptions, compare, evaluate};
 use crate::runtime::natives::Bound;
-use crate::runtime::{Args, Cx, Error, Program, Val, codes, wrong};
+use crate::runtime::{Args, Cx, Error, Program, Val, Warning, codes, wrong};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,8 +164,24 @@ pub fn score(
         Some(stop) if evaluation.scored == 0 => {
             Err(Error::data(codes::BUDGET, format!("nothing was scored: {stop}")).fatal())
         }
-        _ => Ok(evaluation),
+        _ => {
+            tell_failures(cx, &evaluation);
+            Ok(evaluation)
+        }
     }
+}
+
+/// Rows that failed count as wrong or are left out: who only reads the score should know.
+fn tell_failures(cx: &Cx<'_>, evaluation: &Evaluation) {
+    let failed = evaluation.rows.iter().filter_map(|row| {
+        Some((&row.origin, row.outcome.as_ref()?.failure.as_ref()?.message.as_str()))
+    });
+    let failed: Vec<_> = failed.collect();
+    let Some((origin, message)) = failed.first() else { return };
+    let (count, all) = (failed.len(), evaluation.rows.len());
+    let message = format!("{count} of {all} rows failed; {origin}: {message}");
+    let (code, place) = (codes::NOTICE, cx.place());
+    cx.run().warn(Warning { code, message, notes: Vec::new(), place });
 }
 
 /// Tells on standard error how far long work is: a line that is rewritten on a terminal, a line

@@ -104,7 +104,11 @@ impl Made {
     /// Tells the user when fewer rows than wanted gave demos.
     pub(crate) fn tell(&self, search: &mut Search<'_>, wanted: usize) {
         if self.rows < wanted && self.stop.is_none() {
-            let message = format!("{} rows gave demos, {wanted} were wanted", self.rows);
+            let message = match self.rows {
+                0 => format!("no row gave demos, {wanted} were wanted"),
+                1 => format!("1 row gave demos, {wanted} were wanted"),
+                rows => format!("{rows} rows gave demos, {wanted} were wanted"),
+            };
             let hint = "lower `threshold:`, raise `max_rounds:`, or give a stronger `teacher:`";
             search.notice(Diagnostic::bare(FEW_DEMOS, message).hint(hint));
         }

@@ -121,7 +121,8 @@ async fn wait(time: Option<std::time::Duration>) {
     }
 }
 
-fn stopped(cancelled: bool) -> Error {
+/// The error of a run that was cancelled, or whose time is over.
+pub(in crate::runtime) fn stopped(cancelled: bool) -> Error {
     let message = if cancelled { crate::runtime::run::CANCELLED } else { OUT_OF_TIME };
     let failure = Failure::new(codes::CANCELLED, "lm", message);
     Failure { fatal: true, infrastructure: true, ..failure }.into()

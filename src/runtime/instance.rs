@@ -210,7 +210,7 @@ impl Instance {
 
     fn reply(&self, node: NodeId, value: Val) -> Result<Reply, Error> {
         if let Some(reply) = value.downcast::<Reply>() {
-            return Ok(reply.clone());
+            return Ok(reply.clone().passed_on(node));
         }
         match value {
             Val::Map(fields) => Ok(Reply::new(fields, Some(node))),

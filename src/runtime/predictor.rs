@@ -69,6 +69,11 @@ impl Predictor {
         &self.base.signature
     }
 
+    /// How often a reply of it that cannot be read is asked again, where `usual` is the rule.
+    pub(in crate::runtime) fn retries(&self, usual: u32) -> u32 {
+        self.overrides.retries.unwrap_or(usual)
+    }
+
     /// Where it stands in its program.
     pub fn path(&self) -> &str {
         &self.path
@@ -275,7 +280,7 @@ impl Predictor {
         let capabilities = lm.lm.capabilities();
         let ask = self.ask(inputs);
         let sampling = self.sampling(run, lm);
-        let retries = self.overrides.retries.unwrap_or(run.session().settings.retries);
+        let retries = self.retries(run.session().settings.retries);
         let address = run.trace_address(node);
         let context = CallContext { address, ..CallContext::default() };
         let mut prepared = adapter.prompt(&ask, &capabilities);

@@ -13,20 +13,34 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Reply {
     fields: Arc<IndexMap<Arc<str>, Val>>,
+    /// The call that made it: where its data come from.
     node: Option<NodeId>,
+    /// The outermost call that returned it: whose course is its history.
+    course: Option<NodeId>,
     warnings: Arc<Vec<String>>,
 }
 
 impl Reply {
     /// Returns a reply of a node of the trace.
     pub fn new(fields: IndexMap<Arc<str>, Val>, node: Option<NodeId>) -> Self {
-        Self { fields: Arc::new(fields), node, warnings: Arc::default() }
+        Self { fields: Arc::new(fields), node, course: node, warnings: Arc::default() }
     }
 
     /// Returns the reply with what was noticed about it.
     #[must_use]
     pub fn with_warnings(self, warnings: Vec<String>) -> Self {
         Self { warnings: Arc::new(warnings), ..self }
+    }
+
+    /// Returns the reply as that of the call at `node`, which passed it on.
+    #[must_use]
+    pub fn passed_on(self, node: NodeId) -> Self {
+        Self { course: Some(node), ..self }
+    }
+
+    /// The outermost call that returned it.
+    pub fn course(&self) -> Option<NodeId> {
+        self.course
     }
 
     /// Its fields.

@@ -197,7 +197,7 @@ pub(crate) fn run(text: &str, setup: &Setup, threads: usize, store: &Store) -> R
     diags.extend(finished.result.err().iter().flat_map(errors_seen));
     let replies = lock(&machine.replies);
     RunResult {
-        stdout: machine.host.printed(),
+        stdout: without_trailing_spaces(&machine.host.printed()),
         diags,
         calls: replies.calls,
         canonical_trace: finished.trace.canonical(),
@@ -358,4 +358,9 @@ fn seen(sources: &Sources, diag: &Diagnostic) -> Diag {
         message: diag.message.clone(),
         hints: diag.hints.clone(),
     }
+}
+
+/// Output as notes can hold it.
+fn without_trailing_spaces(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

@@ -424,7 +424,7 @@ impl Parser<'_> {
         if let Err(bad) = text::unquote(token, self.text) {
             let span = super::shift(self.place, bad.start, bad.end);
             let escape = &self.text[bad.start as usize..bad.end as usize];
-            let message = format!("strings have no escape `{}`", escape.escape_debug());
+            let message = format!("strings have no escape `{escape}`");
             let hint =
                 "escapes are `\\n \\r \\t \\\\ \\\" \\x41 \\u20ac`; a backslash is `\\\\`";
             self.error(span, messages::BAD_ESCAPE, message, hint);

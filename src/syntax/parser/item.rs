@@ -299,7 +299,11 @@ impl Parser<'_> {
             } else {
                 self.type_union();
             }
-        } else if self.at(TokenKind::Ident) && !self.on_new_line() && !self.at_direction() {
+        } else if self.at(TokenKind::Ident)
+            && !self.on_new_line()
+            && !self.at_direction()
+            && !matches!(self.word_text(0), "assert" | "suggest")
+        {
             self.error_expected_with("`:` before the type", "");
             self.type_union();
         }
