@@ -207,7 +207,7 @@ impl Program {
         });
         let warnings = run.take_warnings().into_iter().map(warning).collect();
         let result = result.map_err(|error| self.tell(&error));
-        Finished { result, warnings, trace: run.trace() }
+        Finished { result, warnings, trace: run.take_trace() }
     }
 
     pub(in crate::engine) fn tell(&self, error: &runtime::Error) -> Error {

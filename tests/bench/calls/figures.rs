@@ -41,7 +41,8 @@ pub(crate) fn work(name: &str, base: &str) {
         // For a profiler: `perf record … --work profile`.
         "profile" => {
             let engine = engine(base).no_cache().build().unwrap();
-            let program = evaluation(&engine, "Reason", 64, &rows(10_000));
+            let threads = std::env::var("THREADS").map_or(64, |it| it.parse().unwrap());
+            let program = evaluation(&engine, "Reason", threads, &rows(10_000));
             eprintln!("{:?}", time(|| drop(run(&program))));
         }
         "eval" => {
@@ -183,7 +184,8 @@ fn adapter(_: &Mock) {
         let demos: Vec<Demo> = (0..n_demos).map(demo).collect();
         let write = |at: usize| {
             let (inputs, instructions) = (question(at), &signature.instructions);
-            let ask = Ask { signature: &signature, instructions, demos: &demos, inputs: &inputs };
+            let ask =
+                Ask { signature: &signature, instructions, demos: &demos, inputs: &inputs };
             black_box(adapter.prompt(&ask, &CAPABILITIES));
         };
         let took = |work: &dyn Fn(usize)| {
