@@ -7,9 +7,18 @@
 
 mod args;
 mod check;
+mod compile;
 mod completions;
+mod eval;
+mod expression;
+mod models;
+mod prompt;
+mod repl;
+mod run;
+mod session;
 mod settings;
 mod shell;
+mod show;
 
 use crate::host::OsHost;
 use args::{Arguments, Command};
@@ -29,7 +38,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&shell, &error),
     };
-    match run(&shell, arguments.command) {
+    match dispatch(&shell, arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             shell.report(&failure);
@@ -54,17 +63,17 @@ fn usage(shell: &Shell, error: &clap::Error) -> ExitCode {
     }
 }
 
-fn run(shell: &Shell, command: Command) -> Result<(), Failure> {
+fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
     match command {
+        Command::Run(args) => run::run(shell, &args),
         Command::Check(args) => check::run(shell, &args),
+        Command::Prompt(args) => prompt::run(shell, &args),
+        Command::Eval(args) => eval::run(shell, &args),
+        Command::Compile(args) => compile::run(shell, &args),
+        Command::Repl(args) => repl::run(shell, &args),
+        Command::Trace(args) => show::trace(shell, &args),
+        Command::State(args) => show::state(shell, &args),
+        Command::Models(args) => models::run(shell, &args),
         Command::Completions(args) => completions::run(shell, &args),
-        Command::Run(_)
-        | Command::Repl(_)
-        | Command::Prompt(_)
-        | Command::Eval(_)
-        | Command::Compile(_)
-        | Command::Trace(_)
-        | Command::State(_)
-        | Command::Models(_) => Err(Failure::usage("this command is not built yet")),
     }
 }

@@ -37,16 +37,19 @@ mod program;
 mod session;
 mod wiring;
 
+pub use crate::runtime::prompt_text;
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
 pub use error::Error;
+#[cfg(all(feature = "cli", feature = "local"))]
+pub(crate) use models::announce;
 pub use program::{Finished, Program};
-pub use session::{Entered, Session};
+pub use session::{Entered, Interrupt, Session};
 
 use crate::check::{Checked, check};
 use crate::config::Config;
 use crate::diag::{Code, Diagnostic};
-use crate::host::read_text;
+use crate::host::{Host, read_text};
 use crate::lm::Cancel;
 use crate::runtime::{Env, Settings};
 use crate::source::{SourceId, Sources};
@@ -110,8 +113,7 @@ impl Engine {
     /// The file cannot be read, or is no correct program.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Program, Error> {
         let path = path.as_ref();
-        let text =
-            read_text(&*self.shared.env.host, path).map_err(|it| unreadable(path, &it))?;
+        let text = read_file(&*self.shared.env.host, path)?;
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
         Program::new(self, check_text(&path.display().to_string(), &text), base)
     }
@@ -153,7 +155,20 @@ impl Engine {
     }
 }
 
-/// Reads a file and tells what is wrong if it cannot be.
+/// Reads a text file.
+///
+/// # Errors
+/// It cannot be read, or is not UTF-8.
+pub fn read_file(host: &dyn Host, path: &Path) -> Result<String, Error> {
+    read_text(host, path).map_err(|error| unreadable(path, &error))
+}
+
+/// What is wrong with a text that is among others.
+pub fn check_source(sources: &Sources, source: SourceId) -> Vec<Diagnostic> {
+    check_unit(source, &sources.get(source).text, &[], &[]).1
+}
+
+/// Says why a file cannot be read.
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     let shown = path.display();
     let message = match error.kind() {

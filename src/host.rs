@@ -24,7 +24,8 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Those of the file system.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// Writes a whole file, so that a reader sees the old or the new one and nothing between.
+    /// Writes a whole file, so that a reader sees the old or the new one and nothing between;
+    /// folders that are not there are made.
     ///
     /// # Errors
     /// Those of the file system, and `PermissionDenied` where the host does not allow it.

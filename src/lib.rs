@@ -21,8 +21,8 @@
 //! 11  cli
 //! 10  repl
 //!  8  engine            what an embedder sees; the only place that wires floors together
-//!  7  optimize
-//!  6  eval   retrieve
+//!  7  optimize  retrieve
+//!  6  eval
 //!  5  runtime           the host language, our values in it, budgets
 //!  4  adapt  lower  program  trace
 //!  3  check  lm  store

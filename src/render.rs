@@ -1,7 +1,7 @@
 //! Diagnostics, tables and foreign text as a terminal or a program reads them.
 //!
-//! [`text`] draws diagnostics into their sources, [`json`] is the same for `--json`,
-//! [`plain`] takes the teeth out of text that a model wrote, and [`Table`] lines up columns.
+//! [`text`] draws diagnostics into their sources, [`json()`] is the same for `--json`,
+//! [`plain()`] takes the teeth out of text that a model wrote, and [`Table`] lines up columns.
 //! Everything here is a pure function to a string; who prints it is the caller's business.
 
 mod plain;

@@ -38,6 +38,8 @@ mod optimize;
 mod packages;
 #[path = "suite/program.rs"]
 mod program;
+#[path = "suite/repl.rs"]
+mod repl;
 #[cfg(feature = "retrieve")]
 #[path = "suite/retrieve.rs"]
 mod retrieve;
@@ -53,3 +55,5 @@ mod stats;
 mod store;
 #[path = "suite/syntax.rs"]
 mod syntax;
+#[path = "suite/traces.rs"]
+mod traces;

@@ -73,8 +73,12 @@ fn system(ask: &Ask<'_>) -> String {
     if signature.outputs.iter().any(|field| is_json(&field.ty, signature)) {
         out.push_str(", lists and objects as JSON");
     }
-    out.push_str(".\n\n");
-    out.push_str(ask.instructions.trim());
+    out.push('.');
+    let instructions = ask.instructions.trim();
+    if !instructions.is_empty() {
+        out.push_str("\n\n");
+        out.push_str(instructions);
+    }
     out
 }
 

@@ -265,6 +265,13 @@ print(cost(reply).calls);"#,
         r#"let reply = predict("question -> answer")(question: "Who wrote Dune?");
 for warning in warnings(reply) { print(warning); }"#,
     ),
+    native(
+        "sleep",
+        &[required("seconds", "float | int", "how long")],
+        "nothing",
+        "waits",
+        "sleep(0.1);",
+    ),
     Native {
         variadic: true,
         ..native(

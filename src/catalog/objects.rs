@@ -51,6 +51,10 @@ const PROGRAM_METHODS: &[Method] = &[
     ),
 ];
 
+const KEYS: Method = method("keys", &[], "list[str]", "the names");
+const VALUES: Method = method("values", &[], "list", "the values");
+const TO_JSON: Method = method("to_json", &[], "str", "the same as JSON");
+
 const EVALUATION_METHODS: &[Method] = &[
     method("report", &[], "str", "the result as a table"),
     method("save", PATH, "nothing", "writes the result to a JSON file"),
@@ -112,7 +116,12 @@ pub const OBJECTS: &[Object] = &[
     Object {
         name: "Reply",
         fields: &[],
-        methods: &[open_method("with", &[], "reply", "a copy with other fields")],
+        methods: &[
+            open_method("with", &[], "reply", "a copy with other fields"),
+            KEYS,
+            VALUES,
+            TO_JSON,
+        ],
         open: true,
     },
     Object {
@@ -185,6 +194,9 @@ pub const OBJECTS: &[Object] = &[
                 "row",
                 "a copy without a column",
             ),
+            KEYS,
+            VALUES,
+            TO_JSON,
         ],
         open: true,
     },

@@ -94,6 +94,11 @@ impl<'a> Checker<'a> {
             told.hints.push(format!("make it `const {name} = …;`, or pass it as an argument"));
             return;
         }
+        if let Some(hint) = absent_on_purpose(name) {
+            let message = format!("there is no function `{name}`");
+            self.tell(codes::UNKNOWN_FUNCTION, span, message).hints.push(hint.to_owned());
+            return;
+        }
         if matches!(name, "assert" | "suggest") {
             let message = format!("`{name}` is a statement");
             let told = self.tell(codes::UNKNOWN_FUNCTION, span, message);
@@ -462,5 +467,21 @@ fn predictor_name(predictor: &StaticPredictor, called: Option<&str>) -> String {
         ("", Some(name)) => format!("`{name}`"),
         ("", None) => "the predictor".to_owned(),
         (name, _) => format!("`{name}`"),
+    }
+}
+
+/// Why there is no function of a name that many languages have.
+fn absent_on_purpose(name: &str) -> Option<&'static str> {
+    match name {
+        "rand" | "random" | "rand_int" | "rand_float" | "rand_bool" => {
+            Some("a run can be repeated; rows are mixed by `data.shuffle(seed: 1)`")
+        }
+        "timestamp" | "now" | "time" => {
+            Some("a run can be repeated; what a run took is in `cost().seconds`")
+        }
+        "env" | "getenv" => Some("a script does not see the environment"),
+        "println" | "echo" | "puts" => Some("write `print(…)`"),
+        "str" => Some("write `x.to_string()`, or `${x}` between back-ticks"),
+        _ => None,
     }
 }

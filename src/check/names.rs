@@ -26,6 +26,12 @@ pub const INSTANCE: &str = "__instance";
 pub const ABSENT: &str = "__absent";
 /// `__is_absent(x)`: whether an argument was left out.
 pub const IS_ABSENT: &str = "__is_absent";
+/// `__caught(e)`: what `catch` binds: errors of Rhai's own as errors like ours.
+pub const CAUGHT: &str = "__caught";
+/// `__condition(x)`: a value that must be true or false.
+pub const CONDITION: &str = "__condition";
+/// `__type_of(x)`: what kind of value it is.
+pub const TYPE_OF: &str = "__type_of";
 /// `__spread(#{named}, row)`: named arguments and those of a map or row.
 pub const SPREAD: &str = "__spread";
 /// `__assert("assert" | "suggest", "source", [["path", value], …], message, retry)`: a

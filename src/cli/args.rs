@@ -92,9 +92,6 @@ pub(super) struct Run {
     /// Write the trace of the run to this file
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
-    /// Load a saved state into the programs of the script
-    #[arg(long, value_name = "FILE")]
-    pub(super) state: Option<PathBuf>,
     /// Write nothing to standard error but errors
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -144,8 +141,6 @@ pub(super) enum Adapter {
     Auto,
     /// Fields under `[[ ## name ## ]]` markers
     Chat,
-    /// A JSON object
-    Json,
     /// Plain text to be continued, for small models
     Complete,
 }

@@ -3,9 +3,9 @@
 use super::args::Check;
 use super::shell::{Failure, Shell};
 use crate::diag::Diagnostic;
+use crate::engine;
 use crate::render;
 use crate::source::Sources;
-use crate::syntax;
 
 /// Says what is wrong with scripts; those that can be read are all looked at.
 pub(super) fn run(shell: &Shell, args: &Check) -> Result<(), Failure> {
@@ -13,8 +13,7 @@ pub(super) fn run(shell: &Shell, args: &Check) -> Result<(), Failure> {
     let mut diags = Vec::new();
     for path in &args.files {
         let id = shell.read(path, &mut sources)?;
-        let text = sources.get(id).text.clone();
-        diags.extend(syntax::parse(id, &text).diags);
+        diags.extend(engine::check_source(&sources, id));
     }
     if args.json {
         let lines = diags.iter().map(|diag| format!("{}\n", render::json(&sources, diag)));

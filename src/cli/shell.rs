@@ -1,23 +1,24 @@
 //! What commands share: streams, files, and how they end.
 
 use crate::diag::{Code, Diagnostic};
+use crate::engine;
 use crate::host::SharedHost;
+use crate::lm;
 use crate::render;
 use crate::source::{SourceId, Sources};
-use std::io;
 use std::path::Path;
 
-/// The command line itself, or something that it asks for, is wrong.
-const USAGE: Code = Code("E0001");
-/// A file cannot be read.
-const CANNOT_READ: Code = Code("E0002");
-/// A file is not text.
-const NOT_TEXT: Code = Code("E0003");
+/// The command line, or something that it asks for, is wrong.
+const USAGE: Code = Code("E0005");
+/// A file that cannot be written.
+const CANNOT_WRITE: Code = Code("E0006");
+/// A file, or a place of the user's, that is of no use.
+pub(super) const UNUSABLE: Code = Code("E0007");
 /// The codes of the command line and their titles.
 pub const CODES: &[(Code, &str)] = &[
     (USAGE, "a command that cannot be carried out"),
-    (CANNOT_READ, "a file that cannot be read"),
-    (NOT_TEXT, "a file that is not UTF-8 text"),
+    (CANNOT_WRITE, "a file that cannot be written"),
+    (UNUSABLE, "a file or place that is of no use"),
 ];
 
 /// How a command failed.
@@ -51,18 +52,48 @@ impl Failure {
     pub(super) fn told() -> Self {
         Self { exit: Self::PROGRAM, sources: Sources::default(), diags: Vec::new() }
     }
+
+    /// A model that cannot be had.
+    pub(super) fn model(error: &lm::Error) -> Self {
+        let diag = Diagnostic::bare(UNUSABLE, error.to_string());
+        Self::io(diag.hint(error.hint_text().unwrap_or_default()))
+    }
+
+    /// Adds what the user can do.
+    pub(super) fn hint(&mut self, hint: String) {
+        if let Some(diag) = self.diags.pop() {
+            self.diags.push(diag.hint(hint));
+        }
+    }
+}
+
+/// A program that is wrong, or a file that is: one without a place in a text.
+impl From<engine::Error> for Failure {
+    fn from(error: engine::Error) -> Self {
+        let files = |diag: &Diagnostic| diag.primary.is_none() && diag.code.0 < "E0100";
+        let exit =
+            if error.diagnostics().iter().all(files) { Self::USAGE } else { Self::PROGRAM };
+        Self { exit, sources: error.sources().clone(), diags: error.diagnostics().to_vec() }
+    }
 }
 
 /// The machine as commands use it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Shell {
     /// The machine.
     pub(super) host: SharedHost,
+    /// Whether only errors are told.
+    quiet: bool,
 }
 
 impl Shell {
     pub(super) fn new(host: SharedHost) -> Self {
-        Self { host }
+        Self { host, quiet: false }
+    }
+
+    /// Tells only errors.
+    pub(super) fn quiet(&self) -> Self {
+        Self { quiet: true, ..self.clone() }
     }
 
     /// Writes a result.
@@ -80,9 +111,18 @@ impl Shell {
         self.host.is_terminal() && self.host.env("NO_COLOR").is_none()
     }
 
-    /// Writes diagnostics.
+    /// Writes diagnostics; of a quiet command only errors.
     pub(super) fn diagnose(&self, sources: &Sources, diags: &[Diagnostic]) {
-        self.eprint(&render::text(sources, diags, self.colors()));
+        let told = diags.iter().filter(|diag| diag.is_error() || !self.quiet);
+        let told: Vec<Diagnostic> = told.cloned().collect();
+        self.eprint(&render::text(sources, &told, self.colors()));
+    }
+
+    /// Writes warnings that are about no text.
+    pub(super) fn warn(&self, warnings: &[String]) {
+        for warning in warnings.iter().filter(|_| !self.quiet) {
+            self.eprint(&format!("warning: {}\n", render::plain(warning)));
+        }
     }
 
     /// Says why a command failed.
@@ -95,28 +135,28 @@ impl Shell {
     /// # Errors
     /// A file that cannot be read, or is not UTF-8.
     pub(super) fn read(&self, path: &Path, sources: &mut Sources) -> Result<SourceId, Failure> {
-        let name = path.display().to_string();
-        let bytes = self.host.read(path).map_err(|error| unreadable(&name, &error))?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(sources.add(name, text)),
-            Err(error) => Err(not_text(&name, &error)),
-        }
+        let text = engine::read_file(&*self.host, path)?;
+        Ok(sources.add(path.display().to_string(), text))
     }
-}
 
-fn unreadable(name: &str, error: &io::Error) -> Failure {
-    let why = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    };
-    Failure::io(Diagnostic::bare(CANNOT_READ, format!("cannot read `{name}`: {why}")))
-}
+    /// Writes a text file.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub(super) fn write(&self, path: &Path, text: &str) -> Result<(), Failure> {
+        self.host.write(path, text.as_bytes()).map_err(|error| {
+            let message = format!("cannot write `{}`: {error}", path.display());
+            Failure::io(Diagnostic::bare(CANNOT_WRITE, message))
+        })
+    }
 
-fn not_text(name: &str, error: &std::string::FromUtf8Error) -> Failure {
-    let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-    let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let message = format!("`{name}` is not UTF-8 text: line {line} has a byte that is none");
-    Failure::io(Diagnostic::bare(NOT_TEXT, message))
+    /// A path of the command line as scripts can name it, wherever they stand.
+    ///
+    /// # Errors
+    /// There is no working directory, or the path is not Unicode.
+    pub(super) fn absolute(&self, path: &Path) -> Result<String, Failure> {
+        let absolute = std::path::absolute(path).ok();
+        let text = absolute.and_then(|path| path.into_os_string().into_string().ok());
+        text.ok_or_else(|| Failure::usage(format!("`{}` is no usable path", path.display())))
+    }
 }

@@ -60,6 +60,7 @@ pub struct Builder {
     progress: bool,
     keep_traces: bool,
     cancel: Cancel,
+    fallback: Option<String>,
     #[cfg(feature = "local")]
     announce_downloads: bool,
 }
@@ -161,6 +162,14 @@ impl Builder {
         Self { cancel, ..self }
     }
 
+    /// The model that predictors ask where nobody names one. When it is first asked, a line on
+    /// standard error says so; where a provider's key is set it is not asked, and the error
+    /// says that a model has to be named.
+    #[must_use]
+    pub fn fallback_lm(self, name: &str) -> Self {
+        Self { fallback: Some(name.to_owned()), ..self }
+    }
+
     /// Lets models of this process be fetched when they are not here; it is announced on
     /// standard error. By default nothing is ever downloaded.
     #[cfg(feature = "local")]
@@ -174,7 +183,10 @@ impl Builder {
     /// # Errors
     /// A store that cannot be opened, or a limit that makes no sense. Models are opened when
     /// they are first asked.
-    pub fn build(self) -> Result<Engine, Error> {
+    pub fn build(mut self) -> Result<Engine, Error> {
+        let fallback = self.fallback.take().filter(|_| self.strong.lm.is_none());
+        let fallback = fallback.filter(|_| self.weak.lm.is_none());
+        self.weak.lm = self.weak.lm.or(fallback.clone());
         let host = self.host.unwrap_or_else(|| Arc::new(OsHost::new()));
         let store: Arc<dyn Replies> = match (self.store, self.store_dir) {
             (Some(store), _) => store,
@@ -189,6 +201,10 @@ impl Builder {
         let downloads = false;
         let config = self.strong.clone().or(self.weak.clone());
         let open_lm = models::opener(host.clone(), config, downloads);
+        let open_lm = match fallback {
+            Some(name) => models::announced(open_lm, name, host.clone()),
+            None => open_lm,
+        };
         let bindings = wiring::bindings();
         let env = Arc::new(Env { host, bindings, store, open_lm });
         let base = Settings {

@@ -3,6 +3,7 @@
 use crate::diag::Diagnostic;
 use crate::engine::error::Error;
 use crate::engine::program::Program;
+use crate::lm::Prompt;
 use crate::runtime::{self, Args, Val, codes};
 use crate::schema::{Record, Value};
 use crate::trace::{Totals, Trace};
@@ -73,6 +74,16 @@ impl Callable {
         Ok(Self { target, program: self.program.clone() })
     }
 
+    /// What it would send for these inputs, without sending it: `path` names one of its
+    /// predictors, and may be left out where it has only one.
+    ///
+    /// # Errors
+    /// No such predictor, and inputs that do not fit.
+    pub fn prompt(&self, path: Option<&str>, input: &impl Serialize) -> Result<Prompt, Error> {
+        let inputs = record(input)?;
+        self.program.within(|cx| self.target.prompt(cx.run(), path, &inputs))
+    }
+
     /// Calls it: `input` is anything that serializes to named values, `T` anything that reads
     /// the fields of the reply.
     ///
@@ -139,14 +150,16 @@ impl Callable {
 
 /// A host's value as named arguments.
 fn args(input: &impl Serialize) -> Result<Args, Error> {
+    let record = record(input)?;
+    let named = record.iter().map(|(k, v)| (k.clone(), Val::from_value(v))).collect();
+    Ok(Args { positional: Vec::new(), named })
+}
+
+/// A host's value as named values.
+fn record(input: &impl Serialize) -> Result<Record, Error> {
     let json = serde_json::to_value(input).map_err(|error| misfit("the input", &error))?;
-    let value: Value =
-        serde_json::from_value(json).map_err(|error| misfit("the input", &error))?;
-    match value {
-        Value::Map(record) => Ok(Args {
-            positional: Vec::new(),
-            named: record.iter().map(|(k, v)| (k.clone(), Val::from_value(v))).collect(),
-        }),
+    match serde_json::from_value(json).map_err(|error| misfit("the input", &error))? {
+        Value::Map(record) => Ok(Record::clone(&record)),
         other => {
             let message = format!("the input is {}, not named values", other.kind());
             Err(Error::bare(Diagnostic::bare(codes::VALUE, message)))

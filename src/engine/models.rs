@@ -1,11 +1,14 @@
 //! From the names of models to models: the names of settings files first, then providers.
 
 use crate::config::{Config, ModelOptions, Origin};
-use crate::host::SharedHost;
+use crate::host::{Host, SharedHost};
+#[cfg(feature = "http")]
+use crate::lm::keys::{PROVIDERS, Provider};
 #[cfg(feature = "local")]
 use crate::lm::models;
 use crate::lm::{Error, ErrorKind, LmOptions, UserEndpoints, open};
 use crate::runtime::Opener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Returns what opens models by name.
@@ -69,9 +72,49 @@ fn merge(said: &LmOptions, model: &ModelOptions) -> LmOptions {
     }
 }
 
+/// Returns an opener that says once on standard error that `fallback` answers, which nobody
+/// named.
+pub(in crate::engine) fn announced(
+    open: Box<Opener>,
+    fallback: String,
+    host: SharedHost,
+) -> Box<Opener> {
+    let said = AtomicBool::new(false);
+    Box::new(move |name, options| {
+        if name == fallback {
+            refuse_where_keys_are(name, &*host)?;
+            if !said.swap(true, Ordering::Relaxed) {
+                host.eprint(&format!(
+                    "no model is named: `{fallback}` answers, in this process\n"
+                ));
+            }
+        }
+        open(name, options)
+    })
+}
+
+/// Who has a key means to use it: then a model has to be named.
+#[cfg(feature = "http")]
+fn refuse_where_keys_are(name: &str, host: &dyn Host) -> Result<(), Error> {
+    let has_key = |it: &&Provider| it.key_env.is_some_and(|key| host.env(key).is_some());
+    let Some(Provider { name: provider, key_env: Some(key), .. }) =
+        PROVIDERS.iter().find(has_key)
+    else {
+        return Ok(());
+    };
+    let message = format!("no model is named, and `{key}` is set");
+    let hint = format!("say which is meant: `--lm {provider}/…` or `--lm {name}`");
+    Err(Error::new(ErrorKind::Unknown, name, message).hint(hint))
+}
+
+#[cfg(not(feature = "http"))]
+fn refuse_where_keys_are(_: &str, _: &dyn Host) -> Result<(), Error> {
+    Ok(())
+}
+
 /// Tells on standard error what is fetched from where; how far it is only on a terminal.
 #[cfg(feature = "local")]
-fn announce(host: &dyn crate::host::Host, progress: &crate::lm::download::Progress<'_>) {
+pub(crate) fn announce(host: &dyn Host, progress: &crate::lm::download::Progress<'_>) {
     use crate::lm::download::Progress;
     match progress {
         Progress::Bytes(..) if !host.is_terminal() => {}

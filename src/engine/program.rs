@@ -1,18 +1,19 @@
 //! Loaded programs.
 
-use crate::check::Setting;
+use crate::check::{Checked, Setting};
 use crate::config::{Caps, Config};
 use crate::diag::Diagnostic;
 use crate::engine::builder::settings;
 use crate::engine::callable::Callable;
 use crate::engine::error::Error;
 use crate::engine::{Check, Engine, check_unit};
+use crate::lm::Cancel;
 use crate::runtime::{
     self, Args, Cx, Run, STACK_SIZE, Script, Session, Val, Variables, Warning, diagnose,
 };
 use crate::schema::Value;
 use crate::source::Sources;
-use crate::trace::Trace;
+use crate::trace::{Totals, Trace};
 use indexmap::IndexMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub struct Program {
     engine: Engine,
     script: Arc<Script>,
     session: Arc<Session>,
-    warnings: Arc<Vec<Diagnostic>>,
+    warnings: Arc<[Diagnostic]>,
 }
 
 /// A run that has ended.
@@ -58,7 +59,7 @@ impl Program {
         let (env, cancel) = (shared.env.clone(), shared.cancel.clone());
         let session = Arc::new(Session::new(env, settings, cancel, base));
         let (engine, script) = (engine.clone(), Arc::new(script));
-        Ok(Self { engine, script, session, warnings: Arc::new(diagnostics) })
+        Ok(Self { engine, script, session, warnings: diagnostics.into() })
     }
 
     /// The program with one more text, which sees its items.
@@ -74,25 +75,47 @@ impl Program {
         if found.iter().any(Diagnostic::is_error) {
             return Err(Error::new(sources, found));
         }
-        for constant in checked.consts.keys() {
-            self.session.forget_constant(constant);
-        }
+        // What consts were computed from may be what is defined anew.
+        let anew = item_names(&checked).any(|it| self.has_item(it));
+        let declared = |name: &str| checked.consts.keys().any(|it| &**it == name);
+        let session = self.session.extended(|name| !anew && !declared(name));
         let script = self.script.extend(Arc::new(checked), sources.clone());
         let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
-        Ok(Self { script: Arc::new(script), warnings: Arc::new(found), ..self.clone() })
+        let (script, session) = (Arc::new(script), Arc::new(session));
+        Ok(Self { script, session, warnings: found.into(), ..self.clone() })
+    }
+
+    fn has_item(&self, name: &str) -> bool {
+        self.script.units().iter().any(|unit| item_names(unit).any(|it| it == name))
     }
 
     /// The program asking another model where it names none.
-    pub(in crate::engine) fn with_lm(&self, name: &str) -> Self {
+    ///
+    /// # Errors
+    /// The model cannot be opened.
+    pub(in crate::engine) fn with_lm(&self, name: &str) -> Result<Self, Error> {
+        self.session.named_lm(name).map_err(|error| self.tell(&error))?;
         let settings = runtime::Settings {
             lm: None,
             lm_name: Some(name.to_owned()),
             ..self.session.settings.clone()
         };
-        let shared = &self.engine.shared;
-        let (env, cancel) = (shared.env.clone(), shared.cancel.clone());
-        let session = Session::new(env, settings, cancel, self.session.base.clone());
+        let session = self.session.told(settings, self.session.base.clone());
+        Ok(Self { session: Arc::new(session), ..self.clone() })
+    }
+
+    /// The program counting what it spends with what another one spent.
+    pub(in crate::engine) fn after(&self, earlier: &Self) -> Self {
+        let (settings, base) = (self.session.settings.clone(), self.session.base.clone());
+        let session = earlier.session.told(settings, base);
         Self { session: Arc::new(session), ..self.clone() }
+    }
+
+    /// The name of the model that predictors ask when they name none.
+    pub(in crate::engine) fn lm(&self) -> Option<String> {
+        let settings = &self.session.settings;
+        let given = settings.lm.as_ref().map(|lm| lm.name().to_owned());
+        given.or_else(|| settings.lm_name.clone())
     }
 
     /// What the check noticed and did not refuse.
@@ -106,7 +129,7 @@ impl Program {
     }
 
     /// Its checked units.
-    pub fn units(&self) -> &[Arc<crate::check::Checked>] {
+    pub fn units(&self) -> &[Arc<Checked>] {
         self.script.units()
     }
 
@@ -115,13 +138,40 @@ impl Program {
         self.session.calls()
     }
 
-    /// Runs the statements outside its items.
-    pub fn run(&self) -> Finished {
-        self.run_with(&Variables::default())
+    /// Calls and tokens of all its runs so far.
+    pub fn spent(&self) -> Totals {
+        self.session.spent()
     }
 
-    pub(in crate::engine) fn run_with(&self, variables: &Variables) -> Finished {
-        self.on_thread(|run| self.script.run_main(run, variables))
+    /// Runs the statements outside its items.
+    pub fn run(&self) -> Finished {
+        self.on_thread(&self.new_run(), |run| self.script.run_main(run, &Variables::default()))
+    }
+
+    /// Runs its statements as an entry of a session: with the variables of earlier ones, and
+    /// in the same trace as the run of the entry before.
+    pub(in crate::engine) fn enter(
+        &self,
+        variables: &Variables,
+        before: Option<&Arc<Run>>,
+        cancel: Cancel,
+    ) -> (Finished, Arc<Run>) {
+        let session = Arc::new(self.session.resumed(cancel));
+        let run = match before {
+            Some(before) => before.resumed(session, self.script.clone()),
+            None => Run::new(session, self.script.clone()),
+        };
+        let n_before = run.trace().nodes.len();
+        let mut finished = self.on_thread(&run, |run| self.script.run_main(run, variables));
+        finished.trace = finished.trace.since(n_before);
+        (finished, run)
+    }
+
+    /// Runs its statements up to the first request that the store cannot answer, and sends
+    /// nothing.
+    pub(in crate::engine) fn run_dry(&self, variables: &Variables) -> Finished {
+        let run = Run::new(Arc::new(self.session.dry()), self.script.clone());
+        self.on_thread(&run, |run| self.script.run_main(run, variables))
     }
 
     /// Computes expressions over its items, such as `Rag(k: 5)`.
@@ -163,7 +213,7 @@ impl Program {
     /// Calls something of the program in a run of its own.
     pub(in crate::engine) fn call(&self, program: &runtime::Program, args: Args) -> Called {
         let mut reply = None;
-        let finished = self.on_thread(|run| {
+        let finished = self.on_thread(&self.new_run(), |run| {
             self.script.with_context(run, |cx| {
                 reply = Some(program.run(cx, args)?);
                 Ok(Val::Null)
@@ -178,7 +228,7 @@ impl Program {
         work: impl FnOnce(&Cx<'_>) -> Result<T, runtime::Error> + Send,
     ) -> Result<T, Error> {
         let mut result = None;
-        let finished = self.on_thread(|run| {
+        let finished = self.on_thread(&self.new_run(), |run| {
             self.script.with_context(run, |cx| {
                 result = Some(work(cx)?);
                 Ok(Val::Null)
@@ -187,15 +237,19 @@ impl Program {
         finished.result.map(|_| result.expect("work that did not fail has a result"))
     }
 
+    fn new_run(&self) -> Arc<Run> {
+        Run::new(self.session.clone(), self.script.clone())
+    }
+
     /// Scripts nest deeply, so they run on threads of their own with room for it.
     fn on_thread(
         &self,
+        run: &Arc<Run>,
         work: impl FnOnce(&Arc<Run>) -> Result<Val, runtime::Error> + Send,
     ) -> Finished {
-        let run = Run::new(self.session.clone(), self.script.clone());
         let result = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("dsp-script".to_owned());
-            let started = thread.stack_size(STACK_SIZE).spawn_scoped(scope, || work(&run));
+            let started = thread.stack_size(STACK_SIZE).spawn_scoped(scope, || work(run));
             match started {
                 Ok(thread) => thread.join().unwrap_or_else(|_| {
                     Err(runtime::Error::value("an internal error ended the run"))
@@ -218,6 +272,13 @@ impl Program {
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
+}
+
+/// The names of a unit's items, in no order that means anything.
+fn item_names(unit: &Checked) -> impl Iterator<Item = &str> {
+    let (signatures, modules) = (unit.signatures.keys(), unit.modules.keys());
+    let (functions, consts) = (unit.functions.keys(), unit.consts.keys());
+    signatures.chain(modules).chain(functions).chain(consts).map(|it| &**it)
 }
 
 /// A call that has ended.

@@ -1,11 +1,21 @@
 //! Interactive sessions: entries that see what earlier ones defined.
+//!
+//! An entry that is not correct changes nothing; one that fails while it runs leaves its
+//! definitions and the variables that it had set. Entries share one trace, so that a reply of
+//! an earlier one still has its history.
 
 use crate::engine::error::Error;
 use crate::engine::program::{Finished, Program};
 use crate::engine::{Check, Engine, check_text};
-use crate::runtime::{Val, Variables};
+use crate::lm::Cancel;
+use crate::runtime::{Run, Val, Variables};
+use crate::trace::{Totals, Trace};
+use crate::util::lock;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+/// The variable that holds the last value.
+const LAST: &str = "it";
 
 /// An interactive session.
 #[derive(Debug)]
@@ -13,6 +23,11 @@ pub struct Session {
     program: Program,
     variables: Variables,
     n_entries: usize,
+    /// The model that was asked for in the session.
+    lm: Option<String>,
+    /// The run of the entry before.
+    before: Option<Arc<Run>>,
+    interrupt: Interrupt,
 }
 
 /// What an entry gave.
@@ -22,6 +37,28 @@ pub struct Entered {
     pub finished: Finished,
     /// The program as it is now, for drawing diagnostics.
     pub program: Program,
+    /// What it took, evaluations included.
+    pub spent: Totals,
+}
+
+/// Ends the entry under way, from any thread, and not the session.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    current: Arc<Mutex<Cancel>>,
+}
+
+impl Interrupt {
+    /// Ends the entry under way; where there is none, nothing.
+    pub fn interrupt(&self) {
+        lock(&self.current).cancel();
+    }
+
+    /// The flag of the next entry.
+    fn next(&self, engine: &Cancel) -> Cancel {
+        let next = engine.part();
+        *lock(&self.current) = next.clone();
+        next
+    }
 }
 
 impl Session {
@@ -29,40 +66,83 @@ impl Session {
         let empty: Check = check_text("<session>", "");
         let program = Program::new(engine, empty, PathBuf::new());
         let program = program.expect("the empty program is correct");
-        Self { program, variables: Variables::default(), n_entries: 0 }
+        Self {
+            program,
+            variables: Variables::default(),
+            n_entries: 0,
+            lm: None,
+            before: None,
+            interrupt: Interrupt::default(),
+        }
     }
 
-    /// Begins with the items and the variables of a program that is loaded; its statements are
-    /// not run.
+    /// Begins again with the items of a program; its statements are not run. What was spent
+    /// counts on, and the model that was asked for stays.
     ///
     /// # Errors
-    /// It is no correct program.
+    /// It is no correct program. The session is as it was then.
     pub fn load(&mut self, path: &str) -> Result<(), Error> {
-        self.program = self.program.engine().load(path)?;
+        let mut program = self.program.engine().load(path)?.after(&self.program);
+        if let Some(lm) = &self.lm {
+            program = program.with_lm(lm)?;
+        }
+        (self.program, self.variables, self.before) = (program, Variables::default(), None);
         Ok(())
     }
 
     /// Takes one entry: definitions, statements, expressions.
     ///
     /// # Errors
-    /// It is not correct. What it raises is in the result.
+    /// It is not correct; the session is as it was. What it raises is in the result.
     pub fn enter(&mut self, text: &str) -> Result<Entered, Error> {
-        self.n_entries += 1;
-        let name = format!("<{}>", self.n_entries);
-        let program = self.program.extended(&name, text, &self.variables.names())?;
-        let finished = program.run_with(&self.variables);
-        self.program = program.clone();
+        let program = self.extended(text)?;
+        let spent_before = program.spent();
+        let cancel = self.interrupt.next(&program.engine().shared.cancel);
+        let (finished, run) = program.enter(&self.variables, self.before.as_ref(), cancel);
+        (self.program, self.before) = (program.clone(), Some(run));
         if let Ok(value) = &finished.result
             && !value.is_null()
         {
-            self.variables.set("it", value.clone());
+            self.variables.set(LAST, value.clone());
         }
-        Ok(Entered { finished, program })
+        let spent = program.spent().since(spent_before);
+        Ok(Entered { finished, program, spent })
     }
 
-    /// The names of its variables.
+    /// What an entry would send, without sending it: the trace of a run that ends with the
+    /// first request that the store cannot answer. The session stays as it is.
+    ///
+    /// # Errors
+    /// It is not correct, or raises before it asks a model.
+    pub fn dry_run(&mut self, text: &str) -> Result<Trace, Error> {
+        let finished = self.extended(text)?.run_dry(&self.variables.copy());
+        let asked = finished.trace.nodes.iter().any(|node| node.call.is_some());
+        match finished.result {
+            Err(error) if !asked => Err(error),
+            _ => Ok(finished.trace),
+        }
+    }
+
+    fn extended(&mut self, text: &str) -> Result<Program, Error> {
+        self.n_entries += 1;
+        let name = format!("<{}>", self.n_entries);
+        self.program.extended(&name, text, &self.variables.names())
+    }
+
+    /// What ends the entry under way.
+    pub fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
+    /// The names of its variables, the last value's among them.
     pub fn variables(&self) -> Vec<Arc<str>> {
-        self.variables.names()
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for name in self.variables.names() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// The program as it is now.
@@ -75,8 +155,18 @@ impl Session {
         self.variables.set(name, value);
     }
 
-    /// Asks another model from now on.
-    pub fn use_lm(&mut self, name: &str) {
-        self.program = self.program.with_lm(name);
+    /// Asks another model from now on. Consts are computed anew.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn use_lm(&mut self, name: &str) -> Result<(), Error> {
+        self.program = self.program.with_lm(name)?;
+        self.lm = Some(name.to_owned());
+        Ok(())
+    }
+
+    /// The name of the model that predictors ask when they name none.
+    pub fn lm(&self) -> Option<String> {
+        self.program.lm()
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn score_of(value: &Val) -> Result<(f64, Option<String>), Error> {
 }
 
 /// A text as answers are compared: lower case, without punctuation, the articles of English
-/// and surplus spaces, as the evaluation of SQuAD does it (Rajpurkar et al. 2016).
+/// and surplus spaces, as the evaluation of `SQuAD` does it (Rajpurkar et al. 2016).
 pub fn normalized(text: &str) -> String {
     let bare: String = text
         .chars()

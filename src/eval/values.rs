@@ -37,7 +37,7 @@ impl DatasetValue {
         match value {
             Val::List(items) => {
                 let records: Result<Vec<Record>, Error> =
-                    items.iter().map(|it| record_of(what, it)).collect();
+                    items.iter().map(|it| record_of(what, "maps or rows", it)).collect();
                 Ok(Dataset::from_records(records?))
             }
             other => Err(wrong(what, "a data set or a list of maps", other)),
@@ -64,7 +64,11 @@ impl DatasetValue {
         let function = args.take(0, "f").unwrap_or_default();
         let changed = self.0.map(|row| {
             let row = Val::object(RowValue::new(Arc::new(row.clone())));
-            record_of("map", &cx.call(&function, Args::positional(vec![row]))?)
+            record_of(
+                "map",
+                "a map or a row from its function",
+                &cx.call(&function, Args::positional(vec![row]))?,
+            )
         })?;
         Ok(Val::object(Self(changed)))
     }
@@ -120,12 +124,12 @@ fn share(name: &str, value: &Val) -> Result<Share, Error> {
     }
 }
 
-fn record_of(what: &str, value: &Val) -> Result<Record, Error> {
+fn record_of(what: &str, wanted: &str, value: &Val) -> Result<Record, Error> {
     match value {
         Val::Map(entries) => to_record(entries),
         other => match other.to_value() {
             Ok(Value::Map(record)) => Ok((*record).clone()),
-            _ => Err(wrong(what, "a map or a row", other)),
+            _ => Err(wrong(what, wanted, other)),
         },
     }
 }
@@ -158,7 +162,7 @@ impl Object for DatasetValue {
         })
     }
 
-    fn len(&self) -> Option<usize> {
+    fn n_items(&self) -> Option<usize> {
         Some(self.0.len())
     }
 
@@ -237,7 +241,7 @@ struct Splits(IndexMap<Arc<str>, Val>);
 
 impl Object for Splits {
     fn type_name(&self) -> &'static str {
-        "splits"
+        "split"
     }
 
     fn get(&self, name: &str) -> Option<Val> {

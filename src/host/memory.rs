@@ -31,6 +31,11 @@ impl MemoryHost {
         self
     }
 
+    /// The files as they are now.
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        lock(&self.files).clone()
+    }
+
     /// What was written to standard output so far.
     pub fn printed(&self) -> String {
         lock(&self.printed).clone()

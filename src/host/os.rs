@@ -43,6 +43,9 @@ impl Host for OsHost {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
         let temporary =
             path.with_file_name(format!(".{name}.{}-{serial}.tmp", std::process::id()));
+        if let Some(folder) = path.parent().filter(|it| !it.exists()) {
+            std::fs::create_dir_all(folder)?;
+        }
         let written = std::fs::File::create(&temporary)
             .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
             .and_then(|()| std::fs::rename(&temporary, path));

@@ -24,7 +24,9 @@ impl<'a> Emitter<'a> {
         match comparison(bare, self.text) {
             Some((left, operator, right)) => self.compared(node, left, operator, right),
             None => {
-                self.write("if !(");
+                self.write("if !");
+                self.write_at(names::CONDITION, condition.start);
+                self.write("(");
                 self.node(condition);
                 self.write(") { ");
                 self.failed(node, condition, &[]);
@@ -74,7 +76,7 @@ impl<'a> Emitter<'a> {
         let mut told: BTreeSet<&str> = BTreeSet::new();
         let mut first = true;
         self.write("[");
-        for (side, variable) in sides {
+        for (side, variable) in sides.iter().filter(|(side, _)| !is_literal(side)) {
             let text = side.text(self.text);
             self.pair(&mut first, text, |out| out.write(variable));
             told.insert(text);
@@ -192,6 +194,17 @@ fn unwrapped(mut node: &Node) -> &Node {
         node = inner;
     }
     node
+}
+
+/// Whether the value of an expression is plain from its text.
+fn is_literal(node: &Node) -> bool {
+    let mut inner = ast::exprs(node);
+    match node.kind {
+        NodeKind::Literal | NodeKind::Unit => true,
+        NodeKind::Paren | NodeKind::Unary => inner.next().is_some_and(is_literal),
+        NodeKind::Array => inner.all(is_literal),
+        _ => false,
+    }
 }
 
 /// The sides of a comparison.

@@ -22,6 +22,9 @@ impl Emitter<'_> {
             NodeKind::Name if name != "this" => match self.resolution(callee.start) {
                 Resolution::Native => self.native_call(name, callee.start, &args),
                 Resolution::Function => self.function_call(call, callee, name, &args),
+                Resolution::Rhai if name == "type_of" && args.len() == 1 => {
+                    self.type_of(callee.start, args[0].value());
+                }
                 Resolution::Module => self.constructor(name, callee, &args),
                 Resolution::Rhai | Resolution::Unknown | Resolution::Type => {
                     self.plain_call(call.0, callee, name);
@@ -220,7 +223,10 @@ impl Emitter<'_> {
         let plain = args.iter().all(|it| !it.is_ours());
         let owned = self.checked.has_member(word) && !catalog::is_in_place(word);
         let reserved = catalog::is_reserved(word) && !KNOWN_TO_PARSER.contains(&word);
-        if plain && !owned && !reserved {
+        if word == "type_of" && args.is_empty() {
+            return self.type_of(name.start, receiver);
+        }
+        if plain && !owned && !reserved && self.is_function(word) {
             return self.plain_method(call, receiver, word, &args);
         }
         let optional = call.0.token(TokenKind::QuestionDot).is_some();
@@ -233,6 +239,23 @@ impl Emitter<'_> {
         self.write(", ");
         self.lists(&args);
         self.write(")");
+    }
+
+    fn type_of(&mut self, at: u32, value: &Node) {
+        self.write_at(names::TYPE_OF, at);
+        self.write("(");
+        self.node(value);
+        self.write(")");
+    }
+
+    /// Whether a name can be a function of Rhai's, of ours or of the user's. Anything else is
+    /// what a map holds under this name, which need not be a function; where closures use
+    /// `this`, maps are objects, and Rhai calls what they hold.
+    fn is_function(&self, word: &str) -> bool {
+        catalog::is_rhai_method(word)
+            || catalog::is_object_method(word)
+            || self.checked.function(word).is_some()
+            || self.objects
     }
 
     /// A method call as it stands; a function of the user's gets the arguments it may do

@@ -3,7 +3,7 @@
 use super::{Emitter, names};
 use crate::catalog;
 use crate::check::Resolution;
-use crate::syntax::ast::{self, Assert, Call, MapEntry, Member, MethodCall, Param};
+use crate::syntax::ast::{self, Assert, Call, MapEntry, Member, MethodCall, Param, Try};
 use crate::syntax::{Child, Node, NodeKind, Token, TokenKind};
 
 impl Emitter<'_> {
@@ -20,9 +20,8 @@ impl Emitter<'_> {
             NodeKind::Literal if self.is_inline(node) => self.inline(node),
             NodeKind::Assert => self.assertion(Assert(node)),
             NodeKind::Param => self.param(Param(node)),
-            NodeKind::Let | NodeKind::ConstItem | NodeKind::For | NodeKind::Try => {
-                self.children(node, true);
-            }
+            NodeKind::Try => self.try_catch(node),
+            NodeKind::Let | NodeKind::ConstItem | NodeKind::For => self.children(node, true),
             _ => self.children(node, false),
         }
     }
@@ -36,6 +35,26 @@ impl Emitter<'_> {
                     self.binding(*token);
                 }
                 Child::Token(token) => self.token(*token, node.kind),
+            }
+        }
+    }
+
+    /// `try { … } catch (e) { … }`: Rhai tells of its own errors in a map of its own.
+    fn try_catch(&mut self, node: &Node) {
+        let caught = Try(node).name(self.text).map(|it| names::variable(it.text(self.text)));
+        let handler = Try(node).blocks().nth(1).map(|it| it.start);
+        for child in &node.children {
+            match (child, &caught) {
+                (Child::Node(child), Some(name)) if Some(child.start) == handler => {
+                    self.write(&format!("{{ let {name} = {}({name}); ", names::CAUGHT));
+                    self.node(child);
+                    self.write(" }");
+                }
+                (Child::Node(child), _) => self.node(child),
+                (Child::Token(token), _) if token.kind == TokenKind::Ident => {
+                    self.binding(*token);
+                }
+                (Child::Token(token), _) => self.token(*token, node.kind),
             }
         }
     }

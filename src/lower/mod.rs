@@ -20,7 +20,7 @@ use crate::check::Checked;
 use crate::check::codes::TOO_LONG;
 use crate::diag::Diagnostic;
 use crate::source::{SourceId, Span};
-use crate::syntax::{Node, Token};
+use crate::syntax::{Node, NodeKind, Token, TokenKind};
 use std::ops::Range;
 
 /// Appends a unit to the program and returns the range of its generated text, which begins at
@@ -36,7 +36,8 @@ pub fn lower(
 ) -> Result<Range<usize>, Box<Diagnostic>> {
     let start = linked.text().len();
     if let (Some(source), Some(tree)) = (checked.source, &checked.tree) {
-        let mut emitter = Emitter { out: linked, checked, text, source };
+        let objects = closures_use_this(tree);
+        let mut emitter = Emitter { out: linked, checked, text, source, objects };
         emitter.unit(tree);
         emitter.write("\n");
         if let Err(diagnostic) = check_size(linked, tree, source) {
@@ -69,6 +70,14 @@ struct Emitter<'a> {
     checked: &'a Checked,
     text: &'a str,
     source: SourceId,
+    /// Whether closures use `this`.
+    objects: bool,
+}
+
+/// Whether a closure in the program uses `this`, as those do that are the methods of a map.
+fn closures_use_this(tree: &Node) -> bool {
+    let closures = tree.walk().filter(|it| it.kind == NodeKind::Closure);
+    closures.flat_map(Node::walk).flat_map(Node::tokens).any(|it| it.kind == TokenKind::This)
 }
 
 impl Emitter<'_> {

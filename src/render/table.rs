@@ -21,7 +21,7 @@ pub struct Table {
 
 impl Table {
     /// The widest cell; longer text is cut and ends in `…`.
-    const WIDEST: usize = 60;
+    const WIDEST: usize = 100;
 
     /// Returns a table of these columns.
     pub fn new<'a>(columns: impl IntoIterator<Item = (&'a str, Align)>) -> Self {

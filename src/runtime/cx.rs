@@ -172,7 +172,9 @@ impl<'a> Cx<'a> {
         match callee {
             Val::Object(object) => object.call(self, args),
             Val::Func(function) => self.call_func(function, args),
-            other => Err(Error::value(format!("a {} cannot be called", other.kind()))),
+            other => {
+                Err(Error::value(format!("{} cannot be called", crate::util::a(other.kind()))))
+            }
         }
     }
 

@@ -1,9 +1,10 @@
 //! Errors of a run as diagnostics at the user's place, in the user's words.
 
 use crate::diag::{Code, Diagnostic};
-use crate::runtime::error::{Error, Failure, Inner, carried, codes};
+use crate::runtime::error::{Error, Failure, Inner, Raised, carried, codes};
 use crate::runtime::script::Script;
 use crate::source::Span;
+use crate::util::a;
 use rhai::{EvalAltResult, Position};
 
 /// Tells an error of a run: where it happened, and through which calls it came.
@@ -16,7 +17,7 @@ pub fn diagnose(script: &Script, error: &Error) -> Diagnostic {
 
 fn diagnose_host(script: &Script, error: &EvalAltResult) -> Diagnostic {
     let (innermost, calls) = unwind(error);
-    let place = script.place(innermost.position());
+    let place = script.place(position(innermost));
     let mut diagnostic = match carried(innermost) {
         Some(failure) => tell(place, &failure),
         None => {
@@ -32,6 +33,16 @@ fn diagnose_host(script: &Script, error: &EvalAltResult) -> Diagnostic {
         }
     }
     diagnostic
+}
+
+/// Where an error was raised.
+fn position(error: &EvalAltResult) -> Position {
+    match error {
+        EvalAltResult::ErrorSystem(_, inner) => {
+            inner.downcast_ref::<Raised>().map_or(Position::NONE, |it| it.at)
+        }
+        other => other.position(),
+    }
 }
 
 /// The error at the bottom, and the calls above it with their places, outermost first.
@@ -96,6 +107,7 @@ fn words(error: &EvalAltResult) -> (Code, String) {
         E::ErrorPropertyNotFound(name, _) => {
             (codes::RUNTIME, format!("there is no `{name}` here"))
         }
+        E::ErrorDotExpr(message, _) => (codes::RUNTIME, no_property(message)),
         E::ErrorIndexNotFound(key, _) => (codes::RUNTIME, format!("there is no element {key}")),
         E::ErrorMismatchDataType(wanted, found, _) if found.is_empty() => {
             (codes::RUNTIME, format!("this wants {}", types(wanted)))
@@ -130,14 +142,41 @@ fn thrown(value: &rhai::Dynamic) -> String {
     }
 }
 
+/// `Unknown property 'x' - a getter is not registered for type 'i64'` in our words.
+fn no_property(message: &str) -> String {
+    let mut quoted = message.split('\'').skip(1).step_by(2);
+    match (quoted.next(), quoted.next()) {
+        (Some(name), Some(ty)) => format!("{} has no `{name}`", a(&types(ty))),
+        _ => lower_first(message),
+    }
+}
+
+/// What the host says of an error that a script caught, in our words.
+pub(in crate::runtime) fn reworded(message: &str) -> String {
+    let end = message.find(" (line ").unwrap_or(message.len());
+    let plain = &message[..end];
+    let plain = plain.split(" in call to ").next().unwrap_or(plain).trim_end();
+    match plain.strip_prefix("Function not found: ") {
+        Some(signature) => no_function(signature),
+        None => lower_first(plain),
+    }
+}
+
 /// `foo (i64, &str)` in our words.
 fn no_function(signature: &str) -> String {
     let (name, params) = signature.split_once(" (").unwrap_or((signature, ")"));
-    let params = params.trim_end_matches(')');
+    let params = params.strip_suffix(')').unwrap_or(params);
     let name = user_name(name);
     let operator = !name.chars().any(|c| c.is_alphanumeric());
     let params: Vec<String> =
         params.split(", ").filter(|it| !it.is_empty()).map(types).collect();
+    if signature.starts_with("anon$") {
+        return match params.len() {
+            0 => "this closure takes a value".to_owned(),
+            1 => format!("this closure does not take 1 value: {}", params[0]),
+            more => format!("this closure does not take {more} values: {}", params.join(", ")),
+        };
+    }
     match params.as_slice() {
         [a, b] if operator => format!("`{name}` does not work on {a} and {b}"),
         [a] if operator => format!("`{name}` does not work on {a}"),
@@ -149,7 +188,8 @@ fn no_function(signature: &str) -> String {
 /// Rhai's names of types as ours.
 fn types(name: &str) -> String {
     let name = name.trim_start_matches('&').trim_start_matches("mut ");
-    match name {
+    match name.split(" | ").next().unwrap_or(name) {
+        it if it.starts_with("core::ops::range::Range") => "range",
         "i64" => "int",
         "f64" => "float",
         "()" => "nothing",
@@ -163,13 +203,17 @@ fn types(name: &str) -> String {
 
 /// The host's own words as one of our lines.
 fn plain(error: &EvalAltResult) -> String {
-    let mut clone = error.to_string();
-    if let Some(at) = clone.rfind(" (line ") {
-        clone.truncate(at);
+    let mut text = error.to_string();
+    if let Some(at) = text.rfind(" (line ") {
+        text.truncate(at);
     }
-    let mut letters = clone.chars();
+    lower_first(&text)
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
     match letters.next() {
         Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => clone,
+        None => String::new(),
     }
 }

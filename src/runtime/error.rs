@@ -34,11 +34,11 @@ pub mod codes {
     /// A limit of the language: operations, depth, sizes.
     pub const LIMIT: Code = Code("E0509");
     /// A file that cannot be read or written.
-    pub const FILE: Code = Code("E0701");
+    pub const FILE: Code = Code("E0704");
     /// Data that cannot be read.
-    pub const DATA: Code = Code("E0702");
+    pub const DATA: Code = Code("E0705");
     /// A state that cannot be read, or is of another program.
-    pub const STATE: Code = Code("E0703");
+    pub const STATE: Code = Code("E0706");
     /// A false `suggest`.
     pub const SUGGEST: Code = Code("W0501");
     /// Something to know about a model, state or store.
@@ -183,7 +183,7 @@ pub(in crate::runtime) fn carried(error: &EvalAltResult) -> Option<Failure> {
     match error {
         EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => carried(inner),
         EvalAltResult::ErrorSystem(_, inner) => {
-            inner.downcast_ref::<Raised>().map(|it| it.0.clone())
+            inner.downcast_ref::<Raised>().map(|it| it.failure.clone())
         }
         EvalAltResult::ErrorRuntime(value, _) => {
             let object = value.read_lock::<Obj>()?;
@@ -195,15 +195,34 @@ pub(in crate::runtime) fn carried(error: &EvalAltResult) -> Option<Failure> {
 
 /// A failure on its way through the host language, where nobody can catch it.
 #[derive(Debug)]
-pub(in crate::runtime) struct Raised(pub(in crate::runtime) Failure);
+pub(in crate::runtime) struct Raised {
+    pub(in crate::runtime) failure: Failure,
+    /// Where; the host notes no places of such errors.
+    pub(in crate::runtime) at: Position,
+}
 
 impl fmt::Display for Raised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        f.write_str(&self.failure.message)
     }
 }
 
 impl std::error::Error for Raised {}
+
+/// What a script that catches `value` is given: an error of the host's own, which comes as a
+/// map, as an error like ours.
+pub(in crate::runtime) fn caught(value: Val) -> Val {
+    let Val::Map(entries) = &value else { return value };
+    let text = |name: &str| entries.get(name).and_then(Val::as_str);
+    let is_host = text("error").is_some_and(|it| it.starts_with("Error"));
+    match text("message").filter(|_| is_host) {
+        Some(message) => {
+            let message = crate::runtime::diagnose::reworded(message);
+            Val::object(Caught(Failure::new(codes::RUNTIME, "value", message)))
+        }
+        None => value,
+    }
+}
 
 /// A failure as a script catches it.
 #[derive(Debug)]
@@ -240,10 +259,16 @@ impl Object for Caught {
 impl Error {
     /// The error as the host language carries it; it fills in the place of the call.
     pub(in crate::runtime) fn into_host(self) -> Box<EvalAltResult> {
+        self.into_host_at(Position::NONE)
+    }
+
+    /// As [`Error::into_host`], raised at a place.
+    pub(in crate::runtime) fn into_host_at(self, at: Position) -> Box<EvalAltResult> {
         match *self.0 {
             Inner::Host(error) => error,
             Inner::Ours(failure) if failure.fatal => {
-                Box::new(EvalAltResult::ErrorSystem(String::new(), Box::new(Raised(failure))))
+                let raised = Raised { failure, at };
+                Box::new(EvalAltResult::ErrorSystem(String::new(), Box::new(raised)))
             }
             Inner::Ours(failure) => Box::new(EvalAltResult::ErrorRuntime(
                 Dynamic::from(Obj(std::sync::Arc::new(Caught(failure)))),

@@ -8,6 +8,9 @@ use crate::trace::Attempt;
 use crate::util::hex;
 use std::sync::Arc;
 
+/// What ends a run that sends nothing.
+const UNSENT: &str = "the request was made up and not sent";
+
 /// Sends a request, or takes its reply from the store. What happened is left in `attempt`,
 /// also when it failed.
 pub(in crate::runtime) fn send(
@@ -24,9 +27,10 @@ pub(in crate::runtime) fn send(
     let cache = cache && run.session().settings.cache && lm.capabilities().cacheable;
     let known = if cache { stored(run, &key) } else { None };
     let cached = known.is_some();
+    let mut sent = false;
     let result = match known {
         Some(completion) => Ok(completion),
-        None => pay(run, lm, &request, context).inspect(|completion| {
+        None => pay(run, lm, &request, context, &mut sent).inspect(|completion| {
             if cache {
                 keep(run, &key, completion);
             }
@@ -37,6 +41,7 @@ pub(in crate::runtime) fn send(
         request,
         completion: result.as_ref().ok().cloned(),
         cached,
+        sent,
         liberties: Vec::new(),
         error: result.as_ref().err().map(ToString::to_string),
         took: run.env().host.elapsed().saturating_sub(began),
@@ -63,17 +68,24 @@ fn keep(run: &Run, key: &Key, completion: &Completion) {
     let _ = run.env().store.put_if_absent(key, &bytes);
 }
 
+/// Asks the model, where that is allowed; `sent` tells whether it was.
 fn pay(
     run: &Arc<Run>,
     lm: &SharedLm,
     request: &Request,
     context: &CallContext,
+    sent: &mut bool,
 ) -> Result<Arc<Completion>, Error> {
     let session = run.session();
+    if session.settings.dry {
+        let failure = Failure::new(codes::CANCELLED, "lm", UNSENT);
+        return Err(Failure { fatal: true, infrastructure: true, ..failure }.into());
+    }
     if session.settings.max_usd.is_some() && !lm.capabilities().in_process {
         return Err(unpriced(lm.name()));
     }
     session.reserve_call()?;
+    *sent = true;
     let left = session.time_left();
     let context =
         CallContext { cancel: session.cancel.clone(), timeout: left, ..context.clone() };
@@ -109,7 +121,8 @@ async fn wait(time: Option<std::time::Duration>) {
     }
 }
 
-fn stopped(cancelled: bool) -> Error {
+/// The error of a run that was cancelled, or whose time is over.
+pub(in crate::runtime) fn stopped(cancelled: bool) -> Error {
     let message = if cancelled { crate::runtime::run::CANCELLED } else { OUT_OF_TIME };
     let failure = Failure::new(codes::CANCELLED, "lm", message);
     Failure { fatal: true, infrastructure: true, ..failure }.into()

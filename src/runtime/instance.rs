@@ -19,13 +19,13 @@ use std::sync::{Arc, OnceLock};
 
 /// A module as a value: calling it makes an instance.
 #[derive(Debug, Clone)]
-pub struct Class {
+pub(in crate::runtime) struct Class {
     info: Arc<ModuleInfo>,
 }
 
 impl Class {
     /// Returns a module as a value.
-    pub fn new(info: Arc<ModuleInfo>) -> Self {
+    pub(in crate::runtime) fn new(info: Arc<ModuleInfo>) -> Self {
         Self { info }
     }
 }

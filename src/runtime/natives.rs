@@ -1,8 +1,9 @@
 //! The natives that belong to running programs: predictors, models, printing, traces, scores.
 
 use crate::lm::{LmOptions, Scripted};
-use crate::runtime::cx::{Args, Cx, Native, wrong};
+use crate::runtime::cx::{Args, Cx, Native, number, wrong};
 use crate::runtime::error::Error;
+use crate::runtime::exchange::stopped;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::predictor::{Predictor, options};
 use crate::runtime::reply::Reply;
@@ -31,6 +32,7 @@ pub fn natives() -> Vec<Bound> {
         bound("scripted", scripted),
         bound("print", print),
         bound("debug", debug),
+        bound("sleep", sleep),
         bound("trace", trace),
         bound("cost", cost),
         bound("warnings", warnings),
@@ -124,7 +126,9 @@ fn reply_text(value: &Val) -> Result<String, Error> {
 }
 
 fn print(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
-    let shown: Vec<String> = args.positional.iter().map(Val::show).collect();
+    // As in the host language, nothing is shown as nothing.
+    let show = |it: &Val| if it.is_null() { String::new() } else { it.show() };
+    let shown: Vec<String> = args.positional.iter().map(show).collect();
     cx.run().env().host.print(&(shown.join(" ") + "\n"));
     Ok(Val::Null)
 }
@@ -134,6 +138,28 @@ fn debug(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         args.positional.iter().map(|it| format!("{}: {}", it.kind(), it.show())).collect();
     cx.run().env().host.eprint(&(shown.join(" ") + "\n"));
     Ok(Val::Null)
+}
+
+fn sleep(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let seconds = args.take(0, "seconds").unwrap_or_default();
+    args.finish("sleep", 1, &["seconds"])?;
+    pause(cx, number("seconds", &seconds)?)
+}
+
+/// Waits, unless the run is cancelled or its time is over before.
+pub(in crate::runtime) fn pause(cx: &Cx<'_>, seconds: f64) -> Result<Val, Error> {
+    let wanted = Duration::try_from_secs_f64(seconds)
+        .map_err(|_| Error::value(format!("`sleep` wants seconds, not below 0: {seconds}")))?;
+    let session = cx.run().session();
+    let left = session.time_left().unwrap_or(Duration::MAX);
+    let ended = crate::lm::block_on(async {
+        tokio::select! {
+            biased;
+            () = session.cancel.cancelled() => true,
+            () = tokio::time::sleep(wanted.min(left)) => false,
+        }
+    });
+    if ended || left < wanted { Err(stopped(ended)) } else { Ok(Val::Null) }
 }
 
 /// The nodes of the reply's call and what happened in its course.

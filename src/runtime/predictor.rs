@@ -36,14 +36,14 @@ pub struct Predictor {
     overrides: Arc<Overrides>,
     /// The signature with the state's words.
     signature: Arc<Signature>,
-    demos: Arc<Vec<Demo>>,
+    demos: Arc<[Demo]>,
 }
 
 impl Predictor {
     /// Returns a predictor that is a program by itself.
     pub fn new(base: SignatureValue, overrides: Overrides) -> Self {
         let signature = base.signature.clone();
-        let demos = Arc::default();
+        let demos = Arc::from([]);
         let overrides = Arc::new(overrides);
         Self { base, path: BARE.into(), state: None, overrides, signature, demos }
     }
@@ -89,9 +89,9 @@ impl Predictor {
     fn with_state_at(&self, path: Arc<str>, state: Option<Arc<PredictorState>>) -> Self {
         let (signature, demos) = match &state {
             Some(state) => {
-                (Arc::new(state.apply(&self.base.signature)), Arc::new(state.plain_demos()))
+                (Arc::new(state.apply(&self.base.signature)), state.plain_demos().into())
             }
-            None => (self.base.signature.clone(), Arc::default()),
+            None => (self.base.signature.clone(), Arc::from([])),
         };
         Self { path, state, signature, demos, ..self.clone() }
     }

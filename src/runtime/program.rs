@@ -13,7 +13,7 @@ use crate::runtime::reply::Reply;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::script::Script;
 use crate::runtime::value::Val;
-use crate::schema::{Row, Signature, Ty};
+use crate::schema::{Record, Row, Signature, Ty};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -198,6 +198,37 @@ impl Program {
         }
     }
 
+    /// What the predictor at `path` would send for these inputs; without a path the only one.
+    ///
+    /// # Errors
+    /// No such predictor, or inputs that do not fit.
+    pub fn prompt(
+        &self,
+        run: &Run,
+        path: Option<&str>,
+        inputs: &Record,
+    ) -> Result<crate::lm::Prompt, Error> {
+        let signatures = self.signatures();
+        let chosen = match path {
+            Some(path) => self.predictor(path),
+            None if signatures.len() == 1 => {
+                signatures.keys().next().and_then(|path| self.predictor(path))
+            }
+            None => None,
+        };
+        let Some(chosen) = chosen else {
+            let paths: Vec<String> = signatures.keys().map(|it| format!("`{it}`")).collect();
+            let hint = format!("`prompt(at: …)`; its predictors are {}", paths.join(", "));
+            return Err(Error::value("say which predictor is meant").hint(hint));
+        };
+        let capabilities = match run.session().default_lm() {
+            Ok(lm) => lm.capabilities(),
+            Err(_) => CHAT,
+        };
+        let adapter = chosen.adapter(run, &capabilities)?;
+        Ok(chosen.prepare(inputs, adapter, &capabilities)?.prompt)
+    }
+
     /// Reads the state file at a path and returns the program with it.
     ///
     /// # Errors
@@ -309,32 +340,10 @@ fn save(cx: &Cx<'_>, value: &Val, args: Args) -> Result<Val, Error> {
 /// `p.prompt(question: "…")`: what would be sent, as text.
 fn prompt(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
     let path = args.text("at")?;
-    let program = Program::from_val("prompt", value)?;
-    let chosen = match path {
-        Some(path) => program.predictor(&path),
-        None => {
-            let paths = program.signatures();
-            paths
-                .keys()
-                .next()
-                .filter(|_| paths.len() == 1)
-                .and_then(|it| program.predictor(it))
-        }
-    };
-    let Some(chosen) = chosen else {
-        let paths: Vec<String> =
-            program.signatures().keys().map(|it| format!("`{it}`")).collect();
-        return Err(Error::value("say which predictor is meant")
-            .hint(format!("`prompt(at: …)`; its predictors are {}", paths.join(", "))));
-    };
-    let capabilities = match cx.run().session().default_lm() {
-        Ok(lm) => lm.capabilities(),
-        Err(_) => CHAT,
-    };
-    let adapter = chosen.adapter(cx.run(), &capabilities)?;
     let inputs = crate::runtime::value::to_record(&args.named)?;
-    let prepared = chosen.prepare(&inputs, adapter, &capabilities)?;
-    Ok(Val::str(&prompt_text(&prepared.prompt)))
+    let prompt =
+        Program::from_val("prompt", value)?.prompt(cx.run(), path.as_deref(), &inputs)?;
+    Ok(Val::str(&prompt_text(&prompt)))
 }
 
 /// A prompt as text that a person reads.
@@ -352,7 +361,7 @@ pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
 }
 
 /// What is assumed of a model that is not there: a chat server.
-pub const CHAT: Capabilities = Capabilities {
+const CHAT: Capabilities = Capabilities {
     chat: true,
     template: false,
     in_process: false,

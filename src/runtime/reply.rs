@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub struct Reply {
     fields: Arc<IndexMap<Arc<str>, Val>>,
     node: Option<NodeId>,
-    warnings: Arc<Vec<String>>,
+    warnings: Arc<[String]>,
 }
 
 impl Reply {
@@ -26,7 +26,7 @@ impl Reply {
     /// Returns the reply with what was noticed about it.
     #[must_use]
     pub fn with_warnings(self, warnings: Vec<String>) -> Self {
-        Self { warnings: Arc::new(warnings), ..self }
+        Self { warnings: warnings.into(), ..self }
     }
 
     /// Its fields.

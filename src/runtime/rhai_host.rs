@@ -11,7 +11,10 @@ use crate::runtime::error::Error;
 use crate::runtime::run::Run;
 use crate::runtime::value::{Func, ObjectRef, Other, Text, Val};
 use indexmap::IndexMap;
-use rhai::packages::{Package, StandardPackage};
+use rhai::packages::{
+    BasicArrayPackage, BasicBlobPackage, BasicMapPackage, BasicMathPackage, BitFieldPackage,
+    CorePackage, LogicPackage, MoreStringPackage, Package,
+};
 use rhai::{
     AST, Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Map,
     Module, NativeCallContext, Position, Shared,
@@ -27,8 +30,6 @@ const CALL_LEVELS: usize = 96;
 const EXPR_DEPTH: usize = 512;
 /// The longest text, in bytes.
 const TEXT_SIZE: usize = 256 << 20;
-/// The most elements of an array or map.
-const ITEMS: usize = 16 << 20;
 
 /// The stack of threads that run scripts, in bytes.
 pub const STACK_SIZE: usize = 64 << 20;
@@ -73,11 +74,6 @@ impl Bindings {
     /// The names that are bound.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.natives.keys().copied()
-    }
-
-    /// The native of this name.
-    pub(in crate::runtime) fn get(&self, name: &str) -> Option<&Arc<dyn Native>> {
-        self.natives.get(name)
     }
 }
 
@@ -211,13 +207,34 @@ pub(in crate::runtime) fn absent() -> Val {
 
 fn standard() -> &'static Shared<Module> {
     static STANDARD: OnceLock<Shared<Module>> = OnceLock::new();
-    STANDARD.get_or_init(|| StandardPackage::new().as_shared_module())
+    STANDARD.get_or_init(|| {
+        // All of Rhai's standard package but the clock.
+        let mut module = Module::new();
+        CorePackage::init(&mut module);
+        BitFieldPackage::init(&mut module);
+        LogicPackage::init(&mut module);
+        BasicMathPackage::init(&mut module);
+        BasicArrayPackage::init(&mut module);
+        BasicBlobPackage::init(&mut module);
+        BasicMapPackage::init(&mut module);
+        MoreStringPackage::init(&mut module);
+        module.build_index();
+        module.into()
+    })
 }
 
-/// Calls ours from the host's side: a panic in a native ends the run, not the process.
-fn guarded(work: impl FnOnce() -> Result<Val, Error>) -> HostResult<Dynamic> {
+/// Calls ours for the host: a panic in a native ends the run, not the process.
+fn guarded(
+    context: &NativeCallContext<'_>,
+    work: impl FnOnce() -> Result<Val, Error>,
+) -> HostResult<Dynamic> {
+    guarded_at(context.call_position(), work)
+}
+
+/// As [`guarded`], for a call at a place.
+fn guarded_at(at: Position, work: impl FnOnce() -> Result<Val, Error>) -> HostResult<Dynamic> {
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map(into_dynamic).map_err(Error::into_host),
+        Ok(result) => result.map(into_dynamic).map_err(|error| error.into_host_at(at)),
         Err(panic) => {
             let said = panic
                 .downcast_ref::<String>()
@@ -227,7 +244,7 @@ fn guarded(work: impl FnOnce() -> Result<Val, Error>) -> HostResult<Dynamic> {
             Err(Error::value(message)
                 .hint("this is a defect of dsp, please report it")
                 .fatal()
-                .into_host())
+                .into_host_at(at))
         }
     }
 }
@@ -247,7 +264,9 @@ fn bind_native(module: &mut Module, name: &'static str, native: Arc<dyn Native>)
             module,
             move |context: NativeCallContext<'_>, positional: Array, named: Map| {
                 let native = &native;
-                guarded(|| native.call(&Cx::new(&context), args_of(positional, named)))
+                guarded(&context, || {
+                    native.call(&Cx::new(&context), args_of(positional, named))
+                })
             },
         );
 }
@@ -262,7 +281,7 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
         module,
         |context: NativeCallContext<'_>, callee: Dynamic, positional: Array, named: Map| {
             let callee = from_dynamic(callee);
-            guarded(|| Cx::new(&context).call(&callee, args_of(positional, named)))
+            guarded(&context, || Cx::new(&context).call(&callee, args_of(positional, named)))
         },
     );
     for (name, optional) in [(names::METHOD, false), (names::METHOD_OPT, true)] {
@@ -285,14 +304,47 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
     });
     let known = natives.clone();
     global(names::NATIVE).set_into_module(module, move |name: ImmutableString| {
-        guarded(|| match known.get_key_value(name.as_str()) {
+        guarded_at(Position::NONE, || match known.get_key_value(name.as_str()) {
             Some((name, native)) => {
                 Ok(Val::object(crate::runtime::natives::NativeValue::new(name, native.clone())))
             }
             None => Err(Error::value(format!("`{name}` is not part of this build"))),
         })
     });
+    global(names::CAUGHT).set_into_module(module, |value: Dynamic| {
+        let caught = crate::runtime::error::caught(from_dynamic(value));
+        into_dynamic(caught)
+    });
+    global(names::CONDITION).set_into_module(module, |value: Dynamic| {
+        let found = from_dynamic(value);
+        match found {
+            Val::Bool(it) => Ok(it),
+            other => {
+                let kind = crate::util::a(other.kind());
+                let message = format!("a condition is true or false, found {kind}");
+                Err(Error::value(message).into_host())
+            }
+        }
+    });
+    global(names::TYPE_OF).set_into_module(module, type_of);
+    // Rhai's own cannot be interrupted.
+    global("sleep").set_into_module(module, |context: NativeCallContext<'_>, seconds: f64| {
+        guarded(&context, || crate::runtime::natives::pause(&Cx::new(&context), seconds))
+    });
+    global("sleep").set_into_module(module, |context: NativeCallContext<'_>, seconds: i64| {
+        #[expect(clippy::cast_precision_loss, reason = "seconds are few")]
+        let seconds = seconds as f64;
+        guarded(&context, || crate::runtime::natives::pause(&Cx::new(&context), seconds))
+    });
     bind_items(module);
+}
+
+/// The kinds of our values bear our names, those of Rhai's values bear Rhai's.
+fn type_of(context: NativeCallContext<'_>, value: Dynamic) -> ImmutableString {
+    match value.read_lock::<Obj>() {
+        Some(object) => object.0.type_name().into(),
+        None => context.engine().map_type_name(value.type_name()).into(),
+    }
 }
 
 fn bind_items(module: &mut Module) {
@@ -301,37 +353,37 @@ fn bind_items(module: &mut Module) {
     global(names::SIGNATURE).set_into_module(
         module,
         |context: NativeCallContext<'_>, name: ImmutableString| {
-            guarded(|| run_of(&context).script().signature_value(&name))
+            guarded(&context, || run_of(&context).script().signature_value(&name))
         },
     );
     global(names::INLINE).set_into_module(
         module,
         |context: NativeCallContext<'_>, source: i64, offset: i64| {
-            guarded(|| run_of(&context).script().inline_value(source, offset))
+            guarded(&context, || run_of(&context).script().inline_value(source, offset))
         },
     );
     global(names::CLASS).set_into_module(
         module,
         |context: NativeCallContext<'_>, name: ImmutableString| {
-            guarded(|| run_of(&context).script().class_value(&name))
+            guarded(&context, || run_of(&context).script().class_value(&name))
         },
     );
     global(names::CONST).set_into_module(
         module,
         |context: NativeCallContext<'_>, name: ImmutableString| {
-            guarded(|| crate::runtime::constant::value(&Cx::new(&context), &name))
+            guarded(&context, || crate::runtime::constant::value(&Cx::new(&context), &name))
         },
     );
     global(names::INSTANCE).set_into_module(
         module,
         |context: NativeCallContext<'_>, class: ImmutableString, members: Array| {
-            guarded(|| {
+            guarded(&context, || {
                 crate::runtime::instance::create(&run_of(&context), &class, pairs(members))
             })
         },
     );
     global(names::MEMBER).set_into_module(module, |object: Obj, name: ImmutableString| {
-        guarded(|| member(&object, &name))
+        guarded_at(Position::NONE, || member(&object, &name))
     });
     global(names::ASSERT).set_into_module(
         module,
@@ -342,7 +394,7 @@ fn bind_items(module: &mut Module) {
          message: Dynamic,
          retry: Dynamic| {
             let (message, retry) = (from_dynamic(message), from_dynamic(retry));
-            guarded(|| {
+            guarded(&context, || {
                 let cx = Cx::new(&context);
                 crate::runtime::assert::failed(
                     &cx,
@@ -389,10 +441,18 @@ fn spread(mut named: Map, value: Dynamic) -> Result<Map, Error> {
                 record.iter().map(|(k, v)| (k.clone(), Val::from_value(v))).collect()
             }
             _ => {
-                return Err(Error::value(format!("a {} cannot be spread", object.type_name())));
+                return Err(Error::value(format!(
+                    "{} cannot be spread",
+                    crate::util::a(object.type_name())
+                )));
             }
         },
-        other => return Err(Error::value(format!("a {} cannot be spread", other.kind()))),
+        other => {
+            return Err(Error::value(format!(
+                "{} cannot be spread",
+                crate::util::a(other.kind())
+            )));
+        }
     };
     for (name, value) in entries {
         // What is written out wins over what is spread.
@@ -410,14 +470,14 @@ fn call_method(
     named: Map,
 ) -> HostResult<Dynamic> {
     if let Some(object) = receiver.read_lock::<Obj>().map(|it| it.clone()) {
-        return guarded(|| {
+        return guarded(context, || {
             object_method(&Cx::new(context), &object, name, args_of(positional, named))
         });
     }
     let property = receiver.read_lock::<Map>().and_then(|map| map.get(name).cloned());
     if let Some(callee) = property {
         let callee = from_dynamic(callee);
-        return guarded(|| Cx::new(context).call(&callee, args_of(positional, named)));
+        return guarded(context, || Cx::new(context).call(&callee, args_of(positional, named)));
     }
     if !named.is_empty() {
         let kind = from_dynamic(receiver).kind();
@@ -442,10 +502,34 @@ fn object_method(cx: &Cx<'_>, object: &Obj, name: &str, args: Args) -> Result<Va
     if let Some(result) = object.0.method(cx, name, args.clone()) {
         return result;
     }
+    if let Some(result) = data_method(object, name, &args) {
+        return result;
+    }
     match object.0.get(name) {
         Some(member) => cx.call(&member, args),
         None => Err(unknown_member(&object.0, name)),
     }
+}
+
+/// What all values have that are named data: replies and rows.
+fn data_method(object: &Obj, name: &str, args: &Args) -> Option<Result<Val, Error>> {
+    if !matches!(name, "keys" | "values" | "to_json") {
+        return None;
+    }
+    let value = object.0.to_value()?;
+    if let Err(error) = args.finish(name, 0, &[]) {
+        return Some(Err(error));
+    }
+    let record = match (name, &value) {
+        ("to_json", _) => return Some(Ok(Val::str(&value.to_json()))),
+        (_, crate::schema::Value::Map(record)) => record,
+        _ => return None,
+    };
+    let items = match name {
+        "keys" => record.keys().map(|it| Val::str(it)).collect(),
+        _ => record.values().map(Val::from_value).collect(),
+    };
+    Some(Ok(Val::List(items)))
 }
 
 /// Members, elements, methods, comparison and iteration of our objects.
@@ -453,7 +537,7 @@ fn bind_objects(module: &mut Module) {
     module.set_custom_type::<Obj>("object");
     module.set_indexer_get_fn(|object: &mut Obj, key: Dynamic| {
         let key = from_dynamic(key);
-        guarded(|| match (object.0.index(&key), &key) {
+        guarded_at(Position::NONE, || match (object.0.index(&key), &key) {
             (Some(value), _) => Ok(value),
             (None, Val::Str(name)) => Err(unknown_member(&object.0, name.as_str())),
             (None, _) => {
@@ -462,6 +546,11 @@ fn bind_objects(module: &mut Module) {
                 Err(Error::value(message))
             }
         })
+    });
+    module.set_indexer_set_fn(|object: &mut Obj, _: Dynamic, _: Dynamic| {
+        let message = format!("{} does not change", crate::util::a(object.0.type_name()));
+        let error = Error::value(message).hint("`x.with(name: value)` is a changed copy");
+        Err::<(), _>(error.into_host())
     });
     let global = |name: &str| FuncRegistration::new(name).in_global_namespace();
     for name in ["to_string", "to_debug", "print", "debug"] {
@@ -477,11 +566,22 @@ fn bind_objects(module: &mut Module) {
         bind_method(module, method);
     }
     module.set_iterator::<ObjIter>();
-    module.set_iter(std::any::TypeId::of::<Obj>(), |value: Dynamic| {
+    module.set_iter_result(std::any::TypeId::of::<Obj>(), |value: Dynamic| {
         let object = value.cast::<Obj>().0;
-        let n_items = object.len().unwrap_or(0);
-        Box::new((0..n_items).map(move |at| into_dynamic(object.item(at).unwrap_or_default())))
+        match object.n_items() {
+            Some(n_items) => Box::new(
+                (0..n_items)
+                    .map(move |at| Ok(into_dynamic(object.item(at).unwrap_or_default()))),
+            ),
+            None => Box::new(std::iter::once(Err(no_items(&object).into_host()))),
+        }
     });
+}
+
+fn no_items(object: &ObjectRef) -> Error {
+    let message = format!("`for` cannot go through {}", crate::util::a(object.type_name()));
+    let hint = if object.to_value().is_some() { "`for name in x.keys() { … }`" } else { "" };
+    Error::value(message).hint(hint)
 }
 
 /// Only named so that the iterator above can be registered.
@@ -512,7 +612,7 @@ fn bind_comparison(module: &mut Module) {
         });
     }
     global("contains").set_into_module(module, move |object: Obj, item: Dynamic| {
-        let n_items = object.0.len().unwrap_or(0);
+        let n_items = object.0.n_items().unwrap_or(0);
         let item = from_dynamic(item);
         let in_items = (0..n_items).filter_map(|at| object.0.item(at)).any(|it| it.same(&item));
         in_items || item.as_str().is_some_and(|name| object.0.get(name).is_some())
@@ -526,7 +626,7 @@ fn bind_method(module: &mut Module, name: &'static str) {
     let global = || FuncRegistration::new(name).in_global_namespace().with_volatility(true);
     let call = move |context: &C<'_>, object: &Obj, args: Vec<D>| {
         let args = Args::positional(args.into_iter().map(from_dynamic).collect());
-        guarded(|| object_method(&Cx::new(context), object, name, args))
+        guarded(context, || object_method(&Cx::new(context), object, name, args))
     };
     global().set_into_module(module, move |c: C<'_>, o: Obj| call(&c, &o, vec![]));
     global().set_into_module(module, move |c: C<'_>, o: Obj, a: D| call(&c, &o, vec![a]));

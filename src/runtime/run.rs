@@ -75,6 +75,9 @@ pub struct Settings {
     pub keep_traces: bool,
     /// Tell what is being done, on standard error.
     pub progress: bool,
+    /// Requests are made up and written into the trace, but none is sent: what the store does
+    /// not hold ends the run.
+    pub dry: bool,
 }
 
 /// What the runs of a command share.
@@ -88,9 +91,18 @@ pub struct Session {
     pub cancel: Cancel,
     /// The folder that paths in the program start from.
     pub base: PathBuf,
-    consts: Mutex<BTreeMap<String, Arc<Mutex<Option<Val>>>>>,
-    lms: Mutex<BTreeMap<String, SharedLm>>,
     began: Duration,
+    consts: Arc<Consts>,
+    models: Arc<Mutex<BTreeMap<String, SharedLm>>>,
+    ledger: Arc<Ledger>,
+}
+
+/// The values of consts, as far as they are known.
+type Consts = Mutex<BTreeMap<String, Arc<Mutex<Option<Val>>>>>;
+
+/// What runs took, all together.
+#[derive(Debug, Default)]
+struct Ledger {
     operations: AtomicU64,
     calls: AtomicU64,
     tokens: AtomicU64,
@@ -109,13 +121,39 @@ impl Session {
             settings,
             cancel,
             base,
-            consts: Mutex::default(),
-            lms: Mutex::default(),
-            operations: AtomicU64::new(0),
-            calls: AtomicU64::new(0),
-            tokens: AtomicU64::new(0),
-            spent: Mutex::default(),
+            consts: Arc::default(),
+            models: Arc::default(),
+            ledger: Arc::default(),
         }
+    }
+
+    /// The same session with another flag that ends it, and its time counted from now.
+    #[must_use]
+    pub fn resumed(&self, cancel: Cancel) -> Self {
+        Self {
+            env: self.env.clone(),
+            settings: self.settings.clone(),
+            cancel,
+            base: self.base.clone(),
+            began: self.env.host.elapsed(),
+            consts: self.consts.clone(),
+            models: self.models.clone(),
+            ledger: self.ledger.clone(),
+        }
+    }
+
+    /// The same session told otherwise: consts are computed anew, what was spent stays spent.
+    #[must_use]
+    pub fn told(&self, settings: Settings, base: PathBuf) -> Self {
+        let consts = Arc::default();
+        Self { settings, base, consts, ..self.resumed(self.cancel.clone()) }
+    }
+
+    /// The same session where nothing is sent, and so nothing spent; see [`Settings::dry`].
+    #[must_use]
+    pub fn dry(&self) -> Self {
+        let settings = Settings { dry: true, ..self.settings.clone() };
+        Self { settings, ledger: Arc::default(), ..self.resumed(self.cancel.clone()) }
     }
 
     /// The place where the value of a const is kept once it is known.
@@ -123,9 +161,15 @@ impl Session {
         lock(&self.consts).entry(name.to_owned()).or_default().clone()
     }
 
-    /// Forgets the value of a const, because it was defined anew.
-    pub fn forget_constant(&self, name: &str) {
-        lock(&self.consts).remove(name);
+    /// The same session for a program with more items, some of which may have the names of
+    /// earlier ones; `holds` says which consts still have the value that is known.
+    #[must_use]
+    pub fn extended(&self, holds: impl Fn(&str) -> bool) -> Self {
+        let known = lock(&self.consts);
+        let kept = known.iter().filter(|(name, _)| holds(name));
+        let kept = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let consts = Arc::new(Mutex::new(kept));
+        Self { consts, began: self.began, ..self.resumed(self.cancel.clone()) }
     }
 
     /// The model that predictors ask when they name none.
@@ -154,7 +198,7 @@ impl Session {
     /// It cannot be opened.
     pub fn named_lm(&self, name: &str) -> Result<SharedLm, Error> {
         // Held while it is opened, for opening may fetch the model, and once is enough.
-        let mut known = lock(&self.lms);
+        let mut known = lock(&self.models);
         if let Some(lm) = known.get(name) {
             return Ok(lm.clone());
         }
@@ -173,6 +217,7 @@ impl Session {
     pub(in crate::runtime) fn reserve_call(&self) -> Result<(), Error> {
         let cap = self.settings.max_calls.unwrap_or(u64::MAX);
         let admitted = self
+            .ledger
             .calls
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
                 (used < cap).then_some(used + 1)
@@ -182,7 +227,9 @@ impl Session {
             return Err(over("calls", cap));
         }
         match self.settings.max_tokens {
-            Some(cap) if self.tokens.load(Ordering::SeqCst) >= cap => Err(over("tokens", cap)),
+            Some(cap) if self.ledger.tokens.load(Ordering::SeqCst) >= cap => {
+                Err(over("tokens", cap))
+            }
             _ => Ok(()),
         }
     }
@@ -190,23 +237,23 @@ impl Session {
     /// Notes what a request took.
     pub(in crate::runtime) fn settle(&self, usage: crate::lm::Usage) {
         let tokens = usage.prompt_tokens.unwrap_or(0) + usage.completion_tokens.unwrap_or(0);
-        self.tokens.fetch_add(tokens, Ordering::SeqCst);
+        self.ledger.tokens.fetch_add(tokens, Ordering::SeqCst);
     }
 
     /// Adds what an exchange took to what all runs of the command took.
     pub(in crate::runtime) fn note(&self, totals: Totals) {
-        let mut spent = lock(&self.spent);
+        let mut spent = lock(&self.ledger.spent);
         *spent = spent.plus(totals);
     }
 
     /// What all runs of the command took so far.
     pub fn spent(&self) -> Totals {
-        *lock(&self.spent)
+        *lock(&self.ledger.spent)
     }
 
     /// Requests sent so far.
     pub fn calls(&self) -> u64 {
-        self.calls.load(Ordering::SeqCst)
+        self.ledger.calls.load(Ordering::SeqCst)
     }
 
     /// Time left, when there is a limit.
@@ -223,7 +270,7 @@ impl Session {
         if self.time_left() == Some(Duration::ZERO) {
             return Some(OUT_OF_TIME);
         }
-        (self.operations.load(Ordering::Relaxed) > MAX_OPERATIONS).then_some(TOO_MANY)
+        (self.ledger.operations.load(Ordering::Relaxed) > MAX_OPERATIONS).then_some(TOO_MANY)
     }
 }
 
@@ -255,7 +302,7 @@ pub struct Run {
     rollout: u64,
     limits: RunLimits,
     calls: AtomicU64,
-    course: Mutex<Course>,
+    course: Arc<Mutex<Course>>,
 }
 
 /// What a run writes down as it goes.
@@ -292,6 +339,21 @@ impl Run {
         Arc::new(Self::fresh(session, script, None, 0, RunLimits::default()))
     }
 
+    /// Returns a run that goes on where this one ended: the same trace, in which values of
+    /// earlier entries have their history.
+    pub fn resumed(&self, session: Arc<Session>, script: Arc<Script>) -> Arc<Self> {
+        let course = self.course.clone();
+        {
+            // A run that was stopped may have left these.
+            let mut course = lock(&course);
+            course.open.clear();
+            course.consts.clear();
+            course.warnings.clear();
+        }
+        let fresh = Self::fresh(session, script, None, 0, RunLimits::default());
+        Arc::new(Self { course, ..fresh })
+    }
+
     /// Returns a run of its own for an example: another trace, the same session.
     pub fn for_example(&self, example: usize, rollout: u64, limits: RunLimits) -> Arc<Self> {
         let (session, script) = (self.session.clone(), self.script.clone());
@@ -305,7 +367,7 @@ impl Run {
         rollout: u64,
         limits: RunLimits,
     ) -> Self {
-        let (calls, course) = (AtomicU64::new(0), Mutex::default());
+        let (calls, course) = (AtomicU64::new(0), Arc::default());
         Self { session, script, example, rollout, limits, calls, course }
     }
 
@@ -331,7 +393,7 @@ impl Run {
 
     /// Counts operations of the host language; a text says why the run must end.
     pub(in crate::runtime) fn tick(&self) -> Option<String> {
-        self.session.operations.fetch_add(0x100, Ordering::Relaxed);
+        self.session.ledger.operations.fetch_add(0x100, Ordering::Relaxed);
         self.session.over().map(ToOwned::to_owned)
     }
 

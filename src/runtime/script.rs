@@ -54,6 +54,12 @@ impl Variables {
     pub fn set(&self, name: &str, value: Val) {
         crate::util::lock(&self.0).set_value(name.to_owned(), rhai_host::into_dynamic(value));
     }
+
+    /// Returns a copy; what is done to it is not done to these.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self(Mutex::new(crate::util::lock(&self.0).clone()))
+    }
 }
 
 impl Default for Script {

@@ -1,6 +1,7 @@
 //! Signatures as values of scripts.
 
-use crate::check::signature_from_str;
+use crate::check::{field_from_str, signature_from_str};
+use crate::diag::did_you_mean;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::value::{Object, Val};
@@ -38,7 +39,7 @@ impl SignatureValue {
         let types = cx.run().script().types();
         match signature_from_str(text, &types) {
             Ok(signature) => Ok(Self::new(signature, None)),
-            Err(diagnostics) => Err(unreadable(text, &diagnostics)),
+            Err(diagnostics) => Err(unreadable("signature", text, &diagnostics)),
         }
     }
 
@@ -53,54 +54,36 @@ impl SignatureValue {
         let Some(text) = text.as_str() else {
             return Err(wrong("field", "a text such as `out score: int`", &text));
         };
-        let (is_input, declared) = match text.trim().split_once(char::is_whitespace) {
-            Some(("in", rest)) => (true, rest),
-            Some(("out", rest)) => (false, rest),
-            _ => {
-                return Err(Error::value(format!("`{text}` is no field"))
-                    .hint("begin with `in` or `out`, as in a signature"));
-            }
+        let types = cx.run().script().types();
+        let (is_output, field) =
+            field_from_str(text, &types).map_err(|it| unreadable("field", text, &it))?;
+        if self.signature.field(&field.name).is_some() {
+            let message = format!("the signature has a field `{}` already", field.name);
+            return Err(Error::value(message)
+                .hint(format!("leave the old one out first: `.without(\"{}\")`", field.name)));
+        }
+        Ok(self.changed(self.signature.with_field(field, at, !is_output)))
+    }
+
+    fn without(&self, mut args: Args) -> Result<Val, Error> {
+        let name = args.take(0, "name").unwrap_or_default();
+        args.finish("without", 1, &["name"])?;
+        let Some(field) = name.as_str() else {
+            return Err(wrong("name", "the name of a field", &name));
         };
-        let field = read_field(cx, declared)?;
-        Ok(self.changed(self.signature.with_field(field, at, is_input)))
-    }
-}
-
-fn read_field(cx: &Cx<'_>, declared: &str) -> Result<Field, Error> {
-    let types = cx.run().script().types();
-    // A description may follow the type, as in a signature.
-    let (declared, description) = split_description(declared);
-    let read = signature_from_str(&format!("x__ -> {declared}"), &types)
-        .map_err(|diagnostics| unreadable(declared, &diagnostics))?;
-    match read.outputs.into_iter().next() {
-        Some(mut field) => {
-            field.description = description.map(Into::into).or(field.description);
-            Ok(field)
+        if self.signature.field(field).is_some() {
+            return Ok(self.changed(self.signature.without(field)));
         }
-        None => Err(Error::value(format!("`{declared}` is no field"))),
+        let all = self.signature.inputs.iter().chain(&self.signature.outputs);
+        let hint = did_you_mean(field, all.map(|it| &*it.name));
+        Err(Error::value(format!("the signature has no field `{field}`")).hint(hint))
     }
 }
 
-fn split_description(declared: &str) -> (&str, Option<&str>) {
-    let declared = declared.trim_end();
-    let Some(quote) = declared.chars().last().filter(|it| matches!(it, '\'' | '"' | '`'))
-    else {
-        return (declared, None);
-    };
-    let body = &declared[..declared.len() - 1];
-    match body.rfind(quote) {
-        // A type may itself end in a quote: a literal follows `:`, `|`, `[` or `,`.
-        Some(at) if !body[..at].trim_end().ends_with([':', '|', '[', ',']) => {
-            (body[..at].trim_end(), Some(&body[at + 1..]))
-        }
-        _ => (declared, None),
-    }
-}
-
-fn unreadable(text: &str, diagnostics: &[crate::diag::Diagnostic]) -> Error {
+fn unreadable(what: &str, text: &str, diagnostics: &[crate::diag::Diagnostic]) -> Error {
     let first = diagnostics.first();
     let message = first.map_or("it cannot be read", |it| it.message.as_str());
-    let error = Error::value(format!("`{text}` is no signature: {message}"));
+    let error = Error::value(format!("`{text}` is no {what}: {message}"));
     first
         .into_iter()
         .flat_map(|it| &it.hints)
@@ -128,12 +111,7 @@ impl Object for SignatureValue {
     fn method(&self, cx: &Cx<'_>, name: &str, mut args: Args) -> Option<Result<Val, Error>> {
         match name {
             "with_field" => Some(self.with_field(cx, args)),
-            "without" => Some(match args.take(0, "name").unwrap_or_default() {
-                Val::Str(field) if self.signature.field(field.as_str()).is_some() => {
-                    Ok(self.changed(self.signature.without(field.as_str())))
-                }
-                other => Err(wrong("name", "the name of a field", &other)),
-            }),
+            "without" => Some(self.without(args)),
             "with_instructions" => Some(match args.take(0, "text").unwrap_or_default() {
                 Val::Str(text) => {
                     Ok(self.changed(self.signature.with_instructions(text.as_str())))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// A trace.
 #[derive(Debug)]
-pub struct TraceValue(pub Arc<Trace>);
+pub(in crate::runtime) struct TraceValue(pub(in crate::runtime) Arc<Trace>);
 
 impl Object for TraceValue {
     fn type_name(&self) -> &'static str {
@@ -37,13 +37,15 @@ impl Object for TraceValue {
 
     fn method(&self, _: &Cx<'_>, name: &str, _: Args) -> Option<Result<Val, Error>> {
         match name {
+            "to_mermaid" => Some(Ok(Val::str(&self.0.to_mermaid()))),
+            "to_json" => Some(Ok(Val::str(&self.0.to_json().to_string()))),
             "show" => Some(Ok(Val::str(&tree(&self.0, true)))),
             "canonical" => Some(Ok(Val::str(&self.0.canonical()))),
             _ => None,
         }
     }
 
-    fn len(&self) -> Option<usize> {
+    fn n_items(&self) -> Option<usize> {
         Some(self.0.nodes.len())
     }
 

@@ -102,7 +102,7 @@ pub trait Object: Send + Sync + fmt::Debug + Any {
     /// What the call raises; by default that it is nothing to call.
     fn call(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let _ = (cx, args);
-        Err(Error::value(format!("a {} cannot be called", self.type_name())))
+        Err(Error::value(format!("{} cannot be called", crate::util::a(self.type_name()))))
     }
 
     /// Calls the method of this name; `None` when it has no such method.
@@ -122,7 +122,7 @@ pub trait Object: Send + Sync + fmt::Debug + Any {
     }
 
     /// The number of elements, for what `for` runs over.
-    fn len(&self) -> Option<usize> {
+    fn n_items(&self) -> Option<usize> {
         None
     }
 
@@ -196,12 +196,18 @@ impl Val {
             Self::Object(object) => match object.to_value() {
                 Some(value) => value,
                 None => {
-                    return Err(Error::value(format!("a {} is no data", object.type_name())));
+                    return Err(Error::value(format!(
+                        "{} is no data",
+                        crate::util::a(object.type_name())
+                    )));
                 }
             },
             Self::Func(_) => return Err(Error::value("a function is no data")),
             Self::Other(other) => {
-                return Err(Error::value(format!("a {} is no data", other.0.type_name())));
+                return Err(Error::value(format!(
+                    "{} is no data",
+                    crate::util::a(other.0.type_name())
+                )));
             }
         })
     }

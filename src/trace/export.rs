@@ -8,6 +8,8 @@ use crate::schema::Record;
 use crate::trace::{Attempt, Edge, Kind, LmCall, Node, NodeId, Trace, absent_completion};
 use crate::util::sha256_hex;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +34,7 @@ struct Head {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Line {
-    Node(NodeLine),
+    Node(Box<NodeLine>),
     Edge(Edge),
 }
 
@@ -74,6 +76,8 @@ struct AttemptLine {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     reply: Option<String>,
     cached: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    sent: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     liberties: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -86,7 +90,7 @@ pub fn to_jsonl(trace: &Trace, content: &dyn Content) -> String {
     let mut out = json(&Head { dsp_trace: VERSION });
     out.push('\n');
     for (id, node) in trace.iter() {
-        out.push_str(&json(&Line::Node(node_line(id, node, content))));
+        out.push_str(&json(&Line::Node(Box::new(node_line(id, node, content)))));
         out.push('\n');
     }
     for edge in &trace.edges {
@@ -94,6 +98,34 @@ pub fn to_jsonl(trace: &Trace, content: &dyn Content) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The trace as one JSON object: the lines of the file, and the content that they name.
+pub(super) fn whole(trace: &Trace) -> serde_json::Value {
+    let kept = Kept::default();
+    let nodes: Vec<NodeLine> =
+        trace.iter().map(|(id, node)| node_line(id, node, &kept)).collect();
+    serde_json::json!({
+        "dsp_trace": VERSION,
+        "nodes": nodes,
+        "edges": trace.edges,
+        "content": kept.0.into_inner(),
+    })
+}
+
+/// Content in memory, as JSON values.
+#[derive(Default)]
+struct Kept(RefCell<BTreeMap<String, serde_json::Value>>);
+
+impl Content for Kept {
+    fn keep(&self, hash: &str, bytes: &[u8]) {
+        let value = serde_json::from_slice(bytes).unwrap_or_default();
+        self.0.borrow_mut().insert(hash.to_owned(), value);
+    }
+
+    fn find(&self, hash: &str) -> Option<Vec<u8>> {
+        self.0.borrow().get(hash).map(|it| it.to_string().into_bytes())
+    }
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -128,6 +160,7 @@ fn attempt_line(attempt: &Attempt, content: &dyn Content) -> AttemptLine {
         request: keep(content, &*attempt.request),
         reply: attempt.completion.as_ref().map(|it| keep(content, &**it)),
         cached: attempt.cached,
+        sent: (attempt.sent == attempt.cached).then_some(attempt.sent),
         liberties: attempt.liberties.clone(),
         error: attempt.error.clone(),
         took_us: micros(attempt.took),
@@ -179,7 +212,7 @@ pub fn parse_jsonl(text: &str, content: &dyn Content) -> Result<Trace, ReadError
     for (at, line) in lines {
         match serde_json::from_str(line).map_err(|error| fail(at, error.to_string()))? {
             Line::Node(line) if line.id == trace.nodes.len() => {
-                trace.nodes.push(read_node(line, content));
+                trace.nodes.push(read_node(*line, content));
             }
             Line::Node(_) => return Err(fail(at, "nodes are not in order".to_owned())),
             Line::Edge(edge) => trace.edges.push(edge),
@@ -230,6 +263,7 @@ fn read_attempt(line: AttemptLine, content: &dyn Content) -> Attempt {
         request: Arc::new(request),
         completion: completion.map(Arc::new),
         cached: line.cached,
+        sent: line.sent.unwrap_or(!line.cached),
         liberties: line.liberties,
         error: line.error,
         took: Duration::from_micros(line.took_us),

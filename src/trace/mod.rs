@@ -7,6 +7,7 @@
 //! canonical forms are.
 
 mod export;
+mod mermaid;
 mod show;
 
 pub use export::{Content, ReadError, parse_jsonl, to_jsonl};
@@ -131,6 +132,9 @@ pub struct Attempt {
     pub completion: Option<Arc<Completion>>,
     /// Whether the reply came from the store.
     pub cached: bool,
+    /// Whether it was sent to the model: not where the store had the reply, nor where a budget
+    /// refused it.
+    pub sent: bool,
     /// Liberties that were taken to read the reply.
     pub liberties: Vec<String>,
     /// Why the reply could not be read, or the call failed.
@@ -188,6 +192,17 @@ impl Totals {
             completion_tokens: self.completion_tokens + other.completion_tokens,
         }
     }
+
+    /// What was added since there were `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_sub(earlier.calls),
+            cached: self.cached.saturating_sub(earlier.cached),
+            prompt_tokens: self.prompt_tokens.saturating_sub(earlier.prompt_tokens),
+            completion_tokens: self.completion_tokens.saturating_sub(earlier.completion_tokens),
+        }
+    }
 }
 
 impl Trace {
@@ -209,6 +224,29 @@ impl Trace {
             .fold(Totals::default(), |sum, attempt| sum.plus(attempt.totals()))
     }
 
+    /// What happened after the first `n` nodes, with ids that begin at 0 again; values that
+    /// came from before have no edges in it.
+    #[must_use]
+    pub fn since(&self, n: usize) -> Self {
+        let moved = |id: NodeId| id.0.checked_sub(n).map(NodeId);
+        let nodes = self.nodes.iter().skip(n);
+        let nodes = nodes.map(|it| Node { parent: it.parent.and_then(moved), ..it.clone() });
+        let edges = self.edges.iter().filter_map(|edge| {
+            Some(Edge { from: moved(edge.from)?, to: moved(edge.to)?, ..edge.clone() })
+        });
+        Self { nodes: nodes.collect(), edges: edges.collect() }
+    }
+
+    /// A flow chart in Mermaid's language: calls in their modules, and what flowed where.
+    pub fn to_mermaid(&self) -> String {
+        mermaid::chart(self)
+    }
+
+    /// A JSON object with all nodes and edges, prompts and raw replies among them.
+    pub fn to_json(&self) -> serde_json::Value {
+        export::whole(self)
+    }
+
     /// The canonical form: one line a node, one an edge, without times and cache layers.
     pub fn canonical(&self) -> String {
         show::canonical(self)
@@ -223,7 +261,7 @@ impl Attempt {
         }
         let usage = self.completion.as_ref().map(|it| it.usage).unwrap_or_default();
         Totals {
-            calls: 1,
+            calls: u64::from(self.sent),
             cached: 0,
             prompt_tokens: usage.prompt_tokens.unwrap_or(0),
             completion_tokens: usage.completion_tokens.unwrap_or(0),

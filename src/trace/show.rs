@@ -80,7 +80,11 @@ fn push_call(out: &mut String, pad: &str, call: &LmCall, full: bool) {
 }
 
 fn facts(attempt: &Attempt) -> String {
-    let from = if attempt.cached { "from the store" } else { "called" };
+    let from = match (attempt.cached, attempt.sent) {
+        (true, _) => "from the store",
+        (false, true) => "called",
+        (false, false) => "not sent",
+    };
     let usage = attempt.completion.as_ref().map(|it| it.usage).unwrap_or_default();
     let tokens = |count: Option<u64>| count.map_or("?".to_owned(), |it| it.to_string());
     format!(

@@ -11,11 +11,12 @@
     reason = "a program to be run and read by a person"
 )]
 
-use dsp_lang::host::{Host, MemoryHost, OsHost};
+use dsp_lang::host::{Host, MemoryHost, OsHost, SharedHost};
 use dsp_lang::lm::{
     CallContext, Decoding, LmOptions, Message, Prompt, Request, Role, Sampling, SharedLm,
     UserEndpoints, block_on, open,
 };
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 7;
@@ -31,7 +32,7 @@ fn main() {
     let prompt = "What is 2 + 2? Think first. ".repeat(bytes / 28 + 1);
 
     let options = LmOptions { api_base: Some(base.clone()), ..LmOptions::default() };
-    let host = MemoryHost::default();
+    let host: SharedHost = Arc::new(MemoryHost::default());
     let lm = open("openai/mock", &options, &UserEndpoints::default(), &host).unwrap();
     let request = Request {
         prompt: Prompt::Chat(vec![Message::new(Role::User, prompt.clone())]),

@@ -60,7 +60,7 @@ fn spec_files() -> Vec<std::path::PathBuf> {
     while let Some(dir) = dirs.pop() {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            if path.is_dir() && path.file_name().is_some_and(|it| it != "bad") {
                 dirs.push(path);
             } else if path.extension().is_some_and(|it| it == "dsp") {
                 files.push(path);

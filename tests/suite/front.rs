@@ -574,7 +574,7 @@ fn lowering() {
             "let f = |x| { assert x > 1, \"w\"; }; f(2);",
             "let f = |x| { { const __l = x; const __r = 1; if !(__l > __r) { __assert(",
         ),
-        ("[1].len(); timestamp(); type_of(1)", "[1].len(); timestamp(); type_of(1)"),
+        ("[1].len(); PI(); type_of(1)", "[1].len(); PI(); __type_of(1)"),
     ] {
         let (found, _) = lowered(text);
         assert!(found.contains(wanted), "no\n{wanted}\nin:\n{found}");

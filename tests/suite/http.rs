@@ -9,7 +9,7 @@
 #[path = "../support/server.rs"]
 mod server;
 
-use dsp_lang::host::MemoryHost;
+use dsp_lang::host::{MemoryHost, SharedHost};
 use dsp_lang::lm::openai::OpenAi;
 use dsp_lang::lm::retry::Retry;
 use dsp_lang::lm::{
@@ -18,6 +18,7 @@ use dsp_lang::lm::{
 };
 use serde_json::json;
 use server::{Play, Server, completion};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const KEY: &str = "sk-test-0123456789abcdef";
@@ -94,7 +95,7 @@ fn a_reply_is_read() {
 /// The body that a client of this provider and model sends for this request.
 fn sent(provider: &str, model: &str, request: &Request) -> serde_json::Value {
     let server = Server::start([]);
-    let host = MemoryHost::default();
+    let host: SharedHost = Arc::new(MemoryHost::default());
     let options = LmOptions { api_base: Some(server.base()), ..LmOptions::default() };
     let name = format!("{provider}/{model}");
     let lm = open(&name, &options, &UserEndpoints::default(), &host).unwrap();
@@ -395,11 +396,11 @@ fn a_reply_that_gets_lost_is_not_paid_for_again_and_again() {
 fn block_on_this_thread<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
+        fn wake(self: Arc<Self>) {
             self.0.unpark();
         }
     }
-    let waker = std::task::Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+    let waker = std::task::Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = std::task::Context::from_waker(&waker);
     let mut future = std::pin::pin!(future);
     loop {
@@ -456,6 +457,7 @@ fn a_body_in_pieces_is_read() {
 fn a_server_that_a_script_names_gets_no_key() {
     let server = Server::start([]);
     let host = MemoryHost::default().with_env("OPENAI_API_KEY", KEY);
+    let host: SharedHost = Arc::new(host);
     let options = LmOptions { api_base: Some(server.base()), ..LmOptions::default() };
     let lm = open("openai/m", &options, &UserEndpoints::default(), &host).unwrap();
     block_on(lm.complete(&request("hi"), &CallContext::default())).unwrap();

@@ -5,7 +5,7 @@
     reason = "tests run on the machine they run on"
 )]
 
-use dsp_lang::host::MemoryHost;
+use dsp_lang::host::{MemoryHost, SharedHost};
 use dsp_lang::lm::keys::{Endpoint, PROVIDERS, Secret, endpoint};
 use dsp_lang::lm::{Error, ErrorKind, LmOptions, UserEndpoints, open};
 
@@ -13,6 +13,10 @@ const KEY: &str = "sk-very-secret-0001";
 
 fn host() -> MemoryHost {
     MemoryHost::default().with_env("OPENAI_API_KEY", KEY).with_env("MY_KEY", "my-own-key-0002")
+}
+
+fn shared(host: MemoryHost) -> SharedHost {
+    std::sync::Arc::new(host)
 }
 
 fn at(base: &str, key_env: Option<&str>) -> LmOptions {
@@ -169,7 +173,7 @@ fn a_missing_key_is_named() {
 #[test]
 fn bad_names_and_addresses_are_refused() {
     let refused = |name: &str, options: &LmOptions| {
-        let e = open(name, options, &UserEndpoints::default(), &host()).unwrap_err();
+        let e = open(name, options, &UserEndpoints::default(), &shared(host())).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Unknown, "{name} {e}");
         e
     };
@@ -211,7 +215,7 @@ fn a_secret_is_never_printed() {
 #[test]
 fn a_key_that_no_header_can_hold_is_refused() {
     let host = MemoryHost::default().with_env("OPENAI_API_KEY", "sk-one\nsk-two");
-    let e = open("openai/m", &LmOptions::default(), &UserEndpoints::default(), &host);
+    let e = open("openai/m", &LmOptions::default(), &UserEndpoints::default(), &shared(host));
     let e = e.unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Key);
     assert!(!format!("{e:?}").contains("sk-one"));

@@ -192,7 +192,7 @@ fn the_hash_sees_prompts_and_not_origins() {
 
 fn refused(text: &str) -> (String, String) {
     let wrong = State::from_text(text, "s.json").unwrap_err();
-    (wrong.code.0.to_owned(), wrong.message.clone() + &wrong.hints.join(";"))
+    (wrong.code.0.to_owned(), wrong.message.clone() + wrong.hints.join(";").as_str())
 }
 
 #[test]

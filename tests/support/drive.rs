@@ -1,11 +1,17 @@
 //! The one place where specs call the library.
 
+use super::notes::Mark;
 use super::section::Stage;
+use dsp_lang::config::{Caps, Config};
 use dsp_lang::diag::Diagnostic;
-use dsp_lang::render;
+use dsp_lang::engine::{self, Engine};
+use dsp_lang::host::MemoryHost;
+use dsp_lang::lm::{Address, Capabilities, Error, ErrorKind, Scripted};
 use dsp_lang::source::Sources;
-use dsp_lang::syntax;
-use std::collections::BTreeMap;
+use dsp_lang::{render, syntax};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 /// The name of the program's text.
 const MAIN: &str = "main.dsp";
@@ -103,25 +109,26 @@ pub(crate) struct RunResult {
 }
 
 /// Kept replies, shared by the runs of one section.
-#[derive(Debug, Default)]
-pub(crate) struct Store;
+#[derive(Debug)]
+pub(crate) struct Store(Arc<dsp_lang::store::Store>);
+
+impl Default for Store {
+    fn default() -> Self {
+        Self(Arc::new(dsp_lang::store::Store::in_memory()))
+    }
+}
 
 /// Whether the library can do this yet.
 pub(crate) fn is_available(stage: Stage) -> bool {
-    match stage {
-        Stage::Lex | Stage::Parse => !syntax::lex("a").is_empty(),
-        Stage::Fmt | Stage::Check => false,
-        Stage::Run | Stage::Prompt | Stage::Trace | Stage::Optimize => false,
-    }
+    stage != Stage::Fmt
 }
 
 /// The tokens of a text, one a line, without white space.
 pub(crate) fn lex(text: &str) -> String {
-    let shown = |token: &syntax::Token| token.kind != syntax::TokenKind::Whitespace;
     let tokens = syntax::lex(text);
     let lines = tokens
         .iter()
-        .filter(|token| shown(token))
+        .filter(|token| is_shown(**token, text))
         .map(|token| format!("{:?} {:?}\n", token.kind, token.text(text)));
     lines.collect()
 }
@@ -144,12 +151,20 @@ fn show(node: &syntax::Node, text: &str, depth: usize, out: &mut String) {
     for child in &node.children {
         match child {
             syntax::Child::Node(node) => show(node, text, depth + 1, out),
-            syntax::Child::Token(token) if token.kind == syntax::TokenKind::Whitespace => {}
-            syntax::Child::Token(token) => {
+            syntax::Child::Token(token) if is_shown(*token, text) => {
                 out.push_str(&format!("{pad}  {:?} {:?}\n", token.kind, token.text(text)));
             }
+            syntax::Child::Token(_) => {}
         }
     }
+}
+
+/// Whether a token belongs into a ref: white space and the lines of the spec itself do not.
+fn is_shown(token: syntax::Token, text: &str) -> bool {
+    let text = token.text(text);
+    let is_comment = token.kind == syntax::TokenKind::LineComment;
+    let is_spec = is_comment && (Mark::of(text).is_some() || text.trim_end() == "//");
+    token.kind != syntax::TokenKind::Whitespace && !is_spec
 }
 
 /// The lines of a text, from 0, that begin inside a token.
@@ -164,21 +179,164 @@ pub(crate) fn lines_inside_tokens(text: &str) -> Vec<usize> {
 }
 
 /// What is wrong with a program.
-pub(crate) fn check(_text: &str, _files: &BTreeMap<String, String>) -> Vec<Diag> {
-    Vec::new()
+pub(crate) fn check(text: &str, _files: &BTreeMap<String, String>) -> Vec<Diag> {
+    let check = engine::check_text(MAIN, text);
+    all_seen(&check.sources, &check.diagnostics)
 }
 
 /// Runs a program.
-pub(crate) fn run(_text: &str, _setup: &Setup, _threads: usize, _store: &Store) -> RunResult {
-    RunResult::default()
+pub(crate) fn run(text: &str, setup: &Setup, threads: usize, store: &Store) -> RunResult {
+    let machine = Machine::new(text, setup);
+    let program = match machine.engine(threads, store).load(MAIN) {
+        Ok(program) => program,
+        Err(error) => return RunResult { diags: errors_seen(&error), ..RunResult::default() },
+    };
+    let finished = program.run();
+    let mut diags = all_seen(program.sources(), program.warnings());
+    diags.extend(all_seen(program.sources(), &finished.warnings));
+    diags.extend(finished.result.err().iter().flat_map(errors_seen));
+    let replies = lock(&machine.replies);
+    RunResult {
+        stdout: without_trailing_spaces(&machine.host.printed()),
+        diags,
+        calls: replies.calls,
+        canonical_trace: finished.trace.canonical(),
+        leftover_replies: replies.left(),
+        files: machine.written(),
+    }
 }
 
 /// The prompt that a predictor would send.
 ///
 /// # Errors
 /// What is wrong with the program or the inputs.
-pub(crate) fn prompt(_text: &str, _setup: &Setup) -> Result<String, Vec<Diag>> {
-    Ok(String::new())
+pub(crate) fn prompt(text: &str, setup: &Setup) -> Result<String, Vec<Diag>> {
+    let (path, inputs) = setup.prompt.clone().expect("`//@ prompt:` says which predictor");
+    let machine = Machine::new(text, setup);
+    let program =
+        machine.engine(1, &Store::default()).load(MAIN).map_err(|it| errors_seen(&it))?;
+    let inputs: serde_json::Value = serde_json::from_str(&inputs).expect("inputs are JSON");
+    let (name, at) = match path.split_once('.') {
+        Some((name, at)) => (name, Some(at)),
+        None => (path.as_str(), None),
+    };
+    let prompt = program.value(name).and_then(|it| it.prompt(at, &inputs));
+    prompt.map(|it| engine::prompt_text(&it) + "\n").map_err(|it| errors_seen(&it))
+}
+
+/// A machine in memory with a program, its files and a scripted model.
+struct Machine {
+    host: Arc<MemoryHost>,
+    replies: Arc<Mutex<Replies>>,
+    settings: Config,
+    given: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Machine {
+    fn new(text: &str, setup: &Setup) -> Self {
+        let mut host = MemoryHost::default().with_file(MAIN, text);
+        for (name, text) in &setup.files {
+            host = host.with_file(name, text.as_str());
+        }
+        let given = host.files();
+        let replies = Replies { given: setup.replies.clone(), ..Replies::default() };
+        Self {
+            host: Arc::new(host),
+            replies: Arc::new(Mutex::new(replies)),
+            settings: settings(setup),
+            given,
+        }
+    }
+
+    fn engine(&self, threads: usize, store: &Store) -> Engine {
+        let replies = self.replies.clone();
+        let model = Scripted::try_by(move |_, context| lock(&replies).next(&context.address))
+            .with_capabilities(Capabilities {
+                chat: true,
+                template: false,
+                in_process: true,
+                parallel: 4,
+                cacheable: true,
+            });
+        let builder = Engine::builder()
+            .host(self.host.clone())
+            .store(store.0.clone())
+            .model(Arc::new(model))
+            .over_scripts(self.settings.clone())
+            .threads(threads)
+            .keep_traces();
+        builder.build().expect("an engine in memory can be built")
+    }
+
+    /// Files that were not there before, or are others now.
+    fn written(&self) -> BTreeMap<String, String> {
+        let now = self.host.files().into_iter();
+        let changed = now.filter(|(path, bytes)| self.given.get(path) != Some(bytes));
+        let text = |(path, bytes): (PathBuf, Vec<u8>)| {
+            (path.display().to_string(), String::from_utf8_lossy(&bytes).into_owned())
+        };
+        changed.map(text).collect()
+    }
+}
+
+fn settings(setup: &Setup) -> Config {
+    fn read<T: std::str::FromStr>(setup: &Setup, name: &str) -> Option<T> {
+        let number =
+            |text: &String| text.parse().unwrap_or_else(|_| panic!("`{name}: {text}`"));
+        setup.settings.get(name).map(number)
+    }
+    let caps = Caps {
+        max_calls: read(setup, "max_calls"),
+        max_tokens: read(setup, "max_tokens"),
+        max_usd: read(setup, "max_usd"),
+        max_seconds: None,
+    };
+    Config { seed: read(setup, "seed"), caps, ..Config::default() }
+}
+
+/// The replies of the model, and which were given.
+#[derive(Debug, Default)]
+struct Replies {
+    given: Vec<Reply>,
+    used: BTreeSet<usize>,
+    calls: usize,
+}
+
+impl Replies {
+    /// The reply to a call: one for its example, one for its place, or the next in the list.
+    fn next(&mut self, address: &Address) -> Result<String, Error> {
+        self.calls += 1;
+        let of =
+            |example| Place { path: address.path.clone(), example, ordinal: address.ordinal };
+        let places = [of(address.example), of(None)];
+        let placed =
+            |place: &Place| self.given.iter().position(|it| it.place.as_ref() == Some(place));
+        let listed = |at: &usize| self.given[*at].place.is_none() && !self.used.contains(at);
+        let found = places.iter().find_map(placed).or((0..self.given.len()).find(listed));
+        let Some(at) = found else {
+            let message = format!("the spec has no reply for {:?}", places[0]);
+            return Err(Error::new(ErrorKind::Scripted, "scripted", message));
+        };
+        self.used.insert(at);
+        Ok(self.given[at].text.clone())
+    }
+
+    fn left(&self) -> Vec<Reply> {
+        let left = (0..self.given.len()).filter(|at| !self.used.contains(at));
+        left.map(|at| self.given[at].clone()).collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn all_seen(sources: &Sources, diags: &[Diagnostic]) -> Vec<Diag> {
+    diags.iter().map(|diag| seen(sources, diag)).collect()
+}
+
+fn errors_seen(error: &engine::Error) -> Vec<Diag> {
+    all_seen(error.sources(), error.diagnostics())
 }
 
 /// A diagnostic as the user sees it.
@@ -200,4 +358,9 @@ fn seen(sources: &Sources, diag: &Diagnostic) -> Diag {
         message: diag.message.clone(),
         hints: diag.hints.clone(),
     }
+}
+
+/// Output as notes can hold it.
+fn without_trailing_spaces(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

@@ -19,7 +19,8 @@ pub(crate) fn compare(name: &str, kind: &str, found: &str) -> Result<(), Failed>
         return Ok(());
     }
     if updating() {
-        return std::fs::write(&path, found).map_err(Failed::from);
+        std::fs::create_dir_all(path.parent().unwrap_or(root()))?;
+        return Ok(std::fs::write(&path, found)?);
     }
     Err(format!("ref/{name}.{kind} differs:\n{}", difference(&expected, found)).into())
 }

@@ -215,7 +215,9 @@ impl Section {
         } else if key == "prompt" {
             let (path, inputs) = value.split_once(' ').unwrap_or((&value, "{}"));
             self.setup.prompt = Some((path.to_owned(), inputs.to_owned()));
-        } else if ["seed", "max_calls", "max_tokens", "max_usd", "operations"].contains(&key) {
+        } else if ["seed", "max_calls", "max_tokens", "max_usd", "operations", "once"]
+            .contains(&key)
+        {
             self.setup.settings.insert(key.to_owned(), value);
         } else {
             return Err(format!("unknown set-up `{key}`"));

@@ -37,7 +37,8 @@ pub(crate) struct Linear {
 /// How closely weights are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Precision {
-    /// 8 bits.
+    /// 8 bits: quicker by a third, and wrong about one token in sixteen.
+    #[expect(dead_code, reason = "the other end of the table in `weights`, one word away")]
     Plain,
     /// 16 bits.
     Fine,
@@ -87,7 +88,7 @@ impl Linear {
             multiply(input, rows, 2 * input.columns, rest, rests);
         }
         let rests = &*rests;
-        let finish = |(i, ((out, sums), scale)): (usize, ((&mut [f32], &[i32]), &f32))| {
+        let finish = |(i, ((out, sums), scale)): (usize, Outcome<'_>)| {
             let (high, low) = sums.split_at(outputs);
             let sums = out.iter_mut().zip(high).zip(low).zip(&self.scales);
             if rests.is_empty() {
@@ -112,6 +113,9 @@ impl Linear {
         }
     }
 }
+
+/// A row of outputs, the sums of its halves, and the scale of its input.
+type Outcome<'a> = ((&'a mut [f32], &'a [i32]), &'a f32);
 
 /// Multiplies `rows` rows of halves, `stride` bytes apart, with a matrix.
 fn multiply(
