@@ -198,11 +198,7 @@ fn adapter(_: &Mock) {
     ]);
     let reply = adapter.reply(&signature, &outputs);
     for n_demos in [0, 4, 16] {
-        let demo = |at: usize| Demo {
-            inputs: question(at),
-            outputs: outputs.clone(),
-            ..Demo::default()
-        };
+        let demo = |at: usize| Demo { inputs: question(at), outputs: outputs.clone() };
         let demos: Vec<Demo> = (0..n_demos).map(demo).collect();
         let write = |at: usize| {
             let (inputs, instructions) = (question(at), &signature.instructions);
