@@ -192,10 +192,6 @@ fn no_function(signature: &str) -> String {
 /// Rhai's names of types as ours.
 fn types(name: &str) -> String {
     let name = name.trim_start_matches('&').trim_start_matches("mut ");
-<<<<<<< HEAD
-=======
-    // The host language writes all its names of one type.
->>>>>>> repl
     match name.split(" | ").next().unwrap_or(name) {
         it if it.starts_with("core::ops::range::Range") => "range",
         "i64" => "int",
