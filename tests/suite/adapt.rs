@@ -723,7 +723,9 @@ fn hostile_texts_take_linear_time() {
         "billing ",
     ];
     for shape in shapes {
-        let text = shape.repeat(20_000 / shape.len());
+        // What is read again from each bracket on would show in brackets first.
+        let length = if shape == "[" { 200_000 } else { 20_000 };
+        let text = shape.repeat(length / shape.len());
         let start = std::time::Instant::now();
         for adapter in Adapter::ALL {
             let _ = adapter.parse(&sig, &text);
