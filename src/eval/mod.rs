@@ -28,7 +28,7 @@ pub use evaluation::{
     Comparison, EvalOptions, Evaluation, Latency, RowResult, compare, evaluate,
 };
 pub use job::{Evaluator, Failure, FailureKind, Job, Outcome, Progress, Step};
-pub use natives::{OPTIONS, Reporter, Scoring, natives, score};
+pub use natives::{OPTIONS, Reporter, Scoring, natives, run_options, score};
 pub use pool::ordered_map;
 pub use program::ProgramEvaluator;
 pub use random::Random;

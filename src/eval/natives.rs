@@ -70,8 +70,22 @@ fn dataset(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 pub struct Scoring {
     /// The metric.
     pub metric: Val,
-    /// How runs are made.
+    /// How runs are made, but for the number of threads.
     pub options: EvalOptions,
+    /// How many threads the user wants.
+    pub threads: Option<usize>,
+}
+
+/// How runs of a program are made: with the threads that the user wants, else with as many as
+/// serve the models that the program asks well.
+pub fn run_options(cx: &Cx<'_>, program: &Program, threads: Option<usize>) -> RunOptions {
+    let usual = RunOptions::default();
+    let of_models = || {
+        let models = program.models(cx.run());
+        models.iter().map(|lm| lm.capabilities().parallel).min()
+    };
+    let threads = threads.or_else(of_models).unwrap_or(usual.threads);
+    RunOptions { threads: threads.max(1), ..usual }
 }
 
 /// The names of the options that all that scores programs takes.
@@ -90,11 +104,7 @@ impl Scoring {
         if !matches!(metric, Val::Func(_) | Val::Object(_)) {
             return Err(wrong("metric", "a function", &metric));
         }
-        let threads = match args.count("threads")?.or(settings.threads) {
-            Some(threads) => threads,
-            // The model knows how many calls at once serve it well.
-            None => cx.run().session().default_lm().map_or(8, |lm| lm.capabilities().parallel),
-        };
+        let threads = args.count("threads")?.or(settings.threads);
         for cap in ["max_tokens", "max_usd", "max_seconds"] {
             if args.option(cap).is_some() {
                 return Err(Error::value(format!("`{cap}` holds for a whole command"))
@@ -102,13 +112,19 @@ impl Scoring {
             }
         }
         let options = EvalOptions {
-            run: RunOptions { threads: threads.max(1), ..RunOptions::default() },
+            run: RunOptions::default(),
             seed: args.count("seed")?.map_or(settings.seed, |it| it as u64),
             max_calls: args.count("max_calls")?.map(|it| it as u64),
             rollout: 0,
             keep_steps: false,
         };
-        Ok(Self { metric, options })
+        Ok(Self { metric, options, threads })
+    }
+
+    /// How runs of a program are made.
+    pub fn options_for(&self, cx: &Cx<'_>, program: &Program) -> EvalOptions {
+        let run = run_options(cx, program, self.threads);
+        EvalOptions { run, ..self.options }
     }
 }
 
@@ -153,7 +169,7 @@ pub fn score(
         &evaluator,
         &state,
         data,
-        scoring.options,
+        scoring.options_for(cx, program),
         &*host,
         &run.session().cancel,
         &mut |progress| reporter.tell(progress),

@@ -4,6 +4,7 @@
 //! the order of the items, whatever the order in which they came back.
 
 use crate::lm::Cancel;
+use crate::runtime::STACK_SIZE;
 use crate::util::lock;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -11,9 +12,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
-
-/// Stack of a worker: scripts nest deeply, and Rhai's frames are large without optimisation.
-const STACK_BYTES: usize = 8 << 20;
 
 /// Runs `run` on all items with up to `threads` threads and gives each result to `consume`, in
 /// the order of the items, while later ones still run.
@@ -36,7 +34,7 @@ pub fn ordered_map<T: Sync, R: Send>(
         for serial in 0..threads.clamp(1, items.len().max(1)) {
             let thread = std::thread::Builder::new()
                 .name(format!("dsp-{serial}"))
-                .stack_size(STACK_BYTES);
+                .stack_size(STACK_SIZE);
             let (queue, working) = (&queue, inbox.begin());
             // Where the system gives no more threads, those that there are do the work.
             started +=

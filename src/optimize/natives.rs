@@ -1,6 +1,7 @@
 //! The natives of optimizers: what a script writes becomes a policy, and `compile` runs it.
 
-use crate::eval::{DatasetValue, OPTIONS, ProgramEvaluator, Reporter, RunOptions, Scoring};
+use crate::eval::{DatasetValue, OPTIONS, ProgramEvaluator, Reporter, Scoring, run_options};
+use crate::lm::SharedLm;
 use crate::optimize::{
     BootstrapFewShot, Compiled, LabeledFewShot, Policy, Problem, RandomSearch, Settings,
     Teacher, compile, plan,
@@ -32,6 +33,7 @@ fn labeled_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     Ok(Val::object(Optimizer {
         policy: Arc::new(policy),
         settings,
+        threads: None,
         metric: None,
         teacher: None,
     }))
@@ -82,11 +84,12 @@ fn optimizer(
     args.finish(what, 0, OPTIONS)?;
     let settings = Settings {
         seed: scoring.options.seed,
-        run: RunOptions { ..scoring.options.run },
+        run: scoring.options.run,
         max_calls: scoring.options.max_calls,
         only,
     };
-    Ok(Val::object(Optimizer { policy, settings, metric: Some(scoring.metric), teacher }))
+    let (metric, threads) = (Some(scoring.metric), scoring.threads);
+    Ok(Val::object(Optimizer { policy, settings, threads, metric, teacher }))
 }
 
 fn paths(value: &Val) -> Result<Vec<String>, Error> {
@@ -102,6 +105,7 @@ fn paths(value: &Val) -> Result<Vec<String>, Error> {
 struct Optimizer {
     policy: Arc<dyn Policy + Send + Sync>,
     settings: Settings,
+    threads: Option<usize>,
     metric: Option<Val>,
     teacher: Option<Program>,
 }
@@ -171,11 +175,13 @@ impl Optimizer {
     fn compile(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let given = Given::take(args)?;
         let program = given.program.clone();
+        let run = run_options(cx, &program, self.threads);
+        let settings = Settings { run, ..self.settings.clone() };
         self.with_problem(cx, given, |problem, evaluator| {
-            self.announce(cx, problem)?;
+            self.announce(cx, &program, problem)?;
             let mut reporter = Reporter::new(cx, self.policy.name());
             let cancel = &cx.run().session().cancel;
-            let compiled = compile(&*self.policy, problem, &self.settings, cancel, &mut |it| {
+            let compiled = compile(&*self.policy, problem, &settings, cancel, &mut |it| {
                 reporter.tell(it);
             });
             reporter.finish();
@@ -208,13 +214,18 @@ impl Optimizer {
             }),
             trainset: given.trainset,
             valset: given.valset,
-            lm: run.session().default_lm().ok().map(|lm| lm.name().to_owned()),
+            lm: asked(&given.program.models(run)),
         };
         work(&problem, &evaluator)
     }
 
     /// Says what the search will take at most, and refuses one that could spend without limit.
-    fn announce(&self, cx: &Cx<'_>, problem: &Problem<'_>) -> Result<(), Error> {
+    fn announce(
+        &self,
+        cx: &Cx<'_>,
+        program: &Program,
+        problem: &Problem<'_>,
+    ) -> Result<(), Error> {
         let plan = plan(&*self.policy, problem, &self.settings).map_err(|it| told(&it))?;
         let session = cx.run().session();
         if session.settings.progress && !plan.phases.is_empty() {
@@ -229,7 +240,9 @@ impl Optimizer {
         let capped = self.settings.max_calls.or(settings.max_calls).is_some()
             || settings.max_tokens.is_some()
             || settings.max_usd.is_some();
-        let costs = session.default_lm().is_ok_and(|lm| !lm.capabilities().in_process);
+        let asked = std::iter::once(program).chain(&self.teacher);
+        let mut models = asked.flat_map(|it| it.models(cx.run()));
+        let costs = models.any(|lm| !lm.capabilities().in_process);
         if capped || !costs || plan.worst_case() == Some(0) {
             return Ok(());
         }
@@ -238,6 +251,12 @@ impl Optimizer {
         let hint = format!("cap it: `{}(…, max_calls: 500)`", self.policy.name());
         Err(Error::from(Failure::new(codes::BUDGET, "budget", message)).hint(hint))
     }
+}
+
+/// The names of the models that a program asks.
+fn asked(models: &[SharedLm]) -> Option<String> {
+    let names: Vec<&str> = models.iter().map(|lm| lm.name()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 fn told(diagnostic: &crate::diag::Diagnostic) -> Error {

@@ -121,7 +121,11 @@ impl Predictor {
         adapter_named(named, capabilities)
     }
 
-    fn lm(&self, run: &Run) -> Result<LmValue, Error> {
+    /// The model that it asks.
+    ///
+    /// # Errors
+    /// The model cannot be opened.
+    pub(in crate::runtime) fn lm(&self, run: &Run) -> Result<LmValue, Error> {
         if let Some(lm) = &self.overrides.lm {
             return Ok(lm.clone());
         }

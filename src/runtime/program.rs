@@ -1,6 +1,6 @@
 //! Programs as optimizers, evaluations and hosts see them: something to call, and its state.
 
-use crate::lm::Capabilities;
+use crate::lm::{Capabilities, SharedLm};
 use crate::program::{PredictorState, State};
 use crate::runtime::bind::bind_row;
 use crate::runtime::bound;
@@ -204,6 +204,20 @@ impl Program {
         }
     }
 
+    /// The models that its predictors ask, each once. One that cannot be opened is left out: a
+    /// call of it says why.
+    pub fn models(&self, run: &Run) -> Vec<SharedLm> {
+        let mut models: Vec<SharedLm> = Vec::new();
+        self.walk(&mut |_, predictor| {
+            if let Ok(LmValue { lm, .. }) = predictor.lm(run)
+                && !models.iter().any(|it| Arc::ptr_eq(it, &lm))
+            {
+                models.push(lm);
+            }
+        });
+        models
+    }
+
     /// What the predictor at `path` would send for these inputs; without a path the only one.
     ///
     /// # Errors
@@ -227,10 +241,7 @@ impl Program {
             let hint = format!("`prompt(at: …)`; its predictors are {}", paths.join(", "));
             return Err(Error::value("say which predictor is meant").hint(hint));
         };
-        let capabilities = match run.session().default_lm() {
-            Ok(lm) => lm.capabilities(),
-            Err(_) => CHAT,
-        };
+        let capabilities = chosen.lm(run).map_or(CHAT, |it| it.lm.capabilities());
         let adapter = chosen.adapter(run, &capabilities)?;
         Ok(chosen.prepare(inputs, adapter, &capabilities)?.prompt)
     }
