@@ -71,8 +71,7 @@ impl Bare {
 }
 
 fn body(signature: &Signature, inputs: &Record) -> Value {
-    let ask =
-        Ask { signature, instructions: &signature.instructions, demos: &[], inputs };
+    let ask = Ask { signature, instructions: &signature.instructions, demos: &[], inputs };
     let Prompt::Chat(messages) = Adapter::Chat.prompt(&ask, &CAPABILITIES).prompt else {
         panic!("the chat adapter writes conversations");
     };

@@ -183,7 +183,8 @@ fn adapter(_: &Mock) {
         let demos: Vec<Demo> = (0..n_demos).map(demo).collect();
         let write = |at: usize| {
             let (inputs, instructions) = (question(at), &signature.instructions);
-            let ask = Ask { signature: &signature, instructions, demos: &demos, inputs: &inputs };
+            let ask =
+                Ask { signature: &signature, instructions, demos: &demos, inputs: &inputs };
             black_box(adapter.prompt(&ask, &CAPABILITIES));
         };
         let took = |work: &dyn Fn(usize)| {
