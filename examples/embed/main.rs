@@ -4,6 +4,7 @@
 //!
 //! The model is scripted, so it runs without a key; `.lm("openai/gpt-4o-mini")` in place of
 //! `.model(…)` asks a real one.
+#![expect(clippy::print_stdout, reason = "the host is a program of its own")]
 
 use dsp_lang::Engine;
 use dsp_lang::engine::{Budget, Callable, prompt_text};

@@ -161,7 +161,7 @@ impl Program {
             Some(before) => before.resumed(session, self.script.clone()),
             None => Run::new(session, self.script.clone()),
         };
-        let n_before = run.trace().nodes.len();
+        let n_before = run.n_nodes();
         let mut finished = self.on_thread(&run, |run| self.script.run_main(run, variables));
         finished.trace = finished.trace.since(n_before);
         (finished, run)

@@ -4,11 +4,13 @@
 //! the order of the items, whatever the order in which they came back.
 
 use crate::lm::Cancel;
+use crate::util::lock;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Stack of a worker: scripts nest deeply, and Rhai's frames are large without optimisation.
 const STACK_BYTES: usize = 8 << 20;
@@ -27,25 +29,26 @@ pub fn ordered_map<T: Sync, R: Send>(
     mut consume: impl FnMut(usize, &Result<R, String>),
 ) -> Vec<Option<Result<R, String>>> {
     let queue = Queue { items, next: AtomicUsize::new(0), cancel, run };
+    let inbox = Inbox::default();
     let mut results = Ordered::new(items.len());
     std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::channel();
         let mut started = 0;
         for serial in 0..threads.clamp(1, items.len().max(1)) {
-            let (queue, sender) = (&queue, sender.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("dsp-{serial}"))
                 .stack_size(STACK_BYTES);
+            let (queue, working) = (&queue, inbox.begin());
             // Where the system gives no more threads, those that there are do the work.
             started +=
-                usize::from(thread.spawn_scoped(scope, move || queue.work(&sender)).is_ok());
+                usize::from(thread.spawn_scoped(scope, move || queue.work(working)).is_ok());
         }
         if started == 0 {
-            queue.work(&sender);
+            queue.work(inbox.begin());
         }
-        drop(sender);
-        for (index, result) in receiver {
-            results.put(index, result, &mut consume);
+        while let Some(came) = inbox.wait() {
+            for (index, result) in came {
+                results.put(index, result, &mut consume);
+            }
         }
     });
     results.all
@@ -61,7 +64,7 @@ struct Queue<'a, T, F> {
 
 impl<T, F> Queue<'_, T, F> {
     /// Takes items until there are none or the run is cancelled.
-    fn work<R>(&self, sender: &Sender<(usize, Result<R, String>)>)
+    fn work<R>(&self, working: Working<'_, R>)
     where
         F: Fn(&T) -> R,
     {
@@ -70,9 +73,67 @@ impl<T, F> Queue<'_, T, F> {
             let Some(item) = self.items.get(index) else { return };
             let result =
                 catch_unwind(AssertUnwindSafe(|| (self.run)(item))).map_err(|it| said(&*it));
-            if sender.send((index, result)).is_err() {
-                return;
-            }
+            working.tell(index, result);
+        }
+    }
+}
+
+/// How long results may lie before they are consumed. Waking the consumer for each of them would
+/// cost as much as a run that a store answers.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Results on their way to the one who consumes them.
+struct Inbox<R> {
+    state: Mutex<Arrived<R>>,
+    ended: Condvar,
+}
+
+struct Arrived<R> {
+    results: Vec<(usize, Result<R, String>)>,
+    /// How many threads still work.
+    working: usize,
+}
+
+impl<R> Default for Inbox<R> {
+    fn default() -> Self {
+        let state = Arrived { results: Vec::new(), working: 0 };
+        Self { state: Mutex::new(state), ended: Condvar::new() }
+    }
+}
+
+impl<R> Inbox<R> {
+    /// Notes that a thread works until the value is dropped.
+    fn begin(&self) -> Working<'_, R> {
+        lock(&self.state).working += 1;
+        Working(self)
+    }
+
+    /// What came meanwhile, after a pause or when all work has ended; none when it has ended and
+    /// nothing is left.
+    fn wait(&self) -> Option<Vec<(usize, Result<R, String>)>> {
+        let state = lock(&self.state);
+        let waited = self.ended.wait_timeout_while(state, PAUSE, |it| it.working > 0);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let came = std::mem::take(&mut state.results);
+        (state.working > 0 || !came.is_empty()).then_some(came)
+    }
+}
+
+/// A thread that works.
+struct Working<'a, R>(&'a Inbox<R>);
+
+impl<R> Working<'_, R> {
+    fn tell(&self, index: usize, result: Result<R, String>) {
+        lock(&self.0.state).results.push((index, result));
+    }
+}
+
+impl<R> Drop for Working<'_, R> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.state);
+        state.working -= 1;
+        if state.working == 0 {
+            self.0.ended.notify_one();
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct ProgramEvaluator {
     /// The program with the state that was asked for last: rows of one state come together.
     latest: Mutex<Option<(Arc<State>, Program)>>,
     /// Traces to be kept, in the order of what they are traces of.
-    traces: Mutex<BTreeMap<(String, u64, usize), Arc<Trace>>>,
+    traces: Mutex<BTreeMap<(String, u64, usize), Trace>>,
 }
 
 impl ProgramEvaluator {
@@ -39,7 +39,7 @@ impl ProgramEvaluator {
 
     /// Hands the traces of all runs so far over to the run that evaluates.
     pub fn adopt_traces(&self) {
-        for trace in std::mem::take(&mut *lock(&self.traces)).values() {
+        for trace in std::mem::take(&mut *lock(&self.traces)).into_values() {
             self.run.adopt(trace);
         }
     }
@@ -73,10 +73,10 @@ impl ProgramEvaluator {
         }
     }
 
-    fn keep_trace(&self, job: &Job, run: &Run) {
+    fn keep_trace(&self, job: &Job, trace: Trace) {
         if self.run.session().settings.keep_traces {
             let key = (job.state.hash(), job.rollout, job.row.index);
-            lock(&self.traces).insert(key, Arc::new(run.trace()));
+            lock(&self.traces).insert(key, trace);
         }
     }
 }
@@ -91,19 +91,19 @@ impl Evaluator for ProgramEvaluator {
         let mut n_nodes = 0;
         run.script().clone().with_context(&run, |cx| match program.run_row(cx, &job.row) {
             Ok(reply) => {
-                n_nodes = run.trace().nodes.len();
+                n_nodes = run.n_nodes();
                 outcome.reply = reply.record().unwrap_or_default();
                 self.score(cx, &job.row, &Val::object(reply), &mut outcome);
             }
             Err(error) => {
-                n_nodes = run.trace().nodes.len();
+                n_nodes = run.n_nodes();
                 outcome.failure = Some(failure(cx, &error));
             }
         });
-        let trace = run.trace();
+        let trace = run.take_trace();
         take_down(&trace, n_nodes, job.keep_steps, &mut outcome);
         outcome.latency = self.run.env().host.elapsed().saturating_sub(began);
-        self.keep_trace(job, &run);
+        self.keep_trace(job, trace);
         outcome
     }
 

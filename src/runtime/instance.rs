@@ -15,7 +15,7 @@ use crate::schema::Record;
 use crate::trace::{Kind, Node, NodeId};
 use indexmap::IndexMap;
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A module as a value: calling it makes an instance.
 #[derive(Debug, Clone)]
@@ -58,6 +58,9 @@ pub struct Instance {
     state: Arc<State>,
     /// Where this instance stands in its program; empty for the program itself.
     prefix: Arc<str>,
+    /// The members with their places and state, made when one is first asked for: the demos of a
+    /// state are not copied for every call.
+    placed: Arc<OnceLock<IndexMap<Arc<str>, Val>>>,
 }
 
 /// Makes an instance of its members, in order.
@@ -74,7 +77,13 @@ pub(in crate::runtime) fn create(
         collect_state(value, name, &mut state);
     }
     let (members, state) = (Arc::new(members), Arc::new(state));
-    Ok(Val::object(Instance { class, members, state, prefix: "".into() }))
+    Ok(Val::object(Instance {
+        class,
+        members,
+        state,
+        prefix: "".into(),
+        placed: Arc::default(),
+    }))
 }
 
 /// Collects the states that members already have, under their paths in the new program.
@@ -128,6 +137,7 @@ fn place(value: &Val, path: &str, state: &Arc<State>) -> Val {
                 Val::object(Instance {
                     state: state.clone(),
                     prefix: path.into(),
+                    placed: Arc::default(),
                     ..instance.clone()
                 })
             } else {
@@ -170,7 +180,7 @@ impl Instance {
     /// Returns the instance with another state.
     #[must_use]
     pub fn with_state(&self, state: Arc<State>) -> Self {
-        Self { state, ..self.clone() }
+        Self { state, placed: Arc::default(), ..self.clone() }
     }
 
     /// Returns the instance with options for the calls of its predictors, or of those at and
@@ -186,7 +196,14 @@ impl Instance {
             .iter()
             .map(|(name, value)| (name.clone(), override_in(value, name, overrides, at)))
             .collect();
-        Self { members: Arc::new(members), ..self.clone() }
+        Self { members: Arc::new(members), placed: Arc::default(), ..self.clone() }
+    }
+
+    fn place_members(&self) -> IndexMap<Arc<str>, Val> {
+        let placed = |name: &Arc<str>, value: &Val| {
+            (name.clone(), place(value, &join(&self.prefix, name), &self.state))
+        };
+        self.members.iter().map(|(name, value)| placed(name, value)).collect()
     }
 
     fn forward(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
@@ -303,8 +320,7 @@ impl Object for Instance {
     }
 
     fn get(&self, name: &str) -> Option<Val> {
-        let value = self.members.get(name)?;
-        Some(place(value, &join(&self.prefix, name), &self.state))
+        self.placed.get_or_init(|| self.place_members()).get(name).cloned()
     }
 
     fn members(&self) -> Vec<String> {

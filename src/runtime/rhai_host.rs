@@ -222,6 +222,8 @@ fn standard() -> &'static Shared<Module> {
         BasicBlobPackage::init(&mut module);
         BasicMapPackage::init(&mut module);
         MoreStringPackage::init(&mut module);
+        // Left as they are, they would be searched one by one for every name of ours, too.
+        module.register_lazy_functions();
         module.build_index();
         module.into()
     })

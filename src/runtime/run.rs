@@ -518,24 +518,34 @@ impl Run {
         lock(&self.course).trace.clone()
     }
 
+    /// How many nodes the trace has so far.
+    pub fn n_nodes(&self) -> usize {
+        lock(&self.course).trace.nodes.len()
+    }
+
+    /// Takes the trace of a run that has ended.
+    pub fn take_trace(&self) -> Trace {
+        std::mem::take(&mut lock(&self.course).trace)
+    }
+
     /// Calls and tokens so far.
     pub fn totals(&self) -> Totals {
         lock(&self.course).trace.totals()
     }
 
     /// Takes over the trace of another run, as if it had happened here now.
-    pub fn adopt(&self, other: &Trace) {
+    pub fn adopt(&self, other: Trace) {
         let mut course = lock(&self.course);
         let base = course.trace.nodes.len();
         let parent = course.open.last().copied();
         let moved = |id: NodeId| NodeId(id.0 + base);
-        for node in &other.nodes {
-            let node = Node { parent: node.parent.map(moved).or(parent), ..node.clone() };
+        for node in other.nodes {
+            let node = Node { parent: node.parent.map(moved).or(parent), ..node };
             course.trace.nodes.push(node);
         }
-        for edge in &other.edges {
+        for edge in other.edges {
             let (from, to) = (moved(edge.from), moved(edge.to));
-            course.trace.edges.push(Edge { from, to, ..edge.clone() });
+            course.trace.edges.push(Edge { from, to, ..edge });
         }
     }
 

@@ -496,3 +496,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_file_is_written_with_its_folders() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out/today/a.json");
+    dsp_lang::host::Host::write(&OsHost::new(), &path, b"{}").unwrap();
+    assert_eq!(read_text(&OsHost::new(), &path).unwrap(), "{}");
+}

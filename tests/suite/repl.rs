@@ -61,6 +61,29 @@ fn entries_go_on_while_something_is_open() {
 }
 
 #[test]
+fn closures_types_and_predictors_live_on() {
+    let (printed, told) = Bench::new(&["4", "5"]).take(
+        "let f = |x| x + 1;\nf(2)\nlet p = predict(\"q -> a: int\");\np(q: \"x\").a + 1\ntype T = int;\nlet s = predict(\"q -> b: T\");\nsignature S { in q: str  out b: T }\nlet s = predict(S);\ns(q: \"y\").b + 1\n",
+    );
+    assert_eq!(printed, "3\n5\n6\n", "{told}");
+    assert_eq!(told, "");
+}
+
+#[test]
+fn modules_are_defined_anew_and_instances_keep_their_members() {
+    let (printed, told) = take(
+        "module M(k = 1) {\n fn forward(q) { #{ a: q + self.k } }\n}\nlet m = M();\nm(q: 1).a\nmodule M(k = 5) {\n fn forward(q) { #{ a: q + self.k } }\n}\nM()(q: 1).a\nm(q: 1).a\n",
+    );
+    assert_eq!(printed, "2\n6\n2\n", "{told}");
+}
+
+#[test]
+fn operators_are_told_in_our_words() {
+    let (_, told) = take("let a = \"x\";\na - 1\n");
+    assert!(told.contains("`-` does not work on str and int"), "{told}");
+}
+
+#[test]
 fn the_end_of_the_input_ends_an_entry() {
     assert_eq!(take("let a = 3; a").0, "3\n");
     let (printed, told) = take("f(1");
@@ -211,7 +234,7 @@ fn an_interrupt_ends_the_entry_and_not_the_session() {
 }
 
 #[test]
-fn what_was_spent_counts_on_when_model_or_program_change() {
+fn what_was_spent_counts_on_when_another_program_is_loaded() {
     let bench = Bench::new(&["a", "b", "c"]);
     let host: SharedHost = bench.host.clone();
     let lm: SharedLm = bench.lm;

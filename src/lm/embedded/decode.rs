@@ -42,6 +42,7 @@ pub(crate) struct Decoder {
     left: u32,
     cut: bool,
     written: u64,
+    is_template: bool,
 }
 
 #[derive(Debug)]
@@ -110,6 +111,7 @@ impl Decoder {
             left: limit.unwrap_or(u32::MAX),
             cut: false,
             written: 0,
+            is_template: matches!(request.decoding, Decoding::Template(_)),
         };
         while decoder.enter(vocabulary)? {}
         prompt.append(&mut decoder.tokens);
@@ -292,10 +294,15 @@ impl Decoder {
     /// Writes one token of free text.
     fn write(&mut self, vocabulary: &Vocabulary, logits: &[f32], mut free: Free) {
         let starting = free.bytes.is_empty();
+        // A value of a template is not empty: a small model would rather end its line at once.
+        let wanted = self.is_template && free.bytes.iter().all(u8::is_ascii_whitespace);
         let fits = |token: &u32| {
             let piece = vocabulary.piece(*token);
             let blank = !starting || free.blank == 0 || piece.first() == Some(&b' ');
-            (!piece.is_empty() && blank) || vocabulary.ends().contains(token)
+            let first = piece.iter().find(|byte| **byte != b' ');
+            let says = !wanted || first.is_some_and(|byte| !byte.is_ascii_whitespace());
+            (!piece.is_empty() && blank && says)
+                || (!wanted && vocabulary.ends().contains(token))
         };
         let all = (0..vocabulary.len() as u32).filter(fits);
         let Some(token) = self.sampler.draw(logits, all) else { return };

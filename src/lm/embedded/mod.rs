@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
 /// Counts the changes of the engine that change replies.
-pub const ENGINE_VERSION: u32 = 2;
+pub const ENGINE_VERSION: u32 = 3;
 
 /// A look at a file before it is loaded.
 type Check = dyn Fn(&Path) -> Result<(), String> + Send + Sync;

@@ -10,6 +10,7 @@ use dsp_lang::lm::Scripted;
 use dsp_lang::schema::{Demo, Record, Value};
 use serde_json::json;
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -34,14 +35,11 @@ pub(crate) const ALL: [(&str, Figure); 7] = [
 /// What this program does as a child of itself.
 pub(crate) fn work(name: &str, base: &str) {
     match name {
-        "start" => {}
-        "first" => {
-            run(&sequence(&engine(base).build().unwrap(), "Answer", &rows(1)));
-        }
         // For a profiler: `perf record … --work profile`.
         "profile" => {
             let engine = engine(base).no_cache().build().unwrap();
-            let program = evaluation(&engine, "Reason", 64, &rows(10_000));
+            let threads = std::env::var("THREADS").map_or(64, |it| it.parse().unwrap());
+            let program = evaluation(&engine, "Reason", threads, &rows(10_000));
             eprintln!("{:?}", time(|| drop(run(&program))));
         }
         "eval" => {
@@ -70,18 +68,43 @@ fn child(work: &str, mock: &Mock) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// From the start of a process to its end, with one prediction in between.
+/// From the start of the command to its end, with one prediction in between and without any.
 fn first(mock: &Mock) {
     const STARTS: usize = 25;
-    for (bench, name) in [("process-start", "start"), ("first-prediction", "first")] {
-        child(name, mock);
+    let home = scratch("home");
+    std::fs::create_dir_all(&home).unwrap();
+    let script = home.join("first.dsp");
+    std::fs::write(&script, first_script(&mock.base())).unwrap();
+    for (bench, command) in [("check", "check"), ("first-prediction", "run")] {
+        let start = || {
+            let mut dsp = Command::new(env!("CARGO_BIN_EXE_dsp"));
+            dsp.arg(command).arg(&script).env("DSP_HOME", &home).stdout(Stdio::null());
+            assert!(dsp.status().unwrap().success());
+            // A prediction from the store would be no first one.
+            let _ = std::fs::remove_dir_all(home.join("cache"));
+        };
+        start();
         let cpu = cpu_of_children();
-        let walls: Vec<Took> = (0..STARTS).map(|_| time(|| drop(child(name, mock)))).collect();
+        let all: Vec<Took> = (0..STARTS).map(|_| time(start)).collect();
         let cpu = (cpu_of_children() - cpu) / STARTS as f64;
-        let wall = median(&walls, |it| it.wall);
+        let wall = median(&all, |it| it.wall);
         figure("dsp", bench, json!({}), json!({ "wall_s": wall, "cpu_s": cpu }));
         eprintln!("{bench}: {:.1} ms, {:.1} ms CPU", wall * 1e3, cpu * 1e3);
     }
+    std::fs::remove_dir_all(&home).unwrap();
+}
+
+fn first_script(base: &str) -> String {
+    format!(
+        "let model = lm(\"openai/mock\", api_base: \"{base}\");\n\
+         let solve = predict(\"question -> answer: int\", lm: model);\n\
+         print(solve(question: \"what is 2 + 3 * 4?\").answer);\n"
+    )
+}
+
+/// A place for files of this process.
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("dsp-bench-{}-{name}", std::process::id()))
 }
 
 /// Runs ours and the other turn about.
@@ -127,7 +150,7 @@ fn call(mock: &Mock) {
 /// Calls whose replies are stored.
 fn cached(mock: &Mock) {
     let rows = rows(CALLS);
-    let dir = std::env::temp_dir().join(format!("dsp-bench-store-{}", std::process::id()));
+    let dir = scratch("store");
     for place in ["memory", "disk"] {
         let builder = engine(&mock.base());
         let builder = if place == "disk" { builder.store_dir(&dir) } else { builder };
@@ -175,11 +198,7 @@ fn adapter(_: &Mock) {
     ]);
     let reply = adapter.reply(&signature, &outputs);
     for n_demos in [0, 4, 16] {
-        let demo = |at: usize| Demo {
-            inputs: question(at),
-            outputs: outputs.clone(),
-            ..Demo::default()
-        };
+        let demo = |at: usize| Demo { inputs: question(at), outputs: outputs.clone() };
         let demos: Vec<Demo> = (0..n_demos).map(demo).collect();
         let write = |at: usize| {
             let (inputs, instructions) = (question(at), &signature.instructions);

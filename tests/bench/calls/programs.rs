@@ -6,7 +6,7 @@ use dsp_lang::engine::{Builder, Program, check_text};
 use dsp_lang::schema::{Record, Signature, Value};
 use std::path::PathBuf;
 
-const ITEMS: &str = r#"
+const ITEMS: &str = r"
 signature Solve { in question: str  out answer: int }
 module Answer() {
     let solve = predict(Solve);
@@ -17,7 +17,7 @@ module Reason() {
     fn forward(question: str) { solve(question) }
 }
 fn same(row, reply) { row.answer == reply.answer }
-"#;
+";
 
 /// The task's signature.
 pub(crate) fn signature() -> Signature {
