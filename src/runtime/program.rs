@@ -13,7 +13,7 @@ use crate::runtime::reply::Reply;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::script::Script;
 use crate::runtime::value::Val;
-use crate::schema::{Record, Row, Signature, Ty};
+use crate::schema::{Record, Row, Signature, Ty, TypeTable, Value, convert};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -172,17 +172,42 @@ impl Program {
         Ok(params
             .iter()
             .filter(|it| !it.rest)
-            .map(|it| (it.name.clone(), !it.has_default))
+            .map(|it| (it.name.clone(), !it.may_be_left_out()))
             .collect())
     }
 
-    /// Runs it on a row: columns bind to what it takes by name.
+    /// The types of what it takes, where it says them.
+    fn types(&self, script: &Script) -> IndexMap<Arc<str>, Ty> {
+        if let Some(predictor) = self.value.downcast::<Predictor>() {
+            let inputs = &predictor.signature().inputs;
+            return inputs.iter().map(|it| (it.name.clone(), it.ty.clone())).collect();
+        }
+        let params = if let Some(instance) = self.value.downcast::<Instance>() {
+            instance.class().methods.get("forward").map(|it| &it.params)
+        } else if let Val::Func(function) = &self.value {
+            script.function(function.lowered_name()).map(|it| &it.params)
+        } else {
+            None
+        };
+        let typed = params.into_iter().flatten();
+        typed.filter_map(|it| Some((it.name.clone(), it.ty.clone()?))).collect()
+    }
+
+    /// Runs it on a row: columns bind to what it takes by name, as values of its types.
     ///
     /// # Errors
-    /// What the run raises.
+    /// What the run raises, and columns that do not fit.
     pub fn run_row(&self, cx: &Cx<'_>, row: &Row) -> Result<Reply, Error> {
-        let params = self.params(cx.run().script())?;
-        let args = bind_row(row, params.iter().map(|(name, needed)| (&**name, *needed)))?;
+        let script = cx.run().script();
+        let params = self.params(script)?;
+        let mut args = bind_row(row, params.iter().map(|(name, needed)| (&**name, *needed)))?;
+        let table = script.types();
+        for (name, ty) in self.types(script) {
+            if let Some(value) = args.named.get_mut(&name) {
+                *value = from_outside(value, &ty, &table)
+                    .map_err(|it| Error::value(format!("column `{name}`: {it}")))?;
+            }
+        }
         self.run(cx, args)
     }
 
@@ -271,6 +296,28 @@ impl Program {
         let mut state = self.state();
         state.stamp(&self.signatures());
         state.save(&*run.env().host, &at).map_err(|it| from_diagnostic(&it))
+    }
+}
+
+/// A cell as a value of the type that is wanted; the numbers of some files are texts.
+fn from_outside(value: &Val, ty: &Ty, table: &TypeTable) -> Result<Val, Error> {
+    let data = value.to_value()?;
+    let parsed = match (&data, plain(ty, table)) {
+        (Value::Str(text), Ty::Int) => text.trim().parse().ok().map(Value::Int),
+        (Value::Str(text), Ty::Float) => text.trim().parse().ok().map(Value::Float),
+        (Value::Str(text), Ty::Bool) => text.trim().parse().ok().map(Value::Bool),
+        _ => None,
+    };
+    let fits = convert(&parsed.unwrap_or(data), ty, table);
+    fits.map(|it| Val::from_value(&it)).map_err(|it| Error::value(it.to_string()))
+}
+
+/// A type without its name, its bound, and that it may be nothing.
+fn plain<'a>(ty: &'a Ty, table: &'a TypeTable) -> &'a Ty {
+    match ty {
+        Ty::Optional(inner) | Ty::Bounded(inner, _) => plain(inner, table),
+        Ty::Named(name) => table.get(name).unwrap_or(ty),
+        other => other,
     }
 }
 
