@@ -1,10 +1,10 @@
 //! Hashes of signatures, states and rows: equal content gives equal hashes, on any machine.
 
 use crate::program::{PredictorState, State};
-use crate::schema::{Bound, Field, Record, Row, Signature, Ty, Value};
+use crate::schema::{Field, Record, Row, Signature, Ty, Value};
 use crate::util::sha256_hex;
-use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Two hashes of a signature, and what a person reads instead of the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +116,7 @@ pub fn fields_text(signature: &Signature) -> String {
 }
 
 fn field_text(field: &Field) -> String {
-    format!("{}: {}", field.name, ty_text(&field.ty))
+    format!("{}: {}", field.name, field.ty)
 }
 
 /// Names and types, fields sorted by name, with the named types they reach.
@@ -128,31 +128,16 @@ fn structure(signature: &Signature) -> String {
     };
     let mut text = format!("{} -> {}", side(&signature.inputs), side(&signature.outputs));
     for (name, ty) in reached(signature) {
-        let _ = write!(text, "; {name} = {}", ty_text(ty));
+        let _ = write!(text, "; {name} = {ty}");
     }
     text
 }
 
 /// The named types that a signature's fields reach, sorted by name.
-fn reached(signature: &Signature) -> Vec<(&str, &Ty)> {
-    let mut found = BTreeSet::new();
-    let mut todo: Vec<&Ty> =
-        signature.inputs.iter().chain(&signature.outputs).map(|field| &field.ty).collect();
-    while let Some(ty) = todo.pop() {
-        match ty {
-            Ty::List(inner) | Ty::Dict(inner) | Ty::Optional(inner) => todo.push(inner),
-            Ty::Bounded(inner, _) => todo.push(inner),
-            Ty::Union(parts) => todo.extend(parts.iter()),
-            Ty::Record(fields) => todo.extend(fields.iter().map(|field| &field.ty)),
-            Ty::Named(name) => {
-                if found.insert(&**name) {
-                    todo.extend(signature.types.get(name));
-                }
-            }
-            Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::Enum(_) => {}
-        }
-    }
-    found.into_iter().filter_map(|name| Some((name, signature.types.get(name)?))).collect()
+fn reached(signature: &Signature) -> Vec<(&Arc<str>, &Ty)> {
+    let mut found = signature.reachable_types();
+    found.sort_unstable_by_key(|(name, _)| *name);
+    found
 }
 
 /// Instructions, descriptions, defaults and the order of fields.
@@ -185,33 +170,4 @@ fn ty_words(ty: &Ty, text: &mut String) {
         Ty::Named(_) | Ty::Enum(_) => {}
         Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any => {}
     }
-}
-
-/// A type as the language writes it, without descriptions.
-fn ty_text(ty: &Ty) -> String {
-    match ty {
-        Ty::Str => "str".to_owned(),
-        Ty::Int => "int".to_owned(),
-        Ty::Float => "float".to_owned(),
-        Ty::Bool => "bool".to_owned(),
-        Ty::Any => "any".to_owned(),
-        Ty::List(inner) => format!("list[{}]", ty_text(inner)),
-        Ty::Dict(inner) => format!("dict[str, {}]", ty_text(inner)),
-        Ty::Optional(inner) => format!("{}?", ty_text(inner)),
-        Ty::Enum(values) => joined(values.iter().map(Value::to_json), " | "),
-        Ty::Union(parts) => format!("({})", joined(parts.iter().map(ty_text), " | ")),
-        Ty::Record(fields) => format!("{{ {} }}", joined(fields.iter().map(field_text), ", ")),
-        Ty::Named(name) => name.as_ref().to_owned(),
-        Ty::Bounded(inner, bound) => format!("{}({})", ty_text(inner), bound_text(*bound)),
-    }
-}
-
-fn joined(parts: impl Iterator<Item = String>, by: &str) -> String {
-    parts.collect::<Vec<_>>().join(by)
-}
-
-fn bound_text(bound: Bound) -> String {
-    let end = |end: Option<f64>| end.map(|it| it.to_string()).unwrap_or_default();
-    let dots = if bound.max.is_none() || bound.max_excluded { ".." } else { "..=" };
-    format!("{}{dots}{}", end(bound.min), end(bound.max))
 }

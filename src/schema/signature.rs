@@ -1,8 +1,6 @@
 //! Signatures, rows and demos.
 
 use crate::schema::{Record, Ty, TypeTable, Value};
-use crate::util::sha256_hex;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// A field of a signature or of a record.
@@ -116,34 +114,6 @@ impl Signature {
         format!("From {}, write {outputs}.", names(&self.inputs))
     }
 
-    /// The hash of names and types: a state made for another structure does not fit.
-    pub fn structure_hash(&self) -> String {
-        let mut text = String::new();
-        for (side, fields) in [("in", &self.inputs), ("out", &self.outputs)] {
-            for field in fields {
-                let _ = writeln!(text, "{side} {}: {}", field.name, field.ty);
-            }
-        }
-        for (name, ty) in self.reachable_types() {
-            let _ = writeln!(text, "type {name} = {ty}");
-        }
-        short_hash(&text)
-    }
-
-    /// The hash of what the author wrote in words: instructions and descriptions. A state made
-    /// for other words may fit less well.
-    pub fn text_hash(&self) -> String {
-        let mut text = format!("{:?}\n", self.instructions);
-        for field in self.inputs.iter().chain(&self.outputs) {
-            write_words(&mut text, field);
-        }
-        for (name, ty) in self.reachable_types() {
-            let _ = writeln!(text, "type {name}");
-            type_words(&mut text, ty);
-        }
-        short_hash(&text)
-    }
-
     /// The named types that the fields can reach, in the order in which they are met. The table
     /// may hold others, which are no part of this signature.
     pub fn reachable_types(&self) -> Vec<(&Arc<str>, &Ty)> {
@@ -185,29 +155,6 @@ fn names(fields: &[Field]) -> String {
         [one] => one.clone(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
     }
-}
-
-fn write_words(text: &mut String, field: &Field) {
-    let _ = writeln!(text, "{}: {:?}", field.name, field.description);
-    type_words(text, &field.ty);
-}
-
-fn type_words(text: &mut String, ty: &Ty) {
-    match ty {
-        Ty::Record(fields) => fields.iter().for_each(|field| write_words(text, field)),
-        Ty::List(inner) | Ty::Dict(inner) | Ty::Optional(inner) | Ty::Bounded(inner, _) => {
-            type_words(text, inner);
-        }
-        Ty::Union(members) => members.iter().for_each(|it| type_words(text, it)),
-        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::Enum(_) | Ty::Named(_) => {}
-    }
-}
-
-/// Sixteen hex digits tell the signatures of one program apart, and fit a line of a state.
-fn short_hash(text: &str) -> String {
-    let mut hash = sha256_hex(text.as_bytes());
-    hash.truncate(16);
-    hash
 }
 
 /// A row of a data set.
