@@ -5,7 +5,7 @@ use crate::syntax::kind::{NodeKind, TokenKind};
 use crate::syntax::messages;
 use crate::syntax::parser::stmt::starts_expr;
 use crate::syntax::parser::{Context, Mark, Parser};
-use crate::syntax::text;
+use crate::syntax::text::{self, Number};
 use crate::syntax::tree::Node;
 
 /// How tightly a binary operator binds, by Rhai's table; `None` if it is none.
@@ -450,12 +450,25 @@ impl Parser<'_> {
         let next = self.word(1);
         let runs_on = next.adjacent
             && matches!(next.token.kind, TokenKind::Ident | TokenKind::Int | TokenKind::Float);
-        if !runs_on && text::number(shown).is_some() {
+        let value = text::number(shown).filter(|_| !runs_on);
+        let too_great =
+            matches!(value, Some(Number::Float(_))) && self.kind() == TokenKind::Int;
+        if value.is_some() && !too_great {
             return;
         }
         let more = if runs_on { self.word_text(1) } else { "" };
-        let shown: String = shown.chars().chain(more.chars()).take(24).collect();
-        self.error(self.here(), messages::BAD_NUMBER, format!("`{shown}` is no number"), "");
+        let mut shown: String = shown.chars().chain(more.chars()).take(25).collect();
+        if shown.chars().count() > 24 {
+            shown.pop();
+            shown.push('…');
+        }
+        let (what, hint) = match too_great {
+            true => {
+                ("does not fit an int, which has 64 bits", "a float may be that great: `1e20`")
+            }
+            false => ("is no number", ""),
+        };
+        self.error(self.here(), messages::BAD_NUMBER, format!("`{shown}` {what}"), hint);
         if runs_on {
             self.skip();
         }
