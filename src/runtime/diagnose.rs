@@ -123,8 +123,8 @@ fn words(error: &EvalAltResult) -> (Code, String) {
         E::ErrorStackOverflow(_) => (codes::LIMIT, "calls are nested too deeply".to_owned()),
         E::ErrorTooManyOperations(_)
         | E::ErrorTooManyVariables(_)
-        | E::ErrorTooManyModules(_)
-        | E::ErrorDataTooLarge(..) => (codes::LIMIT, plain(error)),
+        | E::ErrorTooManyModules(_) => (codes::LIMIT, plain(error)),
+        E::ErrorDataTooLarge(what, _) => (codes::LIMIT, too_large(what)),
         E::ErrorArrayBounds(len, index, _) => {
             (codes::RUNTIME, format!("there is no element {index} in a list of {len}"))
         }
@@ -133,6 +133,15 @@ fn words(error: &EvalAltResult) -> (Code, String) {
         }
         _ => (codes::RUNTIME, plain(error)),
     }
+}
+
+fn too_large(what: &str) -> String {
+    let what = match what {
+        it if it.contains("string") => "text",
+        it if it.contains("map") => "map",
+        _ => "list",
+    };
+    format!("the {what} grows too large")
 }
 
 fn thrown(value: &rhai::Dynamic) -> String {

@@ -31,8 +31,12 @@ const EXPR_DEPTH: usize = 512;
 /// How many operations go by between two looks at the clock: few, because one operation may
 /// copy twice what the one before it copied.
 const WATCHED: u8 = 16;
-/// The longest text, in bytes.
-const TEXT_SIZE: usize = 256 << 20;
+/// The longest text, and the longest that the texts of one list or map are together, in bytes.
+const TEXT_SIZE: usize = 64 << 20;
+/// The most items of a list or entries of a map, those inside counted. With any such limit Rhai
+/// counts a list whenever a method changes it: twenty thousand `push`es take a tenth of a
+/// second. Data sets are no lists, and cost nothing.
+const ITEMS: usize = 4 << 20;
 
 /// The stack of threads that run scripts, in bytes.
 pub const STACK_SIZE: usize = 64 << 20;
@@ -105,6 +109,9 @@ pub(in crate::runtime) fn engine(run: &Arc<Run>) -> Engine {
     engine.set_max_modules(0);
     engine.set_max_functions(60_000);
     engine.set_max_variables(10_000);
+    engine.set_max_string_size(TEXT_SIZE);
+    engine.set_max_array_size(ITEMS);
+    engine.set_max_map_size(ITEMS);
     engine.disable_symbol("eval");
     engine.set_default_tag(Dynamic::from(RunTag(run.clone())));
     let watched = run.clone();
