@@ -78,12 +78,16 @@ pub struct Failure {
     pub message: String,
     /// Whose fault it is.
     pub kind: FailureKind,
+    /// Where in the program it happened: `main.dsp:3:7`.
+    pub place: Option<String>,
+    /// It is about what a model wrote: with other replies the program might work.
+    pub by_reply: bool,
 }
 
 impl Failure {
     /// Returns a failure of this kind.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { message: message.into(), kind }
+        Self { message: message.into(), kind, place: None, by_reply: false }
     }
 }
 

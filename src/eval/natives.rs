@@ -5,7 +5,7 @@ use crate::eval::program::ProgramEvaluator;
 use crate::eval::values::{ComparisonValue, DatasetValue, EvaluationValue};
 use crate::eval::{Dataset, EvalOptions, Evaluation, Progress, RunOptions, compare, evaluate};
 use crate::runtime::natives::Bound;
-use crate::runtime::{Args, Cx, Error, Program, Val, Warning, codes, wrong};
+use crate::runtime::{Args, Cx, Error, Failure, Program, Val, Warning, codes, wrong};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -181,10 +181,32 @@ pub fn score(
             Err(Error::data(codes::BUDGET, format!("nothing was scored: {stop}")).fatal())
         }
         _ => {
+            if let Some(error) = failed_alike(&evaluation) {
+                return Err(error);
+            }
             tell_failures(cx, &evaluation);
             Ok(evaluation)
         }
     }
+}
+
+/// Where all rows failed in the same way, something is wrong with the rows, the program or the
+/// metric, and a score would hide it. Replies that cannot be used are another matter: a program
+/// whose model never keeps to the format scores 0.
+fn failed_alike(evaluation: &Evaluation) -> Option<Error> {
+    let failures = evaluation.rows.iter().map(|row| row.outcome.as_ref()?.failure.as_ref());
+    let failures: Option<Vec<_>> = failures.collect();
+    let failures = failures?;
+    let (first, row) = (failures.first()?, evaluation.rows.first()?);
+    if first.by_reply || failures.iter().any(|it| it.message != first.message) {
+        return None;
+    }
+    let message = format!("every row failed; {}: {}", row.origin, first.message);
+    let error = Error::from(Failure::new(codes::RUNTIME, "value", message));
+    Some(match &first.place {
+        Some(place) => error.note(format!("it happened at {place}")),
+        None => error,
+    })
 }
 
 /// Rows that failed count as wrong or are left out: who only reads the score should know.

@@ -3,7 +3,7 @@
 use crate::eval::metric::score_of;
 use crate::eval::{Evaluator, Failure, FailureKind, Job, Outcome, Step};
 use crate::program::State;
-use crate::runtime::{Args, Cx, Error, Program, Run, RunLimits, Val};
+use crate::runtime::{Args, Cx, Error, Program, Run, RunLimits, Val, codes};
 use crate::schema::{Record, Row};
 use crate::trace::{Kind, Trace};
 use crate::util::lock;
@@ -121,7 +121,13 @@ fn failure(cx: &Cx<'_>, error: &Error) -> Failure {
     // The line of the diagnostic, without the text around it: reports show one line a failure.
     let told = crate::runtime::diagnose(cx.run().script(), error);
     let hint = told.hints.first().map(|it| format!(" ({it})")).unwrap_or_default();
-    Failure::new(kind, format!("{}{hint}", told.message))
+    let sources = cx.run().script().sources();
+    let place = told.primary.map(|it| {
+        let (line, column) = sources.position(it.span.source, it.span.start as usize);
+        format!("{}:{line}:{column}", sources.get(it.span.source).name)
+    });
+    let by_reply = matches!(told.code, codes::PARSE | codes::ASSERT);
+    Failure { place, by_reply, ..Failure::new(kind, format!("{}{hint}", told.message)) }
 }
 
 /// Counts what a run took, and writes down what its predictors read and wrote. Nodes from
