@@ -89,10 +89,7 @@ impl<'a> Checker<'a> {
             return;
         }
         if self.is_main_variable(name) {
-            let message = format!("`{name}` is a variable of main, which items do not see");
-            let told = self.tell(codes::MAIN_VARIABLE, span, message);
-            told.hints.push(format!("make it `const {name} = …;`, or pass it as an argument"));
-            return;
+            return self.main_variable(name, span);
         }
         if let Some(hint) = absent_on_purpose(name) {
             let message = format!("there is no function `{name}`");

@@ -52,16 +52,20 @@ impl Checker<'_> {
         }
     }
 
+    /// Tells of a variable of main that is named where items are.
+    pub(super) fn main_variable(&mut self, name: &str, span: Span) {
+        let message = format!("`{name}` is a variable of main, which items do not see");
+        let told = self.tell(codes::MAIN_VARIABLE, span, message);
+        told.hints.push(format!("make it `const {name} = …;`, or pass it as an argument"));
+    }
+
     fn unknown_name(&mut self, name: &str, span: Span) {
         if name == "self" {
             self.tell(codes::SELF_OUTSIDE, span, "`self` stands outside a module's method");
             return;
         }
         if self.is_main_variable(name) {
-            let message = format!("`{name}` is a variable of main, which items do not see");
-            let told = self.tell(codes::MAIN_VARIABLE, span, message);
-            told.hints.push(format!("make it `const {name} = …;`, or pass it as an argument"));
-            return;
+            return self.main_variable(name, span);
         }
         if let Some(signature) = self.context.contract.clone() {
             let owner = match &*signature {
