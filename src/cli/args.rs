@@ -129,7 +129,7 @@ pub(super) struct Prompt {
     /// The model that the prompt is for
     #[arg(long, value_name = "NAME")]
     pub(super) lm: Option<String>,
-    /// Write the messages as JSON
+    /// Write the messages as JSON, as providers take them
     #[arg(long)]
     pub(super) json: bool,
 }

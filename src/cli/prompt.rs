@@ -4,8 +4,21 @@ use super::args::{Lm, Prompt};
 use super::session;
 use super::shell::{Failure, Shell};
 use crate::engine::prompt_text;
+use crate::lm;
 use crate::schema::{Record, Value};
 use clap::ValueEnum;
+use serde_json::json;
+
+/// The messages as providers take them; what is to be continued is a text.
+fn as_sent(prompt: &lm::Prompt) -> serde_json::Value {
+    let turn = |it: &lm::Message| json!({ "role": it.role.as_str(), "content": it.text });
+    match prompt {
+        lm::Prompt::Chat(messages) => {
+            json!({ "messages": messages.iter().map(turn).collect::<Vec<_>>() })
+        }
+        lm::Prompt::Text(text) => json!({ "prompt": text }),
+    }
+}
 
 /// Shows what a predictor would send.
 pub(super) fn run(shell: &Shell, args: &Prompt) -> Result<(), Failure> {
@@ -24,7 +37,7 @@ pub(super) fn run(shell: &Shell, args: &Prompt) -> Result<(), Failure> {
     let state = args.state.as_deref().map(|it| shell.absolute(it)).transpose()?;
     let prompt = program.prompt(&args.predictor, state.as_deref(), &inputs)?;
     if args.json {
-        shell.print(&format!("{}\n", serde_json::to_string(&prompt).unwrap_or_default()));
+        shell.print(&format!("{}\n", as_sent(&prompt)));
     } else {
         shell.print(&format!("{}\n", prompt_text(&prompt).trim_end()));
     }

@@ -549,3 +549,51 @@ fn recorded_replies_are_read() {
     println!("{} recorded replies were read", chats.len());
     assert!(chats.len() > 100);
 }
+
+/// Runs the command line in a directory, as one whose environment holds nothing.
+#[cfg(feature = "cli")]
+fn dsp(dir: &std::path::Path, args: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dsp"));
+    command.args(args).current_dir(dir).env_clear().env("DSP_HOME", dir.join("home"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+#[cfg(feature = "cli")]
+fn what_prompt_shows_is_what_is_sent_once_and_recorded() {
+    let server = Server::start([Play::text("[[ ## answer ## ]]\nFrank Herbert")]);
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"/// Answer in "one" line – ünïcode \ too.
+        signature QA { in question: str  in hints: list[str]  out answer: str(..=60) }
+        const qa = predict(QA);
+        print(qa(question: "Who wrote\n„Dune“?", hints: ["sand", "<b>"]).answer);
+        let rows = dataset([#{ question: "Who?", hints: ["a"], answer: "me" }]);
+        labeled_few_shot(k: 1).compile(qa, trainset: rows).save("qa.json");"#;
+    std::fs::write(dir.path().join("main.dsp"), script).unwrap();
+    let config = format!(
+        "lm = \"big\"\n[models.big]\nmodel = \"openai/m\"\napi_base = \"{}\"\n",
+        server.base()
+    );
+    std::fs::write(dir.path().join("dsp.toml"), config).unwrap();
+    let input = r#"{"question": "Who wrote\n„Dune“?", "hints": ["sand", "<b>"]}"#;
+    let prompt = dsp(
+        dir.path(),
+        &["prompt", "main.dsp", "--predictor", "qa", "--input", input, "--json"],
+    );
+    assert_eq!(server.seen().len(), 0);
+    for _ in 0..2 {
+        let run = ["run", "main.dsp", "--quiet", "--trace", "trace.jsonl"];
+        assert_eq!(dsp(dir.path(), &run), "Frank Herbert\n");
+    }
+    // The second run has its reply from the store.
+    let seen = server.seen();
+    assert_eq!(seen.len(), 1);
+    let messages = prompt.trim_end().strip_prefix('{').unwrap().strip_suffix('}').unwrap();
+    assert!(seen[0].body.contains(messages), "{messages}\nin\n{}", seen[0].body);
+    let tree = dsp(dir.path(), &["trace", "show", "trace.jsonl", "--full"]);
+    assert!(tree.contains("Frank Herbert") && tree.contains("„Dune“"), "{tree}");
+    let state = dsp(dir.path(), &["state", "show", "qa.json"]);
+    assert!(state.contains("Who?"), "{state}");
+}
