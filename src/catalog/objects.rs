@@ -37,7 +37,7 @@ const OVERRIDES: &[Param] = &[
 ];
 
 const FUNCTION: &[Param] = &[required("f", "fn", "called with each row")];
-const PATH: &[Param] = &[required("path", "str", "a file, relative to the working directory")];
+const PATH: &[Param] = &[required("path", "str", "a file, relative to the script")];
 
 const PROGRAM_METHODS: &[Method] = &[
     method("with", OVERRIDES, "program", "a copy with other options"),
