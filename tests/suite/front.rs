@@ -228,12 +228,7 @@ fn names() {
 #[test]
 fn predictor_calls() {
     let text = qa("let answer = predict(QA);\nlet r = answer(qestion: \"a\");");
-    expect(
-        &text,
-        &[
-            "4:16 E0207 `QA` has no input `qestion` (did you mean `question`?)",
-        ],
-    );
+    expect(&text, &["4:16 E0207 `QA` has no input `qestion` (did you mean `question`?)"]);
     let text = qa("let r = predict(QA)(question: \"2+2?\");\nprint(r.anwser);");
     expect(&text, &["4:9 E0203 `QA` has no output field `anwser` (did you mean `answer`?)"]);
     let text = qa("predict(QA)(question: 5);");
@@ -324,9 +319,7 @@ fn signature_texts() {
     expect("predict(\"a -> a\")", &["1:15 E0303 `a` is both an input and an output"]);
     expect(
         "predict(\"a -> b\")(c: 1)",
-        &[
-            "1:19 E0207 the predictor has no input `c` (did you mean `a`?)",
-        ],
+        &["1:19 E0207 the predictor has no input `c` (did you mean `a`?)"],
     );
     let types = Arc::default();
     let read = signature_from_str(
@@ -439,9 +432,7 @@ fn modules() {
     );
     expect(
         &with("p(questin: question)", ""),
-        &[
-            "3:68 E0207 `QA` has no input `questin` (did you mean `question`?)",
-        ],
+        &["3:68 E0207 `QA` has no input `questin` (did you mean `question`?)"],
     );
     expect(
         &with("self.othr(1)", ""),
@@ -589,12 +580,7 @@ fn prior_units_and_locals() {
     let (two, diags) =
         check(&parsed, source, second, std::slice::from_ref(&one), &["p".into()]);
     let shown: Vec<String> = diags.iter().map(|it| show(second, it)).collect();
-    assert_eq!(
-        shown,
-        [
-            "1:9 E0207 `S` has no input `aa` (did you mean `a`?)"
-        ]
-    );
+    assert_eq!(shown, ["1:9 E0207 `S` has no input `aa` (did you mean `a`?)"]);
     assert_eq!(two.resolutions[&0], Resolution::Function);
     let mut linked = Linked::default();
     let a = lower(&mut linked, &one, first).unwrap();
