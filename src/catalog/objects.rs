@@ -222,7 +222,7 @@ pub const OBJECTS: &[Object] = &[
             field("interval", "list[float]", "where the true mean lies, at 95 percent"),
             field("rows", "list", "each example with its reply and score"),
             field("failures", "list", "examples that could not be scored, and why"),
-            field("cost", "map", "what it took: calls, tokens, dollars, seconds"),
+            field("cost", "map", "what it took: calls, tokens, seconds"),
         ],
         methods: EVALUATION_METHODS,
         open: false,
