@@ -73,12 +73,17 @@ fn prepared(ask: &Ask<'_>, capabilities: &Capabilities, note: &str) -> Prepared 
 }
 
 fn push_task(text: &mut String, ask: &Ask<'_>) {
-    text.push_str(ask.instructions.trim());
-    text.push('\n');
+    let instructions = ask.instructions.trim();
+    if !instructions.is_empty() {
+        text.push_str(instructions);
+        text.push('\n');
+    }
     for field in &ask.signature.outputs {
         push_hint(text, field, ask.signature);
     }
-    text.push('\n');
+    if !text.is_empty() {
+        text.push('\n');
+    }
 }
 
 /// What a field is, where its name does not say it: its description, its labels.

@@ -21,6 +21,8 @@ const MAX_BOOTSTRAPPED: Param =
     option("max_bootstrapped", "int", "the most demos made from the teacher's runs");
 const MAX_LABELED: Param =
     option("max_labeled", "int", "the most demos taken from the data as they are");
+const ONLY: Param =
+    option("only", "str | list[str]", "the paths of the predictors that may change");
 const TEACHER: Param = option("teacher", "program", "the program whose runs become demos");
 const THREADS: Param = option("threads", "int", "how many runs go on at once");
 const SEED: Param = option("seed", "int", "where randomness starts");
@@ -158,6 +160,7 @@ let tuned = labeled_few_shot(k: 1).compile(predict("question -> answer"), trains
             MAX_LABELED,
             option("max_rounds", "int", "how often an example is tried"),
             TEACHER,
+            ONLY,
             THREADS,
             SEED,
             MAX_CALLS,
@@ -178,10 +181,12 @@ let tuned = bootstrap_few_shot(metric: right, max_calls: 10)
             METRIC,
             THRESHOLD,
             option("candidates", "int", "how many sets of demos are tried"),
+            option("stop_at", "float", "the score that is good enough"),
             MAX_BOOTSTRAPPED,
             MAX_LABELED,
             option("max_rounds", "int", "how often an example is tried"),
             TEACHER,
+            ONLY,
             THREADS,
             SEED,
             MAX_CALLS,

@@ -32,7 +32,6 @@ const OVERRIDES: &[Param] = &[
     option("cache", "bool", "whether earlier replies serve"),
     option("rollout", "int", "which of several replies to the same prompt"),
     option("retries", "int", "how often a reply that cannot be read is asked again"),
-    option("asserts", "bool", "whether false assertions are repaired"),
     option("at", "str", "the path of the predictor it is for; all without it"),
 ];
 
@@ -49,6 +48,12 @@ const PROGRAM_METHODS: &[Method] = &[
         "str",
         "the prompt these inputs would send, without sending it",
     ),
+];
+
+const COMPILED: &[Param] = &[
+    required("program", "program", "what to make better"),
+    must("trainset", "dataset", "examples to learn from"),
+    option("valset", "dataset", "examples to choose by; the trainset without it"),
 ];
 
 const KEYS: Method = method("keys", &[], "list[str]", "the names");
@@ -203,16 +208,15 @@ pub const OBJECTS: &[Object] = &[
     Object {
         name: "Optimizer",
         fields: &[],
-        methods: &[method(
-            "compile",
-            &[
-                required("program", "program", "what to make better"),
-                must("trainset", "dataset", "examples to learn from"),
-                option("valset", "dataset", "examples to choose by; the trainset without it"),
-            ],
-            "program",
-            "the program with the state that scored best",
-        )],
+        methods: &[
+            method(
+                "compile",
+                COMPILED,
+                "program",
+                "the program with the state that scored best",
+            ),
+            method("plan", COMPILED, "str", "what compiling would take at most"),
+        ],
         open: false,
     },
     Object {

@@ -157,6 +157,13 @@ pub struct ParamInfo {
     pub description: Option<Arc<str>>,
 }
 
+impl ParamInfo {
+    /// Whether a call may leave it out.
+    pub fn may_be_left_out(&self) -> bool {
+        self.has_default || matches!(self.ty, Some(Ty::Optional(_)))
+    }
+}
+
 /// A const.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConstInfo {

@@ -55,7 +55,7 @@ impl Shape {
     pub(super) fn of_params(what: String, params: &[ParamInfo]) -> Self {
         let formal = |param: &ParamInfo| Formal {
             name: param.name.clone(),
-            required: !param.has_default && !param.ty.as_ref().is_some_and(may_be_nothing),
+            required: !param.may_be_left_out(),
             named_only: false,
             ty: param.ty.clone(),
         };

@@ -1,6 +1,6 @@
 //! Loaded programs.
 
-use crate::check::{Checked, Setting};
+use crate::check::{Checked, Setting, StaticPredictor};
 use crate::config::{Caps, Config};
 use crate::diag::Diagnostic;
 use crate::engine::builder::settings;
@@ -8,10 +8,11 @@ use crate::engine::callable::Callable;
 use crate::engine::error::Error;
 use crate::engine::{Check, Engine, check_unit};
 use crate::lm::Cancel;
+use crate::lm::Prompt;
 use crate::runtime::{
     self, Args, Cx, Run, STACK_SIZE, Script, Session, Val, Variables, Warning, diagnose,
 };
-use crate::schema::Value;
+use crate::schema::{Record, Value};
 use crate::source::Sources;
 use crate::trace::{Totals, Trace};
 use indexmap::IndexMap;
@@ -197,6 +198,45 @@ impl Program {
             ));
         }
         self.value(&format!("{name}()"))
+    }
+
+    /// What a predictor would send, read off the text: nothing of the program is run, no model
+    /// is opened. `name` is a path such as `Rag.answer` or `rag.answer`, or the name of a
+    /// predictor.
+    ///
+    /// # Errors
+    /// No predictor of this name is known without running the program, the state does not fit,
+    /// or the inputs do not.
+    pub fn prompt(
+        &self,
+        name: &str,
+        state: Option<&str>,
+        inputs: &Record,
+    ) -> Result<Prompt, Error> {
+        let known: IndexMap<&str, &StaticPredictor> =
+            self.units().iter().flat_map(|it| &it.predictors).map(|(k, v)| (&**k, v)).collect();
+        if !known.contains_key(name) {
+            let hint = crate::diag::did_you_mean(name, known.keys().copied());
+            let message = format!("no predictor `{name}` is known without running the program");
+            return Err(Error::bare(
+                Diagnostic::bare(runtime::codes::VALUE, message).hint(hint),
+            ));
+        }
+        // A member may be named without its module; its path is what a state calls it.
+        let member = format!(".{name}");
+        let whole = known.keys().find(|it| it.ends_with(&member) && known[*it] == known[name]);
+        let name = whole.copied().unwrap_or(name);
+        let (owner, path) = name.split_once('.').unwrap_or(("", "self"));
+        let siblings = known.iter().filter_map(|(key, predictor)| {
+            let path = match key.strip_prefix(owner) {
+                _ if *key == name => Some(path),
+                Some(rest) if !owner.is_empty() => rest.strip_prefix('.'),
+                _ => None,
+            };
+            Some((path?.to_owned(), runtime::Predictor::of(predictor)))
+        });
+        let siblings: IndexMap<String, runtime::Predictor> = siblings.collect();
+        self.within(|cx| runtime::static_prompt(cx.run(), &siblings, path, state, inputs))
     }
 
     /// What an expression over its items gives: an instance, a predictor, a function.

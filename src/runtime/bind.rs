@@ -29,7 +29,7 @@ pub(in crate::runtime) fn bind(
                 return Err(Error::value(format!("`{what}` is given `{}` twice", param.name)));
             }
             (Some(value), None) | (None, Some(value)) => value,
-            (None, None) if param.has_default => absent(),
+            (None, None) if param.may_be_left_out() => absent(),
             (None, None) => {
                 return Err(Error::value(format!("`{what}` needs `{}`", param.name)));
             }

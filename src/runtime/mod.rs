@@ -36,7 +36,7 @@ pub use error::{Error, Failure, codes};
 pub use instance::Instance;
 pub use lm_value::LmValue;
 pub use predictor::Predictor;
-pub use program::{Program, prompt_text};
+pub use program::{Program, prompt_text, static_prompt};
 pub use reply::Reply;
 pub use rhai_host::{Bindings, STACK_SIZE};
 pub use run::{Env, Opener, Run, RunLimits, Session, Settings, Warning};

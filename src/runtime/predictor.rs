@@ -1,6 +1,7 @@
 //! Predictors: a signature, a state, and the call that asks a model.
 
 use crate::adapt::{Adapter, Ask, ParseError, Parsed, Prepared};
+use crate::check::StaticPredictor;
 use crate::diag::did_you_mean;
 use crate::lm::{CallContext, Capabilities, Request, Sampling, SharedLm};
 use crate::program::{PredictorState, State};
@@ -57,6 +58,15 @@ impl Predictor {
         };
         let contracts = base.contracts.clone();
         Self::new(SignatureValue { signature: Arc::new(signature), contracts }, overrides)
+    }
+
+    /// Returns a predictor that is known without running the program.
+    pub fn of(known: &StaticPredictor) -> Self {
+        let base = SignatureValue::new(known.signature.clone(), None);
+        match known.kind {
+            "chain_of_thought" => Self::chain_of_thought(&base, Overrides::default()),
+            _ => Self::new(base, Overrides::default()),
+        }
     }
 
     /// Its signature, with the words that its state gives it.

@@ -13,7 +13,7 @@ use crate::runtime::reply::Reply;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::script::Script;
 use crate::runtime::value::Val;
-use crate::schema::{Record, Row, Signature, Ty};
+use crate::schema::{Record, Row, Signature, Ty, TypeTable, Value, convert};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ impl Program {
         let error = wrong(what, "a predictor, an instance of a module or a function", value);
         let is_class = matches!(value, Val::Object(object) if object.type_name() == "class");
         Err(if is_class {
-            error.hint("call the module to make an instance: `Rag()`")
+            error.hint("call the module to make an instance of it")
         } else {
             error
         })
@@ -172,17 +172,42 @@ impl Program {
         Ok(params
             .iter()
             .filter(|it| !it.rest)
-            .map(|it| (it.name.clone(), !it.has_default))
+            .map(|it| (it.name.clone(), !it.may_be_left_out()))
             .collect())
     }
 
-    /// Runs it on a row: columns bind to what it takes by name.
+    /// The types of what it takes, where it says them.
+    fn types(&self, script: &Script) -> IndexMap<Arc<str>, Ty> {
+        if let Some(predictor) = self.value.downcast::<Predictor>() {
+            let inputs = &predictor.signature().inputs;
+            return inputs.iter().map(|it| (it.name.clone(), it.ty.clone())).collect();
+        }
+        let params = if let Some(instance) = self.value.downcast::<Instance>() {
+            instance.class().methods.get("forward").map(|it| &it.params)
+        } else if let Val::Func(function) = &self.value {
+            script.function(function.lowered_name()).map(|it| &it.params)
+        } else {
+            None
+        };
+        let typed = params.into_iter().flatten();
+        typed.filter_map(|it| Some((it.name.clone(), it.ty.clone()?))).collect()
+    }
+
+    /// Runs it on a row: columns bind to what it takes by name, as values of its types.
     ///
     /// # Errors
-    /// What the run raises.
+    /// What the run raises, and columns that do not fit.
     pub fn run_row(&self, cx: &Cx<'_>, row: &Row) -> Result<Reply, Error> {
-        let params = self.params(cx.run().script())?;
-        let args = bind_row(row, params.iter().map(|(name, needed)| (&**name, *needed)))?;
+        let script = cx.run().script();
+        let params = self.params(script)?;
+        let mut args = bind_row(row, params.iter().map(|(name, needed)| (&**name, *needed)))?;
+        let table = script.types();
+        for (name, ty) in self.types(script) {
+            if let Some(value) = args.named.get_mut(&name) {
+                *value = from_outside(value, &ty, &table)
+                    .map_err(|it| Error::value(format!("column `{name}`: {it}")))?;
+            }
+        }
         self.run(cx, args)
     }
 
@@ -240,26 +265,7 @@ impl Program {
     /// # Errors
     /// A file that cannot be read, and a state that does not fit.
     pub fn load_state(&self, run: &Run, path: &str) -> Result<Self, Error> {
-        let at = run.session().resolve(path);
-        let text = crate::host::read_text(&*run.env().host, &at).map_err(|error| {
-            Error::data(codes::STATE, format!("cannot read `{}`: {error}", at.display()))
-        })?;
-        let name = at.display().to_string();
-        let fitted = State::open(&text, &name, &self.signatures()).map_err(|all| {
-            let first = all.first().map(from_diagnostic);
-            let error = first.unwrap_or_else(|| Error::value("the state does not fit"));
-            all.iter().skip(1).fold(error, |error, it| error.note(it.message.clone()))
-        })?;
-        for warning in fitted.warnings {
-            let notes = warning.notes.clone();
-            run.warn(Warning {
-                code: warning.code,
-                message: warning.message,
-                notes,
-                place: None,
-            });
-        }
-        Ok(self.with_state(&Arc::new(fitted.state)))
+        Ok(self.with_state(&read_state(run, path, &self.signatures())?))
     }
 
     /// Writes its state to a file.
@@ -272,6 +278,51 @@ impl Program {
         state.stamp(&self.signatures());
         state.save(&*run.env().host, &at).map_err(|it| from_diagnostic(&it))
     }
+}
+
+/// A cell as a value of the type that is wanted; the numbers of some files are texts.
+fn from_outside(value: &Val, ty: &Ty, table: &TypeTable) -> Result<Val, Error> {
+    let data = value.to_value()?;
+    let parsed = match (&data, plain(ty, table)) {
+        (Value::Str(text), Ty::Int) => text.trim().parse().ok().map(Value::Int),
+        (Value::Str(text), Ty::Float) => text.trim().parse().ok().map(Value::Float),
+        (Value::Str(text), Ty::Bool) => text.trim().parse().ok().map(Value::Bool),
+        _ => None,
+    };
+    let fits = convert(&parsed.unwrap_or(data), ty, table);
+    fits.map(|it| Val::from_value(&it)).map_err(|it| Error::value(it.to_string()))
+}
+
+/// A type without its name, its bound, and that it may be nothing.
+fn plain<'a>(ty: &'a Ty, table: &'a TypeTable) -> &'a Ty {
+    match ty {
+        Ty::Optional(inner) | Ty::Bounded(inner, _) => plain(inner, table),
+        Ty::Named(name) => table.get(name).unwrap_or(ty),
+        other => other,
+    }
+}
+
+/// Reads a state file, ours or DSPy's, for predictors of these signatures.
+fn read_state(
+    run: &Run,
+    path: &str,
+    signatures: &IndexMap<String, Signature>,
+) -> Result<Arc<State>, Error> {
+    let at = run.session().resolve(path);
+    let text = crate::host::read_text(&*run.env().host, &at).map_err(|error| {
+        Error::data(codes::STATE, format!("cannot read `{}`: {error}", at.display()))
+    })?;
+    let name = at.display().to_string();
+    let fitted = State::open(&text, &name, signatures).map_err(|all| {
+        let first = all.first().map(from_diagnostic);
+        let error = first.unwrap_or_else(|| Error::value("the state does not fit"));
+        all.iter().skip(1).fold(error, |error, it| error.note(it.message.clone()))
+    })?;
+    for warning in fitted.warnings {
+        let notes = warning.notes.clone();
+        run.warn(Warning { code: warning.code, message: warning.message, notes, place: None });
+    }
+    Ok(Arc::new(fitted.state))
 }
 
 fn from_diagnostic(diagnostic: &crate::diag::Diagnostic) -> Error {
@@ -365,6 +416,50 @@ pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
         }
     }
 }
+
+/// What the predictor at `path` would send, with the state of a file if one is named. Models
+/// are not opened: their names tell enough to choose the adapter.
+///
+/// # Errors
+/// A state that does not fit, or inputs that do not.
+pub fn static_prompt(
+    run: &Run,
+    predictors: &IndexMap<String, Predictor>,
+    path: &str,
+    state: Option<&str>,
+    inputs: &Record,
+) -> Result<crate::lm::Prompt, Error> {
+    let chosen = predictors.get(path).ok_or_else(|| Error::value("no such predictor"))?;
+    let signatures =
+        predictors.iter().map(|(k, v)| (k.clone(), (**v.base_signature()).clone()));
+    let chosen = match state {
+        Some(file) => chosen.placed(path, &*read_state(run, file, &signatures.collect())?),
+        None => chosen.clone(),
+    };
+    let capabilities = capabilities_by_name(run);
+    let adapter = chosen.adapter(run, &capabilities)?;
+    Ok(chosen.prepare(inputs, adapter, &capabilities)?.prompt)
+}
+
+/// What the run's model can do, as far as its name tells.
+fn capabilities_by_name(run: &Run) -> Capabilities {
+    let settings = &run.session().settings;
+    let named = settings.lm_name.as_deref().unwrap_or_default();
+    match &settings.lm {
+        Some(lm) => lm.capabilities(),
+        None if named.starts_with("local/") || named.starts_with("local:") => LOCAL,
+        None => CHAT,
+    }
+}
+
+/// What is assumed of a model of this process that was not opened.
+const LOCAL: Capabilities = Capabilities {
+    chat: true,
+    template: true,
+    in_process: true,
+    parallel: 64,
+    cacheable: true,
+};
 
 /// What is assumed of a model that is not there: a chat server.
 const CHAT: Capabilities = Capabilities {

@@ -28,6 +28,9 @@ use std::sync::{Arc, OnceLock};
 const CALL_LEVELS: usize = 96;
 /// The deepest nesting of expressions; the parser refuses deeper ones first.
 const EXPR_DEPTH: usize = 512;
+/// How many operations go by between two looks at the clock: few, because one operation may
+/// copy twice what the one before it copied.
+const WATCHED: u8 = 16;
 /// The longest text, in bytes.
 const TEXT_SIZE: usize = 256 << 20;
 
@@ -106,7 +109,8 @@ pub(in crate::runtime) fn engine(run: &Arc<Run>) -> Engine {
     engine.set_default_tag(Dynamic::from(RunTag(run.clone())));
     let watched = run.clone();
     engine.on_progress(move |operations| {
-        if operations & 0xff == 0 { watched.tick().map(Dynamic::from) } else { None }
+        let due = operations % u64::from(WATCHED) == 0;
+        if due { watched.tick(WATCHED).map(Dynamic::from) } else { None }
     });
     engine
 }

@@ -392,8 +392,8 @@ impl Run {
     }
 
     /// Counts operations of the host language; a text says why the run must end.
-    pub(in crate::runtime) fn tick(&self) -> Option<String> {
-        self.session.ledger.operations.fetch_add(0x100, Ordering::Relaxed);
+    pub(in crate::runtime) fn tick(&self, operations: u8) -> Option<String> {
+        self.session.ledger.operations.fetch_add(operations.into(), Ordering::Relaxed);
         self.session.over().map(ToOwned::to_owned)
     }
 

@@ -81,7 +81,6 @@ pub struct Other(pub(in crate::runtime) Dynamic);
 
 /// A value with members and methods of its own. Objects are immutable: a method that changes
 /// something returns another object.
-#[expect(clippy::len_without_is_empty, reason = "values without elements have no length")]
 pub trait Object: Send + Sync + fmt::Debug + Any {
     /// What it is, in the language's words: `predictor`, `reply`, `dataset`.
     fn type_name(&self) -> &'static str;

@@ -283,7 +283,7 @@ fn natives() {
     expect("retrieve(3)", &["1:1 E0208 `retrieve` misses the option `from` (add `from: …`)"]);
     expect(
         "random_search(metric: |e, r| true).compile(trainset: [])",
-        &["1:1 E0208 `compile` misses the option `program` (add `program: …`)"],
+        &["1:1 E0208 `compile` misses the argument `program` (add `program: …`)"],
     );
     expect(
         "load(\"a\").shufle()",
@@ -525,11 +525,11 @@ fn lowering() {
         ),
         (
             "let x = 1; assert x > 1;",
-            "{ const __l = x; const __r = 1; if !(__l > __r) { __assert(\"assert\", \"x > 1\", [[\"x\", __l], [\"1\", __r]], (), ()); } }",
+            "{ const __l = x; const __r = 1; if !(__l > __r) { __assert(\"assert\", \"x > 1\", [[\"x\", __l]], (), ()); } }",
         ),
         (
             "let x = #{}; suggest x.a && x.b.c, \"w\";",
-            "if !(x.a && x.b.c) { __assert(\"suggest\", \"x.a && x.b.c\", [[\"x.a\", x.a], [\"\", x]], \"w\", ()); }",
+            "if !__condition(x.a && x.b.c) { __assert(\"suggest\", \"x.a && x.b.c\", [[\"x.a\", x.a], [\"\", x]], \"w\", ()); }",
         ),
         ("/// Doc\nfn f() { 1 }\nf()", "fn f() {  1  }"),
         (
