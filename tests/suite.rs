@@ -24,6 +24,8 @@ mod download;
 #[cfg(feature = "local")]
 #[path = "suite/embedded.rs"]
 mod embedded;
+#[path = "suite/examples.rs"]
+mod examples;
 #[path = "suite/front.rs"]
 mod front;
 #[cfg(feature = "http")]
@@ -38,6 +40,8 @@ mod optimize;
 mod packages;
 #[path = "suite/program.rs"]
 mod program;
+#[path = "suite/reference.rs"]
+mod reference;
 #[path = "suite/repl.rs"]
 mod repl;
 #[cfg(feature = "retrieve")]

@@ -258,7 +258,7 @@ print(trace(reply));"#,
             "whose spending; without it the run's so far",
         )],
         "map",
-        "what it took: calls, tokens, dollars, seconds",
+        "what it took: calls, tokens, seconds",
         r#"let reply = predict("question -> answer")(question: "Who wrote Dune?");
 print(cost(reply).calls);"#,
     ),

@@ -36,7 +36,7 @@ const OVERRIDES: &[Param] = &[
 ];
 
 const FUNCTION: &[Param] = &[required("f", "fn", "called with each row")];
-const PATH: &[Param] = &[required("path", "str", "a file, relative to the working directory")];
+const PATH: &[Param] = &[required("path", "str", "a file, relative to the script")];
 
 const PROGRAM_METHODS: &[Method] = &[
     method("with", OVERRIDES, "program", "a copy with other options"),
@@ -226,7 +226,7 @@ pub const OBJECTS: &[Object] = &[
             field("interval", "list[float]", "where the true mean lies, at 95 percent"),
             field("rows", "list", "each example with its reply and score"),
             field("failures", "list", "examples that could not be scored, and why"),
-            field("cost", "map", "what it took: calls, tokens, dollars, seconds"),
+            field("cost", "map", "what it took: calls, tokens, seconds"),
         ],
         methods: EVALUATION_METHODS,
         open: false,

