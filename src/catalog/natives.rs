@@ -27,9 +27,6 @@ const TEACHER: Param = option("teacher", "program", "the program whose runs beco
 const THREADS: Param = option("threads", "int", "how many runs go on at once");
 const SEED: Param = option("seed", "int", "where randomness starts");
 const MAX_CALLS: Param = option("max_calls", "int", "the most calls of models it may spend");
-const MAX_TOKENS_SPENT: Param = option("max_tokens", "int", "the most tokens it may spend");
-const MAX_USD: Param = option("max_usd", "float", "the most dollars it may spend");
-const MAX_SECONDS: Param = option("max_seconds", "float", "the longest time it may take");
 const PREDICTOR: &[Param] = &[SIGNATURE, LM, TEMPERATURE, MAX_TOKENS, ADAPTER, CACHE, RETRIES];
 const COMPARED: &[Param] =
     &[required("expected", "any", "what is right"), required("got", "any", "what came")];
@@ -87,9 +84,6 @@ print(data[0].answer);"#,
             METRIC,
             THREADS,
             MAX_CALLS,
-            MAX_TOKENS_SPENT,
-            MAX_USD,
-            MAX_SECONDS,
         ],
         "evaluation",
         "scores a program on examples",
@@ -106,9 +100,6 @@ print(result.score);"#,
             METRIC,
             THREADS,
             MAX_CALLS,
-            MAX_TOKENS_SPENT,
-            MAX_USD,
-            MAX_SECONDS,
         ],
         "comparison",
         "scores two programs on the same examples and says whether the difference is noise",
@@ -164,9 +155,6 @@ let tuned = labeled_few_shot(k: 1).compile(predict("question -> answer"), trains
             THREADS,
             SEED,
             MAX_CALLS,
-            MAX_TOKENS_SPENT,
-            MAX_USD,
-            MAX_SECONDS,
         ],
         "optimizer",
         "makes demos of the program's own runs that score well",
@@ -190,9 +178,6 @@ let tuned = bootstrap_few_shot(metric: right, max_calls: 10)
             THREADS,
             SEED,
             MAX_CALLS,
-            MAX_TOKENS_SPENT,
-            MAX_USD,
-            MAX_SECONDS,
         ],
         "optimizer",
         "tries several sets of demos and keeps the one that scores best",
