@@ -242,7 +242,14 @@ impl Optimizer {
             || settings.max_usd.is_some();
         let asked = std::iter::once(program).chain(&self.teacher);
         let mut models = asked.flat_map(|it| it.models(cx.run()));
-        let costs = models.any(|lm| !lm.capabilities().in_process);
+        // What a function asks is only known when it runs: the run's model is assumed.
+        let local = |name: &str| name.starts_with("local/") || name.starts_with("local:");
+        let free = match &settings.lm {
+            Some(lm) => lm.capabilities().in_process,
+            None => settings.lm_name.as_deref().is_some_and(local),
+        };
+        let unknown = program.signatures().is_empty() && !free;
+        let costs = unknown || models.any(|lm| !lm.capabilities().in_process);
         if capped || !costs || plan.worst_case() == Some(0) {
             return Ok(());
         }
