@@ -14,6 +14,7 @@ pub use read::parse;
 use crate::diag::{Code, Diagnostic};
 use crate::host::Host;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A settings file that is no TOML.
 pub(crate) const NOT_TOML: Code = Code("E0020");
@@ -88,12 +89,12 @@ pub struct Model {
     /// Which layer named it: only that of the user may send a key to `api_base`.
     pub origin: Origin,
     /// What was said about it.
-    pub options: ModelOptions,
+    pub options: LmOptions,
 }
 
 /// What may be said about a model where it is named; what is `None` was not said.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct ModelOptions {
+pub struct LmOptions {
     /// 0 takes the likeliest token.
     pub temperature: Option<f64>,
     /// Nucleus sampling.
@@ -104,15 +105,16 @@ pub struct ModelOptions {
     pub seed: Option<u64>,
     /// Texts that end a reply.
     pub stop: Option<Vec<String>>,
-    /// Another server for the provider's interface.
+    /// Another server for the provider's interface. Unless the user's own file says it, it is
+    /// not trusted with the provider's key.
     pub api_base: Option<String>,
     /// The environment variable that holds the key for that server.
     pub key_env: Option<String>,
-    /// The longest that one request may take, in seconds.
-    pub timeout: Option<f64>,
-    /// The longest that connecting may take, in seconds.
-    pub connect_timeout: Option<f64>,
-    /// How many requests may follow one that failed.
+    /// The longest that one request may take (300 s).
+    pub timeout: Option<Duration>,
+    /// The longest that connecting may take (3 s).
+    pub connect_timeout: Option<Duration>,
+    /// How many requests may follow one that failed (5).
     pub retries: Option<u32>,
 }
 

@@ -4,12 +4,13 @@
 //! that type; reading goes on, so that one pass tells everything.
 
 use super::{
-    BAD_SETTING, Caps, Config, Endpoint, Model, ModelOptions, NOT_TOML, Origin,
-    UNKNOWN_SETTING, USER_ONLY,
+    BAD_SETTING, Caps, Config, Endpoint, LmOptions, Model, NOT_TOML, Origin, UNKNOWN_SETTING,
+    USER_ONLY,
 };
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::source::{SourceId, Span};
 use std::ops::Range;
+use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -109,9 +110,9 @@ impl Reader {
         let origin = self.origin;
         let Some(table) = value.get_ref().as_table() else {
             let name = self.model_name(name, value)?;
-            return Some(Model { name, origin, options: ModelOptions::default() });
+            return Some(Model { name, origin, options: LmOptions::default() });
         };
-        let mut options = ModelOptions::default();
+        let mut options = LmOptions::default();
         let mut model = None;
         for (key, value) in table {
             match key.get_ref().as_ref() {
@@ -127,7 +128,7 @@ impl Reader {
         Some(Model { name: model?, origin, options })
     }
 
-    fn model_option(&mut self, options: &mut ModelOptions, key: &Key<'_>, value: &Entry<'_>) {
+    fn model_option(&mut self, options: &mut LmOptions, key: &Key<'_>, value: &Entry<'_>) {
         match key.get_ref().as_ref() {
             "temperature" => options.temperature = self.number(key, value, 0.0..=10.0),
             "top_p" => options.top_p = self.number(key, value, 0.0..=1.0),
@@ -136,13 +137,16 @@ impl Reader {
             "stop" => options.stop = self.texts(key, value),
             "api_base" => options.api_base = self.url(key, value),
             "key_env" => options.key_env = self.variable(key, value),
-            "timeout" => options.timeout = self.number(key, value, 0.001..=f64::MAX),
-            "connect_timeout" => {
-                options.connect_timeout = self.number(key, value, 0.001..=f64::MAX);
-            }
+            "timeout" => options.timeout = self.seconds(key, value),
+            "connect_timeout" => options.connect_timeout = self.seconds(key, value),
             "retries" => options.retries = self.integer(key, value, 0),
             _ => self.unknown(key, &MODEL),
         }
+    }
+
+    /// A time of at most some thirty years.
+    fn seconds(&mut self, key: &Key<'_>, value: &Entry<'_>) -> Option<Duration> {
+        self.number(key, value, 0.001..=1e9).map(Duration::from_secs_f64)
     }
 
     fn endpoint(

@@ -1,6 +1,6 @@
 //! From the names of models to models: the names of settings files first, then providers.
 
-use crate::config::{Config, ModelOptions, Origin};
+use crate::config::{Config, Origin};
 use crate::host::{Host, SharedHost};
 #[cfg(feature = "http")]
 use crate::lm::keys::{PROVIDERS, Provider};
@@ -9,7 +9,6 @@ use crate::lm::models;
 use crate::lm::{Error, ErrorKind, LmOptions, UserEndpoints, open};
 use crate::runtime::Opener;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// Returns what opens models by name.
 pub(in crate::engine) fn opener(
@@ -56,8 +55,7 @@ fn resolve(
     Ok((model.name.clone(), options, trusted))
 }
 
-fn merge(said: &LmOptions, model: &ModelOptions) -> LmOptions {
-    let seconds = |it: Option<f64>| it.and_then(|it| Duration::try_from_secs_f64(it).ok());
+fn merge(said: &LmOptions, model: &LmOptions) -> LmOptions {
     LmOptions {
         temperature: said.temperature.or(model.temperature),
         top_p: said.top_p.or(model.top_p),
@@ -66,8 +64,8 @@ fn merge(said: &LmOptions, model: &ModelOptions) -> LmOptions {
         stop: said.stop.clone().or(model.stop.clone()),
         api_base: said.api_base.clone().or(model.api_base.clone()),
         key_env: said.key_env.clone().or(model.key_env.clone()),
-        timeout: said.timeout.or(seconds(model.timeout)),
-        connect_timeout: said.connect_timeout.or(seconds(model.connect_timeout)),
+        timeout: said.timeout.or(model.timeout),
+        connect_timeout: said.connect_timeout.or(model.connect_timeout),
         retries: said.retries.or(model.retries),
     }
 }

@@ -1,34 +1,10 @@
 //! From the name of a model to a client: `openai/gpt-4o-mini`, `local/smollm2-135m`.
 
 use super::{Error, ErrorKind, Sampling, SharedLm};
+pub use crate::config::LmOptions;
 use crate::host::{Host, SharedHost};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// What may be said about a model where it is named. Nothing said is the default.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LmOptions {
-    /// 0 takes the likeliest token.
-    pub temperature: Option<f64>,
-    /// Nucleus sampling.
-    pub top_p: Option<f64>,
-    /// The longest reply, in tokens.
-    pub max_tokens: Option<u32>,
-    /// The provider's seed.
-    pub seed: Option<u64>,
-    /// Texts that end a reply.
-    pub stop: Option<Vec<String>>,
-    /// Another server for the provider's interface. It is not trusted with the provider's key.
-    pub api_base: Option<String>,
-    /// The environment variable that holds the key for that server.
-    pub key_env: Option<String>,
-    /// The longest that one request may take (300 s).
-    pub timeout: Option<Duration>,
-    /// The longest that connecting may take (3 s).
-    pub connect_timeout: Option<Duration>,
-    /// How many requests may follow one that failed (5).
-    pub retries: Option<u32>,
-}
 
 impl LmOptions {
     /// How tokens are drawn where a request says nothing else. Whoever builds requests starts
