@@ -74,6 +74,9 @@ pub struct Capabilities {
     pub template: bool,
     /// It runs in this process: replies cost time and no money.
     pub in_process: bool,
+    /// Its futures never block the thread that polls them, so the few workers that all calls
+    /// share may poll them. Others are polled by the thread that waits for them.
+    pub nonblocking: bool,
     /// How many calls at once serve it well.
     pub parallel: usize,
     /// Replies may be kept and used again.

@@ -221,6 +221,7 @@ impl Lm for OpenAi {
             chat: true,
             template: false,
             in_process: false,
+            nonblocking: true,
             parallel: 64,
             cacheable: true,
         }

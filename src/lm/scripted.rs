@@ -87,6 +87,7 @@ impl Scripted {
             chat: true,
             template: false,
             in_process: true,
+            nonblocking: false,
             parallel: 64,
             cacheable,
         };

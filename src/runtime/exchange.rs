@@ -7,6 +7,7 @@ use crate::store::Key;
 use crate::trace::Attempt;
 use crate::util::hex;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What ends a run that sends nothing.
 const UNSENT: &str = "the request was made up and not sent";
@@ -72,7 +73,7 @@ fn keep(run: &Run, key: &Key, completion: &Completion) {
 fn pay(
     run: &Arc<Run>,
     lm: &SharedLm,
-    request: &Request,
+    request: &Arc<Request>,
     context: &CallContext,
     sent: &mut bool,
 ) -> Result<Arc<Completion>, Error> {
@@ -89,14 +90,7 @@ fn pay(
     let left = session.time_left();
     let context =
         CallContext { cancel: session.cancel.clone(), timeout: left, ..context.clone() };
-    let answered = lm::block_on(async {
-        tokio::select! {
-            biased;
-            answered = lm.complete(request, &context) => Some(answered),
-            () = context.cancel.cancelled() => None,
-            () = wait(left) => None,
-        }
-    });
+    let answered = wait(lm.clone(), request.clone(), context);
     match answered {
         Some(Ok(completion)) => {
             session.settle(completion.usage);
@@ -114,7 +108,35 @@ fn unpriced(name: &str) -> Error {
         .hint("cap `max_calls` or `max_tokens` instead, and take `max_usd` out")
 }
 
-async fn wait(time: Option<std::time::Duration>) {
+/// Waits for the answer; there is none when the run is cancelled or out of time first.
+fn wait(
+    lm: SharedLm,
+    request: Arc<Request>,
+    context: CallContext,
+) -> Option<Result<Completion, lm::Error>> {
+    let nonblocking = lm.capabilities().nonblocking;
+    let call = async move {
+        tokio::select! {
+            biased;
+            answered = lm.complete(&request, &context) => Some(answered),
+            () = context.cancel.cancelled() => None,
+            () = pause(context.timeout) => None,
+        }
+    };
+    if !nonblocking {
+        return lm::block_on(call);
+    }
+    // Where connections live, too: this thread is woken once, by the answer.
+    match lm::block_on(lm::runtime().spawn(call)) {
+        Ok(answered) => answered,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => None,
+        },
+    }
+}
+
+async fn pause(time: Option<Duration>) {
     match time {
         Some(time) => tokio::time::sleep(time).await,
         None => std::future::pending().await,

@@ -481,6 +481,7 @@ const NO_MODEL: Capabilities = Capabilities {
     chat: true,
     template: false,
     in_process: false,
+    nonblocking: false,
     parallel: 1,
     cacheable: false,
 };

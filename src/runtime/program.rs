@@ -468,6 +468,7 @@ const LOCAL: Capabilities = Capabilities {
     chat: true,
     template: true,
     in_process: true,
+    nonblocking: false,
     parallel: 64,
     cacheable: true,
 };
@@ -477,6 +478,7 @@ const CHAT: Capabilities = Capabilities {
     chat: true,
     template: false,
     in_process: false,
+    nonblocking: false,
     parallel: 8,
     cacheable: true,
 };

@@ -20,6 +20,7 @@ const CHAT: Capabilities = Capabilities {
     chat: true,
     template: false,
     in_process: false,
+    nonblocking: false,
     parallel: 8,
     cacheable: true,
 };

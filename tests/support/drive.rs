@@ -255,6 +255,7 @@ impl Machine {
                 chat: true,
                 template: false,
                 in_process: true,
+                nonblocking: false,
                 parallel: 4,
                 cacheable: true,
             });

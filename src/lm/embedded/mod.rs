@@ -186,6 +186,7 @@ impl Lm for Embedded {
             chat: true,
             template: true,
             in_process: true,
+            nonblocking: false,
             parallel: PARALLEL,
             cacheable: true,
         }

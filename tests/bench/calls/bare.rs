@@ -11,6 +11,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     chat: true,
     template: false,
     in_process: false,
+    nonblocking: false,
     parallel: 64,
     cacheable: true,
 };
