@@ -22,6 +22,8 @@ pub(super) enum Command {
     Check(Check),
     /// Run the tests of scripts, without asking any model
     Test(Test),
+    /// Say what a code such as E0203 means, with an example and its mend
+    Explain(Explain),
     /// Show the prompt that a predictor would send, without sending it
     Prompt(Prompt),
     /// Score a program on data
@@ -130,6 +132,14 @@ pub(super) struct Test {
     pub(super) junit: Option<PathBuf>,
     #[command(flatten)]
     pub(super) lm: Lm,
+}
+
+/// Arguments of `dsp explain`.
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The code; all are listed when it is left out
+    #[arg(value_name = "CODE")]
+    pub(super) code: Option<String>,
 }
 
 /// Arguments of `dsp prompt`.
