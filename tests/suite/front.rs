@@ -364,9 +364,7 @@ fn signatures_and_types() {
     );
     expect(
         "signature S { in a: one_of(b) out b }",
-        &[
-            "1:28 E0311 `b` is no list to choose from (`one_of` wants a const list of texts or whole numbers, or an input that is such a list)",
-        ],
+        &["1:28 E0311 `b` is no list to choose from (did you mean `a`?)"],
     );
     expect(
         "signature S { in a: bool(1..3) out b: int(5..=1) }",
