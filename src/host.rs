@@ -4,9 +4,11 @@
 //! can look at all that a program did, and an embedder can say no. The two implementations
 //! are [`OsHost`], the machine, and [`MemoryHost`], its twin in memory.
 
+mod blob;
 mod memory;
 mod os;
 
+pub use blob::{Blob, Scratch, reader};
 pub use memory::MemoryHost;
 pub use os::OsHost;
 
@@ -23,6 +25,22 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// # Errors
     /// Those of the file system.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Opens a file to read parts of it, now and later; by default it is read whole.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn Blob>> {
+        Ok(Arc::new(self.read(path)?))
+    }
+
+    /// Begins a nameless file that goes when nobody holds it; by default it is in memory.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn scratch(&self) -> io::Result<Box<dyn Scratch>> {
+        Ok(Box::new(Vec::new()))
+    }
 
     /// Writes a whole file, so that a reader sees the old or the new one and nothing between;
     /// folders that are not there are made.
