@@ -2,30 +2,29 @@
 //! types of the language and DSPy's spelling of them.
 
 use super::shape::found;
-use super::types::{Place, Types};
+use super::types::{Place, TypeScope, Types};
 use super::{codes, fits, literal};
 use crate::diag::Diagnostic;
-use crate::schema::{Field, Signature, Ty, TypeTable};
+use crate::schema::{Field, Signature, Ty};
 use crate::source::Span;
 use crate::syntax::ast::{self, FieldDecl};
 use crate::syntax::{Parse, parse_field, parse_signature};
-use std::sync::Arc;
 
 /// Reads a signature that stands at `place`.
 pub(crate) fn read(
     text: &str,
-    types: &Arc<TypeTable>,
+    scope: &TypeScope,
     place: Place,
 ) -> (Signature, Vec<Diagnostic>) {
     let parsed = parse_signature(place.span, text);
     let (inputs, outputs) = ast::sides(&parsed.tree);
-    let mut reader = Reader::new(text, types, place);
+    let mut reader = Reader::new(text, scope, place);
     let mut signature = Signature {
         name: "".into(),
         instructions: "".into(),
         inputs: Vec::new(),
         outputs: Vec::new(),
-        types: types.clone(),
+        types: scope.table.clone(),
         contracts: 0,
     };
     for decl in inputs {
@@ -41,11 +40,11 @@ pub(crate) fn read(
 /// an output; without `in` or `out` it is.
 pub(crate) fn read_field(
     text: &str,
-    types: &Arc<TypeTable>,
+    scope: &TypeScope,
     place: Place,
 ) -> (Option<(bool, Field)>, Vec<Diagnostic>) {
     let parsed = parse_field(place.span, text);
-    let mut reader = Reader::new(text, types, place);
+    let mut reader = Reader::new(text, scope, place);
     let field = parsed.tree.nodes().find_map(FieldDecl::cast).and_then(|decl| {
         let output = decl.direction().is_none() || decl.is_output(text);
         Some((output, reader.field(decl)?))
@@ -55,14 +54,14 @@ pub(crate) fn read_field(
 
 struct Reader<'a> {
     text: &'a str,
-    table: &'a TypeTable,
+    scope: &'a TypeScope,
     place: Place,
     diags: Vec<Diagnostic>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str, table: &'a TypeTable, place: Place) -> Self {
-        Self { text, table, place, diags: Vec::new() }
+    fn new(text: &'a str, scope: &'a TypeScope, place: Place) -> Self {
+        Self { text, scope, place, diags: Vec::new() }
     }
 
     /// What is wrong: with the form, else with the meaning.
@@ -82,15 +81,14 @@ impl<'a> Reader<'a> {
 
     fn field(&mut self, decl: FieldDecl<'_>) -> Option<Field> {
         let name = decl.name()?.text(self.text);
-        let is_named = |name: &str| self.table.contains_key(name);
-        let mut types = Types::new(self.text, self.place, &is_named, self.table).python();
+        let mut types = Types::new(self.text, self.place, self.scope).python();
         let ty = decl.ty().map_or(Ty::Str, |it| types.node(it));
         self.diags.append(&mut types.diags);
         let description =
             decl.description().and_then(|it| ast::prose(it, self.text)).map(Into::into);
         let default = decl.default().and_then(|it| literal::constant(it, self.text));
         if let (Some(value), Some(node)) = (&default, decl.default())
-            && !fits::fits(value, &ty, self.table)
+            && !fits::fits(value, &ty, &self.scope.table)
         {
             let message =
                 format!("the default is {}, the field {}", found(value), fits::show(&ty));

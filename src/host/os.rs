@@ -60,6 +60,11 @@ impl Host for OsHost {
         path.exists()
     }
 
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        let here = Path::new(".");
+        std::fs::canonicalize(if path.as_os_str().is_empty() { here } else { path })
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }

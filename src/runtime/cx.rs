@@ -164,6 +164,22 @@ impl<'a> Cx<'a> {
         self.run.script().place(self.host.call_position())
     }
 
+    /// Where a path leads that the text at the place of the call says: it starts from the folder
+    /// of that text.
+    pub fn resolve(&self, path: &str) -> std::path::PathBuf {
+        let script = self.run.script();
+        match self.place().and_then(|it| script.base(it.source)) {
+            Some(base) => base.join(path),
+            None => self.run.session().resolve(path),
+        }
+    }
+
+    /// The types in sight of the text at the place of the call.
+    pub(in crate::runtime) fn types(&self) -> Arc<crate::check::TypeScope> {
+        let script = self.run.script();
+        script.type_scope(self.place().map(|it| it.source))
+    }
+
     /// Calls a value: predictor, module, function, closure, model.
     ///
     /// # Errors
