@@ -10,6 +10,7 @@ mod check;
 mod compile;
 mod completions;
 mod eval;
+mod explain;
 mod expression;
 mod models;
 mod prompt;
@@ -42,6 +43,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             shell.report(&failure);
+            shell.explain(&failure.diags);
             ExitCode::from(failure.exit)
         }
     }
@@ -67,6 +69,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(shell, &args),
         Command::Check(args) => check::run(shell, &args),
+        Command::Explain(args) => explain::run(shell, &args),
         Command::Prompt(args) => prompt::run(shell, &args),
         Command::Eval(args) => eval::run(shell, &args),
         Command::Compile(args) => compile::run(shell, &args),

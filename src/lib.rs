@@ -26,7 +26,7 @@
 //!  5  runtime           the host language, our values in it, budgets
 //!  4  adapt  lower  program  trace
 //!  3  check  lm  store
-//!  2  syntax schema config render
+//!  2  syntax schema config render explain
 //!  1  diag   host   catalog
 //!  0  source util
 //! ```
@@ -60,6 +60,8 @@ pub mod diag;
 pub mod engine;
 #[doc(hidden)]
 pub mod eval;
+#[doc(hidden)]
+pub mod explain;
 pub mod host;
 pub mod lm;
 #[doc(hidden)]

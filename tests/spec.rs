@@ -13,7 +13,7 @@ mod support;
 
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
-use support::{bad, manual, own, refs, run, section::SpecFile, update::Updates};
+use support::{bad, manual, own, pages, refs, run, section::SpecFile, update::Updates};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     trials.extend(own::trials());
     trials.extend(run::trials(files, &updates));
     trials.extend(manual::trials());
+    trials.extend(pages::trials());
     trials.extend(bad::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     updates.write();

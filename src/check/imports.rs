@@ -208,7 +208,9 @@ impl<'a> Checker<'a> {
         let path = format!("{alias}::");
         self.tree.walk().any(|it| match it.kind {
             NodeKind::TypeName | NodeKind::TypeGeneric => it.text(self.text).starts_with(&path),
-            NodeKind::Literal | NodeKind::Template => it.text(self.text).contains(&path),
+            NodeKind::Literal | NodeKind::Template | NodeKind::TypeOneOf => {
+                it.text(self.text).contains(&path)
+            }
             _ => false,
         })
     }
@@ -268,6 +270,11 @@ impl Checked {
     /// What an item is that other units may name.
     pub fn public(&self, name: &str) -> Option<Resolution> {
         self.item(name).filter(|_| !self.private.contains(name))
+    }
+
+    /// The key of a const that other units may name.
+    pub fn public_const(&self, name: &str) -> Option<Arc<str>> {
+        (self.public(name) == Some(Resolution::Const)).then(|| self.key(name))
     }
 
     /// The names that other units may name.
@@ -353,6 +360,7 @@ fn renamed(ty: &Ty, names: &BTreeMap<Arc<str>, Arc<str>>) -> Ty {
                 .map(|it| Field { ty: renamed(&it.ty, names), ..it.clone() })
                 .collect(),
         )),
-        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::Enum(_) => ty.clone(),
+        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any => ty.clone(),
+        Ty::Enum(_) | Ty::OneOf(_) => ty.clone(),
     }
 }

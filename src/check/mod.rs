@@ -10,6 +10,7 @@
 
 pub(crate) mod args;
 mod call;
+mod choices;
 pub(crate) mod codes;
 mod cycles;
 mod fits;
@@ -102,6 +103,7 @@ pub fn check_unit(
         used_imports: BTreeSet::new(),
         consts: BTreeMap::new(),
         broken: BTreeSet::new(),
+        inputs: Vec::new(),
         assigned: BTreeSet::new(),
         typed: BTreeSet::new(),
         scopes: Scopes::default(),
@@ -139,7 +141,8 @@ fn is_consequence(diag: &Diagnostic, parse: &Parse, text: &str) -> bool {
     consequences.contains(&diag.code) && parse.diags.iter().any(slip)
 }
 
-/// Reads a signature such as `question, context: list[str] -> answer: str`.
+/// Reads a signature such as `question, context: list[str] -> answer: str`. `is_const` knows the
+/// consts that `one_of(…)` may name.
 ///
 /// # Errors
 ///
@@ -147,28 +150,42 @@ fn is_consequence(diag: &Diagnostic, parse: &Parse, text: &str) -> bool {
 pub fn signature_from_str(
     text: &str,
     types: &Arc<TypeTable>,
+    is_const: &dyn Fn(&str) -> bool,
 ) -> Result<Signature, Vec<Diagnostic>> {
-    signature_in(text, &TypeScope::of(types.clone()))
+    let key = |name: &str| is_const(name).then(|| name.into());
+    signature_in(text, &TypeScope::of(types.clone()), &key)
 }
 
-/// As [`signature_from_str`], with the types in sight of a unit.
+/// As [`signature_from_str`], with the types in sight of a unit. `key` knows the consts that
+/// `one_of(…)` may name, and what they are called in the program.
 ///
 /// # Errors
 ///
 /// Returns what is wrong with the text. The places are offsets in it, in the text of id 0.
-pub fn signature_in(text: &str, scope: &TypeScope) -> Result<Signature, Vec<Diagnostic>> {
-    let (signature, diags) = sigtext::read(text, scope, whole(text));
+pub fn signature_in(
+    text: &str,
+    scope: &TypeScope,
+    key: &dyn Fn(&str) -> Option<Arc<str>>,
+) -> Result<Signature, Vec<Diagnostic>> {
+    let consts = |name: &str| choices::by_name(name, key);
+    let (signature, diags) = sigtext::read(text, scope, whole(text), &consts);
     if diags.is_empty() { Ok(signature) } else { Err(diags) }
 }
 
-/// Reads a field such as `out confidence: float(0..=1) 'how sure'`, and says whether it is an
-/// output.
+/// Reads a field such as `out confidence: float(0..=1) 'how sure'` of a signature, and says
+/// whether it is an output. `key` knows the consts that `one_of(…)` may name.
 ///
 /// # Errors
 ///
 /// Returns what is wrong with the text. The places are offsets in it, in the text of id 0.
-pub fn field_from_str(text: &str, scope: &TypeScope) -> Result<(bool, Field), Vec<Diagnostic>> {
-    let (field, diags) = sigtext::read_field(text, scope, whole(text));
+pub fn field_from_str(
+    text: &str,
+    signature: &Signature,
+    scope: &TypeScope,
+    key: &dyn Fn(&str) -> Option<Arc<str>>,
+) -> Result<(bool, Field), Vec<Diagnostic>> {
+    let consts = |name: &str| choices::by_name(name, key);
+    let (field, diags) = sigtext::read_field(text, signature, scope, whole(text), &consts);
     match field {
         Some(field) if diags.is_empty() => Ok(field),
         _ => Err(diags),
@@ -210,6 +227,8 @@ struct Checker<'a> {
     used_imports: BTreeSet<Arc<str>>,
     /// What is known of consts that were asked for.
     consts: BTreeMap<Arc<str>, Known>,
+    /// The inputs of the signature being read.
+    inputs: Vec<choices::Input>,
     /// Where strings stand that are no signatures.
     broken: BTreeSet<u32>,
     /// Names that are assigned somewhere.

@@ -1,6 +1,7 @@
 //! Types: what their names, arguments and bounds mean. Shared by types in the text and types
 //! inside strings.
 
+use super::choices::{Chosen, MESSAGE_HINT};
 use super::codes;
 use super::fits::show;
 use super::literal;
@@ -16,6 +17,11 @@ use std::sync::Arc;
 const BUILT_IN: &[&str] = &["str", "int", "float", "bool", "any", "list", "dict"];
 /// Types of the language that this version cannot carry.
 const NOT_YET: &[&str] = &["image", "audio", "file", "history", "tool"];
+
+/// Whether a name is that of a type whose values have no parts.
+pub(super) fn is_scalar(name: &str) -> bool {
+    BUILT_IN.contains(&name) && !matches!(name, "list" | "any")
+}
 
 /// Where offsets of a parsed text are: the text may stand inside a string of a source.
 #[derive(Debug, Clone, Copy)]
@@ -93,13 +99,19 @@ pub(crate) struct Types<'a> {
     /// Whether DSPy's spelling is read too, as in strings.
     python: bool,
     scope: &'a TypeScope,
+    choices: &'a dyn Fn(&str) -> Chosen,
     /// What is wrong.
     pub(crate) diags: Vec<Diagnostic>,
 }
 
 impl<'a> Types<'a> {
-    pub(crate) fn new(text: &'a str, place: Place, scope: &'a TypeScope) -> Self {
-        Self { text, place, python: false, scope, diags: Vec::new() }
+    pub(crate) fn new(
+        text: &'a str,
+        place: Place,
+        scope: &'a TypeScope,
+        choices: &'a dyn Fn(&str) -> Chosen,
+    ) -> Self {
+        Self { text, place, python: false, scope, choices, diags: Vec::new() }
     }
 
     /// With DSPy's spelling.
@@ -118,7 +130,7 @@ impl<'a> Types<'a> {
                 let name = node.token(TokenKind::Ident).map_or("", |it| it.text(self.text));
                 self.generic(name, args, span)
             }
-            NodeKind::TypeOneOf => self.not_yet("one_of(…)", span),
+            NodeKind::TypeOneOf => self.one_of(node),
             NodeKind::TypeOptional => {
                 optional(below.first().map_or(Ty::Any, |it| self.node(it)))
             }
@@ -131,6 +143,27 @@ impl<'a> Types<'a> {
                 self.bounded(inner, bound, span)
             }
             _ => Ty::Any,
+        }
+    }
+
+    /// `one_of(X)`: X is an input, a const list, or a list that stands there.
+    fn one_of(&mut self, node: &Node) -> Ty {
+        let Some(from) = ast::exprs(node).next() else { return Ty::Any };
+        let span = self.place.node(from);
+        let name = from.text(self.text);
+        let chosen = match from.kind {
+            NodeKind::Name | NodeKind::Path => (self.choices)(name),
+            _ => Chosen::of(literal::constant(from, self.text)),
+        };
+        match chosen {
+            Chosen::Values(options) => Ty::Enum(Arc::new(options)),
+            Chosen::Later(choices) => Ty::OneOf(choices),
+            Chosen::Nothing(hint) => {
+                let message = format!("`{name}` is no list to choose from");
+                let hint = if hint.is_empty() { MESSAGE_HINT.to_owned() } else { hint };
+                self.diags.push(Diagnostic::new(codes::NO_CHOICES, span, message).hint(hint));
+                Ty::Any
+            }
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) enum Command {
     Run(Run),
     /// Say what is wrong with scripts, without running them
     Check(Check),
+    /// Say what a code such as E0203 means, with an example and its mend
+    Explain(Explain),
     /// Show the prompt that a predictor would send, without sending it
     Prompt(Prompt),
     /// Score a program on data
@@ -106,6 +108,14 @@ pub(super) struct Check {
     /// Write one JSON object for each diagnostic
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Arguments of `dsp explain`.
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The code; all are listed when it is left out
+    #[arg(value_name = "CODE")]
+    pub(super) code: Option<String>,
 }
 
 /// Arguments of `dsp prompt`.

@@ -27,6 +27,7 @@ pub(super) fn run(shell: &Shell, args: &Check) -> Result<(), Failure> {
     } else {
         shell.diagnose(&sources, &diags);
         conclude(shell, &diags);
+        shell.explain(&diags);
     }
     if diags.iter().any(Diagnostic::is_error) { Err(Failure::told()) } else { Ok(()) }
 }

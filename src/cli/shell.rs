@@ -130,6 +130,13 @@ impl Shell {
         self.diagnose(&failure.sources, &failure.diags);
     }
 
+    /// Says once, on terminals, where more is said about what was told.
+    pub(super) fn explain(&self, diags: &[Diagnostic]) {
+        if self.host.is_terminal() && !self.quiet {
+            self.eprint(&more_about(diags));
+        }
+    }
+
     /// Reads a text file and adds it to the sources.
     ///
     /// # Errors
@@ -160,3 +167,12 @@ impl Shell {
         text.ok_or_else(|| Failure::usage(format!("`{}` is no usable path", path.display())))
     }
 }
+
+/// Where more is said about the first error, else about the first warning.
+fn more_about(diags: &[Diagnostic]) -> String {
+    let first = diags.iter().find(|it| it.is_error()).or_else(|| diags.first());
+    first.map_or(String::new(), |it| format!("`dsp explain {}` says more\n", it.code.0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -180,6 +180,21 @@ impl<'a> Cx<'a> {
         script.type_scope(self.place().map(|it| it.source))
     }
 
+    /// The key of a const that the text at the place of the call may name.
+    pub(in crate::runtime) fn const_key(&self, name: &str) -> Option<Arc<str>> {
+        let script = self.run.script();
+        let library = self.place().and_then(|it| script.library_of(it.source));
+        if let Some((alias, word)) = name.split_once("::") {
+            let units = script.units().iter().rev().filter(|_| library.is_none());
+            let mut units = library.into_iter().chain(units);
+            return units.find_map(|it| it.import(alias.trim()))?.public_const(word.trim());
+        }
+        match library {
+            Some(unit) => unit.consts.contains_key(name).then(|| unit.key(name)),
+            None => script.constant_function(name).map(|_| name.into()),
+        }
+    }
+
     /// Calls a value: predictor, module, function, closure, model.
     ///
     /// # Errors

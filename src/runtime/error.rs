@@ -35,8 +35,6 @@ pub mod codes {
     pub const LIMIT: Code = Code("E0509");
     /// A file that cannot be read or written.
     pub const FILE: Code = Code("E0704");
-    /// Data that cannot be read.
-    pub const DATA: Code = Code("E0705");
     /// A state that cannot be read, or is of another program.
     pub const STATE: Code = Code("E0706");
     /// A false `suggest`.
@@ -56,7 +54,6 @@ pub mod codes {
         (THROWN, "the script threw an error"),
         (LIMIT, "a limit of the language is reached"),
         (FILE, "a file cannot be read or written"),
-        (DATA, "data cannot be read"),
         (STATE, "a state does not fit"),
         (SUGGEST, "a suggestion is not met"),
         (NOTICE, "something to know"),

@@ -204,10 +204,15 @@ impl Script {
         libraries.find(|it| it.checked.source == Some(source)).map(|it| it.base.as_path())
     }
 
+    /// The library that a text is.
+    pub(in crate::runtime) fn library_of(&self, source: SourceId) -> Option<&Arc<Checked>> {
+        let mut libraries = self.libraries.values().map(|it| &it.checked);
+        libraries.find(|it| it.source == Some(source))
+    }
+
     /// The types in sight of a text, by default of the newest.
     pub(in crate::runtime) fn type_scope(&self, source: Option<SourceId>) -> Arc<TypeScope> {
-        let mut libraries = self.libraries.values().map(|it| &it.checked);
-        let found = libraries.find(|it| source.is_some() && it.source == source);
+        let found = source.and_then(|it| self.library_of(it));
         found.or(self.units.last()).map(|it| it.type_scope.clone()).unwrap_or_default()
     }
 

@@ -62,6 +62,18 @@ fn a_script_without_faults_checks_in_silence() {
 }
 
 #[test]
+fn a_code_is_explained() {
+    let page = Dsp::new(&["explain", "e0203"]).end();
+    assert_eq!((page.code, page.stderr.as_str()), (Some(0), ""));
+    assert!(page.stdout.starts_with("# E0203: unknown output of a reply\n"), "{}", page.stdout);
+    let list = Dsp::new(&["explain"]).end();
+    assert!(list.stdout.contains("E0203  unknown output of a reply\n"), "{}", list.stdout);
+    let unknown = Dsp::new(&["explain", "E0293"]).end();
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(2), ""));
+    assert!(unknown.stderr.contains("did you mean `E0203`?"), "{}", unknown.stderr);
+}
+
+#[test]
 fn completions_are_written_for_shells() {
     for shell in ["bash", "zsh", "fish"] {
         let ended = Dsp::new(&["completions", shell]).end();

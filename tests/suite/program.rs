@@ -247,6 +247,13 @@ fn what_is_wrong_is_said_exactly() {
 }
 
 #[test]
+fn a_file_that_is_not_there_is_told() {
+    let wrong = State::load(&OsHost::new(), Path::new("/nowhere/s.json")).unwrap_err();
+    assert_eq!(wrong.code.0, "E0710");
+    assert!(wrong.message.starts_with("cannot read `/nowhere/s.json`"), "{}", wrong.message);
+}
+
+#[test]
 fn an_address_is_not_written_either() {
     let mut state = example();
     state.entry("answer").lm = Some("http://localhost:8000".into());

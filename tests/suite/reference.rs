@@ -3,6 +3,7 @@
 //! `UPDATE=1 cargo test --test suite reference` writes those parts anew.
 
 use crate::sources;
+use dsp_lang::explain;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -63,9 +64,41 @@ fn every_code_stands_in_the_reference() {
     assert!(codes.len() > 80, "{codes:?}");
     let of_errors = codes.keys().filter(|code| code.starts_with('E')).count();
     assert!(of_errors < codes.len());
-    let rows: String =
-        codes.iter().map(|(code, title)| format!("| {code} | {title} |\n")).collect();
+    let rows: String = codes
+        .iter()
+        .map(|(code, title)| format!("| [{code}](codes/{code}.md) | {title} |\n"))
+        .collect();
     repeats("errors.md", "by a test.\n\n", None, &format!("| code | |\n|---|---|\n{rows}"));
+}
+
+#[test]
+fn every_code_has_a_page() {
+    let titles = codes();
+    let listed: Vec<&str> = explain::PAGES.iter().map(|it| it.code).collect();
+    let written: Vec<&str> = titles.keys().map(String::as_str).collect();
+    assert_eq!(listed, written, "the table in src/explain.rs, and the codes in the sources");
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/reference/codes");
+    let entries = std::fs::read_dir(dir).unwrap().map(|it| it.unwrap().path());
+    let mut files: Vec<String> =
+        entries.map(|it| it.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    files.sort();
+    assert_eq!(files, written, "the files in src/reference/codes");
+    for page in explain::PAGES {
+        let head = format!("# {}: {}\n\n", page.code, titles[page.code]);
+        assert!(page.text.starts_with(&head), "{} begins with `{head}`", page.code);
+    }
+}
+
+#[test]
+fn a_code_is_found_as_people_write_it() {
+    for word in ["E0203", "e0203", "0203", "203", " E0203 "] {
+        assert_eq!(explain::page(word).map(|it| it.code), Some("E0203"), "{word}");
+    }
+    for word in ["", "E", "E0299", "99999", "reply", "é203"] {
+        assert_eq!(explain::page(word), None, "{word}");
+    }
+    assert_eq!(explain::near("E0293"), Some("E0203"));
+    assert_eq!(explain::near("nothing of the kind"), None);
 }
 
 /// Productions of the grammar: the comments of the kinds of nodes.

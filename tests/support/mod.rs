@@ -2,13 +2,14 @@
 //!
 //! `section` reads spec files, `notes` the expectations in them, `drive` is the one place that
 //! calls the library, `run` compares, `update` rewrites, `manual` takes programs from Markdown
-//! files, `bad` drives the binary with broken inputs.
+//! files, `pages` those of the pages about codes, `bad` drives the binary with broken inputs.
 
 pub(crate) mod bad;
 pub(crate) mod drive;
 pub(crate) mod manual;
 pub(crate) mod notes;
 pub(crate) mod own;
+pub(crate) mod pages;
 pub(crate) mod refs;
 pub(crate) mod run;
 pub(crate) mod section;
