@@ -5,7 +5,7 @@
 )]
 
 use crate::host::blob::{FileBlob, FileScratch};
-use crate::host::{Blob, Host, Place, Scratch};
+use crate::host::{Blob, Entry, Host, Place, Scratch};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,6 +70,21 @@ impl Host for OsHost {
         path.exists()
     }
 
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        let here = Path::new(".");
+        std::fs::canonicalize(if path.as_os_str().is_empty() { here } else { path })
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            found.push(Entry { path: entry.path(), is_folder: entry.file_type()?.is_dir() });
+        }
+        found.sort();
+        Ok(found)
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
@@ -98,6 +113,10 @@ impl Host for OsHost {
 
     fn is_terminal(&self) -> bool {
         io::stderr().is_terminal()
+    }
+
+    fn prints_to_terminal(&self) -> bool {
+        io::stdout().is_terminal()
     }
 
     fn place(&self, kind: Place) -> Option<PathBuf> {
