@@ -85,7 +85,7 @@ enum Line {
         text: String,
         is: String,
     },
-    Call(CallLine),
+    Call(Box<CallLine>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -166,7 +166,9 @@ impl Recording {
             texts.map(|(hash, text)| Line::Text { text: hash.clone(), is: text.clone() }),
         );
         for (place, calls) in &self.calls {
-            lines.extend(calls.iter().map(|call| Line::Call(CallLine::new(place, call))));
+            lines.extend(
+                calls.iter().map(|call| Line::Call(Box::new(CallLine::new(place, call)))),
+            );
         }
         let json = |line: &Line| serde_json::to_string(line).expect("lines have string keys");
         lines.iter().map(|line| json(line) + "\n").collect()
