@@ -5,17 +5,19 @@
 //! are [`OsHost`], the machine, and [`MemoryHost`], its twin in memory; [`Captured`] is a machine
 //! whose streams are kept.
 
+mod blob;
 mod captured;
 mod memory;
 mod os;
 
+pub use blob::{Blob, Scratch, reader};
 pub use captured::Captured;
 pub use memory::MemoryHost;
 pub use os::OsHost;
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +29,22 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Those of the file system.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
+    /// Opens a file to read parts of it, now and later; by default it is read whole.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn Blob>> {
+        Ok(Arc::new(self.read(path)?))
+    }
+
+    /// Begins a nameless file that goes when nobody holds it; by default it is in memory.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn scratch(&self) -> io::Result<Box<dyn Scratch>> {
+        Ok(Box::new(Vec::new()))
+    }
+
     /// Writes a whole file, so that a reader sees the old or the new one and nothing between;
     /// folders that are not there are made.
     ///
@@ -36,6 +54,21 @@ pub trait Host: Send + Sync + fmt::Debug {
 
     /// Whether something is there.
     fn exists(&self, path: &Path) -> bool;
+
+    /// The path of something that is there, whatever links lead to it: two paths of one file
+    /// are equal then. Without links it is the path without its dots.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        let path = without_dots(path);
+        let is_folder = path.as_os_str().is_empty();
+        if is_folder || self.exists(&path) {
+            Ok(path)
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
 
     /// What stands in a folder, sorted by name.
     ///
@@ -93,6 +126,24 @@ pub enum Place {
 
 /// A shared host.
 pub type SharedHost = Arc<dyn Host>;
+
+/// A path without `.`, and without `..` where a part stands before it.
+pub fn without_dots(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(out.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                out.pop();
+            }
+            Component::ParentDir if out.has_root() => {}
+            part => out.push(part),
+        }
+    }
+    out
+}
 
 /// Reads a text file.
 ///

@@ -6,12 +6,14 @@ use crate::diag::Diagnostic;
 use crate::engine::builder::settings;
 use crate::engine::callable::Callable;
 use crate::engine::error::Error;
-use crate::engine::{Check, Engine, check_unit};
+use crate::engine::units::{Loaded, Main, Unit, libraries, load};
+use crate::engine::{Check, Engine};
 use crate::host::{Captured, Host};
 use crate::lm::Cancel;
 use crate::lm::Prompt;
 use crate::runtime::{
-    self, Args, Cx, Env, Run, STACK_SIZE, Script, Session, Val, Variables, Warning, diagnose,
+    self, Args, Cx, Env, Run, STACK_SIZE, Script, Session, Tape, Val, Variables, Warning,
+    diagnose,
 };
 use crate::schema::{Record, Value};
 use crate::source::Sources;
@@ -29,6 +31,8 @@ pub struct Program {
     script: Arc<Script>,
     session: Arc<Session>,
     warnings: Arc<[Diagnostic]>,
+    /// What its texts import.
+    imports: Arc<[Unit]>,
 }
 
 /// A run that has ended.
@@ -50,6 +54,8 @@ pub struct TestOptions {
     /// Whether it takes replies from the engine's store and keeps them there; else what it does
     /// would depend on the tests beside it.
     pub shares_replies: bool,
+    /// What stands between it and its models.
+    pub tape: Option<Arc<dyn Tape>>,
     /// The longest it may take, where nobody said.
     pub max_time: Option<Duration>,
 }
@@ -72,7 +78,7 @@ impl Program {
         base: PathBuf,
     ) -> Result<Self, Error> {
         let has_errors = check.has_errors();
-        let Check { sources, diagnostics, checked } = check;
+        let Check { sources, diagnostics, checked, units } = check;
         if has_errors {
             return Err(Error::new(sources, diagnostics));
         }
@@ -81,12 +87,13 @@ impl Program {
         let config = shared.strong.clone().or(config).or(shared.weak.clone());
         let mut settings = settings(&shared.base, &config);
         script_settings(&mut settings, &checked.settings);
-        let script = Script::default().extend(checked, sources.clone());
+        let script = Script::default().extend(&libraries(&units), checked, sources.clone());
         let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
         let (env, cancel) = (shared.env.clone(), shared.cancel.clone());
         let session = Arc::new(Session::new(env, settings, cancel, base));
         let (engine, script) = (engine.clone(), Arc::new(script));
-        Ok(Self { engine, script, session, warnings: diagnostics.into() })
+        let (warnings, imports) = (diagnostics.into(), units.into());
+        Ok(Self { engine, script, session, warnings, imports })
     }
 
     /// The program with one more text, which sees its items.
@@ -98,18 +105,29 @@ impl Program {
     ) -> Result<Self, Error> {
         let mut sources = self.script.sources().clone();
         let source = sources.add(name, text);
-        let (checked, found) = check_unit(source, text, self.script.units(), locals);
-        if found.iter().any(Diagnostic::is_error) {
-            return Err(Error::new(sources, found));
+        let main = Main {
+            source,
+            path: None,
+            base: &self.session.base,
+            prior: self.script.units(),
+            known: &self.imports,
+            locals,
+            open: true,
+        };
+        let host = &*self.engine.shared.env.host;
+        let Loaded { checked, diagnostics, units } = load(Some(host), &mut sources, main);
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(Error::new(sources, diagnostics));
         }
         // What consts were computed from may be what is defined anew.
         let anew = item_names(&checked).any(|it| self.has_item(it));
         let declared = |name: &str| checked.consts.keys().any(|it| &**it == name);
         let session = self.session.extended(|name| !anew && !declared(name));
-        let script = self.script.extend(Arc::new(checked), sources.clone());
+        let script = self.script.extend(&libraries(&units), Arc::new(checked), sources.clone());
         let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
         let (script, session) = (Arc::new(script), Arc::new(session));
-        Ok(Self { script, session, warnings: found.into(), ..self.clone() })
+        let (warnings, imports) = (diagnostics.into(), units.into());
+        Ok(Self { script, session, warnings, imports, ..self.clone() })
     }
 
     fn has_item(&self, name: &str) -> bool {
@@ -318,12 +336,24 @@ impl Program {
             false => Arc::new(Store::in_memory()),
         };
         let (bindings, open_lm) = (bindings.clone(), open_lm.clone());
-        let env = Arc::new(Env { host: host.clone(), bindings, store, open_lm });
+        let tape = options.tape.clone();
+        let env = Arc::new(Env { host: host.clone(), bindings, store, open_lm, tape });
         let mut settings = self.session.settings.clone();
+        if options.rollout > 0 {
+            // A fresh sample of the program as it is, not of a hotter one.
+            settings.temperature = settings.temperature.or(Some(0.0));
+        }
         settings.max_time = settings.max_time.or(options.max_time);
         let session = self.session.apart(env, settings, self.session.cancel.part());
         let run = Run::sample(Arc::new(session), self.script.clone(), options.rollout);
-        let finished = self.on_thread(&run, |run| self.script.run_test(run, &test.lowered));
+        let mut finished = self.on_thread(&run, |run| self.script.run_test(run, &test.lowered));
+        // An evaluation ends where a reply is missing, and the test may go on with what it has.
+        if let Some(why) = options.tape.as_ref().and_then(|it| it.missed()) {
+            finished.result = match finished.result {
+                Err(error) if error.is(runtime::codes::UNRECORDED) => Err(error),
+                _ => Err(self.tell(&why.into())),
+            };
+        }
         let took = host.elapsed().saturating_sub(began);
         TestEnd { finished, written: host.written(), took }
     }

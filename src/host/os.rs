@@ -4,9 +4,11 @@
     reason = "this is the one place where files, environment and clock are read"
 )]
 
-use crate::host::{Entry, Host, Place};
+use crate::host::blob::{FileBlob, FileScratch};
+use crate::host::{Blob, Entry, Host, Place, Scratch};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -37,6 +39,14 @@ impl Host for OsHost {
         std::fs::read(path)
     }
 
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn Blob>> {
+        Ok(Arc::new(FileBlob::new(std::fs::File::open(path)?)?))
+    }
+
+    fn scratch(&self) -> io::Result<Box<dyn Scratch>> {
+        Ok(Box::new(FileScratch::new(&std::env::temp_dir())?))
+    }
+
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -58,6 +68,11 @@ impl Host for OsHost {
 
     fn exists(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        let here = Path::new(".");
+        std::fs::canonicalize(if path.as_os_str().is_empty() { here } else { path })
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
