@@ -34,8 +34,9 @@ impl<'a> Checker<'a> {
                 _ => {}
             }
         }
-        // In a session what follows may use them.
-        if self.prior.is_empty() {
+        // In a session what follows may use them. A unit that another imports is told of when it
+        // is checked itself.
+        if self.around.prior.is_empty() && !self.around.open && self.around.prefix.is_empty() {
             self.unused_items();
         }
     }
@@ -43,7 +44,9 @@ impl<'a> Checker<'a> {
     fn unused_in_function(&mut self, item: FnItem<'a>) {
         let Some(body) = item.body() else { return };
         let key = item.name(self.text).map(|it| it.start);
-        let direct = key.is_some_and(|it| self.flow.is_called_by_name(it));
+        // Others may give a function to what calls it with just these arguments.
+        let private = item.0.tokens().next().is_some_and(|it| it.text(self.text) == "private");
+        let direct = private && key.is_some_and(|it| self.flow.is_called_by_name(it));
         let params = item.params();
         let variable = |token: Token| Variable {
             name: token.text(self.text),

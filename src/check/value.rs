@@ -69,7 +69,7 @@ pub(crate) struct Typed {
 
 impl PartialEq for Known {
     fn eq(&self, other: &Self) -> bool {
-        fn same<T: PartialEq>(a: &Arc<T>, b: &Arc<T>) -> bool {
+        fn same<T: PartialEq + ?Sized>(a: &Arc<T>, b: &Arc<T>) -> bool {
             Arc::ptr_eq(a, b) || a == b
         }
         match (self, other) {
