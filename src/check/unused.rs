@@ -172,7 +172,10 @@ impl<'a> Checker<'a> {
                     format!("the private item `{}` is never used", name.text(self.text));
                 found.push((name, message));
             }
-            let Some(module) = ModuleItem::cast(node) else { continue };
+            let Some(module) = ModuleItem::cast(node).filter(|it| it.methods().count() > 0)
+            else {
+                continue;
+            };
             let params = module.params();
             let params = params.iter().filter_map(|it| it.name());
             let members = module.members().filter_map(|it| it.name(self.text));
