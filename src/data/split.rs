@@ -5,6 +5,7 @@
 //! the parts to the size asked for. Within a stratum single rows are dealt by running deficits,
 //! so that each part gets its share of every label, and the shares of all labels add up.
 
+use crate::data::check::plural;
 use crate::data::table::Read;
 use crate::data::{Dataset, roles};
 use crate::diag::{Code, Diagnostic};
@@ -72,7 +73,7 @@ impl Dataset {
     }
 }
 
-fn bad(message: &str) -> Box<Diagnostic> {
+pub(super) fn bad(message: &str) -> Box<Diagnostic> {
     Box::new(Diagnostic::bare(BAD_SPLIT, message))
 }
 
@@ -81,9 +82,6 @@ fn wants(share: Share) -> bool {
 }
 
 fn empty_part(name: &str, rows: usize, bundles: usize) -> Box<Diagnostic> {
-    let plural = |count: usize, noun: &str| {
-        format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-    };
     let mut message = format!("`{name}` would have no rows: there are {}", plural(rows, "row"));
     if bundles < rows {
         let stay = plural(bundles, "group");
