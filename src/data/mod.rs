@@ -3,6 +3,7 @@
 //! Rows come from files through the host, and are never changed. What is larger than a bound
 //! stays in its file (or goes to a nameless one), and a data set keeps where each row begins.
 
+mod bundles;
 mod cells;
 mod check;
 mod dataset;

@@ -6,8 +6,8 @@
 //! of one band are looked at. At 0.75 one pair in two hundred is missed, above it fewer; what
 //! is found is always checked.
 
+use crate::data::bundles::Joined;
 use crate::data::profile::hash;
-use crate::data::split::Joined;
 
 /// From which Jaccard index on texts are nearly the same.
 pub(super) const ALIKE: f64 = 0.75;
@@ -50,8 +50,11 @@ impl Near {
                 self.bucket(bucket, &mut joined);
             }
         }
-        let groups = joined.sets().into_iter().filter(|it| it.len() > 1);
-        groups.map(|it| it.iter().map(|at| self.rows[*at] as usize).collect()).collect()
+        let bundles = joined.bundles();
+        let groups = bundles.iter().filter(|it| it.len() > 1);
+        groups
+            .map(|it| it.iter().map(|at| self.rows[*at as usize] as usize).collect())
+            .collect()
     }
 
     fn bucket(&self, bucket: &[u32], joined: &mut Joined) {
