@@ -151,7 +151,9 @@ fn bundles(data: &Dataset, options: &SplitOptions) -> Read<(Bundles, Vec<u32>)> 
         [] => roles::inputs(&columns, &except),
         names => names.iter().map(|it| Arc::from(it.as_str())).collect(),
     };
-    let (mut same, mut groups, mut strata) = (Vec::new(), Vec::new(), Vec::new());
+    // Room for all at once: growing would take twice as much for a while.
+    let mut same = Vec::with_capacity(data.len());
+    let (mut groups, mut strata) = (Vec::new(), Vec::with_capacity(data.len()));
     let mut labels = IndexSet::new();
     let value = |values: &Record, name: &Option<String>| {
         name.as_ref().and_then(|it| values.get(it.as_str())).cloned()
