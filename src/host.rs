@@ -31,6 +31,13 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Those of the file system, and `PermissionDenied` where the host does not allow it.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
+    /// What stands in a folder, in any order. Links to folders are not followed: they count as
+    /// files.
+    ///
+    /// # Errors
+    /// Those of the file system, also where `path` is no folder.
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
+
     /// Whether something is there.
     fn exists(&self, path: &Path) -> bool;
 
@@ -57,6 +64,15 @@ pub trait Host: Send + Sync + fmt::Debug {
 
     /// Where the user's files of `kind` are kept; `None` when there is no such place.
     fn place(&self, kind: Place) -> Option<PathBuf>;
+}
+
+/// What stands in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The path of the folder, and the entry's name.
+    pub path: PathBuf,
+    /// Whether it is a folder itself.
+    pub is_folder: bool,
 }
 
 /// Places for the user's files.

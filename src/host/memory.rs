@@ -1,7 +1,7 @@
 //! A machine in memory, for tests and for embedders that lend no files.
 
-use crate::host::{Host, Place};
-use std::collections::BTreeMap;
+use crate::host::{Entry, Host, Place};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -55,6 +55,22 @@ impl Host for MemoryHost {
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         lock(&self.files).insert(path.to_owned(), bytes.to_owned());
         Ok(())
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        let files = lock(&self.files);
+        let below = files.keys().filter_map(|file| file.strip_prefix(path).ok());
+        let entries: BTreeSet<Entry> = below
+            .filter_map(|rest| {
+                let mut parts = rest.components();
+                let name = parts.next()?;
+                Some(Entry { path: path.join(name), is_folder: parts.next().is_some() })
+            })
+            .collect();
+        if entries.is_empty() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(entries.into_iter().collect())
     }
 
     fn exists(&self, path: &Path) -> bool {

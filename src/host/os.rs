@@ -4,7 +4,7 @@
     reason = "this is the one place where files, environment and clock are read"
 )]
 
-use crate::host::{Host, Place};
+use crate::host::{Entry, Host, Place};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -54,6 +54,15 @@ impl Host for OsHost {
             let _ = std::fs::remove_file(&temporary);
         }
         written
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        std::fs::read_dir(path)?
+            .map(|entry| {
+                let entry = entry?;
+                Ok(Entry { path: entry.path(), is_folder: entry.file_type()?.is_dir() })
+            })
+            .collect()
     }
 
     fn exists(&self, path: &Path) -> bool {

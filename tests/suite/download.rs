@@ -6,7 +6,7 @@
     reason = "tests run on the machine they run on"
 )]
 
-use dsp_lang::host::{Host, OsHost, Place, SharedHost};
+use dsp_lang::host::{Entry, Host, OsHost, Place, SharedHost};
 use dsp_lang::lm::ErrorKind;
 use dsp_lang::lm::download::{Progress, Sources, fetch, unpack};
 use dsp_lang::lm::models::{self, Known, Wheel};
@@ -39,6 +39,9 @@ impl Host for TestHost {
     }
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.machine.write(path, bytes)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        self.machine.list(path)
     }
     fn exists(&self, path: &Path) -> bool {
         self.machine.exists(path)
