@@ -2,17 +2,20 @@
 //!
 //! Everything above asks [`Host`] and never the machine, so that a run can be replayed, a test
 //! can look at all that a program did, and an embedder can say no. The two implementations
-//! are [`OsHost`], the machine, and [`MemoryHost`], its twin in memory.
+//! are [`OsHost`], the machine, and [`MemoryHost`], its twin in memory; [`Captured`] is a machine
+//! whose streams are kept.
 
+mod captured;
 mod memory;
 mod os;
 
+pub use captured::Captured;
 pub use memory::MemoryHost;
 pub use os::OsHost;
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,15 +34,29 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Those of the file system, and `PermissionDenied` where the host does not allow it.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// What stands in a folder, in any order. Links to folders are not followed: they count as
-    /// files.
-    ///
-    /// # Errors
-    /// Those of the file system, also where `path` is no folder.
-    fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
-
     /// Whether something is there.
     fn exists(&self, path: &Path) -> bool;
+
+    /// The path of something that is there, whatever links lead to it: two paths of one file
+    /// are equal then. Without links it is the path without its dots.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        let path = without_dots(path);
+        let is_folder = path.as_os_str().is_empty();
+        if is_folder || self.exists(&path) {
+            Ok(path)
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    /// What stands in a folder, sorted by name.
+    ///
+    /// # Errors
+    /// Those of the file system, one that there is no such folder among them.
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>>;
 
     /// A variable of the environment; none that is empty.
     fn env(&self, name: &str) -> Option<String>;
@@ -62,16 +79,19 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Whether standard error is a terminal.
     fn is_terminal(&self) -> bool;
 
+    /// Whether standard output is a terminal.
+    fn prints_to_terminal(&self) -> bool;
+
     /// Where the user's files of `kind` are kept; `None` when there is no such place.
     fn place(&self, kind: Place) -> Option<PathBuf>;
 }
 
-/// What stands in a folder.
+/// Something in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    /// The path of the folder, and the entry's name.
+    /// Its path: that of the folder, and its name.
     pub path: PathBuf,
-    /// Whether it is a folder itself.
+    /// Whether it is a folder. A link is none, wherever it leads.
     pub is_folder: bool,
 }
 
@@ -88,6 +108,24 @@ pub enum Place {
 
 /// A shared host.
 pub type SharedHost = Arc<dyn Host>;
+
+/// A path without `.`, and without `..` where a part stands before it.
+pub fn without_dots(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(out.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                out.pop();
+            }
+            Component::ParentDir if out.has_root() => {}
+            part => out.push(part),
+        }
+    }
+    out
+}
 
 /// Reads a text file.
 ///

@@ -1,16 +1,14 @@
 //! `dsp fmt`
 
 use super::args::Fmt;
+use super::scripts;
 use super::session::{STDIN, read_stdin};
 use super::shell::{Failure, Shell};
 use crate::engine;
 use crate::fmt;
 use crate::fmt::diff;
 use crate::source::Sources;
-use std::path::{Path, PathBuf};
-
-/// How many folders may stand in each other.
-const MAX_FOLDERS: usize = 100;
+use std::path::Path;
 
 /// What there is to say at the end.
 #[derive(Debug, Default)]
@@ -26,8 +24,9 @@ pub(super) fn run(shell: &Shell, args: &Fmt) -> Result<(), Failure> {
         return stdin(shell, args);
     }
     let mut tally = Tally::default();
-    for path in files(shell, args)? {
-        let text = engine::read_file(&*shell.host, &path)?;
+    for path in scripts::find(shell, &args.paths)? {
+        let path = path.strip_prefix(".").unwrap_or(&path);
+        let text = engine::read_file(&*shell.host, path)?;
         let name = path.display().to_string();
         let formatted = match formatted(&name, &text, args.width) {
             Ok(formatted) => formatted,
@@ -47,7 +46,7 @@ pub(super) fn run(shell: &Shell, args: &Fmt) -> Result<(), Failure> {
         } else if args.check {
             shell.print(&format!("{name}\n"));
         } else {
-            shell.write(&path, &formatted)?;
+            shell.write(path, &formatted)?;
         }
     }
     shell.eprint(&format!("{}\n", tally.summary(args.check || args.diff)));
@@ -90,43 +89,6 @@ fn formatted(name: &str, text: &str, width: usize) -> Result<String, Failure> {
             failure
         }
     })
-}
-
-/// The files that are named, and all scripts below the folders that are.
-fn files(shell: &Shell, args: &Fmt) -> Result<Vec<PathBuf>, Failure> {
-    let mut files = Vec::new();
-    for path in &args.paths {
-        match shell.host.list(path) {
-            Ok(_) => below(shell, path, MAX_FOLDERS, &mut files)?,
-            // What is no folder is read as a file, which tells what is wrong with it.
-            Err(_) => files.push(path.clone()),
-        }
-    }
-    Ok(files)
-}
-
-/// The scripts below a folder, in order. Hidden folders are not looked into.
-fn below(
-    shell: &Shell,
-    folder: &Path,
-    levels: usize,
-    files: &mut Vec<PathBuf>,
-) -> Result<(), Failure> {
-    let mut entries = shell.host.list(folder).map_err(|error| {
-        Failure::usage(format!("cannot read the folder `{}`: {error}", folder.display()))
-    })?;
-    entries.sort();
-    for entry in entries {
-        let hidden =
-            entry.path.file_name().is_some_and(|it| it.to_string_lossy().starts_with('.'));
-        if entry.is_folder && !hidden && levels > 0 {
-            below(shell, &entry.path, levels - 1, files)?;
-        } else if !entry.is_folder && entry.path.extension().is_some_and(|it| it == "dsp") {
-            let path = entry.path.strip_prefix(".").map(Path::to_owned);
-            files.push(path.unwrap_or(entry.path));
-        }
-    }
-    Ok(())
 }
 
 impl Tally {

@@ -1,23 +1,27 @@
 //! Loaded programs.
 
-use crate::check::{Checked, Setting, StaticPredictor};
+use crate::check::{Checked, Setting, StaticPredictor, TestInfo};
 use crate::config::{Caps, Config};
 use crate::diag::Diagnostic;
 use crate::engine::builder::settings;
 use crate::engine::callable::Callable;
 use crate::engine::error::Error;
-use crate::engine::{Check, Engine, check_unit};
+use crate::engine::units::{Loaded, Main, Unit, libraries, load};
+use crate::engine::{Check, Engine};
+use crate::host::{Captured, Host};
 use crate::lm::Cancel;
 use crate::lm::Prompt;
 use crate::runtime::{
-    self, Args, Cx, Run, STACK_SIZE, Script, Session, Val, Variables, Warning, diagnose,
+    self, Args, Cx, Env, Run, STACK_SIZE, Script, Session, Val, Variables, Warning, diagnose,
 };
 use crate::schema::{Record, Value};
 use crate::source::Sources;
+use crate::store::{Replies, Store};
 use crate::trace::{Totals, Trace};
 use indexmap::IndexMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A program that was checked and compiled; cheap to clone, shared by all its runs.
 #[derive(Debug, Clone)]
@@ -26,6 +30,8 @@ pub struct Program {
     script: Arc<Script>,
     session: Arc<Session>,
     warnings: Arc<[Diagnostic]>,
+    /// What its texts import.
+    imports: Arc<[Unit]>,
 }
 
 /// A run that has ended.
@@ -39,6 +45,29 @@ pub struct Finished {
     pub trace: Trace,
 }
 
+/// How a test is run.
+#[derive(Debug, Clone, Default)]
+pub struct TestOptions {
+    /// Which fresh sample of it this is; 0 is the first.
+    pub rollout: u64,
+    /// Whether it takes replies from the engine's store and keeps them there; else what it does
+    /// would depend on the tests beside it.
+    pub shares_replies: bool,
+    /// The longest it may take, where nobody said.
+    pub max_time: Option<Duration>,
+}
+
+/// A test that has ended.
+#[derive(Debug)]
+pub struct TestEnd {
+    /// What stopped it, what went wrong and did not, and what happened.
+    pub finished: Finished,
+    /// What it wrote to its streams.
+    pub written: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
 impl Program {
     pub(in crate::engine) fn new(
         engine: &Engine,
@@ -46,7 +75,7 @@ impl Program {
         base: PathBuf,
     ) -> Result<Self, Error> {
         let has_errors = check.has_errors();
-        let Check { sources, diagnostics, checked } = check;
+        let Check { sources, diagnostics, checked, units } = check;
         if has_errors {
             return Err(Error::new(sources, diagnostics));
         }
@@ -55,12 +84,13 @@ impl Program {
         let config = shared.strong.clone().or(config).or(shared.weak.clone());
         let mut settings = settings(&shared.base, &config);
         script_settings(&mut settings, &checked.settings);
-        let script = Script::default().extend(checked, sources.clone());
+        let script = Script::default().extend(&libraries(&units), checked, sources.clone());
         let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
         let (env, cancel) = (shared.env.clone(), shared.cancel.clone());
         let session = Arc::new(Session::new(env, settings, cancel, base));
         let (engine, script) = (engine.clone(), Arc::new(script));
-        Ok(Self { engine, script, session, warnings: diagnostics.into() })
+        let (warnings, imports) = (diagnostics.into(), units.into());
+        Ok(Self { engine, script, session, warnings, imports })
     }
 
     /// The program with one more text, which sees its items.
@@ -72,18 +102,29 @@ impl Program {
     ) -> Result<Self, Error> {
         let mut sources = self.script.sources().clone();
         let source = sources.add(name, text);
-        let (checked, found) = check_unit(source, text, self.script.units(), locals);
-        if found.iter().any(Diagnostic::is_error) {
-            return Err(Error::new(sources, found));
+        let main = Main {
+            source,
+            path: None,
+            base: &self.session.base,
+            prior: self.script.units(),
+            known: &self.imports,
+            locals,
+            open: true,
+        };
+        let host = &*self.engine.shared.env.host;
+        let Loaded { checked, diagnostics, units } = load(Some(host), &mut sources, main);
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(Error::new(sources, diagnostics));
         }
         // What consts were computed from may be what is defined anew.
         let anew = item_names(&checked).any(|it| self.has_item(it));
         let declared = |name: &str| checked.consts.keys().any(|it| &**it == name);
         let session = self.session.extended(|name| !anew && !declared(name));
-        let script = self.script.extend(Arc::new(checked), sources.clone());
+        let script = self.script.extend(&libraries(&units), Arc::new(checked), sources.clone());
         let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
         let (script, session) = (Arc::new(script), Arc::new(session));
-        Ok(Self { script, session, warnings: found.into(), ..self.clone() })
+        let (warnings, imports) = (diagnostics.into(), units.into());
+        Ok(Self { script, session, warnings, imports, ..self.clone() })
     }
 
     fn has_item(&self, name: &str) -> bool {
@@ -275,6 +316,31 @@ impl Program {
             })
         });
         finished.result.map(|_| result.expect("work that did not fail has a result"))
+    }
+
+    /// Its tests, those of the text that was loaded last, in their order.
+    pub fn tests(&self) -> &[TestInfo] {
+        self.script.units().last().map_or(&[], |unit| &unit.tests)
+    }
+
+    /// Runs a test: a run of its own, whose consts, budget, time and output are its own.
+    pub fn run_test(&self, test: &TestInfo, options: &TestOptions) -> TestEnd {
+        let host = Arc::new(Captured::new(self.session.env.host.clone()));
+        let began = host.elapsed();
+        let Env { bindings, store, open_lm, .. } = &*self.session.env;
+        let store: Arc<dyn Replies> = match options.shares_replies {
+            true => store.clone(),
+            false => Arc::new(Store::in_memory()),
+        };
+        let (bindings, open_lm) = (bindings.clone(), open_lm.clone());
+        let env = Arc::new(Env { host: host.clone(), bindings, store, open_lm });
+        let mut settings = self.session.settings.clone();
+        settings.max_time = settings.max_time.or(options.max_time);
+        let session = self.session.apart(env, settings, self.session.cancel.part());
+        let run = Run::sample(Arc::new(session), self.script.clone(), options.rollout);
+        let finished = self.on_thread(&run, |run| self.script.run_test(run, &test.lowered));
+        let took = host.elapsed().saturating_sub(began);
+        TestEnd { finished, written: host.written(), took }
     }
 
     fn new_run(&self) -> Arc<Run> {

@@ -72,7 +72,7 @@ fn changes(old: &[&str], new: &[&str]) -> Vec<Change> {
     let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(same).count();
     let (olds, news) = (head..old.len() - tail, head..new.len() - tail);
     let mut changes = Vec::new();
-    for change in edits(&old[olds.clone()], &new[news.clone()]) {
+    for change in edits(&old[olds], &new[news]) {
         let shift = |range: &Range<usize>, by| range.start + by..range.end + by;
         let change = Change { old: shift(&change.old, head), new: shift(&change.new, head) };
         match changes.last_mut() {

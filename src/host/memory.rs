@@ -1,7 +1,7 @@
 //! A machine in memory, for tests and for embedders that lend no files.
 
-use crate::host::{Entry, Host, Place};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::host::{Entry, Host, Place, without_dots};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -57,24 +57,30 @@ impl Host for MemoryHost {
         Ok(())
     }
 
-    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        let files = lock(&self.files);
-        let below = files.keys().filter_map(|file| file.strip_prefix(path).ok());
-        let entries: BTreeSet<Entry> = below
-            .filter_map(|rest| {
-                let mut parts = rest.components();
-                let name = parts.next()?;
-                Some(Entry { path: path.join(name), is_folder: parts.next().is_some() })
-            })
-            .collect();
-        if entries.is_empty() {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        Ok(entries.into_iter().collect())
-    }
-
     fn exists(&self, path: &Path) -> bool {
         lock(&self.files).contains_key(path)
+    }
+
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        let path = without_dots(path);
+        let is_there = lock(&self.files).keys().any(|it| it.starts_with(&path));
+        if is_there { Ok(path) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        let files = lock(&self.files);
+        let mut found: Vec<Entry> = Vec::new();
+        for path in files.keys() {
+            let Ok(below) = path.strip_prefix(folder) else { continue };
+            let mut parts = below.components();
+            let Some(name) = parts.next() else { continue };
+            let entry = Entry { path: folder.join(name), is_folder: parts.next().is_some() };
+            if !found.contains(&entry) {
+                found.push(entry);
+            }
+        }
+        found.sort();
+        if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
     }
 
     fn env(&self, name: &str) -> Option<String> {
@@ -102,6 +108,10 @@ impl Host for MemoryHost {
     }
 
     fn is_terminal(&self) -> bool {
+        false
+    }
+
+    fn prints_to_terminal(&self) -> bool {
         false
     }
 

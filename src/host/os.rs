@@ -56,17 +56,23 @@ impl Host for OsHost {
         written
     }
 
-    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        std::fs::read_dir(path)?
-            .map(|entry| {
-                let entry = entry?;
-                Ok(Entry { path: entry.path(), is_folder: entry.file_type()?.is_dir() })
-            })
-            .collect()
-    }
-
     fn exists(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        let here = Path::new(".");
+        std::fs::canonicalize(if path.as_os_str().is_empty() { here } else { path })
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            found.push(Entry { path: entry.path(), is_folder: entry.file_type()?.is_dir() });
+        }
+        found.sort();
+        Ok(found)
     }
 
     fn env(&self, name: &str) -> Option<String> {
@@ -97,6 +103,10 @@ impl Host for OsHost {
 
     fn is_terminal(&self) -> bool {
         io::stderr().is_terminal()
+    }
+
+    fn prints_to_terminal(&self) -> bool {
+        io::stdout().is_terminal()
     }
 
     fn place(&self, kind: Place) -> Option<PathBuf> {

@@ -40,11 +40,11 @@ impl Host for TestHost {
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.machine.write(path, bytes)
     }
-    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        self.machine.list(path)
-    }
     fn exists(&self, path: &Path) -> bool {
         self.machine.exists(path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        self.machine.list(folder)
     }
     fn env(&self, _: &str) -> Option<String> {
         None
@@ -61,6 +61,9 @@ impl Host for TestHost {
     fn print(&self, _: &str) {}
     fn eprint(&self, _: &str) {}
     fn is_terminal(&self) -> bool {
+        false
+    }
+    fn prints_to_terminal(&self) -> bool {
         false
     }
     fn place(&self, kind: Place) -> Option<PathBuf> {

@@ -3,13 +3,13 @@
 use super::notes::Mark;
 use dsp_lang::config::{Caps, Config};
 use dsp_lang::diag::Diagnostic;
-use dsp_lang::engine::{self, Engine};
+use dsp_lang::engine::{self, Engine, TestOptions};
 use dsp_lang::host::MemoryHost;
 use dsp_lang::lm::{Address, Capabilities, Error, ErrorKind, Scripted};
 use dsp_lang::source::Sources;
-use dsp_lang::{render, syntax};
+use dsp_lang::{render, syntax, test_run};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// The name of the program's text.
@@ -173,8 +173,12 @@ pub(crate) fn lines_inside_tokens(text: &str) -> Vec<usize> {
 }
 
 /// What is wrong with a program.
-pub(crate) fn check(text: &str, _files: &BTreeMap<String, String>) -> Vec<Diag> {
-    let check = engine::check_text(MAIN, text);
+pub(crate) fn check(text: &str, files: &BTreeMap<String, String>) -> Vec<Diag> {
+    let host = files
+        .iter()
+        .fold(MemoryHost::default(), |host, (name, text)| host.with_file(name, text.as_str()));
+    let host = host.with_file(MAIN, text);
+    let check = engine::check_file(&host, Path::new(MAIN)).expect("the program is a text");
     all_seen(&check.sources, &check.diagnostics)
 }
 
@@ -198,6 +202,23 @@ pub(crate) fn run(text: &str, setup: &Setup, threads: usize, store: &Store) -> R
         leftover_replies: replies.left(),
         files: machine.written(),
     }
+}
+
+/// What `dsp test` reports of a program, with what is wrong with it.
+pub(crate) fn test(text: &str, setup: &Setup, threads: usize) -> (Vec<Diag>, String) {
+    let machine = Machine::new(text, setup);
+    let program = match machine.engine(threads, &Store::default()).load(MAIN) {
+        Ok(program) => program,
+        Err(error) => return (errors_seen(&error), String::new()),
+    };
+    let tests = test_run::chosen(&program, None);
+    let style = test_run::text::Style::default();
+    let mut report = String::new();
+    let tally = test_run::run(&program, &tests, threads, &TestOptions::default(), |ended| {
+        report += &test_run::text::test(ended, style);
+    });
+    report += &format!("{}\n", test_run::text::tally(tally, style));
+    (all_seen(program.sources(), program.warnings()), without_trailing_spaces(&report))
 }
 
 /// The prompt that a predictor would send.
