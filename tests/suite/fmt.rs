@@ -18,7 +18,7 @@ static PROGRAMS: LazyLock<Vec<String>> = LazyLock::new(|| {
         collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
     }
     found.push(include_str!("../../README.md").to_owned());
-    let pieces = found.iter().flat_map(|text| text.split("\n//# ").flat_map(|it| blocks(it)));
+    let pieces = found.iter().flat_map(|text| text.split("\n//# ").flat_map(blocks));
     let rhai = include_str!("syntax/rhai.txt").split("----\n").map(ToOwned::to_owned);
     let mut programs: Vec<String> = pieces.chain(rhai).collect();
     programs.retain(|it| parse(SourceId(0), it).diags.is_empty());
