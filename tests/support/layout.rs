@@ -43,8 +43,8 @@ pub(crate) fn test(section: &Section) -> Result<Option<String>, String> {
 
 /// Lines as a text; the empty ones before the next section are not meant.
 fn joined(lines: &[&str]) -> String {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    format!("{}\n", text.trim_end_matches('\n'))
+    let end = lines.iter().rposition(|it| !it.is_empty()).map_or(0, |it| it + 1);
+    lines[..end].iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn format(text: &str, width: usize) -> Result<String, String> {
