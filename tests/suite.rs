@@ -38,6 +38,8 @@ mod keys;
 mod optimize;
 #[path = "suite/packages.rs"]
 mod packages;
+#[path = "suite/parallel.rs"]
+mod parallel;
 #[path = "suite/program.rs"]
 mod program;
 #[path = "suite/reference.rs"]

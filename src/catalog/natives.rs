@@ -256,6 +256,34 @@ print(cost(reply).calls);"#,
 for warning in warnings(reply) { print(warning); }"#,
     ),
     native(
+        "parallel_map",
+        &[
+            required("items", "list | dataset | range", "what to go through"),
+            required(
+                "f",
+                "fn | program",
+                "called with each element; the fields of a map are inputs of a program",
+            ),
+            option("threads", "int", "how many calls go on at once"),
+        ],
+        "list",
+        "calls a function with each element, several at once; results come in the order of the elements",
+        r#"let answer = predict("question -> answer");
+let replies = ["1+1?", "2+2?"].parallel_map(|it| answer(question: it), threads: 2);
+print(replies.map(|it| it.answer));"#,
+    ),
+    native(
+        "parallel",
+        &[
+            required("calls", "list | map", "closures without parameters"),
+            option("threads", "int", "how many calls go on at once"),
+        ],
+        "list | map",
+        "calls several closures at once; results stand where the closures stood",
+        r"let both = parallel(#{ a: || 1 + 1, b: || 2 + 2 });
+print(both.a + both.b);",
+    ),
+    native(
         "sleep",
         &[required("seconds", "float | int", "how long")],
         "nothing",

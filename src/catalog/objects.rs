@@ -175,6 +175,15 @@ pub const OBJECTS: &[Object] = &[
                 "the rows of both",
             ),
             method("len", &[], "int", "how many rows"),
+            method(
+                "parallel_map",
+                &[
+                    required("f", "fn", "called with each row"),
+                    option("threads", "int", "how many calls go on at once"),
+                ],
+                "list",
+                "what a function returns for each row, several at once",
+            ),
         ],
         open: false,
     },

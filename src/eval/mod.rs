@@ -9,7 +9,6 @@ mod export;
 mod job;
 pub mod metric;
 mod natives;
-mod pool;
 mod program;
 mod random;
 mod reader;
@@ -21,6 +20,7 @@ pub mod dataset;
 pub mod stats;
 
 pub use crate::lm::Cancel;
+pub use crate::runtime::ordered_map;
 pub use budget::CallBudget;
 pub use dataset::{Dataset, Share};
 pub(crate) use evaluation::compare_scores;
@@ -29,7 +29,6 @@ pub use evaluation::{
 };
 pub use job::{Evaluator, Failure, FailureKind, Job, Outcome, Progress, Step};
 pub use natives::{OPTIONS, Reporter, Scoring, natives, run_options, score};
-pub use pool::ordered_map;
 pub use program::ProgramEvaluator;
 pub use random::Random;
 pub use reader::Kind;

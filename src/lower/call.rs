@@ -226,7 +226,9 @@ impl Emitter<'_> {
         if word == "type_of" && args.is_empty() {
             return self.type_of(name.start, receiver);
         }
-        if plain && !owned && !reserved && self.is_function(word) {
+        let native =
+            catalog::NATIVE_METHODS.contains(&word) && self.checked.function(word).is_none();
+        if plain && !owned && !reserved && !native && self.is_function(word) {
             return self.plain_method(call, receiver, word, &args);
         }
         let optional = call.0.token(TokenKind::QuestionDot).is_some();

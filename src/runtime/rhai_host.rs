@@ -211,6 +211,37 @@ pub(in crate::runtime) fn into_dynamic(value: Val) -> Dynamic {
     }
 }
 
+/// A value without anything that is shared with variables of the script: what a closure captured
+/// is copied.
+pub(in crate::runtime) fn unshared(value: &Val) -> Val {
+    match value {
+        Val::Func(function) => Val::Func(Func(unshared_function(&function.0))),
+        Val::List(items) => Val::List(items.iter().map(unshared).collect()),
+        Val::Map(entries) => {
+            Val::Map(entries.iter().map(|(k, v)| (k.clone(), unshared(v))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn unshared_function(function: &FnPtr) -> FnPtr {
+    let mut copy = function.clone();
+    for captured in copy.iter_curry_mut() {
+        *captured = into_dynamic(unshared(&from_dynamic(captured.clone())));
+    }
+    copy
+}
+
+/// The integers of a range.
+pub(in crate::runtime) fn range(value: &Val) -> Option<std::ops::Range<i64>> {
+    let Val::Other(Other(value)) = value else { return None };
+    if let Some(it) = value.read_lock::<std::ops::Range<i64>>() {
+        return Some(it.clone());
+    }
+    let it = value.read_lock::<std::ops::RangeInclusive<i64>>()?;
+    Some(*it.start()..it.end().saturating_add(1))
+}
+
 /// An argument that is left out.
 pub(in crate::runtime) fn absent() -> Val {
     Val::Other(Other(Dynamic::from(Absent)))
@@ -479,7 +510,7 @@ fn call_method(
     context: &NativeCallContext<'_>,
     mut receiver: Dynamic,
     name: &str,
-    positional: Array,
+    mut positional: Array,
     named: Map,
 ) -> HostResult<Dynamic> {
     if let Some(object) = receiver.read_lock::<Obj>().map(|it| it.clone()) {
@@ -492,16 +523,36 @@ fn call_method(
         let callee = from_dynamic(callee);
         return guarded(context, || Cx::new(context).call(&callee, args_of(positional, named)));
     }
+    if catalog::NATIVE_METHODS.contains(&name) {
+        positional.insert(0, receiver);
+        return native_method(context, name, args_of(positional, named));
+    }
     if !named.is_empty() {
         let kind = from_dynamic(receiver).kind();
         return Err(
             Error::value(format!("`{name}` of a {kind} takes no named arguments")).into_host()
         );
     }
-    let mut positional = positional;
     let mut args: Vec<&mut Dynamic> =
         std::iter::once(&mut receiver).chain(positional.iter_mut()).collect();
     context.call_fn_raw(name, true, true, &mut args)
+}
+
+/// A native that may be called on its first argument.
+fn native_method(
+    context: &NativeCallContext<'_>,
+    name: &str,
+    args: Args,
+) -> HostResult<Dynamic> {
+    guarded(context, || {
+        let cx = Cx::new(context);
+        native_of(&cx, name)?.call(&cx, args)
+    })
+}
+
+fn native_of(cx: &Cx<'_>, name: &str) -> Result<Arc<dyn Native>, Error> {
+    let native = cx.run().env().bindings.natives.get(name).cloned();
+    native.ok_or_else(|| Error::value(format!("`{name}` is not part of this build")))
 }
 
 /// Calls method or member `name` of an object.
@@ -520,6 +571,11 @@ fn object_method(cx: &Cx<'_>, object: &Obj, name: &str, args: Args) -> Result<Va
     }
     match object.0.get(name) {
         Some(member) => cx.call(&member, args),
+        None if catalog::NATIVE_METHODS.contains(&name) => {
+            let mut args = args;
+            args.positional.insert(0, Val::Object(object.0.clone()));
+            native_of(cx, name)?.call(cx, args)
+        }
         None => Err(unknown_member(&object.0, name)),
     }
 }
