@@ -118,13 +118,13 @@ fn a_panic_of_a_model_is_an_error() {
 
 #[test]
 fn a_thousand_calls_go_on_at_once() {
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (counted, highest) = (now.clone(), most.clone());
+    let (now, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let highest = most.clone();
     let model = Scripted::by(move |_, _| {
-        let n = counted.fetch_add(1, Ordering::SeqCst) + 1;
+        let n = now.fetch_add(1, Ordering::SeqCst) + 1;
         highest.fetch_max(n, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(5));
-        counted.fetch_sub(1, Ordering::SeqCst);
+        now.fetch_sub(1, Ordering::SeqCst);
         "x".to_owned()
     });
     let engine = Engine::builder().model(Arc::new(model)).build().unwrap();
