@@ -365,7 +365,7 @@ fn row_result(row: &super::RowResult) -> Val {
 
 fn save(cx: &Cx<'_>, path: &Val, value: &Value) -> Result<Val, Error> {
     let Some(path) = path.as_str() else { return Err(wrong("path", "a path", path)) };
-    let at = cx.run().session().resolve(path);
+    let at = cx.resolve(path);
     let text = serde_json::to_string_pretty(value).expect("results have only string keys");
     let host = &cx.run().env().host;
     host.write(&at, format!("{text}\n").as_bytes()).map_err(|error| {
