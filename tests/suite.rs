@@ -49,6 +49,8 @@ mod repl;
 #[cfg(feature = "retrieve")]
 #[path = "suite/retrieve.rs"]
 mod retrieve;
+#[path = "suite/rhai.rs"]
+mod rhai_corpus;
 #[path = "suite/schema.rs"]
 mod schema;
 #[path = "suite/scripted.rs"]

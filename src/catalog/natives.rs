@@ -256,6 +256,16 @@ print(cost(reply).calls);"#,
 for warning in warnings(reply) { print(warning); }"#,
     ),
     native(
+        "history",
+        &[optional("turns", "list", "replies, or maps of inputs and outputs")],
+        "history",
+        "the turns of a conversation; `h += reply` adds one, with the inputs of its call",
+        r#"let chat = predict("log: history, question -> answer");
+let log = history();
+log += chat(log, question: "Who wrote Dune?");
+print(chat(log, question: "And when?").answer);"#,
+    ),
+    native(
         "parallel_map",
         &[
             required("items", "list | dataset | range", "what to go through"),

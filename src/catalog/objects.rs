@@ -277,6 +277,15 @@ pub const OBJECTS: &[Object] = &[
         open: false,
     },
     Object {
+        name: "History",
+        fields: &[],
+        methods: &[
+            method("len", &[], "int", "how many turns"),
+            method("last", &[required("n", "int", "how many")], "history", "the newest turns"),
+        ],
+        open: false,
+    },
+    Object {
         name: "Trace",
         fields: &[
             field("nodes", "list", "what happened, in order"),

@@ -6,6 +6,7 @@
 //! that there were when it began.
 
 use crate::lm::Address;
+use crate::runtime::history::HistoryValue;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
@@ -315,6 +316,9 @@ impl Run {
                 if let Some(node) = object.node() {
                     tell(node, None);
                 }
+                if let Some(history) = value.downcast::<HistoryValue>() {
+                    history.turns().iter().for_each(|it| self.trace_origins(it, tell));
+                }
             }
             Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => {}
             Val::Func(_) | Val::Other(_) => {}
@@ -384,6 +388,16 @@ impl Run {
             }
             (None, Some(branch)) => branch.outer.trace_of(root),
             _ => Trace::default(),
+        }
+    }
+
+    /// What went into a node.
+    pub(in crate::runtime) fn inputs_of(&self, id: NodeId) -> Option<Record> {
+        let course = lock(&self.course);
+        match (id.0.checked_sub(course.base), &self.branch) {
+            (Some(at), _) => course.trace.nodes.get(at).map(|it| it.inputs.clone()),
+            (None, Some(branch)) => branch.outer.inputs_of(id),
+            (None, None) => None,
         }
     }
 

@@ -18,6 +18,7 @@ mod cx;
 mod diagnose;
 mod error;
 mod exchange;
+mod history;
 mod instance;
 mod lm_value;
 pub mod natives;

@@ -4,6 +4,7 @@ use crate::lm::{LmOptions, Scripted};
 use crate::runtime::cx::{Args, Cx, Native, number, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::exchange::stopped;
+use crate::runtime::history::history;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::parallel::{parallel, parallel_map};
 use crate::runtime::predictor::{Predictor, options};
@@ -31,6 +32,7 @@ pub fn natives() -> Vec<Bound> {
         bound("chain_of_thought", chain_of_thought),
         bound("lm", lm),
         bound("scripted", scripted),
+        bound("history", history),
         bound("parallel_map", parallel_map),
         bound("parallel", parallel),
         bound("print", print),

@@ -8,6 +8,7 @@ use crate::catalog;
 use crate::lower::names;
 use crate::runtime::cx::{Args, Cx, Native};
 use crate::runtime::error::Error;
+use crate::runtime::history::HistoryValue;
 use crate::runtime::run::Run;
 use crate::runtime::value::{Func, ObjectRef, Other, Text, Val};
 use indexmap::IndexMap;
@@ -691,12 +692,33 @@ fn bind_comparison(module: &mut Module) {
             same(&Dynamic::from(a), &Dynamic::from(b)) == wanted
         });
     }
+    let plus = FuncRegistration::new("+").in_global_namespace().with_volatility(true);
+    plus.set_into_module(
+        module,
+        |context: NativeCallContext<'_>, object: Obj, added: Dynamic| {
+            guarded(&context, || added_to(&Cx::new(&context), &object, from_dynamic(added)))
+        },
+    );
     global("contains").set_into_module(module, move |object: Obj, item: Dynamic| {
         let n_items = object.0.n_items().unwrap_or(0);
         let item = from_dynamic(item);
         let in_items = (0..n_items).filter_map(|at| object.0.item(at)).any(|it| it.same(&item));
         in_items || item.as_str().is_some_and(|name| object.0.get(name).is_some())
     });
+}
+
+/// `object + value`: a history with one more turn, and texts of what is shown.
+fn added_to(cx: &Cx<'_>, object: &Obj, added: Val) -> Result<Val, Error> {
+    if let Some(history) = object.0.as_any().downcast_ref::<HistoryValue>() {
+        return history.plus(cx.run(), &added);
+    }
+    match &added {
+        Val::Str(text) => Ok(Val::str(&(object.0.show() + text.as_str()))),
+        other => {
+            let (a, b) = (crate::util::a(object.0.type_name()), crate::util::a(other.kind()));
+            Err(Error::value(format!("`+` does not work on {a} and {b}")))
+        }
+    }
 }
 
 /// Binds a method name for every number of arguments that scripts use.
