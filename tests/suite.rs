@@ -42,6 +42,9 @@ mod packages;
 mod parallel;
 #[path = "suite/program.rs"]
 mod program;
+#[cfg(feature = "http")]
+#[path = "suite/recordings.rs"]
+mod recordings;
 #[path = "suite/reference.rs"]
 mod reference;
 #[path = "suite/repl.rs"]

@@ -100,8 +100,8 @@ impl Object for HistoryValue {
         Some(self.turns.len())
     }
 
-    fn item(&self, at: usize) -> Option<Val> {
-        self.turns.get(at).cloned()
+    fn item(&self, at: usize) -> Option<Result<Val, Error>> {
+        self.turns.get(at).cloned().map(Ok)
     }
 
     fn to_value(&self) -> Option<Value> {

@@ -101,7 +101,8 @@ fn elements(items: Val) -> Result<Vec<Val>, Error> {
         (Some(range), _) => range.map(Val::Int).collect(),
         (None, Val::List(items)) => items,
         (None, Val::Object(object)) => {
-            (0..n_items).map(|at| object.item(at).unwrap_or_default()).collect()
+            let item = |at| object.item(at).unwrap_or(Ok(Val::Null));
+            (0..n_items).map(item).collect::<Result<_, _>>()?
         }
         (None, _) => Vec::new(),
     })

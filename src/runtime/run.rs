@@ -7,6 +7,7 @@ use crate::runtime::course::{Branch, Course};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::rhai_host::Bindings;
 use crate::runtime::script::Script;
+use crate::runtime::tape::Tape;
 use crate::runtime::value::Val;
 use crate::source::Span;
 use crate::store::Replies;
@@ -32,6 +33,8 @@ pub struct Env {
     pub store: Arc<dyn Replies>,
     /// How models are opened.
     pub open_lm: Arc<Opener>,
+    /// What stands between runs and their models.
+    pub tape: Option<Arc<dyn Tape>>,
 }
 
 impl fmt::Debug for Env {
