@@ -337,7 +337,8 @@ impl Emitter<'_> {
     ) {
         let missing = match self.checked.function(word) {
             Some(info) if info.overloads.is_empty() && !catalog::is_rhai_method(word) => {
-                info.params.len().saturating_sub(args.len())
+                let left = info.params.get(args.len()..).unwrap_or_default();
+                if left.iter().all(ParamInfo::may_be_left_out) { left.len() } else { 0 }
             }
             _ => 0,
         };

@@ -149,6 +149,12 @@ pub(in crate::runtime) fn with_context<T>(
 
 /// The host's value as ours.
 pub(in crate::runtime) fn from_dynamic(value: Dynamic) -> Val {
+    convert(value, false)
+}
+
+/// The host's value as ours; `shown` keeps characters apart from texts, as they are printed
+/// without quotes.
+fn convert(value: Dynamic, shown: bool) -> Val {
     let value = value.flatten();
     if value.is_unit() {
         return Val::Null;
@@ -165,26 +171,29 @@ pub(in crate::runtime) fn from_dynamic(value: Dynamic) -> Val {
     if let Ok(it) = value.as_bool() {
         return Val::Bool(it);
     }
-    if let Ok(it) = value.as_char() {
+    if let Ok(it) = value.as_char()
+        && !shown
+    {
         return Val::str(it.encode_utf8(&mut [0; 4]));
     }
-    from_compound(value)
+    from_compound(value, shown)
 }
 
-fn from_compound(value: Dynamic) -> Val {
+fn from_compound(value: Dynamic, shown: bool) -> Val {
+    let inner = |it: Dynamic| convert(it, shown);
     let value = match value.try_cast_result::<Obj>() {
         Ok(object) => return Val::Object(object.0),
         Err(value) => value,
     };
     if value.is_array() {
-        return Val::List(value.cast::<Array>().into_iter().map(from_dynamic).collect());
+        return Val::List(value.cast::<Array>().into_iter().map(inner).collect());
     }
     if value.is_map() {
         return Val::Map(
             value
                 .cast::<Map>()
                 .into_iter()
-                .map(|(k, v)| (k.as_str().into(), from_dynamic(v)))
+                .map(|(k, v)| (k.as_str().into(), inner(v)))
                 .collect(),
         );
     }
@@ -310,7 +319,11 @@ fn bind_native(module: &mut Module, name: &'static str, native: Arc<dyn Native>)
             move |context: NativeCallContext<'_>, positional: Array, named: Map| {
                 let native = &native;
                 guarded(&context, || {
-                    native.call(&Cx::new(&context), args_of(positional, named))
+                    let shown = name == "print";
+                    let positional = positional.into_iter().map(|it| convert(it, shown));
+                    let args =
+                        Args { positional: positional.collect(), ..args_of(vec![], named) };
+                    native.call(&Cx::new(&context), args)
                 })
             },
         );

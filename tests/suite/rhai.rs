@@ -11,9 +11,35 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-/// The topics, and why programs of them come to something else here; each reason stands in the
-/// text of `src/reference/rhai.md`.
-const DIFFERENT: &[(&str, &str)] = &[];
+/// The programs that come to something else here, each with the words of `src/reference/rhai.md`
+/// that say why.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("control/arrow-function", PLACE),
+    ("control/missing-brace", PLACE),
+    ("control/missing-brace-of-a-function", PLACE),
+    ("control/missing-semicolon", PLACE),
+    ("control/missing-semicolon-of-a-call", PLACE),
+    ("control/python-style", PLACE),
+    ("control/try-without-catch", PLACE),
+    ("control/undefined-function-in-branch", "also where it would not be reached"),
+    ("control/unterminated-comment", "a comment without an end"),
+    ("functions/call-bang", "`f!()` sees the variables of its caller"),
+    ("functions/duplicate-function", PLACE),
+    ("functions/eval", "does not exist: a program is checked before it runs"),
+    ("functions/function-sees-a-constant-by-name", "it sees all items"),
+    ("functions/int-beyond-64-bits", "an integer beyond 64 bits"),
+    ("functions/reserved-as-keys", RESERVED),
+    ("functions/reserved-word-match", RESERVED),
+    ("functions/reserved-words", RESERVED),
+    ("functions/timestamp", "`rand`, `timestamp`"),
+    ("functions/variable-called", "as is any other expression on the same line"),
+    ("strings/bad-escape", PLACE),
+    ("strings/bad-unicode-escape", PLACE),
+    ("strings/unterminated-interpolation", PLACE),
+];
+
+const PLACE: &str = "marks where something begins or is missing";
+const RESERVED: &str = "are names of variables, fields, keys, arguments and parameters";
 
 /// What a program came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +57,8 @@ fn plain(text: &str) -> Course {
     let printed = Arc::new(Mutex::new(String::new()));
     let out = printed.clone();
     let mut engine = rhai::Engine::new();
+    // With its optimizer Rhai panics where a const is assigned.
+    engine.set_optimization_level(rhai::OptimizationLevel::None);
     // As in a release build.
     engine.set_max_call_levels(64);
     engine.set_max_expr_depths(64, 32);
@@ -110,13 +138,15 @@ fn programs_of_rhai_come_to_the_same() {
     // Some programs go deep.
     let thread = std::thread::Builder::new().stack_size(256 << 20).spawn(move || told(&corpus));
     let told = thread.unwrap().join().unwrap();
-    assert!(told.is_empty(), "{told}");
+    println!("{told}");
+    assert!(told.is_empty());
 }
 
 fn told(corpus: &BTreeMap<String, String>) -> String {
     let mut told = String::new();
     for (name, text) in corpus {
         let (plain, ours) = (plain(text), ours(text));
+        if plain.place.is_some() {}
         let known = DIFFERENT.iter().any(|(it, _)| it == name);
         if same(&plain, &ours) == known {
             let _ =
