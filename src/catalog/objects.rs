@@ -42,6 +42,13 @@ const PROGRAM_METHODS: &[Method] = &[
     method("with", OVERRIDES, "program", "a copy with other options"),
     method("with_state", PATH, "program", "a copy with the prompts and demos of a file"),
     method("save", PATH, "nothing", "writes prompts and demos to a file"),
+    method("freeze", &[], "program", "a copy that no optimizer changes"),
+    open_method(
+        "sample",
+        &[required("n", "int", "how many replies")],
+        "reply",
+        "the first of several replies to the same inputs; `completions` are all of them",
+    ),
     open_method(
         "prompt",
         &[option("at", "str", "the path of the predictor")],

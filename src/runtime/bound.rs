@@ -67,6 +67,10 @@ fn harmless(name: &str) -> Option<u64> {
         "chain_of_thought",
         "parallel_map",
         "parallel",
+        "best_of",
+        "refine",
+        "majority",
+        "ensemble",
     ];
     (!asks.contains(&name)).then_some(0)
 }

@@ -8,6 +8,7 @@
 //!
 //! Higher floors add to the language by implementing [`Native`] and [`Object`].
 
+mod advice;
 mod assert;
 mod bind;
 mod bound;
@@ -29,7 +30,9 @@ mod program;
 mod reply;
 mod rhai_host;
 mod run;
+mod score;
 mod script;
+mod several;
 mod signature_value;
 mod tape;
 mod trace_value;
@@ -47,6 +50,7 @@ pub use program::{Program, prompt_text, static_prompt};
 pub use reply::Reply;
 pub use rhai_host::{Bindings, STACK_SIZE};
 pub use run::{Env, Opener, Run, RunLimits, Session, Settings, Warning};
+pub use score::{normalized, score_of};
 pub use script::{Library, Script, Variables};
 pub use signature_value::SignatureValue;
 pub use tape::{Asked, Tape, Unrecorded};

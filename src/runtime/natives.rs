@@ -9,6 +9,7 @@ use crate::runtime::lm_value::LmValue;
 use crate::runtime::parallel::{parallel, parallel_map};
 use crate::runtime::predictor::{Predictor, options};
 use crate::runtime::reply::Reply;
+use crate::runtime::several::{best_of, ensemble, majority, refine};
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::trace_value::TraceValue;
 use crate::runtime::value::{Object, Val};
@@ -32,6 +33,11 @@ pub fn natives() -> Vec<Bound> {
         bound("chain_of_thought", chain_of_thought),
         bound("lm", lm),
         bound("scripted", scripted),
+        bound("best_of", best_of),
+        bound("refine", refine),
+        bound("majority", majority),
+        bound("ensemble", ensemble),
+        bound("completions", completions),
         bound("history", history),
         bound("parallel_map", parallel_map),
         bound("parallel", parallel),
@@ -218,6 +224,15 @@ fn warnings(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     }
     match value.downcast::<Reply>() {
         Some(reply) => Ok(Val::List(reply.warnings().iter().map(|it| Val::str(it)).collect())),
+        None => Err(wrong("reply", "a reply", &value)),
+    }
+}
+
+fn completions(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let value = args.take(0, "reply").unwrap_or_default();
+    args.finish("completions", 1, &["reply"])?;
+    match value.downcast::<Reply>() {
+        Some(reply) => Ok(Val::List(reply.completions())),
         None => Err(wrong("reply", "a reply", &value)),
     }
 }

@@ -383,10 +383,13 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
             None => Err(Error::value(format!("`{name}` is not part of this build"))),
         })
     });
-    global(names::CAUGHT).set_into_module(module, |value: Dynamic| {
-        let caught = crate::runtime::error::caught(from_dynamic(value));
-        into_dynamic(caught)
-    });
+    global(names::CAUGHT).set_into_module(
+        module,
+        |context: NativeCallContext<'_>, value: Dynamic| {
+            let run = run_of(&context);
+            into_dynamic(crate::runtime::error::caught(run.script(), from_dynamic(value)))
+        },
+    );
     global(names::CONDITION).set_into_module(module, |value: Dynamic| {
         let found = from_dynamic(value);
         match found {

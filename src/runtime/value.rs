@@ -140,6 +140,17 @@ pub trait Object: Send + Sync + fmt::Debug + Any {
         None
     }
 
+    /// The programs inside it, each with what its path has behind that of this one.
+    fn parts(&self) -> Vec<(String, Val)> {
+        Vec::new()
+    }
+
+    /// The same at a path of a program, with other programs inside.
+    fn with_parts(&self, path: &str, parts: Vec<Val>) -> Option<Val> {
+        let _ = (path, parts);
+        None
+    }
+
     /// Its data, for prompts, files and comparisons; `None` for what is no data.
     fn to_value(&self) -> Option<Value> {
         None
