@@ -11,16 +11,16 @@ use std::any::Any;
 use std::sync::Arc;
 
 /// The turns of a conversation, the oldest first: maps of inputs and outputs. Immutable.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(in crate::runtime) struct HistoryValue {
-    turns: Arc<Vec<Val>>,
+    turns: Arc<[Val]>,
 }
 
 /// `history()`, `history([…])`
 pub(in crate::runtime) fn history(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     let turns = args.take(0, "turns").unwrap_or_default();
     args.finish("history", 1, &["turns"])?;
-    let turns = match &turns {
+    let turns: Vec<Val> = match &turns {
         Val::Null => Vec::new(),
         Val::List(items) => {
             items.iter().map(|it| turn(cx.run(), it)).collect::<Result<_, _>>()?
@@ -28,15 +28,15 @@ pub(in crate::runtime) fn history(cx: &Cx<'_>, mut args: Args) -> Result<Val, Er
         Val::Object(_) if turns.downcast::<HistoryValue>().is_some() => return Ok(turns),
         other => return Err(wrong("turns", "a list of replies or maps", other)),
     };
-    Ok(Val::object(HistoryValue { turns: Arc::new(turns) }))
+    Ok(Val::object(HistoryValue { turns: turns.into() }))
 }
 
 impl HistoryValue {
     /// The history with one more turn.
     pub(in crate::runtime) fn plus(&self, run: &Run, added: &Val) -> Result<Val, Error> {
-        let mut turns = (*self.turns).clone();
+        let mut turns = self.turns.to_vec();
         turns.push(turn(run, added)?);
-        Ok(Val::object(Self { turns: Arc::new(turns) }))
+        Ok(Val::object(Self { turns: turns.into() }))
     }
 
     /// Its turns.
@@ -49,7 +49,7 @@ impl HistoryValue {
         let n = count("n", &args.take(0, "n").unwrap_or_default())?;
         args.finish("last", 1, &["n"])?;
         let from = self.turns.len().saturating_sub(n);
-        Ok(Val::object(Self { turns: Arc::new(self.turns[from..].to_vec()) }))
+        Ok(Val::object(Self { turns: self.turns[from..].into() }))
     }
 }
 
