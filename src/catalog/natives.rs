@@ -28,6 +28,12 @@ const THREADS: Param = option("threads", "int", "how many runs go on at once");
 const SEED: Param = option("seed", "int", "where randomness starts");
 const MAX_CALLS: Param = option("max_calls", "int", "the most calls of models it may spend");
 const PREDICTOR: &[Param] = &[SIGNATURE, LM, TEMPERATURE, MAX_TOKENS, ADAPTER, CACHE, RETRIES];
+const ATTEMPTED: &[Param] = &[
+    required("program", "program", "what is asked"),
+    must("metric", "metric", "judges a reply: called with (inputs, reply)"),
+    option("n", "int", "the most attempts; 3 by default"),
+    option("threshold", "float", "the score that is good enough; 1 by default"),
+];
 const COMPARED: &[Param] =
     &[required("expected", "any", "what is right"), required("got", "any", "what came")];
 
@@ -258,6 +264,93 @@ print(cost(reply).calls);"#,
         "what went not quite as meant: failed suggestions, liberties taken with a reply",
         r#"let reply = predict("question -> answer")(question: "Who wrote Dune?");
 for warning in warnings(reply) { print(warning); }"#,
+    ),
+    native(
+        "best_of",
+        ATTEMPTED,
+        "program",
+        "asks up to `n` times and keeps the reply that a metric likes best; ends at `threshold`",
+        r#"let short = |inputs, reply| reply.answer.len() < 20;
+let answer = best_of(chain_of_thought("question -> answer"), metric: short, n: 3);
+print(answer(question: "Who wrote Dune?").answer);"#,
+    ),
+    native(
+        "refine",
+        ATTEMPTED,
+        "program",
+        "as `best_of`, but a model reads each attempt that is not good enough and advises the next",
+        r#"let short = |inputs, reply| #{ score: reply.answer.len() < 20, feedback: "be short" };
+let answer = refine(predict("question -> answer"), metric: short, n: 3);
+print(answer(question: "Who wrote Dune?").answer);"#,
+    ),
+    native(
+        "majority",
+        &[
+            required("of", "program | reply | list", "a program, or replies that there are"),
+            option("n", "int", "how often the program is asked; 5 by default"),
+            option("field", "str", "the output that is counted; the last without it"),
+        ],
+        "program | reply",
+        "the most frequent of several replies, texts compared as by `exact_match`",
+        r#"let answer = majority(predict("question -> answer"), n: 5);
+print(answer(question: "What is 6 times 7?").answer);"#,
+    ),
+    native(
+        "ensemble",
+        &[
+            required("programs", "list", "what is asked, all with the same inputs"),
+            option("reduce", "fn", "makes one reply of the list; `majority` without it"),
+        ],
+        "program",
+        "asks several programs and makes one reply of theirs",
+        r#"let both = ensemble([predict("question -> answer"), chain_of_thought("question -> answer")]);
+print(both(question: "What is 6 times 7?").answer);"#,
+    ),
+    native(
+        "completions",
+        &[required("reply", "reply", "what was chosen")],
+        "list",
+        "the replies that a reply was chosen from; itself where there was no choice",
+        r#"let reply = predict("question -> answer").sample(3, question: "Who wrote Dune?");
+for it in completions(reply) { print(it.answer); }"#,
+    ),
+    native(
+        "history",
+        &[optional("turns", "list", "replies, or maps of inputs and outputs")],
+        "history",
+        "the turns of a conversation; `h += reply` adds one, with the inputs of its call",
+        r#"let chat = predict("log: history, question -> answer");
+let log = history();
+log += chat(log, question: "Who wrote Dune?");
+print(chat(log, question: "And when?").answer);"#,
+    ),
+    native(
+        "parallel_map",
+        &[
+            required("items", "list | dataset | range", "what to go through"),
+            required(
+                "f",
+                "fn | program",
+                "called with each element; the fields of a map are inputs of a program",
+            ),
+            option("threads", "int", "how many calls go on at once"),
+        ],
+        "list",
+        "calls a function with each element, several at once; results come in the order of the elements",
+        r#"let answer = predict("question -> answer");
+let replies = ["1+1?", "2+2?"].parallel_map(|it| answer(question: it), threads: 2);
+print(replies.map(|it| it.answer));"#,
+    ),
+    native(
+        "parallel",
+        &[
+            required("calls", "list | map", "closures without parameters"),
+            option("threads", "int", "how many calls go on at once"),
+        ],
+        "list | map",
+        "calls several closures at once; results stand where the closures stood",
+        r"let both = parallel(#{ a: || 1 + 1, b: || 2 + 2 });
+print(both.a + both.b);",
     ),
     native(
         "sleep",

@@ -42,6 +42,13 @@ const PROGRAM_METHODS: &[Method] = &[
     method("with", OVERRIDES, "program", "a copy with other options"),
     method("with_state", PATH, "program", "a copy with the prompts and demos of a file"),
     method("save", PATH, "nothing", "writes prompts and demos to a file"),
+    method("freeze", &[], "program", "a copy that no optimizer changes"),
+    open_method(
+        "sample",
+        &[required("n", "int", "how many replies")],
+        "reply",
+        "the first of several replies to the same inputs; `completions` are all of them",
+    ),
     open_method(
         "prompt",
         &[option("at", "str", "the path of the predictor")],
@@ -193,6 +200,15 @@ pub const OBJECTS: &[Object] = &[
             ),
             method("len", &[], "int", "how many rows"),
             CHECK,
+            method(
+                "parallel_map",
+                &[
+                    required("f", "fn", "called with each row"),
+                    option("threads", "int", "how many calls go on at once"),
+                ],
+                "list",
+                "what a function returns for each row, several at once",
+            ),
         ],
         open: false,
     },
@@ -299,6 +315,15 @@ pub const OBJECTS: &[Object] = &[
         name: "Lm",
         fields: &[field("name", "str", "provider and model")],
         methods: &[],
+        open: false,
+    },
+    Object {
+        name: "History",
+        fields: &[],
+        methods: &[
+            method("len", &[], "int", "how many turns"),
+            method("last", &[required("n", "int", "how many")], "history", "the newest turns"),
+        ],
         open: false,
     },
     Object {

@@ -397,6 +397,7 @@ impl<'a> Checker<'a> {
         self.placed_in_method(&known, name.text(self.text), &args);
         self.arguments(&args);
         self.method(node, receiver, name, &args);
+        self.in_place(receiver, name);
         self.for_each(name, &args);
         self.worked(receiver, name, &args);
         self.concurrent(name.text(self.text), &args);

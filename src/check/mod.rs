@@ -15,6 +15,7 @@ pub(crate) mod codes;
 mod cycles;
 mod fits;
 mod flow;
+mod history;
 mod imports;
 mod infer;
 mod items;

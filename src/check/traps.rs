@@ -372,20 +372,10 @@ impl<'a> Checker<'a> {
         if !catalog::is_in_place(word) || self.is_own_method(word) {
             return;
         }
-        if receiver.kind == NodeKind::Name {
-            let item = self.scopes.place(receiver.text(self.text)).is_none()
-                && self.resolve(receiver.text(self.text)) == super::Resolution::Const;
-            if item && !matches!(word, "remove" | "set") {
-                let name = receiver.text(self.text);
-                let message = format!("`{name}` does not change: it is a const");
-                let told = self.tell(codes::ASSIGNED_CONST, self.span(receiver), message);
-                told.hints.push(format!("work on a copy: `let copy = {name};`"));
-            }
-            return;
-        }
         let Some(inner) = ast::exprs(receiver).next() else { return };
         let part = matches!(receiver.kind, NodeKind::Member | NodeKind::Index);
         if part
+            && !self.is_of_const(receiver)
             && matches!(self.infer(inner), Known::Reply(_) | Known::Answer(_) | Known::Row(_))
         {
             let message = format!("`{word}` has no effect: a reply does not change");

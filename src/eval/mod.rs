@@ -11,7 +11,6 @@ mod export;
 mod job;
 pub mod metric;
 mod natives;
-mod pool;
 mod program;
 mod run;
 mod values;
@@ -21,6 +20,7 @@ pub mod stats;
 
 pub use crate::data::{Dataset, Kind, Share};
 pub use crate::lm::Cancel;
+pub use crate::runtime::ordered_map;
 pub use crate::util::Random;
 pub use budget::CallBudget;
 pub use check_value::CheckValue;
@@ -31,7 +31,6 @@ pub use evaluation::{
 };
 pub use job::{Evaluator, Failure, FailureKind, Job, Outcome, Progress, Step};
 pub use natives::{OPTIONS, Reporter, Scoring, natives, run_options, score};
-pub use pool::ordered_map;
 pub use program::ProgramEvaluator;
 pub use run::{Batch, RunOptions, Stop, run_jobs};
 pub use values::{ComparisonValue, EvaluationValue};

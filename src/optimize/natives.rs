@@ -203,7 +203,7 @@ impl Optimizer {
         let teacher = self.teacher.as_ref().map(|it| {
             (ProgramEvaluator::new(run, it.clone(), self.metric.clone()), it.state())
         });
-        let signatures = given.program.signatures();
+        let signatures = given.program.trainable();
         let problem = Problem {
             evaluator: &evaluator,
             signatures: &signatures,

@@ -6,6 +6,7 @@
 
 use crate::diag::{Code, Diagnostic};
 use crate::runtime::rhai_host::Obj;
+use crate::runtime::script::Script;
 use crate::runtime::value::{Object, Val};
 use rhai::{Dynamic, EvalAltResult, Position};
 use std::any::Any;
@@ -159,6 +160,24 @@ impl Error {
         self
     }
 
+    /// The error of one of several calls that went on at once.
+    #[must_use]
+    pub(in crate::runtime) fn in_element(self, what: &str, at: usize) -> Self {
+        match *self.0 {
+            Inner::Host(error) => {
+                let name = format!("{what}, element {at}");
+                let around = EvalAltResult::ErrorInFunctionCall(
+                    name,
+                    String::new(),
+                    error,
+                    Position::NONE,
+                );
+                Self(Box::new(Inner::Host(Box::new(around))))
+            }
+            Inner::Ours(_) => self.note(format!("in element {at} of `{what}`")),
+        }
+    }
+
     /// The failure of ours at the bottom of it, if it is one.
     pub fn failure(&self) -> Option<Failure> {
         match &*self.0 {
@@ -187,7 +206,7 @@ pub(in crate::runtime) fn carried(error: &EvalAltResult) -> Option<Failure> {
         }
         EvalAltResult::ErrorRuntime(value, _) => {
             let object = value.read_lock::<Obj>()?;
-            Some(object.0.as_any().downcast_ref::<Caught>()?.0.clone())
+            Some(object.0.as_any().downcast_ref::<Caught>()?.failure.clone())
         }
         _ => None,
     }
@@ -211,14 +230,25 @@ impl std::error::Error for Raised {}
 
 /// What a script that catches `value` is given: an error of the host's own, which comes as a
 /// map, as an error like ours.
-pub(in crate::runtime) fn caught(value: Val) -> Val {
+pub(in crate::runtime) fn caught(script: &Script, value: Val) -> Val {
+    if let Some(Caught { failure, raised, at: None }) = value.downcast::<Caught>() {
+        let at = script.told_place(*raised);
+        return Val::object(Caught { failure: failure.clone(), raised: *raised, at });
+    }
     let Val::Map(entries) = &value else { return value };
     let text = |name: &str| entries.get(name).and_then(Val::as_str);
     let is_host = text("error").is_some_and(|it| it.starts_with("Error"));
     match text("message").filter(|_| is_host) {
         Some(message) => {
             let message = crate::runtime::diagnose::reworded(message);
-            Val::object(Caught(Failure::new(codes::RUNTIME, "value", message)))
+            let number = |name: &str| match entries.get(name) {
+                Some(Val::Int(it)) => u16::try_from(*it).ok(),
+                _ => None,
+            };
+            let raised = number("line").zip(number("position"));
+            let raised = raised.map_or(Position::NONE, |(line, at)| Position::new(line, at));
+            let failure = Failure::new(codes::RUNTIME, "value", message);
+            Val::object(Caught { failure, raised, at: script.told_place(raised) })
         }
         None => value,
     }
@@ -226,7 +256,13 @@ pub(in crate::runtime) fn caught(value: Val) -> Val {
 
 /// A failure as a script catches it.
 #[derive(Debug)]
-struct Caught(Failure);
+struct Caught {
+    failure: Failure,
+    /// Where it was raised.
+    raised: Position,
+    /// The same in the user's text, once it is caught.
+    at: Option<String>,
+}
 
 impl Object for Caught {
     fn type_name(&self) -> &'static str {
@@ -235,20 +271,26 @@ impl Object for Caught {
 
     fn get(&self, name: &str) -> Option<Val> {
         match name {
-            "kind" => Some(Val::str(self.0.kind)),
-            "message" => Some(Val::str(&self.0.message)),
-            "notes" => Some(Val::List(self.0.notes.iter().map(|it| Val::str(it)).collect())),
-            "hints" => Some(Val::List(self.0.hints.iter().map(|it| Val::str(it)).collect())),
+            "kind" => Some(Val::str(self.failure.kind)),
+            "message" => Some(Val::str(&self.failure.message)),
+            "code" => Some(Val::str(self.failure.code.0)),
+            "at" => Some(self.at.as_deref().map_or(Val::Null, Val::str)),
+            "notes" => {
+                Some(Val::List(self.failure.notes.iter().map(|it| Val::str(it)).collect()))
+            }
+            "hints" => {
+                Some(Val::List(self.failure.hints.iter().map(|it| Val::str(it)).collect()))
+            }
             _ => None,
         }
     }
 
     fn members(&self) -> Vec<String> {
-        ["kind", "message", "notes", "hints"].map(ToOwned::to_owned).to_vec()
+        ["kind", "message", "code", "at", "notes", "hints"].map(ToOwned::to_owned).to_vec()
     }
 
     fn show(&self) -> String {
-        self.0.message.clone()
+        self.failure.message.clone()
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -271,7 +313,11 @@ impl Error {
                 Box::new(EvalAltResult::ErrorSystem(String::new(), Box::new(raised)))
             }
             Inner::Ours(failure) => Box::new(EvalAltResult::ErrorRuntime(
-                Dynamic::from(Obj(std::sync::Arc::new(Caught(failure)))),
+                Dynamic::from(Obj(std::sync::Arc::new(Caught {
+                    failure,
+                    raised: at,
+                    at: None,
+                }))),
                 Position::NONE,
             )),
         }

@@ -6,7 +6,7 @@ use crate::program::{PredictorState, State};
 use crate::runtime::bind::bind;
 use crate::runtime::cx::{Args, Cx};
 use crate::runtime::error::Error;
-use crate::runtime::predictor::Predictor;
+use crate::runtime::predictor::{BARE, Predictor};
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::reply::Reply;
 use crate::runtime::run::Run;
@@ -95,6 +95,13 @@ fn collect_state(value: &Val, path: &str, into: &mut State) {
     });
 }
 
+/// A value whose predictors know their paths, with the states that they have.
+pub(in crate::runtime) fn settled(value: &Val, path: &str) -> Val {
+    let mut state = State::default();
+    collect_state(value, path, &mut state);
+    place(value, path, &Arc::new(state))
+}
+
 /// Visits the predictors in a value, with their paths.
 pub(in crate::runtime) fn walk(
     value: &Val,
@@ -109,6 +116,10 @@ pub(in crate::runtime) fn walk(
                 for name in instance.members.keys() {
                     let member = instance.get(name).unwrap_or_default();
                     walk(&member, &join(path, name), visit);
+                }
+            } else {
+                for (behind, part) in object.parts() {
+                    walk(&part, &format!("{path}{behind}"), visit);
                 }
             }
         }
@@ -128,37 +139,111 @@ pub(in crate::runtime) fn walk(
 }
 
 /// Gives the predictors in a value their place and state.
-fn place(value: &Val, path: &str, state: &Arc<State>) -> Val {
-    match value {
-        Val::Object(object) => {
-            if let Some(predictor) = object.as_any().downcast_ref::<Predictor>() {
-                Val::object(predictor.placed(path, state))
-            } else if let Some(instance) = object.as_any().downcast_ref::<Instance>() {
-                Val::object(Instance {
-                    state: state.clone(),
-                    prefix: path.into(),
-                    placed: Arc::default(),
-                    ..instance.clone()
-                })
-            } else {
-                value.clone()
+pub(in crate::runtime) fn place(value: &Val, path: &str, state: &Arc<State>) -> Val {
+    let change = Change {
+        predictor: &|predictor, path| predictor.placed(path, state),
+        instance: &|instance, path| Instance {
+            state: state.clone(),
+            prefix: path.into(),
+            placed: Arc::default(),
+            ..instance.clone()
+        },
+    };
+    change.value(value, path)
+}
+
+/// The programs in a value for the `at`-th of `n` samples.
+pub(in crate::runtime) fn resampled(value: &Val, n: usize, at: usize) -> Val {
+    every_predictor(value, &|predictor, _| predictor.resampled(n, at))
+}
+
+/// The programs in a value, which no optimizer changes.
+pub(in crate::runtime) fn frozen(value: &Val) -> Val {
+    every_predictor(value, &|predictor, _| predictor.freeze())
+}
+
+/// The programs in a value at a path, with advice for their predictors by their paths.
+pub(in crate::runtime) fn advise(
+    value: &Val,
+    path: &str,
+    advice: &IndexMap<Arc<str>, Arc<str>>,
+) -> Val {
+    let told = |predictor: &Predictor, path: &str| match advice.get(path) {
+        Some(text) => predictor.with_advice(text.clone()),
+        None => predictor.clone(),
+    };
+    let alone = path == BARE && value.downcast::<Instance>().is_some();
+    let change = Change { predictor: &told, instance: &|it, _| it.clone() };
+    change.inside(value, if alone { "" } else { path })
+}
+
+/// Changes every predictor in a value, those of instances included.
+fn every_predictor(value: &Val, change: &dyn Fn(&Predictor, &str) -> Predictor) -> Val {
+    let change = Change { predictor: change, instance: &|it, _| it.clone() };
+    change.inside(value, "")
+}
+
+/// How the programs in a value are changed.
+struct Change<'a> {
+    predictor: &'a dyn Fn(&Predictor, &str) -> Predictor,
+    instance: &'a dyn Fn(&Instance, &str) -> Instance,
+}
+
+impl Change<'_> {
+    /// Changes predictors and instances, but nothing inside of instances.
+    fn value(&self, value: &Val, path: &str) -> Val {
+        self.step(value, path, false)
+    }
+
+    /// Changes the members of instances too.
+    fn inside(&self, value: &Val, path: &str) -> Val {
+        self.step(value, path, true)
+    }
+
+    fn step(&self, value: &Val, path: &str, inside: bool) -> Val {
+        match value {
+            Val::Object(object) => {
+                if let Some(predictor) = object.as_any().downcast_ref::<Predictor>() {
+                    return Val::object((self.predictor)(predictor, path));
+                }
+                if let Some(instance) = object.as_any().downcast_ref::<Instance>() {
+                    return Val::object(self.instance(instance, path, inside));
+                }
+                let parts = object.parts().into_iter();
+                let parts = parts
+                    .map(|(behind, it)| self.step(&it, &format!("{path}{behind}"), inside));
+                object.with_parts(path, parts.collect()).unwrap_or_else(|| value.clone())
             }
+            Val::List(items) => {
+                let items = items.iter().enumerate();
+                Val::List(
+                    items
+                        .map(|(at, it)| self.step(it, &format!("{path}[{at}]"), inside))
+                        .collect(),
+                )
+            }
+            Val::Map(entries) => {
+                let change = |(name, it): (&Arc<str>, &Val)| {
+                    (name.clone(), self.step(it, &format!("{path}[\"{name}\"]"), inside))
+                };
+                Val::Map(entries.iter().map(change).collect())
+            }
+            Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => value.clone(),
+            Val::Str(_) | Val::Func(_) | Val::Other(_) => value.clone(),
         }
-        Val::List(items) => Val::List(
-            items
-                .iter()
-                .enumerate()
-                .map(|(at, it)| place(it, &format!("{path}[{at}]"), state))
-                .collect(),
-        ),
-        Val::Map(entries) => Val::Map(
-            entries
-                .iter()
-                .map(|(k, v)| (k.clone(), place(v, &format!("{path}[\"{k}\"]"), state)))
-                .collect(),
-        ),
-        Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => value.clone(),
-        Val::Str(_) | Val::Func(_) | Val::Other(_) => value.clone(),
+    }
+
+    fn instance(&self, instance: &Instance, path: &str, inside: bool) -> Instance {
+        let changed = (self.instance)(instance, path);
+        if !inside {
+            return changed;
+        }
+        let members = changed
+            .members
+            .iter()
+            .map(|(name, value)| (name.clone(), self.step(value, &join(path, name), true)));
+        let members = Arc::new(members.collect());
+        Instance { members, placed: Arc::default(), ..changed }
     }
 }
 
@@ -263,7 +348,12 @@ fn named_args(params: &[crate::check::ParamInfo], args: &Args) -> IndexMap<Arc<s
     named
 }
 
-fn override_in(value: &Val, path: &str, overrides: &Overrides, at: Option<&str>) -> Val {
+pub(in crate::runtime) fn override_in(
+    value: &Val,
+    path: &str,
+    overrides: &Overrides,
+    at: Option<&str>,
+) -> Val {
     let meant = |path: &str| {
         at.is_none_or(|at| {
             path == at || path.strip_prefix(at).is_some_and(|it| it.starts_with(['.', '[']))
@@ -291,7 +381,10 @@ fn override_in(value: &Val, path: &str, overrides: &Overrides, at: Option<&str>)
                     None => value.clone(),
                 }
             } else {
-                value.clone()
+                let parts = object.parts().into_iter().map(|(behind, it)| {
+                    override_in(&it, &format!("{path}{behind}"), overrides, at)
+                });
+                object.with_parts(path, parts.collect()).unwrap_or_else(|| value.clone())
             }
         }
         Val::List(items) => Val::List(

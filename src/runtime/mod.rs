@@ -8,24 +8,31 @@
 //!
 //! Higher floors add to the language by implementing [`Native`] and [`Object`].
 
+mod advice;
 mod assert;
 mod bind;
 mod bound;
 mod choices;
 mod constant;
+mod course;
 mod cx;
 mod diagnose;
 mod error;
 mod exchange;
+mod history;
 mod instance;
 mod lm_value;
 pub mod natives;
+mod parallel;
+mod pool;
 mod predictor;
 mod program;
 mod reply;
 mod rhai_host;
 mod run;
+mod score;
 mod script;
+mod several;
 mod signature_value;
 mod tape;
 mod trace_value;
@@ -37,11 +44,13 @@ pub use diagnose::diagnose;
 pub use error::{Error, Failure, codes};
 pub use instance::Instance;
 pub use lm_value::LmValue;
+pub use pool::ordered_map;
 pub use predictor::Predictor;
 pub use program::{Program, prompt_text, static_prompt};
 pub use reply::Reply;
 pub use rhai_host::{Bindings, STACK_SIZE};
 pub use run::{Env, Opener, Run, RunLimits, Session, Settings, Warning};
+pub use score::{normalized, score_of};
 pub use script::{Library, Script, Variables};
 pub use signature_value::SignatureValue;
 pub use tape::{Asked, Tape, Unrecorded};

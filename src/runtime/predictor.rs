@@ -24,6 +24,8 @@ use std::sync::Arc;
 
 /// The path of a predictor that is a program by itself.
 pub(in crate::runtime) const BARE: &str = "self";
+/// The input that holds what an earlier attempt taught.
+const ADVICE: &str = "advice";
 
 /// A predictor. Immutable: another state is another predictor.
 #[derive(Debug, Clone)]
@@ -39,6 +41,10 @@ pub struct Predictor {
     /// The signature with the state's words.
     signature: Arc<Signature>,
     demos: Arc<[Demo]>,
+    /// No optimizer changes it.
+    frozen: bool,
+    /// What an attempt before this one taught.
+    advice: Option<Arc<str>>,
 }
 
 impl Predictor {
@@ -47,7 +53,9 @@ impl Predictor {
         let signature = base.signature.clone();
         let demos = Arc::from([]);
         let overrides = Arc::new(overrides);
-        Self { base, path: BARE.into(), state: None, overrides, signature, demos }
+        let path = BARE.into();
+        let (frozen, advice) = (false, None);
+        Self { base, path, state: None, overrides, signature, demos, frozen, advice }
     }
 
     /// Returns a predictor that reasons before it answers.
@@ -88,6 +96,52 @@ impl Predictor {
     /// Where it stands in its program.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether no optimizer changes it.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
+    /// Returns the predictor that no optimizer changes.
+    #[must_use]
+    pub(in crate::runtime) fn freeze(&self) -> Self {
+        Self { frozen: true, ..self.clone() }
+    }
+
+    /// Returns the predictor at another path.
+    #[must_use]
+    pub(in crate::runtime) fn at(self, path: &str) -> Self {
+        Self { path: path.into(), ..self }
+    }
+
+    /// Returns the predictor with advice for its next call.
+    #[must_use]
+    pub(in crate::runtime) fn with_advice(&self, advice: Arc<str>) -> Self {
+        Self { advice: Some(advice), ..self.clone() }
+    }
+
+    /// Returns the predictor for the `at`-th of `n` samples: each asks for another reply, also
+    /// where it is itself part of a sample.
+    #[must_use]
+    pub(in crate::runtime) fn resampled(&self, n: usize, at: usize) -> Self {
+        let before = self.overrides.rollout.unwrap_or(0);
+        let rollout = before.saturating_mul(n as u64).saturating_add(at as u64);
+        self.with_overrides(&Overrides { rollout: Some(rollout), ..Overrides::default() })
+    }
+
+    /// The signature of a call, and its inputs, with the advice that there is.
+    fn asked(
+        &self,
+        mut given: IndexMap<Arc<str>, Val>,
+    ) -> (Arc<Signature>, IndexMap<Arc<str>, Val>) {
+        let Some(advice) = &self.advice else { return (self.signature.clone(), given) };
+        let field = Field {
+            description: Some("what an earlier attempt taught".into()),
+            ..Field::new(ADVICE, Ty::Str)
+        };
+        given.insert(ADVICE.into(), Val::str(advice));
+        (Arc::new(self.signature.with_field(field, None, true)), given)
     }
 
     /// Its state.
@@ -159,7 +213,7 @@ impl Predictor {
             .or(lm.options.temperature)
             .or(settings.temperature)
             // A fresh sample of a deterministic model would be the same one again.
-            .unwrap_or(if run.rollout() > 0 { 1.0 } else { 0.0 });
+            .unwrap_or(if self.rollout(run) > 0 { 1.0 } else { 0.0 });
         sampling.top_p = state.top_p.or(sampling.top_p);
         sampling.seed = state.seed.or(sampling.seed);
         sampling.max_tokens = self
@@ -263,7 +317,8 @@ impl Predictor {
     fn predict(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let run = cx.run();
         let given = self.inputs(args)?;
-        let laid_out = choices::of_consts(cx, &self.signature)?;
+        let (signature, given) = self.asked(given);
+        let laid_out = choices::of_consts(cx, &signature)?;
         let wanted = choices::of_inputs(&laid_out, &given)?;
         let inputs = self.convert(&wanted, &given)?;
         let lm = self.lm(run)?;
@@ -347,8 +402,13 @@ impl Predictor {
             prompt: prepared.prompt,
             decoding: prepared.decoding,
             sampling,
-            rollout: self.overrides.rollout.unwrap_or(0).saturating_add(run.rollout()),
+            rollout: self.rollout(run),
         }
+    }
+
+    /// Which of several replies to the same prompt is wanted.
+    fn rollout(&self, run: &Run) -> u64 {
+        self.overrides.rollout.unwrap_or(0).saturating_add(run.rollout())
     }
 
     fn unreadable(&self, lm: &SharedLm, text: &str, error: &ParseError) -> Error {

@@ -6,12 +6,14 @@ use crate::runtime::bind::bind_row;
 use crate::runtime::bound;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
-use crate::runtime::instance::{Instance, walk};
+use crate::runtime::instance::{Instance, frozen, override_in, place, walk};
 use crate::runtime::lm_value::LmValue;
-use crate::runtime::predictor::{self, BARE, Predictor};
+pub(in crate::runtime) use crate::runtime::predictor::BARE;
+use crate::runtime::predictor::{self, Predictor};
 use crate::runtime::reply::Reply;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::script::Script;
+use crate::runtime::several::{reply_of, samples};
 use crate::runtime::value::Val;
 use crate::schema::{Record, Row, Signature, Ty, TypeTable, Value, convert};
 use indexmap::IndexMap;
@@ -73,7 +75,8 @@ impl Program {
         }
         let is_program = value.downcast::<Predictor>().is_some()
             || value.downcast::<Instance>().is_some()
-            || matches!(value, Val::Func(_));
+            || matches!(value, Val::Func(_))
+            || !parts(value).is_empty();
         if is_program {
             return Ok(Self { value: value.clone() });
         }
@@ -100,9 +103,19 @@ impl Program {
         found
     }
 
+    /// The signatures of those that optimizers may change.
+    pub fn trainable(&self) -> IndexMap<String, Signature> {
+        let mut found = IndexMap::new();
+        self.walk(&mut |path, predictor| {
+            if !predictor.is_frozen() {
+                found.insert(path.to_owned(), (**predictor.base_signature()).clone());
+            }
+        });
+        found
+    }
+
     fn walk(&self, visit: &mut impl FnMut(&str, &Predictor)) {
-        let path = if self.value.downcast::<Predictor>().is_some() { BARE } else { "" };
-        walk(&self.value, path, visit);
+        walk(&self.value, root(&self.value), visit);
     }
 
     /// The predictor at a path.
@@ -138,7 +151,7 @@ impl Program {
         } else if let Some(instance) = self.value.downcast::<Instance>() {
             Val::object(instance.with_state(state.clone()))
         } else {
-            self.value.clone()
+            place(&self.value, root(&self.value), state)
         };
         Self { value }
     }
@@ -161,6 +174,9 @@ impl Program {
                 .map(|it| (it.name.clone(), it.default.is_none() && needed(&it.ty)))
                 .collect());
         }
+        if let Some(part) = parts(&self.value).into_iter().next() {
+            return Self { value: part }.params(script);
+        }
         let params = if let Some(instance) = self.value.downcast::<Instance>() {
             instance.class().methods.get("forward").map(|it| it.params.clone())
         } else if let Val::Func(function) = &self.value {
@@ -182,6 +198,9 @@ impl Program {
         if let Some(predictor) = self.value.downcast::<Predictor>() {
             let inputs = &predictor.signature().inputs;
             return inputs.iter().map(|it| (it.name.clone(), it.ty.clone())).collect();
+        }
+        if let Some(part) = parts(&self.value).into_iter().next() {
+            return Self { value: part }.types(script);
         }
         let params = if let Some(instance) = self.value.downcast::<Instance>() {
             instance.class().methods.get("forward").map(|it| &it.params)
@@ -307,6 +326,27 @@ impl Program {
     }
 }
 
+/// The programs that a program is made of, without the members of modules.
+fn parts(value: &Val) -> Vec<Val> {
+    match value {
+        Val::Object(object) => object.parts().into_iter().map(|it| it.1).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The path of a program: its predictors stand behind it.
+pub(in crate::runtime) fn root(value: &Val) -> &'static str {
+    if value.downcast::<Predictor>().is_some() {
+        return BARE;
+    }
+    let Val::Object(object) = value else { return "" };
+    match &*object.parts() {
+        [] => "",
+        [(behind, part)] if behind.is_empty() => root(part),
+        _ => BARE,
+    }
+}
+
 /// A cell as a value of the type that is wanted; the numbers of some files are texts.
 fn from_outside(value: &Val, ty: &Ty, table: &TypeTable) -> Result<Val, Error> {
     let data = value.to_value()?;
@@ -369,6 +409,8 @@ pub(in crate::runtime) fn method(
         "with_state" => Some(with_state(cx, value, args)),
         "save" => Some(save(cx, value, args)),
         "prompt" => Some(prompt(cx, value, args)),
+        "sample" => Some(sample(cx, value, args)),
+        "freeze" => Some(args.finish("freeze", 0, &[]).map(|()| frozen(value))),
         _ => None,
     }
 }
@@ -395,7 +437,20 @@ fn with(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
     }
     match value.downcast::<Instance>() {
         Some(instance) => Ok(Val::object(instance.with_overrides(&overrides, at.as_deref()))),
-        None => Ok(value.clone()),
+        None => Ok(override_in(value, root(value), &overrides, at.as_deref())),
+    }
+}
+
+/// `p.sample(5, question: "…")`: the first of several replies, which knows the others.
+fn sample(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
+    if args.positional.is_empty() {
+        return Err(Error::value("`sample` wants the number of samples, then the inputs"));
+    }
+    let n = crate::runtime::cx::count("n", &args.positional.remove(0))?;
+    let all = samples(cx, value, &args, n)?;
+    match all.first() {
+        Some(first) => Ok(Val::object(reply_of(&first.clone(), all)?)),
+        None => Err(wrong("n", "a count above 0", &Val::Int(0))),
     }
 }
 

@@ -18,12 +18,20 @@ pub struct Reply {
     /// The outermost call that returned it: whose course is its history.
     course: Option<NodeId>,
     warnings: Arc<[String]>,
+    /// What it was chosen from; empty where there was no choice.
+    chosen_from: Arc<[Val]>,
 }
 
 impl Reply {
     /// Returns a reply of a node of the trace.
     pub fn new(fields: IndexMap<Arc<str>, Val>, node: Option<NodeId>) -> Self {
-        Self { fields: Arc::new(fields), node, course: node, warnings: Arc::default() }
+        Self {
+            fields: Arc::new(fields),
+            node,
+            course: node,
+            warnings: Arc::default(),
+            chosen_from: Arc::default(),
+        }
     }
 
     /// Returns the reply with what was noticed about it.
@@ -36,6 +44,33 @@ impl Reply {
     #[must_use]
     pub fn passed_on(self, node: NodeId) -> Self {
         Self { course: Some(node), ..self }
+    }
+
+    /// Returns the reply at other places of the trace.
+    #[must_use]
+    pub(in crate::runtime) fn moved(&self, to: &dyn Fn(NodeId) -> Option<NodeId>) -> Self {
+        let (node, course) = (self.node.and_then(to), self.course.and_then(to));
+        Self { node, course, ..self.clone() }
+    }
+
+    /// Returns the reply with these fields.
+    #[must_use]
+    pub(in crate::runtime) fn with_fields(self, fields: IndexMap<Arc<str>, Val>) -> Self {
+        Self { fields: Arc::new(fields), ..self }
+    }
+
+    /// Returns the reply as one that was chosen from several.
+    #[must_use]
+    pub(in crate::runtime) fn chosen_from(self, all: Vec<Val>) -> Self {
+        Self { chosen_from: all.into(), ..self }
+    }
+
+    /// The replies that it was chosen from, itself where there was no choice.
+    pub(in crate::runtime) fn completions(&self) -> Vec<Val> {
+        match &*self.chosen_from {
+            [] => vec![Val::object(self.clone())],
+            all => all.to_vec(),
+        }
     }
 
     /// The outermost call that returned it.

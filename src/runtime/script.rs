@@ -231,6 +231,13 @@ impl Script {
         Some(self.word_at(source, offset))
     }
 
+    /// A place as a person reads it: `main.dsp:4:9`.
+    pub(in crate::runtime) fn told_place(&self, position: Position) -> Option<String> {
+        let span = self.place(position)?;
+        let (line, column) = self.sources.position(span.source, span.start as usize);
+        Some(format!("{}:{line}:{column}", self.sources.get(span.source).name))
+    }
+
     /// The word, or the one character, at a place.
     fn word_at(&self, source: SourceId, offset: usize) -> Span {
         let rest = self.sources.get(source).text.get(offset..).unwrap_or_default();
