@@ -55,6 +55,8 @@ mod scripted;
 mod sources;
 #[path = "suite/stats.rs"]
 mod stats;
+#[path = "suite/stdlib.rs"]
+mod stdlib;
 #[path = "suite/store.rs"]
 mod store;
 #[path = "suite/syntax.rs"]

@@ -6,12 +6,13 @@
 
 use crate::check::codes::IMPORT;
 use crate::check::{Around, Checked, check_unit, import_path, names};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, did_you_mean};
 use crate::host::{Host, read_text, without_dots};
 use crate::runtime::Library;
 use crate::source::{SourceId, Sources, Span};
-use crate::syntax::ast::ImportItem;
-use crate::syntax::{Parse, parse};
+use crate::stdlib;
+use crate::syntax::ast::{ImportItem, MethodCall};
+use crate::syntax::{NodeKind, Parse, parse};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -97,11 +98,13 @@ pub(in crate::engine) fn load(
         is_full: false,
     };
     let (imports, told) = loader.imports(&parsed, &text, main.source, main.base);
+    let prelude = loader.prelude(&parsed, &text, main.source);
     let around = Around {
         prior: main.prior,
         locals: main.locals,
         prefix: "",
         imports: &loader.imported(&imports),
+        prelude: prelude.as_ref(),
         units: &loader.checked(),
         open: main.open,
     };
@@ -139,6 +142,8 @@ struct Step {
 
 /// A file that is to be imported.
 struct File {
+    /// Its text, for a unit of the standard library.
+    text: Option<&'static str>,
     /// As the user reads it.
     shown: PathBuf,
     /// Links resolved.
@@ -186,9 +191,6 @@ impl Loader<'_> {
         let (mut found, mut told) = (Imports::new(), Vec::new());
         for item in parsed.tree.nodes().filter_map(ImportItem::cast) {
             let Some(said) = import_path(item, text) else { continue };
-            if said == "std/metrics" {
-                continue;
-            }
             let span = item.path().map_or(item.0, |it| it).span(source);
             let unit = match self.unit(&said, base, span) {
                 Ok(unit) => Some(unit),
@@ -241,8 +243,7 @@ impl Loader<'_> {
     /// The file that an import means.
     fn locate(&self, said: &str, base: &Path) -> Result<File, Refusal> {
         if let Some(name) = said.strip_prefix("std/") {
-            let message = format!("the standard library has no `{name}`");
-            return refuse(message, "there is only `std/metrics`");
+            return standard(name);
         }
         let hint = "the path of an import starts from the file that says it: `lib/texts`";
         let drive = said.get(1..2) == Some(":");
@@ -275,7 +276,7 @@ impl Loader<'_> {
             return out();
         }
         match host.real_path(&path) {
-            Ok(real) if is_inside(&real, root) => Ok(File { shown, real }),
+            Ok(real) if is_inside(&real, root) => Ok(File { text: None, shown, real }),
             Ok(_) => out(),
             Err(error) => self.unreadable(&shown, said, base, &error),
         }
@@ -319,6 +320,9 @@ impl Loader<'_> {
 
     /// Reads a file, unless there are too many.
     fn read(&mut self, file: &File) -> Result<String, Option<Refusal>> {
+        if let Some(text) = file.text {
+            return Ok(text.to_owned());
+        }
         let n_new = self.seen.len() + self.under_way.len();
         let limit = if self.under_way.len() > MAX_DEPTH {
             Some(format!("imports are nested more than {MAX_DEPTH} deep"))
@@ -359,12 +363,15 @@ impl Loader<'_> {
         if let Some(known) = self.known(&file.real, &text, &imported) {
             return known;
         }
+        let is_prelude = file.text.is_some() && file.real.ends_with(stdlib::PRELUDE);
+        let prelude = if is_prelude { None } else { self.prelude(&parsed, &text, source) };
         let prefix = names::prefix(self.units.len());
         let around = Around {
             prior: &[],
             locals: &[],
             prefix: &prefix,
             imports: &self.imported(&imports),
+            prelude: prelude.as_ref(),
             units: &self.checked(),
             open: false,
         };
@@ -374,7 +381,8 @@ impl Loader<'_> {
         let n_errors = diags.iter().filter(own).count();
         let fails = diags.iter().any(Diagnostic::is_error);
         self.diags.extend(diags);
-        let library = Library { checked: Arc::new(checked), base };
+        let embedded = file.text.is_some();
+        let library = Library { checked: Arc::new(checked), base, embedded };
         self.units.push(Unit {
             path: file.real.clone(),
             text,
@@ -384,6 +392,21 @@ impl Loader<'_> {
             n_errors,
         });
         self.units.len() - 1
+    }
+
+    /// The prelude, where a text may name something of it.
+    fn prelude(
+        &mut self,
+        parsed: &Parse,
+        text: &str,
+        source: SourceId,
+    ) -> Option<Arc<Checked>> {
+        if !names_prelude(parsed, text) {
+            return None;
+        }
+        let name = format!("std/{}", stdlib::PRELUDE);
+        let unit = self.unit(&name, Path::new(""), Span::new(source, 0, 0)).ok()?;
+        Some(self.units[unit].library.as_ref()?.checked.clone())
     }
 
     /// A unit of an earlier text that is as it was, and imports what it imported.
@@ -403,6 +426,32 @@ impl Loader<'_> {
         let libraries = self.units.iter().filter_map(|it| it.library.as_ref());
         libraries.map(|it| it.checked.clone()).collect()
     }
+}
+
+/// A unit of the standard library.
+fn standard(name: &str) -> Result<File, Refusal> {
+    let Some(unit) = stdlib::unit(name) else {
+        let message = format!("the standard library has no `{name}`");
+        let known: Vec<String> =
+            stdlib::UNITS.iter().map(|it| format!("std/{}", it.name)).collect();
+        let hint = did_you_mean(&format!("std/{name}"), known.iter().map(|it| &**it));
+        return refuse(message, hint);
+    };
+    let shown = PathBuf::from(format!("std/{name}.dsp"));
+    // No file has this path.
+    let real = PathBuf::from(format!("<std>/{name}"));
+    Ok(File { text: Some(unit.text), shown, real })
+}
+
+/// Whether a text may name a function of the prelude.
+fn names_prelude(parsed: &Parse, text: &str) -> bool {
+    parsed.tree.walk().any(|node| match node.kind {
+        NodeKind::Name => stdlib::is_prelude(node.text(text)),
+        NodeKind::MethodCall => {
+            MethodCall(node).name().is_some_and(|it| stdlib::is_prelude(it.text(text)))
+        }
+        _ => false,
+    })
 }
 
 /// Whether a path is below a folder.

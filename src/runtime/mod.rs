@@ -18,6 +18,7 @@ mod diagnose;
 mod error;
 mod exchange;
 mod instance;
+mod lists;
 mod lm_value;
 pub mod natives;
 mod predictor;

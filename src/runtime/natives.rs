@@ -25,7 +25,8 @@ pub fn natives() -> Vec<Bound> {
     fn bound(name: &'static str, call: fn(&Cx<'_>, Args) -> Result<Val, Error>) -> Bound {
         (name, Arc::new(call))
     }
-    vec![
+    let mut all = crate::runtime::lists::natives();
+    all.extend([
         bound("predict", predict),
         bound("chain_of_thought", chain_of_thought),
         bound("lm", lm),
@@ -36,7 +37,8 @@ pub fn natives() -> Vec<Bound> {
         bound("trace", trace),
         bound("cost", cost),
         bound("warnings", warnings),
-    ]
+    ]);
+    all
 }
 
 const PREDICTOR_OPTIONS: &[&str] =

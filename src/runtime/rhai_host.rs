@@ -326,6 +326,25 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
             },
         );
     }
+    for (name, optional) in [(names::PRELUDE, false), (names::PRELUDE_OPT, true)] {
+        global(name).set_into_module(
+            module,
+            move |context: NativeCallContext<'_>,
+                  receiver: Dynamic,
+                  name: ImmutableString,
+                  function: ImmutableString,
+                  positional: Array,
+                  named: Map| {
+                if optional && receiver.is_unit() {
+                    return Ok(Dynamic::UNIT);
+                }
+                guarded(&context, || {
+                    let args = args_of(positional, named);
+                    prelude_method(&Cx::new(&context), receiver, &name, &function, args)
+                })
+            },
+        );
+    }
     global(names::SPREAD).set_into_module(module, |named: Map, value: Dynamic| {
         spread(named, value).map_err(Error::into_host)
     });
@@ -518,6 +537,28 @@ fn call_method(
     let mut args: Vec<&mut Dynamic> =
         std::iter::once(&mut receiver).chain(positional.iter_mut()).collect();
     context.call_fn_raw(function, true, true, &mut args)
+}
+
+/// `x.name(…)` where the prelude has a function `name`: a method or member of `x` comes first.
+fn prelude_method(
+    cx: &Cx<'_>,
+    receiver: Dynamic,
+    name: &str,
+    function: &str,
+    mut args: Args,
+) -> Result<Val, Error> {
+    if let Some(object) = receiver.read_lock::<Obj>().map(|it| it.clone()) {
+        return object_method(cx, &object, name, args);
+    }
+    let property = receiver.read_lock::<Map>().and_then(|map| map.get(name).cloned());
+    if let Some(callee) = property {
+        return cx.call(&from_dynamic(callee), args);
+    }
+    let script = cx.run().script().clone();
+    let info = script.function(function);
+    let info = info.ok_or_else(|| Error::value(format!("there is no function `{name}`")))?;
+    args.positional.insert(0, from_dynamic(receiver));
+    cx.call_lowered(function, None, crate::runtime::bind::bind_function(info, args)?)
 }
 
 /// Calls method or member `name` of an object.

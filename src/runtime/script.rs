@@ -2,7 +2,7 @@
 
 use crate::check::{Checked, FnInfo, ModuleInfo, TypeScope};
 use crate::diag::Diagnostic;
-use crate::lower::{Linked, Part, lower, lower_part, names};
+use crate::lower::{Item, Linked, Part, items_named, lower, lower_part, named_items, names};
 use crate::runtime::cx::Cx;
 use crate::runtime::error::{Error, codes};
 use crate::runtime::rhai_host::{self, from_dynamic};
@@ -11,7 +11,7 @@ use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::value::Val;
 use crate::source::{SourceId, Sources, Span};
 use rhai::{AST, Position, Scope};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -27,6 +27,8 @@ pub struct Script {
     units: Vec<Arc<Checked>>,
     /// The units that those import, by their prefixes.
     libraries: BTreeMap<Arc<str>, Library>,
+    /// The items of the standard library that are written.
+    standard: BTreeSet<Item>,
     sources: Sources,
     by_lowered: BTreeMap<String, Arc<FnInfo>>,
 }
@@ -38,6 +40,8 @@ pub struct Library {
     pub checked: Arc<Checked>,
     /// The folder that paths in it start from.
     pub base: PathBuf,
+    /// Whether it is of the standard library, of which only what is used is written.
+    pub embedded: bool,
 }
 
 impl fmt::Debug for Script {
@@ -82,6 +86,7 @@ impl Default for Script {
             main: AST::empty(),
             units: Vec::new(),
             libraries: BTreeMap::new(),
+            standard: BTreeSet::new(),
             sources: Sources::default(),
             by_lowered: BTreeMap::new(),
         }
@@ -106,7 +111,18 @@ impl Script {
         let new =
             libraries.iter().filter(|it| !self.libraries.contains_key(&it.checked.prefix));
         let new: Vec<&Library> = new.collect();
-        for library in &new {
+        let standard = self.standard_items(libraries, &checked, &sources);
+        for library in libraries.iter().filter(|it| it.embedded) {
+            let is_new =
+                |it: &&Item| it.0 == library.checked.prefix && !self.standard.contains(*it);
+            let wanted: BTreeSet<Arc<str>> =
+                standard.iter().filter(is_new).map(|it| it.1.clone()).collect();
+            if !wanted.is_empty() {
+                let text = text_of(&library.checked, &sources);
+                lower_part(&mut linked, &library.checked, &text, Part::Only(&wanted))?;
+            }
+        }
+        for library in new.iter().filter(|it| !it.embedded) {
             let text = text_of(&library.checked, &sources);
             lower_part(&mut linked, &library.checked, &text, Part::Items)?;
         }
@@ -139,12 +155,52 @@ impl Script {
         }
         let mut units = self.units.clone();
         units.push(checked);
-        Ok(Self { linked, functions, main, units, libraries: all, sources, by_lowered })
+        let libraries = all;
+        Ok(Self { linked, functions, main, units, libraries, standard, sources, by_lowered })
+    }
+
+    /// The items of the standard library that the program uses with one more unit.
+    fn standard_items(
+        &self,
+        libraries: &[Library],
+        checked: &Checked,
+        sources: &Sources,
+    ) -> BTreeSet<Item> {
+        let mut known = self.standard.clone();
+        let own = libraries.iter().filter(|it| !it.embedded).map(|it| &*it.checked);
+        let mut named: Vec<Item> = Vec::new();
+        for unit in own.chain([checked]) {
+            if let Some(tree) = &unit.tree {
+                named.extend(named_items(unit, &text_of(unit, sources), tree));
+            }
+        }
+        while let Some(item) = named.pop() {
+            let library =
+                libraries.iter().find(|it| it.embedded && it.checked.prefix == item.0);
+            let Some(library) = library.filter(|_| !known.contains(&item)) else { continue };
+            let (unit, text) = (&*library.checked, text_of(&library.checked, sources));
+            for node in unit.tree.iter().flat_map(|it| items_named(it, &text, &item.1)) {
+                named.extend(named_items(unit, &text, node));
+                known.insert(item.clone());
+            }
+        }
+        known
+    }
+
+    /// Whether a text is of the standard library.
+    pub(in crate::runtime) fn is_standard(&self, source: SourceId) -> bool {
+        let mut standard = self.libraries.values().filter(|it| it.embedded);
+        standard.any(|it| it.checked.source == Some(source))
     }
 
     /// The texts it was made from.
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// The text that the host language is given.
+    pub fn generated(&self) -> &str {
+        self.linked.text()
     }
 
     /// Its units, the newest last.
