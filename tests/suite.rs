@@ -68,3 +68,5 @@ mod syntax;
 mod testing;
 #[path = "suite/traces.rs"]
 mod traces;
+#[path = "suite/units.rs"]
+mod units;

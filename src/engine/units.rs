@@ -24,6 +24,8 @@ const PROJECT_FILE: &str = "dsp.toml";
 const MAX_UNITS: usize = 500;
 /// How deep imports may be nested.
 const MAX_DEPTH: usize = 64;
+/// The most imports that are refused with a word: behind them comes no news.
+const MAX_REFUSALS: usize = 100;
 /// The most text that may be imported, in bytes.
 const MAX_TEXT: usize = 32 << 20;
 
@@ -95,6 +97,7 @@ pub(in crate::engine) fn load(
         under_way: vec![Step { path, name, at: None }],
         diags: Vec::new(),
         n_bytes: 0,
+        n_refused: 0,
         is_full: false,
     };
     let (imports, told) = loader.imports(&parsed, &text, main.source, main.base);
@@ -172,6 +175,7 @@ struct Loader<'a> {
     under_way: Vec<Step>,
     diags: Vec<Diagnostic>,
     n_bytes: usize,
+    n_refused: usize,
     /// Whether a limit was reached, of which is told once.
     is_full: bool,
 }
@@ -195,6 +199,8 @@ impl Loader<'_> {
             let unit = match self.unit(&said, base, span) {
                 Ok(unit) => Some(unit),
                 Err(refusal) => {
+                    self.n_refused += 1;
+                    let refusal = refusal.filter(|_| self.n_refused <= MAX_REFUSALS);
                     told.extend(refusal.map(|it| self.refused(it, span)));
                     None
                 }
@@ -297,7 +303,6 @@ impl Loader<'_> {
                 format!("`{said}` is a folder: name a file in it"),
             ),
             ErrorKind::NotFound => refuse(format!("there is no file `{name}`"), ""),
-            ErrorKind::IsADirectory => refuse(format!("`{name}` is a directory"), ""),
             _ => refuse(format!("cannot read `{name}`: {error}"), ""),
         }
     }
@@ -338,6 +343,10 @@ impl Loader<'_> {
             return Err((!told).then_some(Refusal { message, hint: String::new() }));
         }
         let host = self.host.expect("a file was found on a host");
+        if !host.is_file(&file.real) {
+            let message = format!("`{}` is no plain file", file.shown.display());
+            return Err(Some(Refusal { message, hint: String::new() }));
+        }
         match read_text(host, &file.real) {
             Ok(text) => {
                 self.n_bytes += text.len();
