@@ -602,6 +602,9 @@ fn data_method(object: &Obj, name: &str, args: &Args) -> Option<Result<Val, Erro
     Some(Ok(Val::List(items)))
 }
 
+/// Methods of Rhai's that all our objects have in a form of their own.
+const BOUND_OTHERWISE: &[&str] = &["contains", "to_debug", "to_string"];
+
 /// Members, elements, methods, comparison and iteration of our objects.
 fn bind_objects(module: &mut Module) {
     module.set_custom_type::<Obj>("object");
@@ -622,12 +625,12 @@ fn bind_objects(module: &mut Module) {
         global(name).set_into_module(module, |object: &mut Obj| object.0.show());
     }
     bind_comparison(module);
-    for method in catalog::OBJECTS
-        .iter()
-        .flat_map(|it| it.methods)
-        .map(|it| it.name)
-        .collect::<BTreeSet<_>>()
-    {
+    let methods = catalog::OBJECTS.iter().flat_map(|it| it.methods).map(|it| it.name);
+    // A module may have a method of a name that Rhai knows, and be called from another file.
+    let names = catalog::RHAI_METHODS.iter().copied().filter(|it| {
+        !catalog::is_in_place(it) && !catalog::is_reserved(it) && !BOUND_OTHERWISE.contains(it)
+    });
+    for method in methods.chain(names).collect::<BTreeSet<_>>() {
         bind_method(module, method);
     }
     module.set_iterator::<ObjIter>();
