@@ -386,20 +386,23 @@ impl Loader<'_> {
         };
         let (checked, found) = check_unit(&parsed, source, &text, around);
         let diags = in_order([parsed.diags, told, found]);
+        let library =
+            Library { checked: Arc::new(checked), base, embedded: file.text.is_some() };
+        let path = file.real.clone();
+        self.push(
+            Unit { path, text, source, imports: imported, library: None, n_errors: 0 },
+            library,
+            diags,
+        )
+    }
+
+    /// Adds a unit that was checked, and what was found wrong with it.
+    fn push(&mut self, unit: Unit, library: Library, diags: Vec<Diagnostic>) -> usize {
         let own = |it: &&Diagnostic| it.is_error() && it.code != IMPORT;
         let n_errors = diags.iter().filter(own).count();
         let fails = diags.iter().any(Diagnostic::is_error);
         self.diags.extend(diags);
-        let embedded = file.text.is_some();
-        let library = Library { checked: Arc::new(checked), base, embedded };
-        self.units.push(Unit {
-            path: file.real.clone(),
-            text,
-            source,
-            imports: imported,
-            library: (!fails).then_some(library),
-            n_errors,
-        });
+        self.units.push(Unit { library: (!fails).then_some(library), n_errors, ..unit });
         self.units.len() - 1
     }
 

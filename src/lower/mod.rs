@@ -64,7 +64,10 @@ pub fn lower_part(
     part: Part<'_>,
 ) -> Result<Range<usize>, Box<Diagnostic>> {
     let start = linked.text().len();
-    if let (Some(source), Some(tree)) = (checked.source, &checked.tree) {
+    let is_nothing = matches!(part, Part::Only(names) if names.is_empty());
+    if let (Some(source), Some(tree)) = (checked.source, &checked.tree)
+        && !is_nothing
+    {
         let objects = closures_use_this(tree);
         let mut emitter = Emitter { out: linked, checked, text, source, objects };
         emitter.unit(tree, part);

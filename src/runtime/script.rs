@@ -105,58 +105,53 @@ impl Script {
         checked: Arc<Checked>,
         sources: Sources,
     ) -> Result<Self, Box<Diagnostic>> {
-        let mut linked = self.linked.clone();
-        let lines_before = linked.lines() - 1;
-        let mut range = linked.text().len()..0;
-        let new =
-            libraries.iter().filter(|it| !self.libraries.contains_key(&it.checked.prefix));
-        let new: Vec<&Library> = new.collect();
         let standard = self.standard_items(libraries, &checked, &sources);
-        for library in libraries.iter().filter(|it| it.embedded) {
-            let is_new =
-                |it: &&Item| it.0 == library.checked.prefix && !self.standard.contains(*it);
-            let wanted: BTreeSet<Arc<str>> =
-                standard.iter().filter(is_new).map(|it| it.1.clone()).collect();
-            if !wanted.is_empty() {
-                let text = text_of(&library.checked, &sources);
-                lower_part(&mut linked, &library.checked, &text, Part::Only(&wanted))?;
-            }
-        }
-        for library in new.iter().filter(|it| !it.embedded) {
-            let text = text_of(&library.checked, &sources);
-            lower_part(&mut linked, &library.checked, &text, Part::Items)?;
-        }
-        range.end = lower(&mut linked, &checked, &text_of(&checked, &sources))?.end;
-        let column_before = linked.text()[..range.start]
-            .rfind('\n')
-            .map_or(range.start, |at| range.start - at - 1);
-        // What is new is compiled alone, but its places are those in the whole text.
-        let padded = format!(
-            "{}{}{}",
-            "\n".repeat(lines_before),
-            " ".repeat(column_before),
-            &linked.text()[range]
-        );
+        let mut linked = self.linked.clone();
+        let start = linked.text().len();
+        self.link(&mut linked, libraries, &standard, &sources)?;
+        lower(&mut linked, &checked, &text_of(&checked, &sources))?;
         let unit = rhai_host::compiler()
-            .compile(&padded)
+            .compile(placed(&linked, start))
             .map_err(|error| refused(&linked, &sources, &error))?;
         let functions = self.functions.merge(&unit.clone_functions_only());
         let main = self.functions.merge(&unit);
-        let mut by_lowered = self.by_lowered.clone();
-        for function in checked.functions.values() {
-            note_function(&mut by_lowered, function);
+        let (mut by_lowered, mut known) = (self.by_lowered.clone(), self.libraries.clone());
+        for library in libraries {
+            known.insert(library.checked.prefix.clone(), library.clone());
         }
-        let mut all = self.libraries.clone();
-        for library in new {
-            for function in library.checked.functions.values() {
-                note_function(&mut by_lowered, function);
-            }
-            all.insert(library.checked.prefix.clone(), library.clone());
+        let all = libraries.iter().map(|it| &it.checked).chain([&checked]);
+        for function in all.flat_map(|it| it.functions.values()) {
+            note_function(&mut by_lowered, function);
         }
         let mut units = self.units.clone();
         units.push(checked);
-        let libraries = all;
+        let libraries = known;
         Ok(Self { linked, functions, main, units, libraries, standard, sources, by_lowered })
+    }
+
+    /// Writes the libraries that the program does not have yet, and of the standard library the
+    /// items that it does not have.
+    fn link(
+        &self,
+        linked: &mut Linked,
+        libraries: &[Library],
+        standard: &BTreeSet<Item>,
+        sources: &Sources,
+    ) -> Result<(), Box<Diagnostic>> {
+        for library in libraries {
+            let (unit, text) = (&library.checked, text_of(&library.checked, sources));
+            if library.embedded {
+                let wanted: BTreeSet<Arc<str>> = standard
+                    .iter()
+                    .filter(|it| it.0 == unit.prefix && !self.standard.contains(*it))
+                    .map(|it| it.1.clone())
+                    .collect();
+                lower_part(linked, unit, &text, Part::Only(&wanted))?;
+            } else if !self.libraries.contains_key(&unit.prefix) {
+                lower_part(linked, unit, &text, Part::Items)?;
+            }
+        }
+        Ok(())
     }
 
     /// The items of the standard library that the program uses with one more unit.
@@ -343,6 +338,14 @@ impl Script {
     pub fn types(&self) -> Arc<crate::schema::TypeTable> {
         self.units.last().map(|unit| unit.types.clone()).unwrap_or_default()
     }
+}
+
+/// The text behind `start`, compiled alone, but with its places those in the whole text.
+fn placed(linked: &Linked, start: usize) -> String {
+    let before = &linked.text()[..start];
+    let column = start - before.rfind('\n').map_or(0, |at| at + 1);
+    let lines = before.matches('\n').count();
+    format!("{}{}{}", "\n".repeat(lines), " ".repeat(column), &linked.text()[start..])
 }
 
 fn text_of(checked: &Checked, sources: &Sources) -> Arc<str> {
