@@ -55,6 +55,11 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Whether something is there.
     fn exists(&self, path: &Path) -> bool;
 
+    /// Whether something is there that can be read whole: no folder, no pipe.
+    fn is_file(&self, path: &Path) -> bool {
+        self.exists(path)
+    }
+
     /// The path of something that is there, whatever links lead to it: two paths of one file
     /// are equal then. Without links it is the path without its dots.
     ///

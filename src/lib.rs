@@ -28,7 +28,7 @@
 //!  4  adapt  lower  program  trace
 //!  3  check  fmt  lm  store
 //!  2  syntax schema config render explain
-//!  1  diag   host   catalog
+//!  1  diag   host   catalog  stdlib
 //!  0  source util
 //! ```
 //!
@@ -85,6 +85,8 @@ pub mod retrieve;
 pub mod runtime;
 pub mod schema;
 pub mod source;
+#[doc(hidden)]
+pub mod stdlib;
 pub mod store;
 #[doc(hidden)]
 pub mod syntax;

@@ -68,6 +68,8 @@ mod scripted;
 mod sources;
 #[path = "suite/stats.rs"]
 mod stats;
+#[path = "suite/stdlib.rs"]
+mod stdlib;
 #[path = "suite/store.rs"]
 mod store;
 #[path = "suite/syntax.rs"]
@@ -76,3 +78,5 @@ mod syntax;
 mod testing;
 #[path = "suite/traces.rs"]
 mod traces;
+#[path = "suite/units.rs"]
+mod units;

@@ -47,9 +47,20 @@ impl<'a> Checker<'a> {
             self.expr(callee);
             return;
         }
-        let resolution = self.resolve(name);
+        let mut resolution = self.resolve(name);
+        // Where Rhai has a function of this name too, the number of arguments decides.
+        if resolution == Resolution::Rhai
+            && self.prelude(name).is_some_and(|it| takes(&it, args.len()))
+        {
+            resolution = Resolution::Prelude;
+        }
         self.out.resolutions.insert(callee.start, resolution);
         match resolution {
+            Resolution::Prelude => {
+                if let Some(info) = self.prelude(name) {
+                    self.function_call(node, name, &info, args);
+                }
+            }
             Resolution::Function => {
                 if let Some(info) = self.out.function(name).cloned() {
                     self.calls(&info, args);
@@ -397,10 +408,22 @@ impl<'a> Checker<'a> {
         self.placed_in_method(&known, name.text(self.text), &args);
         self.arguments(&args);
         self.method(node, receiver, name, &args);
+        self.prelude_method(name, &args);
         self.in_place(receiver, name);
         self.for_each(name, &args);
         self.worked(receiver, name, &args);
         self.concurrent(name.text(self.text), &args);
+    }
+
+    /// Notes a method that is a function of the prelude.
+    fn prelude_method(&mut self, name: Token, args: &[Argument<'a>]) {
+        let word = name.text(self.text);
+        let Some(info) = self.prelude(word) else { return };
+        let own = self.out.function(word).is_some() || self.typed.contains(word);
+        let rhai = catalog::is_rhai_method(word) && !takes(&info, args.len() + 1);
+        if !own && !rhai {
+            self.out.resolutions.insert(name.start, Resolution::Prelude);
+        }
     }
 
     fn method(
@@ -544,6 +567,12 @@ impl<'a> Checker<'a> {
     fn call_span(&self, node: &Node) -> Span {
         node.span(self.source)
     }
+}
+
+/// Whether a function takes so many arguments.
+fn takes(info: &FnInfo, count: usize) -> bool {
+    let required = info.params.iter().filter(|it| !it.may_be_left_out()).count();
+    (required..=info.params.len()).contains(&count)
 }
 
 /// How a predictor is named in messages: by its signature, else by what the call says.

@@ -107,7 +107,7 @@ impl Checker<'_> {
         if let Some((alias, word)) = name.split_once("::") {
             return by_name(name, &|_| match self.import_named(alias.trim())? {
                 Import::Unit(unit) => unit.public_const(word.trim()),
-                Import::Metrics | Import::Unknown => None,
+                Import::Unknown => None,
             });
         }
         if self.item(name) != Some(Resolution::Const) {

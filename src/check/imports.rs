@@ -3,22 +3,22 @@
 use super::model::{Checked, FnInfo, ModuleInfo, Resolution};
 use super::types::{ImportedTypes, TypeScope, private};
 use super::{Checker, codes, literal, names};
+use crate::catalog;
 use crate::diag::did_you_mean;
 use crate::schema::{Field, Ty, TypeTable};
 use crate::source::Span;
+use crate::stdlib;
 use crate::syntax::ast::ImportItem;
 use crate::syntax::{Node, NodeKind, Token};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What `std/metrics` offers.
-pub(super) const METRICS: &[&str] = &["exact_match", "f1", "contains_match"];
+/// What stands before `::` for a function of the language that a name of the unit hides.
+const NATIVE: &str = "native";
 
 /// What an import's name stands for.
 #[derive(Debug, Clone)]
 pub(super) enum Import {
-    /// `std/metrics`
-    Metrics,
     /// Another unit.
     Unit(Arc<Checked>),
     /// Something that could not be imported; a diagnostic said so.
@@ -57,7 +57,6 @@ impl<'a> Checker<'a> {
                 told.hints.push("`import \"lib/texts\" as texts;`".to_owned());
                 Import::Unknown
             }
-            Some("std/metrics") => Import::Metrics,
             Some(_) => match self.around.imports.get(&item.0.start) {
                 Some(Some(unit)) => Import::Unit(unit.clone()),
                 Some(None) => Import::Unknown,
@@ -102,7 +101,7 @@ impl<'a> Checker<'a> {
         let [alias, name] = words(path)?;
         match self.import_named(alias.text(self.text))? {
             Import::Unit(unit) => Some((unit, name.text(self.text))),
-            Import::Metrics | Import::Unknown => None,
+            Import::Unknown => None,
         }
     }
 
@@ -130,10 +129,10 @@ impl<'a> Checker<'a> {
             self.used_imports.insert(key.clone());
         }
         match self.import_named(alias) {
-            Some(Import::Metrics) if METRICS.contains(&name) => Resolution::Native,
             Some(Import::Unit(unit)) => unit.public(name).unwrap_or(Resolution::Unknown),
             Some(_) => Resolution::Unknown,
             None if alias == "global" => self.item(name).unwrap_or(Resolution::Unknown),
+            None if alias == NATIVE && catalog::native(name).is_some() => Resolution::Native,
             None => Resolution::Unknown,
         }
     }
@@ -153,9 +152,9 @@ impl<'a> Checker<'a> {
                 let told = self.tell(codes::UNKNOWN_NAME, span, message);
                 *told = told.clone().hint(hint);
             }
-            Some(Import::Metrics) => {
-                let message = format!("`{prefix}` has no `{word}`");
-                let hint = did_you_mean(word, METRICS.iter().copied());
+            None if prefix == NATIVE => {
+                let message = format!("the language has no function `{word}`");
+                let hint = did_you_mean(word, catalog::NATIVES.iter().map(|it| it.name));
                 let told = self.tell(codes::UNKNOWN_NAME, span, message);
                 *told = told.clone().hint(hint);
             }
@@ -172,8 +171,8 @@ impl<'a> Checker<'a> {
                 );
                 let hint = match near {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None if METRICS.contains(&word) => {
-                        format!("`import \"std/metrics\" as {prefix};`")
+                    None if stdlib::unit(prefix).is_some() => {
+                        format!("`import \"std/{prefix}\" as {prefix};`")
                     }
                     None => String::new(),
                 };
@@ -245,7 +244,6 @@ impl<'a> Checker<'a> {
         for (alias, (import, _)) in &self.imports {
             let types = match import {
                 Import::Unknown => None,
-                Import::Metrics => Some(ImportedTypes::default()),
                 Import::Unit(unit) => {
                     let renamed = adopt(&mut table, &own, &unit.types, |_| false);
                     let (private, public): (Vec<_>, Vec<_>) =

@@ -494,6 +494,13 @@ impl<'a> Checker<'a> {
                 self.module_predictors(&module, &name, 8, &mut found);
             }
         }
+        for (alias, unit) in &self.out.imports {
+            let public = unit.predictors.iter().filter(|(path, _)| {
+                let item = path.split('.').next().unwrap_or_default();
+                unit.public(item).is_some()
+            });
+            found.extend(public.map(|(path, it)| (format!("{alias}::{path}"), it.clone())));
+        }
         for (path, predictor) in found {
             self.out.predictors.entry(path).or_insert(predictor);
         }

@@ -68,6 +68,8 @@ pub struct Around<'a> {
     /// The units that it imports, by the first byte of the import; nothing for one that cannot
     /// be imported, of which the user is told elsewhere.
     pub imports: &'a BTreeMap<u32, Option<Arc<Checked>>>,
+    /// The prelude, where the unit may need it.
+    pub prelude: Option<&'a Arc<Checked>>,
     /// All units that were imported so far, by whomever.
     pub units: &'a [Arc<Checked>],
     /// Whether more text may follow and use what is imported, as in a session.
@@ -84,7 +86,8 @@ pub fn check(
     locals: &[Arc<str>],
 ) -> (Checked, Vec<Diagnostic>) {
     let imports = &BTreeMap::new();
-    let around = Around { prior, locals, prefix: "", imports, units: &[], open: false };
+    let around =
+        Around { prior, locals, prefix: "", imports, prelude: None, units: &[], open: false };
     check_unit(parse, source, text, around)
 }
 
@@ -102,6 +105,7 @@ pub fn check_unit(
         around,
         out: Checked {
             prefix: around.prefix.into(),
+            prelude: around.prelude.cloned(),
             source: Some(source),
             tree: Some(Arc::new(parse.tree.clone())),
             ..Checked::default()

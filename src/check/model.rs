@@ -26,6 +26,8 @@ pub struct Checked {
     pub type_scope: Arc<TypeScope>,
     /// What it imports, by the names that it gives them.
     pub imports: IndexMap<Arc<str>, Arc<Self>>,
+    /// The prelude, where it names something of it.
+    pub prelude: Option<Arc<Self>>,
     /// The names of its items that are for its own file only.
     pub private: BTreeSet<Arc<str>>,
     /// Its modules.
@@ -242,6 +244,8 @@ pub enum Resolution {
     Function,
     /// A const.
     Const,
+    /// A function of the prelude.
+    Prelude,
     /// A function of the catalog.
     Native,
     /// A function of Rhai's.

@@ -19,6 +19,11 @@ pub const CALL: &str = "__call";
 pub const METHOD: &str = "__method";
 /// As [`METHOD`], for `?.`: nothing where the receiver is nothing.
 pub const METHOD_OPT: &str = "__method_opt";
+/// `__prelude(receiver, "m", "function", [positional], #{named})`: a call of a method or member,
+/// or of a function of the prelude whose first argument the receiver is.
+pub const PRELUDE: &str = "__prelude";
+/// As [`PRELUDE`], for `?.`.
+pub const PRELUDE_OPT: &str = "__prelude_opt";
 /// `__member(instance, "k")`: a member of a module's instance.
 pub const MEMBER: &str = "__member";
 /// `__instance("N", [["k", k], …])`: makes an instance of parameters and members in order.

@@ -1,12 +1,14 @@
 //! What names mean, and what to say where they mean nothing.
 
 use super::imports::words;
-use super::model::Resolution;
+use super::model::{FnInfo, Resolution};
 use super::{Checker, codes};
 use crate::catalog;
 use crate::diag::did_you_mean;
 use crate::source::Span;
+use crate::stdlib;
 use crate::syntax::Node;
+use std::sync::Arc;
 
 impl Checker<'_> {
     /// What a name stands for as a value.
@@ -43,11 +45,19 @@ impl Checker<'_> {
         }
         if catalog::native(name).is_some() {
             Resolution::Native
+        } else if self.prelude(name).is_some() && !catalog::is_rhai_function(name) {
+            Resolution::Prelude
         } else if catalog::is_rhai_function(name) {
             Resolution::Rhai
         } else {
             Resolution::Unknown
         }
+    }
+
+    /// The function of the prelude of this name.
+    pub(super) fn prelude(&self, name: &str) -> Option<Arc<FnInfo>> {
+        let prelude = self.around.prelude?;
+        prelude.public(name).and(prelude.functions.get(name).cloned())
     }
 
     /// Tells of a variable of main that is named where items are.
@@ -114,6 +124,7 @@ impl Checker<'_> {
             .chain(self.items.keys().map(|it| &**it))
             .chain(prior)
             .chain(catalog::NATIVES.iter().map(|it| it.name))
+            .chain(stdlib::PRELUDE_FUNCTIONS.iter().copied())
             .collect()
     }
 

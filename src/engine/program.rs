@@ -173,6 +173,12 @@ impl Program {
         self.script.sources()
     }
 
+    /// The text that the host language is given: for tests, and for a look at what became of
+    /// a program.
+    pub fn generated(&self) -> &str {
+        self.script.generated()
+    }
+
     /// Its checked units.
     pub fn units(&self) -> &[Arc<Checked>] {
         self.script.units()

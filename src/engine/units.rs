@@ -6,12 +6,13 @@
 
 use crate::check::codes::IMPORT;
 use crate::check::{Around, Checked, check_unit, import_path, names};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, did_you_mean};
 use crate::host::{Host, read_text, without_dots};
 use crate::runtime::Library;
 use crate::source::{SourceId, Sources, Span};
-use crate::syntax::ast::ImportItem;
-use crate::syntax::{Parse, parse};
+use crate::stdlib;
+use crate::syntax::ast::{ImportItem, MethodCall};
+use crate::syntax::{NodeKind, Parse, parse};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -23,6 +24,8 @@ const PROJECT_FILE: &str = "dsp.toml";
 const MAX_UNITS: usize = 500;
 /// How deep imports may be nested.
 const MAX_DEPTH: usize = 64;
+/// The most imports that are refused with a word: behind them comes no news.
+const MAX_REFUSALS: usize = 100;
 /// The most text that may be imported, in bytes.
 const MAX_TEXT: usize = 32 << 20;
 
@@ -94,14 +97,17 @@ pub(in crate::engine) fn load(
         under_way: vec![Step { path, name, at: None }],
         diags: Vec::new(),
         n_bytes: 0,
+        n_refused: 0,
         is_full: false,
     };
     let (imports, told) = loader.imports(&parsed, &text, main.source, main.base);
+    let prelude = loader.prelude(&parsed, &text, main.source);
     let around = Around {
         prior: main.prior,
         locals: main.locals,
         prefix: "",
         imports: &loader.imported(&imports),
+        prelude: prelude.as_ref(),
         units: &loader.checked(),
         open: main.open,
     };
@@ -139,6 +145,8 @@ struct Step {
 
 /// A file that is to be imported.
 struct File {
+    /// Its text, for a unit of the standard library.
+    text: Option<&'static str>,
     /// As the user reads it.
     shown: PathBuf,
     /// Links resolved.
@@ -167,6 +175,7 @@ struct Loader<'a> {
     under_way: Vec<Step>,
     diags: Vec<Diagnostic>,
     n_bytes: usize,
+    n_refused: usize,
     /// Whether a limit was reached, of which is told once.
     is_full: bool,
 }
@@ -186,13 +195,12 @@ impl Loader<'_> {
         let (mut found, mut told) = (Imports::new(), Vec::new());
         for item in parsed.tree.nodes().filter_map(ImportItem::cast) {
             let Some(said) = import_path(item, text) else { continue };
-            if said == "std/metrics" {
-                continue;
-            }
             let span = item.path().map_or(item.0, |it| it).span(source);
             let unit = match self.unit(&said, base, span) {
                 Ok(unit) => Some(unit),
                 Err(refusal) => {
+                    self.n_refused += 1;
+                    let refusal = refusal.filter(|_| self.n_refused <= MAX_REFUSALS);
                     told.extend(refusal.map(|it| self.refused(it, span)));
                     None
                 }
@@ -241,8 +249,7 @@ impl Loader<'_> {
     /// The file that an import means.
     fn locate(&self, said: &str, base: &Path) -> Result<File, Refusal> {
         if let Some(name) = said.strip_prefix("std/") {
-            let message = format!("the standard library has no `{name}`");
-            return refuse(message, "there is only `std/metrics`");
+            return standard(name);
         }
         let hint = "the path of an import starts from the file that says it: `lib/texts`";
         let drive = said.get(1..2) == Some(":");
@@ -275,7 +282,7 @@ impl Loader<'_> {
             return out();
         }
         match host.real_path(&path) {
-            Ok(real) if is_inside(&real, root) => Ok(File { shown, real }),
+            Ok(real) if is_inside(&real, root) => Ok(File { text: None, shown, real }),
             Ok(_) => out(),
             Err(error) => self.unreadable(&shown, said, base, &error),
         }
@@ -296,7 +303,6 @@ impl Loader<'_> {
                 format!("`{said}` is a folder: name a file in it"),
             ),
             ErrorKind::NotFound => refuse(format!("there is no file `{name}`"), ""),
-            ErrorKind::IsADirectory => refuse(format!("`{name}` is a directory"), ""),
             _ => refuse(format!("cannot read `{name}`: {error}"), ""),
         }
     }
@@ -319,6 +325,9 @@ impl Loader<'_> {
 
     /// Reads a file, unless there are too many.
     fn read(&mut self, file: &File) -> Result<String, Option<Refusal>> {
+        if let Some(text) = file.text {
+            return Ok(text.to_owned());
+        }
         let n_new = self.seen.len() + self.under_way.len();
         let limit = if self.under_way.len() > MAX_DEPTH {
             Some(format!("imports are nested more than {MAX_DEPTH} deep"))
@@ -334,6 +343,10 @@ impl Loader<'_> {
             return Err((!told).then_some(Refusal { message, hint: String::new() }));
         }
         let host = self.host.expect("a file was found on a host");
+        if !host.is_file(&file.real) {
+            let message = format!("`{}` is no plain file", file.shown.display());
+            return Err(Some(Refusal { message, hint: String::new() }));
+        }
         match read_text(host, &file.real) {
             Ok(text) => {
                 self.n_bytes += text.len();
@@ -359,31 +372,53 @@ impl Loader<'_> {
         if let Some(known) = self.known(&file.real, &text, &imported) {
             return known;
         }
+        let is_prelude = file.text.is_some() && file.real.ends_with(stdlib::PRELUDE);
+        let prelude = if is_prelude { None } else { self.prelude(&parsed, &text, source) };
         let prefix = names::prefix(self.units.len());
         let around = Around {
             prior: &[],
             locals: &[],
             prefix: &prefix,
             imports: &self.imported(&imports),
+            prelude: prelude.as_ref(),
             units: &self.checked(),
             open: false,
         };
         let (checked, found) = check_unit(&parsed, source, &text, around);
         let diags = in_order([parsed.diags, told, found]);
+        let library =
+            Library { checked: Arc::new(checked), base, embedded: file.text.is_some() };
+        let path = file.real.clone();
+        self.push(
+            Unit { path, text, source, imports: imported, library: None, n_errors: 0 },
+            library,
+            diags,
+        )
+    }
+
+    /// Adds a unit that was checked, and what was found wrong with it.
+    fn push(&mut self, unit: Unit, library: Library, diags: Vec<Diagnostic>) -> usize {
         let own = |it: &&Diagnostic| it.is_error() && it.code != IMPORT;
         let n_errors = diags.iter().filter(own).count();
         let fails = diags.iter().any(Diagnostic::is_error);
         self.diags.extend(diags);
-        let library = Library { checked: Arc::new(checked), base };
-        self.units.push(Unit {
-            path: file.real.clone(),
-            text,
-            source,
-            imports: imported,
-            library: (!fails).then_some(library),
-            n_errors,
-        });
+        self.units.push(Unit { library: (!fails).then_some(library), n_errors, ..unit });
         self.units.len() - 1
+    }
+
+    /// The prelude, where a text may name something of it.
+    fn prelude(
+        &mut self,
+        parsed: &Parse,
+        text: &str,
+        source: SourceId,
+    ) -> Option<Arc<Checked>> {
+        if !names_prelude(parsed, text) {
+            return None;
+        }
+        let name = format!("std/{}", stdlib::PRELUDE);
+        let unit = self.unit(&name, Path::new(""), Span::new(source, 0, 0)).ok()?;
+        Some(self.units[unit].library.as_ref()?.checked.clone())
     }
 
     /// A unit of an earlier text that is as it was, and imports what it imported.
@@ -403,6 +438,32 @@ impl Loader<'_> {
         let libraries = self.units.iter().filter_map(|it| it.library.as_ref());
         libraries.map(|it| it.checked.clone()).collect()
     }
+}
+
+/// A unit of the standard library.
+fn standard(name: &str) -> Result<File, Refusal> {
+    let Some(unit) = stdlib::unit(name) else {
+        let message = format!("the standard library has no `{name}`");
+        let known: Vec<String> =
+            stdlib::UNITS.iter().map(|it| format!("std/{}", it.name)).collect();
+        let hint = did_you_mean(&format!("std/{name}"), known.iter().map(|it| &**it));
+        return refuse(message, hint);
+    };
+    let shown = PathBuf::from(format!("std/{name}.dsp"));
+    // No file has this path.
+    let real = PathBuf::from(format!("<std>/{name}"));
+    Ok(File { text: Some(unit.text), shown, real })
+}
+
+/// Whether a text may name a function of the prelude.
+fn names_prelude(parsed: &Parse, text: &str) -> bool {
+    parsed.tree.walk().any(|node| match node.kind {
+        NodeKind::Name => stdlib::is_prelude(node.text(text)),
+        NodeKind::MethodCall => {
+            MethodCall(node).name().is_some_and(|it| stdlib::is_prelude(it.text(text)))
+        }
+        _ => false,
+    })
 }
 
 /// Whether a path is below a folder.

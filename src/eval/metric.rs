@@ -14,7 +14,33 @@ pub fn contains_match(expected: &str, got: &str) -> bool {
     !expected.is_empty() && format!(" {got} ").contains(&format!(" {expected} "))
 }
 
-/// The harmonic mean of precision and recall of the words, once both texts are normalized.
+/// Whether one of the passages holds the expected text, part by part, once all are normalized.
+/// A part is a run of letters, digits and marks, or any other character.
+pub fn passage_match(expected: &str, passages: &[String]) -> bool {
+    let expected = parts(expected);
+    !expected.is_empty()
+        && passages.iter().any(|passage| {
+            parts(passage).windows(expected.len()).any(|window| window == expected)
+        })
+}
+
+fn parts(text: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut inside = false;
+    for it in normalized(text).chars() {
+        let is_word = it.is_alphanumeric();
+        match parts.last_mut() {
+            Some(last) if is_word && inside => last.push(it),
+            _ if it.is_whitespace() => {}
+            _ => parts.push(it.to_string()),
+        }
+        inside = is_word;
+    }
+    parts
+}
+
+/// The harmonic mean of precision and recall of the words, once both texts are normalized; 0
+/// where they have no word in common.
 pub fn f1(expected: &str, got: &str) -> f64 {
     let (expected, got) = (normalized(expected), normalized(got));
     let mut left: Vec<&str> = expected.split_whitespace().collect();
@@ -27,7 +53,7 @@ pub fn f1(expected: &str, got: &str) -> f64 {
         }
     }
     if shared == 0 {
-        return f64::from(u8::from(n_expected == 0 && words.is_empty()));
+        return 0.0;
     }
     2.0 * f64::from(shared) / (n_expected + words.len()) as f64
 }

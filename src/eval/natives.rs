@@ -1,7 +1,7 @@
 //! The natives of data and scores: `load`, `dataset`, `evaluate`, `compare` and the metrics.
 
 use crate::eval::data_value::DatasetValue;
-use crate::eval::metric::{contains_match, exact_match, f1};
+use crate::eval::metric::{contains_match, exact_match, f1, normalized, passage_match};
 use crate::eval::program::ProgramEvaluator;
 use crate::eval::values::{ComparisonValue, EvaluationValue};
 use crate::eval::{Dataset, EvalOptions, Evaluation, Progress, RunOptions, compare, evaluate};
@@ -24,6 +24,8 @@ pub fn natives() -> Vec<Bound> {
         bound("contains_match", |_, args| {
             any_of(args, "contains_match", contains_match).map(Val::Bool)
         }),
+        bound("normalized", normalized_native),
+        bound("passage_match", passage_match_native),
         bound("f1", |_, args| {
             let (expected, got) = texts(args, "f1")?;
             Ok(Val::Float(expected.iter().map(|it| f1(it, &got)).fold(0.0, f64::max)))
@@ -36,16 +38,34 @@ fn texts(mut args: Args, what: &str) -> Result<(Vec<String>, String), Error> {
     let expected = args.take(0, "expected").unwrap_or_default();
     let got = args.take(1, "got").unwrap_or_default();
     args.finish(what, 2, &["expected", "got"])?;
-    let expected = match &expected {
-        Val::List(items) => items.iter().map(Val::show).collect(),
-        one => vec![one.show()],
-    };
-    Ok((expected, got.show()))
+    Ok((shown(&expected), got.show()))
 }
 
 fn any_of(args: Args, what: &str, same: fn(&str, &str) -> bool) -> Result<bool, Error> {
     let (expected, got) = texts(args, what)?;
     Ok(expected.iter().any(|it| same(it, &got)))
+}
+
+fn normalized_native(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let text = args.take(0, "text").unwrap_or_default();
+    args.finish("normalized", 1, &["text"])?;
+    Ok(Val::str(&normalized(&text.show())))
+}
+
+fn passage_match_native(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let expected = args.take(0, "expected").unwrap_or_default();
+    let passages = args.take(1, "passages").unwrap_or_default();
+    args.finish("passage_match", 2, &["expected", "passages"])?;
+    let (expected, passages) = (shown(&expected), shown(&passages));
+    Ok(Val::Bool(expected.iter().any(|it| passage_match(it, &passages))))
+}
+
+/// The texts of a list, or the one text.
+fn shown(value: &Val) -> Vec<String> {
+    match value {
+        Val::List(items) => items.iter().map(Val::show).collect(),
+        one => vec![one.show()],
+    }
 }
 
 fn load(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {

@@ -47,6 +47,10 @@ impl Host for Captured {
         self.machine.exists(path)
     }
 
+    fn is_file(&self, path: &Path) -> bool {
+        self.machine.is_file(path)
+    }
+
     fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
         self.machine.real_path(path)
     }

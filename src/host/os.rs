@@ -70,6 +70,10 @@ impl Host for OsHost {
         path.exists()
     }
 
+    fn is_file(&self, path: &Path) -> bool {
+        path.is_file()
+    }
+
     fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
         let here = Path::new(".");
         std::fs::canonicalize(if path.as_os_str().is_empty() { here } else { path })

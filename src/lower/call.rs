@@ -7,7 +7,7 @@ use crate::catalog;
 use crate::check::args::{Argument, arguments};
 use crate::check::{Checked, FnInfo, ModuleInfo, ParamInfo, Resolution};
 use crate::syntax::ast::{self, Call, MethodCall};
-use crate::syntax::{Child, Node, NodeKind, TokenKind};
+use crate::syntax::{Child, Node, NodeKind, Token, TokenKind};
 use std::sync::Arc;
 
 /// Methods that Rhai's parser knows although their names are reserved.
@@ -23,6 +23,11 @@ impl Emitter<'_> {
             NodeKind::Name if name != "this" => match self.resolution(callee.start) {
                 Resolution::Native => self.native_call(name, callee.start, &args),
                 Resolution::Function => self.function_call(call, callee, name, &args),
+                Resolution::Prelude => {
+                    let prelude = self.checked.prelude.as_ref();
+                    let info = prelude.and_then(|it| it.functions.get(name).cloned());
+                    self.known_call(call, callee, info, &args);
+                }
                 Resolution::Rhai if name == "type_of" && args.len() == 1 => {
                     self.type_of(callee.start, args[0].value());
                 }
@@ -274,6 +279,9 @@ impl Emitter<'_> {
         };
         let args = arguments(call.args());
         let word = name.text(self.text);
+        if self.checked.resolutions.get(&name.start) == Some(&Resolution::Prelude) {
+            return self.prelude_method(call, receiver, name, &args);
+        }
         let plain = args.iter().all(|it| !it.is_ours());
         let owned = self.checked.has_member(word) && !catalog::is_in_place(word);
         let reserved = catalog::is_reserved(word) && !KNOWN_TO_PARSER.contains(&word);
@@ -307,6 +315,29 @@ impl Emitter<'_> {
         let info = self.checked.function(word).filter(|it| it.lowered != word)?;
         let fits = |it: &FnInfo| it.params.len() == count;
         (fits(info) || info.overloads.iter().any(fits)).then(|| info.lowered.clone())
+    }
+
+    /// `__prelude(x, "m", "function", [positional], #{named})`
+    fn prelude_method(
+        &mut self,
+        call: MethodCall<'_>,
+        receiver: &Node,
+        name: Token,
+        args: &[Argument<'_>],
+    ) {
+        let word = name.text(self.text);
+        let prelude = self.checked.prelude.as_ref();
+        let Some(info) = prelude.and_then(|it| it.functions.get(word).cloned()) else {
+            return self.children(call.0, false);
+        };
+        let optional = call.0.token(TokenKind::QuestionDot).is_some();
+        let function = if optional { names::PRELUDE_OPT } else { names::PRELUDE };
+        self.write_at(function, name.start);
+        self.write("(");
+        self.node(receiver);
+        self.write(&format!(", \"{word}\", \"{}\", ", info.lowered));
+        self.lists(args);
+        self.write(")");
     }
 
     fn type_of(&mut self, at: u32, value: &Node) {

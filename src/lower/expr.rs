@@ -125,6 +125,11 @@ impl Emitter<'_> {
             Resolution::Native => {
                 return self.write_at(&format!("{}(\"{name}\")", names::NATIVE), at);
             }
+            Resolution::Prelude => {
+                let info = owner.prelude.as_ref().and_then(|it| it.functions.get(name));
+                let lowered = info.map_or(name, |it| it.lowered.as_str());
+                return self.write_at(&format!("Fn(\"{lowered}\")"), at);
+            }
             Resolution::Function | Resolution::Rhai => {
                 let info = owner.function(name);
                 let lowered = info.map_or_else(|| name.to_owned(), |it| it.lowered.clone());

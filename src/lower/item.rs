@@ -1,5 +1,6 @@
 //! Items: each becomes a function, and main keeps the statements.
 
+use super::reach::item_name;
 use super::{Emitter, Part, names};
 use crate::check::{ModuleInfo, Resolution};
 use crate::syntax::ast::{
@@ -10,9 +11,15 @@ use std::collections::BTreeSet;
 
 impl Emitter<'_> {
     /// Writes the unit: functions, then main.
-    pub(super) fn unit(&mut self, tree: &Node, part: Part) {
+    pub(super) fn unit(&mut self, tree: &Node, part: Part<'_>) {
+        let wanted = |node: &Node, text: &str| match part {
+            Part::Whole | Part::Items => true,
+            Part::Only(names) => {
+                item_name(node, text).is_some_and(|it| names.contains(it.text(text)))
+            }
+        };
         let mut tests = self.checked.tests.iter().map(|it| it.lowered.as_str());
-        for node in tree.nodes() {
+        for node in tree.nodes().filter(|it| wanted(it, self.text)) {
             match node.kind {
                 NodeKind::FnItem => self.function_item(FnItem(node)),
                 NodeKind::ConstItem => self.const_item(ConstItem(node)),
@@ -31,7 +38,9 @@ impl Emitter<'_> {
                 _ => {}
             }
         }
-        for node in tree.walk().filter(|it| it.kind == NodeKind::SignatureExpr) {
+        let written = tree.nodes().filter(|it| wanted(it, self.text));
+        let signatures = written.flat_map(Node::walk);
+        for node in signatures.filter(|it| it.kind == NodeKind::SignatureExpr) {
             self.contracts(node, &names::inline_contracts(self.source, node.start));
         }
         if part == Part::Whole {

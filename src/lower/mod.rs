@@ -12,24 +12,30 @@ mod call;
 mod expr;
 mod item;
 mod linked;
+mod reach;
 
 pub use crate::check::names;
 pub use linked::Linked;
+pub use reach::{Item, items_named, named_items};
 
 use crate::check::Checked;
 use crate::check::codes::TOO_LONG;
 use crate::diag::Diagnostic;
 use crate::source::{SourceId, Span};
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What is written of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Part<'a> {
     /// All of it.
     Whole,
     /// Its items, for a unit that was imported: neither tests nor main.
     Items,
+    /// The items of these names.
+    Only(&'a BTreeSet<Arc<str>>),
 }
 
 /// Appends a unit to the program and returns the range of its generated text, which begins at
@@ -55,10 +61,13 @@ pub fn lower_part(
     linked: &mut Linked,
     checked: &Checked,
     text: &str,
-    part: Part,
+    part: Part<'_>,
 ) -> Result<Range<usize>, Box<Diagnostic>> {
     let start = linked.text().len();
-    if let (Some(source), Some(tree)) = (checked.source, &checked.tree) {
+    let is_nothing = matches!(part, Part::Only(names) if names.is_empty());
+    if let (Some(source), Some(tree)) = (checked.source, &checked.tree)
+        && !is_nothing
+    {
         let objects = closures_use_this(tree);
         let mut emitter = Emitter { out: linked, checked, text, source, objects };
         emitter.unit(tree, part);

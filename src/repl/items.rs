@@ -3,6 +3,7 @@
 use crate::catalog::{NATIVES, RHAI_FUNCTIONS};
 use crate::check::{Checked, ParamInfo};
 use crate::engine::Session;
+use crate::stdlib::PRELUDE_FUNCTIONS;
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -47,11 +48,12 @@ fn params(params: &[ParamInfo]) -> String {
 pub(super) fn names(session: &Session) -> BTreeSet<String> {
     let natives = NATIVES.iter().map(|it| it.name.to_owned());
     let hosts = RHAI_FUNCTIONS.iter().map(|it| (*it).to_owned());
+    let prelude = PRELUDE_FUNCTIONS.iter().map(|it| (*it).to_owned());
     let words = WORDS.iter().map(|it| (*it).to_owned());
     let variables = session.variables().into_iter().map(|it| it.to_string());
     let items = session.program().units().iter().flat_map(|unit| items_of(unit));
     let items = items.map(|(name, _)| name.to_string());
-    natives.chain(hosts).chain(words).chain(variables).chain(items).collect()
+    natives.chain(hosts).chain(prelude).chain(words).chain(variables).chain(items).collect()
 }
 
 /// Words of the language that are long enough to be completed.

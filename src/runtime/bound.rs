@@ -32,6 +32,7 @@ pub(in crate::runtime) fn requests(script: &Script, value: &Val, retries: u32) -
                     (K::Name, Some(Resolution::Member)) => {
                         member_requests(script, instance, callee.text(text), retries)?
                     }
+                    (K::Name, Some(Resolution::Prelude)) => 0,
                     (K::Name, Some(Resolution::Native | Resolution::Rhai)) => {
                         harmless(callee.text(text))?
                     }
@@ -43,7 +44,11 @@ pub(in crate::runtime) fn requests(script: &Script, value: &Val, retries: u32) -
                 let name = call.name()?.text(text);
                 let receiver = call.receiver()?;
                 let on_self = receiver.kind == K::Name && receiver.text(text) == "self";
-                total += if on_self {
+                let prelude = unit.resolutions.get(&call.name()?.start);
+                let prelude = prelude == Some(&Resolution::Prelude) && !unit.has_member(name);
+                total += if prelude {
+                    0
+                } else if on_self {
                     member_requests(script, instance, name, retries)?
                 } else if crate::catalog::is_rhai_method(name) || name == "with" {
                     0

@@ -18,7 +18,7 @@ pub fn diagnose(script: &Script, error: &Error) -> Diagnostic {
 
 fn diagnose_host(script: &Script, error: &EvalAltResult) -> Diagnostic {
     let (innermost, calls) = unwind(error);
-    let place = script.place(position(innermost));
+    let (place, calls) = in_users_text(script, script.place(position(innermost)), calls);
     let mut diagnostic = match carried(innermost) {
         Some(failure) => tell(place, &failure),
         None => {
@@ -34,6 +34,22 @@ fn diagnose_host(script: &Script, error: &EvalAltResult) -> Diagnostic {
         }
     }
     diagnostic
+}
+
+/// Where the user's text brought an error about, and the calls around: what is inside of the
+/// standard library is nothing to look at.
+fn in_users_text<'a>(
+    script: &Script,
+    place: Option<Span>,
+    mut calls: Vec<(&'a str, Position)>,
+) -> (Option<Span>, Vec<(&'a str, Position)>) {
+    let mut place = place;
+    while place.is_some_and(|it| script.is_standard(it.source))
+        && let Some((_, position)) = calls.pop()
+    {
+        place = script.place(position).or(place);
+    }
+    (place, calls)
 }
 
 /// Where an error was raised.

@@ -21,6 +21,7 @@ mod error;
 mod exchange;
 mod history;
 mod instance;
+mod lists;
 mod lm_value;
 pub mod natives;
 mod parallel;

@@ -28,7 +28,8 @@ pub fn natives() -> Vec<Bound> {
     fn bound(name: &'static str, call: fn(&Cx<'_>, Args) -> Result<Val, Error>) -> Bound {
         (name, Arc::new(call))
     }
-    vec![
+    let mut all = crate::runtime::lists::natives();
+    all.extend([
         bound("predict", predict),
         bound("chain_of_thought", chain_of_thought),
         bound("lm", lm),
@@ -47,7 +48,8 @@ pub fn natives() -> Vec<Bound> {
         bound("trace", trace),
         bound("cost", cost),
         bound("warnings", warnings),
-    ]
+    ]);
+    all
 }
 
 const PREDICTOR_OPTIONS: &[&str] =

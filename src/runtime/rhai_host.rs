@@ -371,6 +371,25 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
             },
         );
     }
+    for (name, optional) in [(names::PRELUDE, false), (names::PRELUDE_OPT, true)] {
+        global(name).set_into_module(
+            module,
+            move |context: NativeCallContext<'_>,
+                  receiver: Dynamic,
+                  name: ImmutableString,
+                  function: ImmutableString,
+                  positional: Array,
+                  named: Map| {
+                if optional && receiver.is_unit() {
+                    return Ok(Dynamic::UNIT);
+                }
+                guarded(&context, || {
+                    let args = args_of(positional, named);
+                    prelude_method(&Cx::new(&context), receiver, &name, &function, args)
+                })
+            },
+        );
+    }
     global(names::SPREAD).set_into_module(module, |named: Map, value: Dynamic| {
         spread(named, value).map_err(Error::into_host)
     });
@@ -588,6 +607,28 @@ fn native_of(cx: &Cx<'_>, name: &str) -> Result<Arc<dyn Native>, Error> {
     native.ok_or_else(|| Error::value(format!("`{name}` is not part of this build")))
 }
 
+/// `x.name(…)` where the prelude has a function `name`: a method or member of `x` comes first.
+fn prelude_method(
+    cx: &Cx<'_>,
+    receiver: Dynamic,
+    name: &str,
+    function: &str,
+    mut args: Args,
+) -> Result<Val, Error> {
+    if let Some(object) = receiver.read_lock::<Obj>().map(|it| it.clone()) {
+        return object_method(cx, &object, name, args);
+    }
+    let property = receiver.read_lock::<Map>().and_then(|map| map.get(name).cloned());
+    if let Some(callee) = property {
+        return cx.call(&from_dynamic(callee), args);
+    }
+    let script = cx.run().script().clone();
+    let info = script.function(function);
+    let info = info.ok_or_else(|| Error::value(format!("there is no function `{name}`")))?;
+    args.positional.insert(0, from_dynamic(receiver));
+    cx.call_lowered(function, None, crate::runtime::bind::bind_function(info, args)?)
+}
+
 /// Calls method or member `name` of an object.
 fn object_method(cx: &Cx<'_>, object: &Obj, name: &str, args: Args) -> Result<Val, Error> {
     // A member of the user's wins: a module may call a member `take`.
@@ -634,6 +675,9 @@ fn data_method(object: &Obj, name: &str, args: &Args) -> Option<Result<Val, Erro
     Some(Ok(Val::List(items)))
 }
 
+/// Methods of Rhai's that all our objects have in a form of their own.
+const BOUND_OTHERWISE: &[&str] = &["contains", "to_debug", "to_string"];
+
 /// Members, elements, methods, comparison and iteration of our objects.
 fn bind_objects(module: &mut Module) {
     module.set_custom_type::<Obj>("object");
@@ -654,12 +698,12 @@ fn bind_objects(module: &mut Module) {
         global(name).set_into_module(module, |object: &mut Obj| object.0.show());
     }
     bind_comparison(module);
-    for method in catalog::OBJECTS
-        .iter()
-        .flat_map(|it| it.methods)
-        .map(|it| it.name)
-        .collect::<BTreeSet<_>>()
-    {
+    let methods = catalog::OBJECTS.iter().flat_map(|it| it.methods).map(|it| it.name);
+    // A module may have a method of a name that Rhai knows, and be called from another file.
+    let names = catalog::RHAI_METHODS.iter().copied().filter(|it| {
+        !catalog::is_in_place(it) && !catalog::is_reserved(it) && !BOUND_OTHERWISE.contains(it)
+    });
+    for method in methods.chain(names).collect::<BTreeSet<_>>() {
         bind_method(module, method);
     }
     module.set_iterator::<ObjIter>();

@@ -2,7 +2,7 @@
 
 use crate::check::{Checked, FnInfo, ModuleInfo, TypeScope};
 use crate::diag::Diagnostic;
-use crate::lower::{Linked, Part, lower, lower_part, names};
+use crate::lower::{Item, Linked, Part, items_named, lower, lower_part, named_items, names};
 use crate::runtime::cx::Cx;
 use crate::runtime::error::{Error, codes};
 use crate::runtime::rhai_host::{self, from_dynamic};
@@ -11,7 +11,7 @@ use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::value::Val;
 use crate::source::{SourceId, Sources, Span};
 use rhai::{AST, Position, Scope};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -27,6 +27,8 @@ pub struct Script {
     units: Vec<Arc<Checked>>,
     /// The units that those import, by their prefixes.
     libraries: BTreeMap<Arc<str>, Library>,
+    /// The items of the standard library that are written.
+    standard: BTreeSet<Item>,
     sources: Sources,
     by_lowered: BTreeMap<String, Arc<FnInfo>>,
 }
@@ -38,6 +40,8 @@ pub struct Library {
     pub checked: Arc<Checked>,
     /// The folder that paths in it start from.
     pub base: PathBuf,
+    /// Whether it is of the standard library, of which only what is used is written.
+    pub embedded: bool,
 }
 
 impl fmt::Debug for Script {
@@ -82,6 +86,7 @@ impl Default for Script {
             main: AST::empty(),
             units: Vec::new(),
             libraries: BTreeMap::new(),
+            standard: BTreeSet::new(),
             sources: Sources::default(),
             by_lowered: BTreeMap::new(),
         }
@@ -100,51 +105,97 @@ impl Script {
         checked: Arc<Checked>,
         sources: Sources,
     ) -> Result<Self, Box<Diagnostic>> {
+        let standard = self.standard_items(libraries, &checked, &sources);
         let mut linked = self.linked.clone();
-        let lines_before = linked.lines() - 1;
-        let mut range = linked.text().len()..0;
-        let new =
-            libraries.iter().filter(|it| !self.libraries.contains_key(&it.checked.prefix));
-        let new: Vec<&Library> = new.collect();
-        for library in &new {
-            let text = text_of(&library.checked, &sources);
-            lower_part(&mut linked, &library.checked, &text, Part::Items)?;
-        }
-        range.end = lower(&mut linked, &checked, &text_of(&checked, &sources))?.end;
-        let column_before = linked.text()[..range.start]
-            .rfind('\n')
-            .map_or(range.start, |at| range.start - at - 1);
-        // What is new is compiled alone, but its places are those in the whole text.
-        let padded = format!(
-            "{}{}{}",
-            "\n".repeat(lines_before),
-            " ".repeat(column_before),
-            &linked.text()[range]
-        );
+        let start = linked.text().len();
+        self.link(&mut linked, libraries, &standard, &sources)?;
+        lower(&mut linked, &checked, &text_of(&checked, &sources))?;
         let unit = rhai_host::compiler()
-            .compile(&padded)
+            .compile(placed(&linked, start))
             .map_err(|error| refused(&linked, &sources, &error))?;
         let functions = self.functions.merge(&unit.clone_functions_only());
         let main = self.functions.merge(&unit);
-        let mut by_lowered = self.by_lowered.clone();
-        for function in checked.functions.values() {
-            note_function(&mut by_lowered, function);
+        let (mut by_lowered, mut known) = (self.by_lowered.clone(), self.libraries.clone());
+        for library in libraries {
+            known.insert(library.checked.prefix.clone(), library.clone());
         }
-        let mut all = self.libraries.clone();
-        for library in new {
-            for function in library.checked.functions.values() {
-                note_function(&mut by_lowered, function);
-            }
-            all.insert(library.checked.prefix.clone(), library.clone());
+        let all = libraries.iter().map(|it| &it.checked).chain([&checked]);
+        for function in all.flat_map(|it| it.functions.values()) {
+            note_function(&mut by_lowered, function);
         }
         let mut units = self.units.clone();
         units.push(checked);
-        Ok(Self { linked, functions, main, units, libraries: all, sources, by_lowered })
+        let libraries = known;
+        Ok(Self { linked, functions, main, units, libraries, standard, sources, by_lowered })
+    }
+
+    /// Writes the libraries that the program does not have yet, and of the standard library the
+    /// items that it does not have.
+    fn link(
+        &self,
+        linked: &mut Linked,
+        libraries: &[Library],
+        standard: &BTreeSet<Item>,
+        sources: &Sources,
+    ) -> Result<(), Box<Diagnostic>> {
+        for library in libraries {
+            let (unit, text) = (&library.checked, text_of(&library.checked, sources));
+            if library.embedded {
+                let wanted: BTreeSet<Arc<str>> = standard
+                    .iter()
+                    .filter(|it| it.0 == unit.prefix && !self.standard.contains(*it))
+                    .map(|it| it.1.clone())
+                    .collect();
+                lower_part(linked, unit, &text, Part::Only(&wanted))?;
+            } else if !self.libraries.contains_key(&unit.prefix) {
+                lower_part(linked, unit, &text, Part::Items)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The items of the standard library that the program uses with one more unit.
+    fn standard_items(
+        &self,
+        libraries: &[Library],
+        checked: &Checked,
+        sources: &Sources,
+    ) -> BTreeSet<Item> {
+        let mut known = self.standard.clone();
+        let own = libraries.iter().filter(|it| !it.embedded).map(|it| &*it.checked);
+        let mut named: Vec<Item> = Vec::new();
+        for unit in own.chain([checked]) {
+            if let Some(tree) = &unit.tree {
+                named.extend(named_items(unit, &text_of(unit, sources), tree));
+            }
+        }
+        while let Some(item) = named.pop() {
+            let library =
+                libraries.iter().find(|it| it.embedded && it.checked.prefix == item.0);
+            let Some(library) = library.filter(|_| !known.contains(&item)) else { continue };
+            let (unit, text) = (&*library.checked, text_of(&library.checked, sources));
+            for node in unit.tree.iter().flat_map(|it| items_named(it, &text, &item.1)) {
+                named.extend(named_items(unit, &text, node));
+                known.insert(item.clone());
+            }
+        }
+        known
+    }
+
+    /// Whether a text is of the standard library.
+    pub(in crate::runtime) fn is_standard(&self, source: SourceId) -> bool {
+        let mut standard = self.libraries.values().filter(|it| it.embedded);
+        standard.any(|it| it.checked.source == Some(source))
     }
 
     /// The texts it was made from.
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// The text that the host language is given.
+    pub fn generated(&self) -> &str {
+        self.linked.text()
     }
 
     /// Its units, the newest last.
@@ -294,6 +345,14 @@ impl Script {
     pub fn types(&self) -> Arc<crate::schema::TypeTable> {
         self.units.last().map(|unit| unit.types.clone()).unwrap_or_default()
     }
+}
+
+/// The text behind `start`, compiled alone, but with its places those in the whole text.
+fn placed(linked: &Linked, start: usize) -> String {
+    let before = &linked.text()[..start];
+    let column = start - before.rfind('\n').map_or(0, |at| at + 1);
+    let lines = before.matches('\n').count();
+    format!("{}{}{}", "\n".repeat(lines), " ".repeat(column), &linked.text()[start..])
 }
 
 fn text_of(checked: &Checked, sources: &Sources) -> Arc<str> {

@@ -4,6 +4,7 @@
 
 use dsp_lang::check::{Checked, Resolution, check, signature_from_str};
 use dsp_lang::diag::{Diagnostic, Severity};
+use dsp_lang::engine::check_text;
 use dsp_lang::lower::{Linked, lower};
 use dsp_lang::source::{SourceId, position};
 use dsp_lang::syntax::parse;
@@ -13,9 +14,8 @@ use std::sync::Arc;
 const SOURCE: SourceId = SourceId(0);
 
 fn analyse(text: &str) -> (Checked, Vec<Diagnostic>) {
-    let parsed = parse(SOURCE, text);
-    let (checked, diags) = check(&parsed, SOURCE, text, &[], &[]);
-    (checked, parsed.diags.into_iter().chain(diags).collect())
+    let check = check_text("main.dsp", text);
+    ((*check.checked).clone(), check.diagnostics)
 }
 
 fn show(text: &str, diag: &Diagnostic) -> String {
@@ -157,7 +157,7 @@ fn the_program_of_the_design_compiles() {
         r#"fn Rag__m_forward(question) { const self = this; const answer = __member(self, "answer");"#,
         "__call(answer, [], #{context: found.passages, question: question})",
         r#"__assert("assert", "reply.answer != \"\"", [["reply.answer", __l], ["", reply]], "the answer is empty", answer)"#,
-        "__n_exact_match([example.answer, reply.answer], #{})",
+        "__u0_exact_match(example.answer, reply.answer)",
         "fn __const_rag() { Rag__new(5) }",
         "fn __contracts_Triage(__v)",
         r#"let data  = __method(__n_load(["hotpot.jsonl"], #{}), "split", [], #{train: 0.5, dev: 0.25, test: 0.25, seed: 7});"#,
@@ -481,7 +481,10 @@ fn settings_and_imports() {
         ],
     );
     expect("settings { lm: 1 }", &["1:16 E0013 the setting `lm` is str, found int"]);
-    expect("import \"lib\" as lib;", &["1:8 E0014 this text imports no files"]);
+    expect(
+        "import \"lib\" as lib;",
+        &["1:8 E0014 a text without a place imports no files (load it from a file)"],
+    );
     expect(
         "import \"std/metrics\" as m; m::f2(1, 2)",
         &["1:31 E0201 `m` has no `f2` (did you mean `f1`?)"],

@@ -1,5 +1,5 @@
 //! Broken inputs, driven through the binary: each gives one error and exit code 1 or 2, or a
-//! warning where the command can go on, in under a second, and no panic.
+//! warning where the command can go on, in under a second of work, and no panic.
 //!
 //! A case is a directory `tests/spec/bad/NAME` with the files of the case and `case.toml`:
 //!
@@ -23,8 +23,6 @@ use toml::{Table, Value};
 
 /// How long a case may take.
 const LIMIT: Duration = Duration::from_secs(1);
-/// How often a case that took longer is run again.
-const TRIES: usize = 5;
 /// How long it is waited for before it is ended.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -76,12 +74,9 @@ impl Case {
 
     fn test(&self) -> Result<(), Failed> {
         let mut ended = self.run()?;
-        for _ in 0..TRIES {
+        if ended.took > limit() {
             // Another process may have had the processor.
-            if ended.took > limit() {
-                std::thread::sleep(LIMIT);
-                ended = self.run()?;
-            }
+            ended = self.run()?;
         }
         let Ended { code, stderr, took } = ended;
         let errors = stderr.lines().filter(|line| line.starts_with("error")).count();
@@ -154,9 +149,9 @@ fn wait(mut child: Child, started: Instant) -> Result<Ended, Failed> {
         let mut bytes = Vec::new();
         pipe.read_to_end(&mut bytes).map(|_| String::from_utf8_lossy(&bytes).into_owned())
     });
-    let mut waited = Duration::ZERO;
+    let mut worked = None;
     let status = loop {
-        waited = waited.max(waited_for_processor(child.id()));
+        worked = processor_time(child.id()).or(worked);
         if let Some(status) = child.try_wait()? {
             break status;
         }
@@ -166,19 +161,20 @@ fn wait(mut child: Child, started: Instant) -> Result<Ended, Failed> {
         }
         std::thread::sleep(Duration::from_millis(2));
     };
-    let took = started.elapsed().saturating_sub(waited);
+    let elapsed = started.elapsed();
+    // On a machine that has other things to do, what counts is the work.
+    let took = if elapsed < LIMIT * 10 { worked.unwrap_or(elapsed) } else { elapsed };
     let stderr = reader.join().expect("reading does not panic")?;
     Ok(Ended { code: status.code().map(i64::from), stderr, took })
 }
 
-/// How long a process waited for a processor that others had, as far as the system tells.
-fn waited_for_processor(process: u32) -> Duration {
-    let tasks = std::fs::read_dir(format!("/proc/{process}/task"));
-    let waited = tasks.into_iter().flatten().flatten().filter_map(|task| {
-        let times = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-        times.split(' ').nth(1)?.trim().parse().ok()
-    });
-    Duration::from_nanos(waited.max().unwrap_or(0))
+/// How long a process has worked, where the system tells: user and system time, in ticks of
+/// 10 ms.
+fn processor_time(process: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 10))
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
