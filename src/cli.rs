@@ -9,6 +9,7 @@ mod args;
 mod check;
 mod compile;
 mod completions;
+mod doc;
 mod eval;
 mod explain;
 mod expression;
@@ -73,6 +74,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(shell, &args),
         Command::Test(args) => test::run(shell, &args),
         Command::Explain(args) => explain::run(shell, &args),
+        Command::Doc(args) => doc::run(shell, &args),
         Command::Prompt(args) => prompt::run(shell, &args),
         Command::Eval(args) => eval::run(shell, &args),
         Command::Compile(args) => compile::run(shell, &args),

@@ -25,7 +25,7 @@
 //!  6  eval
 //!  5  runtime           the host language, our values in it, budgets
 //!  4  adapt  lower  program  trace
-//!  3  check  lm  store
+//!  3  check  lm  store  manual
 //!  2  syntax schema config render explain
 //!  1  diag   host   catalog
 //!  0  source util
@@ -66,6 +66,8 @@ pub mod host;
 pub mod lm;
 #[doc(hidden)]
 pub mod lower;
+#[doc(hidden)]
+pub mod manual;
 #[doc(hidden)]
 pub mod optimize;
 pub mod program;

@@ -18,6 +18,8 @@ mod cli;
 mod console;
 #[path = "suite/data.rs"]
 mod data;
+#[path = "suite/doc.rs"]
+mod doc;
 #[cfg(all(feature = "http", feature = "local"))]
 #[path = "suite/download.rs"]
 mod download;

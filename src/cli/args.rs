@@ -24,6 +24,8 @@ pub(super) enum Command {
     Test(Test),
     /// Say what a code such as E0203 means, with an example and its mend
     Explain(Explain),
+    /// Show a page of the reference, or what it says of a function
+    Doc(Doc),
     /// Show the prompt that a predictor would send, without sending it
     Prompt(Prompt),
     /// Score a program on data
@@ -156,6 +158,17 @@ pub(super) struct Explain {
     /// The code; all are listed when it is left out
     #[arg(value_name = "CODE")]
     pub(super) code: Option<String>,
+}
+
+/// Arguments of `dsp doc`.
+#[derive(Debug, Args)]
+pub(super) struct Doc {
+    /// A page, a function, a kind of value or its method, such as `tour`, `evaluate`, `reply.with`
+    #[arg(value_name = "TOPIC")]
+    pub(super) topic: Option<String>,
+    /// Find a word in the reference
+    #[arg(long, value_name = "WORD", conflicts_with = "topic")]
+    pub(super) search: Option<String>,
 }
 
 /// Arguments of `dsp prompt`.
