@@ -66,7 +66,11 @@ print(reply.reasoning, reply.answer);
     ),
     native(
         "load",
-        &[required("path", "str", "a jsonl, json, csv or tsv file, relative to this one")],
+        &[required(
+            "path",
+            "str",
+            "a jsonl, json, csv, tsv or parquet file, relative to this one",
+        )],
         "dataset",
         "reads a data set from a file",
         r#"// train.jsonl holds one line: {"question": "1+1?", "answer": "2"}

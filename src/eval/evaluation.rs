@@ -3,6 +3,7 @@
 //! What is printed is split in two: lines that are the same whenever the same replies are
 //! scored, and one line of times and cache hits that is not.
 
+use crate::data::Read;
 use crate::eval::run::{Batch, RunOptions, Stop, run_jobs};
 use crate::eval::stats::{self, Interval, Paired, mean, mean_interval, rows_for_margin};
 use crate::eval::{
@@ -99,6 +100,9 @@ pub struct Latency {
 }
 
 /// Scores a program in `state` on all rows of `data`.
+///
+/// # Errors
+/// Rows of a file that cannot be read again.
 pub fn evaluate(
     evaluator: &dyn Evaluator,
     state: &Arc<State>,
@@ -107,16 +111,16 @@ pub fn evaluate(
     host: &dyn Host,
     cancel: &Cancel,
     progress: &mut dyn FnMut(&Progress),
-) -> Evaluation {
+) -> Read<Evaluation> {
     let started = host.elapsed();
     let job = |row| Job {
         state: Arc::clone(state),
-        row: Arc::clone(row),
+        row,
         rollout: options.rollout,
         keep_steps: options.keep_steps,
         max_calls: None,
     };
-    let jobs: Vec<Job> = data.iter().map(job).collect();
+    let jobs: Vec<Job> = data.rows()?.into_iter().map(job).collect();
     let mut seen = Progress {
         phase: "evaluate".to_owned(),
         total: jobs.len(),
@@ -132,13 +136,13 @@ pub fn evaluate(
     let mut budget = CallBudget::new(options.max_calls);
     let batch = run_jobs(evaluator, &jobs, options.run, &mut budget, cancel, &mut done);
     let elapsed = host.elapsed().saturating_sub(started);
-    Evaluation::of(data, batch, options.seed, elapsed)
+    Ok(Evaluation::of(data, batch, options.seed, elapsed))
 }
 
 impl Evaluation {
     fn of(data: &Dataset, batch: Batch, seed: u64, elapsed: Duration) -> Self {
         let result = |(at, outcome)| RowResult {
-            index: data.get(at).map_or(at, |row| row.index),
+            index: data.index(at).unwrap_or(at),
             origin: data.origin(at).unwrap_or_default(),
             outcome,
         };

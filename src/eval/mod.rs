@@ -1,9 +1,10 @@
-//! Data sets, scores and what they are worth.
+//! Scores and what they are worth; data sets and scores as values of scripts.
 //!
-//! Rows come from files through the host; a program is run on them by an [`Evaluator`], which
+//! A program is run on them by an [`Evaluator`], which
 //! this floor does not know; results are consumed in logical order, so that a number never
 //! depends on threads. Every mean has an interval and every comparison is paired.
 
+mod data_value;
 mod evaluation;
 mod export;
 mod job;
@@ -11,18 +12,17 @@ pub mod metric;
 mod natives;
 mod pool;
 mod program;
-mod random;
-mod reader;
 mod run;
 mod values;
 
 pub mod budget;
-pub mod dataset;
 pub mod stats;
 
+pub use crate::data::{Dataset, Kind, Share};
 pub use crate::lm::Cancel;
+pub use crate::util::Random;
 pub use budget::CallBudget;
-pub use dataset::{Dataset, Share};
+pub use data_value::{DatasetValue, RowValue, Splits};
 pub(crate) use evaluation::compare_scores;
 pub use evaluation::{
     Comparison, EvalOptions, Evaluation, Latency, RowResult, compare, evaluate,
@@ -31,7 +31,5 @@ pub use job::{Evaluator, Failure, FailureKind, Job, Outcome, Progress, Step};
 pub use natives::{OPTIONS, Reporter, Scoring, natives, run_options, score};
 pub use pool::ordered_map;
 pub use program::ProgramEvaluator;
-pub use random::Random;
-pub use reader::Kind;
 pub use run::{Batch, RunOptions, Stop, run_jobs};
-pub use values::{ComparisonValue, DatasetValue, EvaluationValue, RowValue};
+pub use values::{ComparisonValue, EvaluationValue};

@@ -1,8 +1,9 @@
 //! The natives of data and scores: `load`, `dataset`, `evaluate`, `compare` and the metrics.
 
+use crate::eval::data_value::DatasetValue;
 use crate::eval::metric::{contains_match, exact_match, f1};
 use crate::eval::program::ProgramEvaluator;
-use crate::eval::values::{ComparisonValue, DatasetValue, EvaluationValue};
+use crate::eval::values::{ComparisonValue, EvaluationValue};
 use crate::eval::{Dataset, EvalOptions, Evaluation, Progress, RunOptions, compare, evaluate};
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, Failure, Program, Val, Warning, codes, wrong};
@@ -52,10 +53,7 @@ fn load(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     args.finish("load", 1, &["path"])?;
     let Some(path) = path.as_str() else { return Err(wrong("path", "a path", &path)) };
     let at = cx.resolve(path);
-    let data = Dataset::load(&*cx.run().env().host, &at).map_err(|it| {
-        let error = Error::data(it.code, it.message.clone());
-        it.hints.iter().fold(error, |error, hint| error.hint(hint.clone()))
-    })?;
+    let data = Dataset::load(&*cx.run().env().host, &at)?;
     Ok(Val::object(DatasetValue(data)))
 }
 
@@ -173,7 +171,7 @@ pub fn score(
         &*host,
         &run.session().cancel,
         &mut |progress| reporter.tell(progress),
-    );
+    )?;
     reporter.finish();
     evaluator.adopt_traces();
     match &evaluation.stop {

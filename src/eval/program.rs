@@ -58,7 +58,7 @@ impl ProgramEvaluator {
 
     fn score(&self, cx: &Cx<'_>, row: &Arc<Row>, reply: &Val, outcome: &mut Outcome) {
         let Some(metric) = &self.metric else { return };
-        let example = Val::object(super::values::RowValue::new(row.clone()));
+        let example = Val::object(super::RowValue::new(row.clone()));
         let args = Args::positional(vec![example, reply.clone()]);
         match cx.call(metric, args).and_then(|value| score_of(&value)) {
             Ok((score, feedback)) => {

@@ -4,7 +4,7 @@
 //! `at`, unless it is one that nobody may catch (the budget, cancellation, limits). An error
 //! of the host language is kept as it is, with its positions, until it is told.
 
-use crate::diag::Code;
+use crate::diag::{Code, Diagnostic};
 use crate::runtime::rhai_host::Obj;
 use crate::runtime::value::{Object, Val};
 use rhai::{Dynamic, EvalAltResult, Position};
@@ -281,6 +281,13 @@ impl Error {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Self(Box::new(Inner::Ours(failure)))
+    }
+}
+
+impl From<Box<Diagnostic>> for Error {
+    fn from(diag: Box<Diagnostic>) -> Self {
+        let error = Self::data(diag.code, diag.message);
+        diag.hints.into_iter().fold(error, Self::hint)
     }
 }
 
