@@ -14,6 +14,7 @@ mod eval;
 mod explain;
 mod expression;
 mod models;
+mod new;
 mod prompt;
 mod repl;
 mod run;
@@ -74,6 +75,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(shell, &args),
         Command::Test(args) => test::run(shell, &args),
         Command::Explain(args) => explain::run(shell, &args),
+        Command::New(args) => new::run(shell, &args),
         Command::Doc(args) => doc::run(shell, &args),
         Command::Prompt(args) => prompt::run(shell, &args),
         Command::Eval(args) => eval::run(shell, &args),

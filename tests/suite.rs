@@ -42,6 +42,8 @@ mod optimize;
 mod packages;
 #[path = "suite/program.rs"]
 mod program;
+#[path = "suite/projects.rs"]
+mod projects;
 #[cfg(feature = "http")]
 #[path = "suite/recordings.rs"]
 mod recordings;

@@ -24,6 +24,8 @@ pub(super) enum Command {
     Test(Test),
     /// Say what a code such as E0203 means, with an example and its mend
     Explain(Explain),
+    /// Make a project that runs at once
+    New(New),
     /// Show a page of the reference, or what it says of a function
     Doc(Doc),
     /// Show the prompt that a predictor would send, without sending it
@@ -139,6 +141,9 @@ pub(super) struct Test {
     /// Ask the models for fresh samples: run each test so often, and say how often it fails
     #[arg(long, value_name = "N", conflicts_with_all = ["record", "live"], value_parser = repeats)]
     pub(super) repeat: Option<u64>,
+    /// Run again when a file changes that the tests read, until Ctrl-C
+    #[arg(long)]
+    pub(super) watch: bool,
     /// Show prompts and replies whole
     #[arg(long)]
     pub(super) full: bool,
@@ -158,6 +163,17 @@ pub(super) struct Explain {
     /// The code; all are listed when it is left out
     #[arg(value_name = "CODE")]
     pub(super) code: Option<String>,
+}
+
+/// Arguments of `dsp new`.
+#[derive(Debug, Args)]
+pub(super) struct New {
+    /// The project, and the folder that is made for it
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// What it begins with: questions and answers, answers from documents, messages sorted
+    #[arg(long, value_name = "NAME", default_value = "qa", value_parser = super::new::NAMES)]
+    pub(super) template: String,
 }
 
 /// Arguments of `dsp doc`.

@@ -48,6 +48,7 @@ pages! {
     "types",
     "calls",
     "values",
+    "data",
     "modules",
     "adapters",
     "state",
