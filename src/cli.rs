@@ -75,8 +75,6 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(shell, &args),
         Command::Test(args) => test::run(shell, &args),
         Command::Explain(args) => explain::run(shell, &args),
-        Command::New(args) => new::run(shell, &args),
-        Command::Doc(args) => doc::run(shell, &args),
         Command::Prompt(args) => prompt::run(shell, &args),
         Command::Eval(args) => eval::run(shell, &args),
         Command::Compile(args) => compile::run(shell, &args),
@@ -84,6 +82,8 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Trace(args) => show::trace(shell, &args),
         Command::State(args) => show::state(shell, &args),
         Command::Models(args) => models::run(shell, &args),
+        Command::New(args) => new::run(shell, &args),
+        Command::Doc(args) => doc::run(shell, &args),
         Command::Completions(args) => completions::run(shell, &args),
     }
 }

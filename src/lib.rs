@@ -20,13 +20,14 @@
 //! ```text
 //! 11  cli
 //! 10  repl   test_run
+//!  9  manual            the reference, as `dsp doc` shows it
 //!  8  engine            what an embedder sees; the only place that wires floors together
 //!  7  optimize  retrieve
 //!  6  eval
 //!  5  runtime           the host language, our values in it, budgets
 //!  5  data              rows, the files they stand in, what is wrong with them
 //!  4  adapt  lower  program  trace
-//!  3  check  lm  store  manual
+//!  3  check  lm  store
 //!  2  syntax schema config render explain
 //!  1  diag   host   catalog
 //!  0  source util

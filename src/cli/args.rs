@@ -24,10 +24,6 @@ pub(super) enum Command {
     Test(Test),
     /// Say what a code such as E0203 means, with an example and its mend
     Explain(Explain),
-    /// Make a project that runs at once
-    New(New),
-    /// Show a page of the reference, or what it says of a function
-    Doc(Doc),
     /// Show the prompt that a predictor would send, without sending it
     Prompt(Prompt),
     /// Score a program on data
@@ -42,6 +38,10 @@ pub(super) enum Command {
     State(State),
     /// List models, and fetch the one that runs in the process
     Models(Models),
+    /// Make a project that runs at once
+    New(New),
+    /// Show a page of the reference, or what it says of a function
+    Doc(Doc),
     /// Write a completion script for a shell
     Completions(Completions),
 }
@@ -163,28 +163,6 @@ pub(super) struct Explain {
     /// The code; all are listed when it is left out
     #[arg(value_name = "CODE")]
     pub(super) code: Option<String>,
-}
-
-/// Arguments of `dsp new`.
-#[derive(Debug, Args)]
-pub(super) struct New {
-    /// The project, and the folder that is made for it
-    #[arg(value_name = "NAME")]
-    pub(super) name: String,
-    /// What it begins with: questions and answers, answers from documents, messages sorted
-    #[arg(long, value_name = "NAME", default_value = "qa", value_parser = super::new::NAMES)]
-    pub(super) template: String,
-}
-
-/// Arguments of `dsp doc`.
-#[derive(Debug, Args)]
-pub(super) struct Doc {
-    /// A page, a function, a kind of value or its method, such as `tour`, `evaluate`, `reply.with`
-    #[arg(value_name = "TOPIC")]
-    pub(super) topic: Option<String>,
-    /// Find a word in the reference
-    #[arg(long, value_name = "WORD", conflicts_with = "topic")]
-    pub(super) search: Option<String>,
 }
 
 /// Arguments of `dsp prompt`.
@@ -354,6 +332,28 @@ pub(super) enum ModelsAction {
         #[arg(value_name = "NAME")]
         name: Option<String>,
     },
+}
+
+/// Arguments of `dsp new`.
+#[derive(Debug, Args)]
+pub(super) struct New {
+    /// The project, and the folder that is made for it
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// What it begins with: questions and answers, answers from documents, messages sorted
+    #[arg(long, value_name = "NAME", default_value = "qa", value_parser = super::new::NAMES)]
+    pub(super) template: String,
+}
+
+/// Arguments of `dsp doc`.
+#[derive(Debug, Args)]
+pub(super) struct Doc {
+    /// A page, a function, a kind of value or its method, such as `tour`, `evaluate`, `reply.with`
+    #[arg(value_name = "TOPIC")]
+    pub(super) topic: Option<String>,
+    /// Find a word in the reference
+    #[arg(long, value_name = "WORD", conflicts_with = "topic")]
+    pub(super) search: Option<String>,
 }
 
 /// Arguments of `dsp completions`.
