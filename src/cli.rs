@@ -10,11 +10,13 @@ mod check;
 mod compile;
 mod completions;
 mod data;
+mod doc;
 mod eval;
 mod explain;
 mod expression;
 mod fmt;
 mod models;
+mod new;
 mod prompt;
 mod repl;
 mod run;
@@ -84,6 +86,8 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Trace(args) => show::trace(shell, &args),
         Command::State(args) => show::state(shell, &args),
         Command::Models(args) => models::run(shell, &args),
+        Command::New(args) => new::run(shell, &args),
+        Command::Doc(args) => doc::run(shell, &args),
         Command::Completions(args) => completions::run(shell, &args),
     }
 }

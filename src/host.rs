@@ -9,11 +9,13 @@ mod blob;
 mod captured;
 mod memory;
 mod os;
+mod watched;
 
 pub use blob::{Blob, Scratch, reader};
 pub use captured::Captured;
 pub use memory::MemoryHost;
 pub use os::OsHost;
+pub use watched::Watched;
 
 use std::fmt;
 use std::io;
@@ -73,6 +75,12 @@ pub trait Host: Send + Sync + fmt::Debug {
         } else {
             Err(io::ErrorKind::NotFound.into())
         }
+    }
+
+    /// When a file was last written, since 1970; `None` where there is none, or the machine
+    /// does not tell.
+    fn modified(&self, _: &Path) -> Option<Duration> {
+        None
     }
 
     /// What stands in a folder, sorted by name.

@@ -20,6 +20,7 @@
 //! ```text
 //! 11  cli
 //! 10  repl   test_run
+//!  9  manual            the reference, as `dsp doc` shows it
 //!  8  engine            what an embedder sees; the only place that wires floors together
 //!  7  optimize  retrieve
 //!  6  eval
@@ -71,6 +72,8 @@ pub mod host;
 pub mod lm;
 #[doc(hidden)]
 pub mod lower;
+#[doc(hidden)]
+pub mod manual;
 #[doc(hidden)]
 pub mod optimize;
 pub mod program;

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     trials.extend(own::trials());
     trials.extend(run::trials(files, &updates));
     trials.extend(manual::trials());
+    trials.extend(manual::examples());
     trials.extend(pages::trials());
     trials.extend(bad::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -22,6 +22,8 @@ mod data;
 mod data_large;
 #[path = "suite/data_props.rs"]
 mod data_props;
+#[path = "suite/doc.rs"]
+mod doc;
 #[cfg(all(feature = "http", feature = "local"))]
 #[path = "suite/download.rs"]
 mod download;
@@ -48,6 +50,8 @@ mod packages;
 mod parallel;
 #[path = "suite/program.rs"]
 mod program;
+#[path = "suite/projects.rs"]
+mod projects;
 #[cfg(feature = "http")]
 #[path = "suite/recordings.rs"]
 mod recordings;

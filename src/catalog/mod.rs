@@ -6,10 +6,12 @@
 //! `signature`, `predictor`, `program`, `dataset`, `row`, `reply`, `metric`, `optimizer`,
 //! `index`, `trace`.
 
+mod examples;
 mod natives;
 mod objects;
 mod rhai;
 
+pub use examples::EXAMPLES;
 pub use natives::NATIVES;
 pub use objects::OBJECTS;
 pub use rhai::{RHAI_FUNCTIONS, RHAI_IN_PLACE, RHAI_METHODS, RHAI_RESERVED};

@@ -54,17 +54,21 @@ pub const NATIVES: &[Native] = &[
         PREDICTOR,
         "predictor",
         "asks a model for the outputs of a signature",
-        r#"let answer = predict("question -> answer");
-print(answer(question: "What is the capital of France?").answer);"#,
+        r#"let answer = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]));
+print(answer(question: "What is the capital of France?").answer);
+//> Paris"#,
     ),
     native(
         "chain_of_thought",
         PREDICTOR,
         "predictor",
         "asks a model to reason before it writes the outputs; the reply has `reasoning` too",
-        r#"let answer = chain_of_thought("question -> answer: int");
+        r#"let answer = chain_of_thought("question -> answer: int", lm: scripted([
+    #{ reasoning: "7 and 7 and 7 and 7 and 7 and 7.", answer: 42 },
+]));
 let reply = answer(question: "What is 6 times 7?");
-print(reply.reasoning);"#,
+print(reply.reasoning, reply.answer);
+//> 7 and 7 and 7 and 7 and 7 and 7. 42"#,
     ),
     native(
         "load",
@@ -75,8 +79,10 @@ print(reply.reasoning);"#,
         )],
         "dataset",
         "reads a data set from a file",
-        r#"let data = load("train.jsonl");
-print(data.len());"#,
+        r#"// train.jsonl holds one line: {"question": "1+1?", "answer": "2"}
+let data = load("train.jsonl");
+print(data.len(), data[0].question);
+//> 1 1+1?"#,
     ),
     native(
         "dataset",
@@ -84,7 +90,8 @@ print(data.len());"#,
         "dataset",
         "makes a data set of maps",
         r#"let data = dataset([#{ question: "1+1?", answer: "2" }]);
-print(data[0].answer);"#,
+print(data.len(), data[0].answer);
+//> 1 2"#,
     ),
     native(
         "evaluate",
@@ -97,9 +104,12 @@ print(data[0].answer);"#,
         ],
         "evaluation",
         "scores a program on examples",
-        r#"let data = dataset([#{ question: "1+1?", answer: "2" }]);
-let result = evaluate(predict("question -> answer"), data, metric: |e, r| e.answer == r.answer);
-print(result.score);"#,
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+2?", answer: "4" }]);
+let model = scripted(#{ "self#0": #{ answer: "2" }, "self#1": #{ answer: "5" } });
+let program = predict("question -> answer", lm: model);
+let result = evaluate(program, data, metric: |example, reply| example.answer == reply.answer);
+print(result.score, result.rows[1].reply.answer);
+//> 0.5 5"#,
     ),
     native(
         "compare",
@@ -113,10 +123,16 @@ print(result.score);"#,
         ],
         "comparison",
         "scores two programs on the same examples and says whether the difference is noise",
-        r#"let data = dataset([#{ question: "1+1?", answer: "2" }]);
-let a = predict("question -> answer");
-let b = chain_of_thought("question -> answer");
-print(compare(a, b, data, metric: |e, r| e.answer == r.answer));"#,
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+2?", answer: "4" }]);
+let a = predict("question -> answer", lm: scripted(#{ "self#0": #{ answer: "2" }, "self#1": #{ answer: "5" } }));
+let b = predict("question -> answer", lm: scripted(#{ "self#0": #{ answer: "2" }, "self#1": #{ answer: "4" } }));
+print(compare(a, b, data, metric: |example, reply| example.answer == reply.answer));
+//> before   0.500, 95 % interval 0.013 to 0.987 (exact, 2 rows)
+//> after    1.000, 95 % interval 0.158 to 1.000 (exact, 2 rows)
+//> gain     +0.500, 95 % interval +0.000 to +1.000 (bootstrap, 2 pairs)
+//> test     p = 1.0000 (exact McNemar test; 1 better, 0 worse, 1 the same)
+//> verdict  no reliable gain
+//> advice   a gain of this size would show on about 16 rows"#,
     ),
     native(
         "lm",
@@ -133,16 +149,20 @@ print(compare(a, b, data, metric: |e, r| e.answer == r.answer));"#,
         ],
         "lm",
         "names a model and how to ask it",
-        r#"let big = lm("openai/gpt-4o", temperature: 0.7);
-let answer = predict("question -> answer", lm: big);"#,
+        r#"let big = lm("ollama/llama3.1", temperature: 0.7);
+let answer = predict("question -> answer", lm: big);
+print(big.name);
+//> ollama/llama3.1"#,
     ),
     native(
         "scripted",
         &[required("replies", "list | map", "replies in order, or by predictor path")],
         "lm",
         "a model that answers from a list, for tests",
-        r#"let answer = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]));
-print(answer(question: "What is the capital of France?").answer);"#,
+        r#"let answer = predict("question -> answer", lm: scripted([#{ answer: "Paris" }, "[[ ## answer ## ]]\nRome"]));
+print(answer(question: "The capital of France?").answer, answer(question: "And of Italy?").answer);
+let by_place = scripted(#{ "self#0": #{ answer: "first row" }, "self#1": #{ answer: "second row" } });
+//> Paris Rome"#,
     ),
     native(
         "labeled_few_shot",
@@ -150,7 +170,9 @@ print(answer(question: "What is the capital of France?").answer);"#,
         "optimizer",
         "puts examples of the data into the prompt as they are",
         r#"let data = dataset([#{ question: "1+1?", answer: "2" }]);
-let tuned = labeled_few_shot(k: 1).compile(predict("question -> answer"), trainset: data);"#,
+let program = predict("question -> answer", lm: scripted([]));
+print(labeled_few_shot(k: 1).compile(program, trainset: data).demos);
+//> [#{"answer": "2", "question": "1+1?"}]"#,
     ),
     native(
         "bootstrap_few_shot",
@@ -168,10 +190,12 @@ let tuned = labeled_few_shot(k: 1).compile(predict("question -> answer"), trains
         ],
         "optimizer",
         "makes demos of the program's own runs that score well",
-        r#"let data = dataset([#{ question: "1+1?", answer: "2" }]);
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+2?", answer: "4" }]);
+let program = predict("question -> answer", lm: scripted(#{ "self#0": #{ answer: "2" }, "self#1": #{ answer: "5" } }));
 let right = |example, reply| example.answer == reply.answer;
-let tuned = bootstrap_few_shot(metric: right, max_calls: 10)
-    .compile(predict("question -> answer"), trainset: data);"#,
+let tuned = bootstrap_few_shot(metric: right, max_bootstrapped: 1, max_labeled: 0, max_calls: 10).compile(program, trainset: data);
+print(tuned.demos);
+//> [#{"answer": "2", "question": "1+1?"}]"#,
     ),
     native(
         "random_search",
@@ -191,10 +215,13 @@ let tuned = bootstrap_few_shot(metric: right, max_calls: 10)
         ],
         "optimizer",
         "tries several sets of demos and keeps the one that scores best",
-        r#"let data = dataset([#{ question: "1+1?", answer: "2" }]);
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+0?", answer: "2" }]);
+let program = predict("question -> answer", lm: scripted(#{ self: #{ answer: "2" } }));
 let right = |example, reply| example.answer == reply.answer;
-let tuned = random_search(metric: right, candidates: 4, max_calls: 50)
-    .compile(predict("question -> answer"), trainset: data, valset: data);"#,
+let tuned = random_search(metric: right, candidates: 2, max_bootstrapped: 1, max_calls: 50)
+    .compile(program, trainset: data.take(1), valset: data.slice(1));
+print(tuned.demos.len());
+//> 0"#,
     ),
     native(
         "index",
@@ -206,36 +233,41 @@ let tuned = random_search(metric: right, candidates: 4, max_calls: 50)
         "index",
         "makes texts searchable",
         r#"const facts = index(["Paris is in France.", "Rome is in Italy."], by: "bm25");
-print(retrieve(1, from: facts)("France").passages);"#,
+print(facts.len(), retrieve(1, from: facts)("France").passages);
+//> 2 ["Paris is in France."]"#,
     ),
     native(
         "retrieve",
         &[optional("k", "int", "how many passages"), must("from", "index", "where to look")],
         "retriever",
         "finds passages: called with a query, it replies with `passages`",
-        r#"let search = retrieve(2, from: index(["Paris is in France.", "Rome is in Italy."]));
-print(search("Italy").passages[0]);"#,
+        r#"let search = retrieve(1, from: index(["Paris is in France.", "Rome is in Italy."]));
+print(search("Italy").passages[0]);
+//> Rome is in Italy."#,
     ),
     native(
         "exact_match",
         COMPARED,
         "bool",
         "whether two texts are equal but for case, articles, punctuation and spaces",
-        r#"print(exact_match("The Beatles", "beatles"));"#,
+        r#"print(exact_match("The Beatles", "beatles"), exact_match("Paris", "Rome"));
+//> true false"#,
     ),
     native(
         "f1",
         COMPARED,
         "float",
         "how far the words of two texts overlap, from 0 to 1",
-        r#"print(f1("the red car", "a red bus"));"#,
+        r#"print(f1("the red car", "a red bus"));
+//> 0.5"#,
     ),
     native(
         "contains_match",
         COMPARED,
         "bool",
         "whether the expected text stands somewhere in the other, words compared as by `exact_match`",
-        r#"print(contains_match("Paris", "It is Paris, of course."));"#,
+        r#"print(contains_match("Paris", "It is Paris, of course."));
+//> true"#,
     ),
     native(
         "normalized",
@@ -301,8 +333,9 @@ print(search("Italy").passages[0]);"#,
         &[optional("reply", "reply", "whose history; without it the run's so far")],
         "trace",
         "what happened: calls, prompts, replies, and what came from what",
-        r#"let reply = predict("question -> answer")(question: "Who wrote Dune?");
-print(trace(reply));"#,
+        r#"let reply = predict("question -> answer", lm: scripted([#{ answer: "Herbert" }]))(question: "Who wrote Dune?");
+print(trace(reply).nodes.map(|it| `${it.kind} ${it.path}`));
+//> ["lm self"]"#,
     ),
     native(
         "cost",
@@ -313,16 +346,19 @@ print(trace(reply));"#,
         )],
         "map",
         "what it took: calls, tokens, seconds",
-        r#"let reply = predict("question -> answer")(question: "Who wrote Dune?");
-print(cost(reply).calls);"#,
+        r#"let reply = predict("question -> answer", lm: scripted([#{ answer: "Herbert" }]))(question: "Who wrote Dune?");
+print(cost(reply).calls, cost().calls);
+//> 1 1"#,
     ),
     native(
         "warnings",
         &[optional("reply", "reply", "whose warnings; without it the run's so far")],
         "list[str]",
         "what went not quite as meant: failed suggestions, liberties taken with a reply",
-        r#"let reply = predict("question -> answer")(question: "Who wrote Dune?");
-for warning in warnings(reply) { print(warning); }"#,
+        r#"let reply = predict("question -> n: int", lm: scripted(["Sure: {\"n\": 3,}"]))(question: "How many?");
+for warning in warnings(reply) { print(warning); }
+//> text around JSON
+//> stray commas"#,
     ),
     native(
         "best_of",
@@ -416,7 +452,9 @@ print(both.a + both.b);",
         &[required("seconds", "float | int", "how long")],
         "nothing",
         "waits",
-        "sleep(0.1);",
+        r#"sleep(0.01);
+print("done");
+//> done"#,
     ),
     Native {
         variadic: true,
@@ -425,7 +463,8 @@ print(both.a + both.b);",
             &[optional("value", "any", "what to show")],
             "nothing",
             "writes values to the standard output, with spaces between and a line end",
-            r#"print("the answer is", 42);"#,
+            r#"print("the answer is", 42, [1, "two"]);
+//> the answer is 42 [1, "two"]"#,
         )
     },
     Native {

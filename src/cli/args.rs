@@ -42,6 +42,10 @@ pub(super) enum Command {
     State(State),
     /// List models, and fetch the one that runs in the process
     Models(Models),
+    /// Make a project that runs at once
+    New(New),
+    /// Show a page of the reference, or what it says of a function
+    Doc(Doc),
     /// Write a completion script for a shell
     Completions(Completions),
 }
@@ -165,6 +169,9 @@ pub(super) struct Test {
     /// Ask the models for fresh samples: run each test so often, and say how often it fails
     #[arg(long, value_name = "N", conflicts_with_all = ["record", "live"], value_parser = repeats)]
     pub(super) repeat: Option<u64>,
+    /// Run again when a file changes that the tests read, until Ctrl-C
+    #[arg(long)]
+    pub(super) watch: bool,
     /// Show prompts and replies whole
     #[arg(long)]
     pub(super) full: bool,
@@ -386,6 +393,28 @@ pub(super) enum ModelsAction {
         #[arg(value_name = "NAME")]
         name: Option<String>,
     },
+}
+
+/// Arguments of `dsp new`.
+#[derive(Debug, Args)]
+pub(super) struct New {
+    /// The project, and the folder that is made for it
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// What it begins with: questions and answers, answers from documents, messages sorted
+    #[arg(long, value_name = "NAME", default_value = "qa", value_parser = super::new::NAMES)]
+    pub(super) template: String,
+}
+
+/// Arguments of `dsp doc`.
+#[derive(Debug, Args)]
+pub(super) struct Doc {
+    /// A page, a function, a kind of value or its method, such as `tour`, `evaluate`, `reply.with`
+    #[arg(value_name = "TOPIC")]
+    pub(super) topic: Option<String>,
+    /// Find a word in the reference
+    #[arg(long, value_name = "WORD", conflicts_with = "topic")]
+    pub(super) search: Option<String>,
 }
 
 /// Arguments of `dsp completions`.

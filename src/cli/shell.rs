@@ -96,6 +96,11 @@ impl Shell {
         Self { quiet: true, ..self.clone() }
     }
 
+    /// The same on another machine.
+    pub(super) fn on(&self, host: SharedHost) -> Self {
+        Self { host, ..self.clone() }
+    }
+
     /// Writes a result.
     pub(super) fn print(&self, text: &str) {
         self.host.print(text);

@@ -1,6 +1,7 @@
 //! `dsp test`
 
 mod replies;
+mod watch;
 
 use super::args::Test;
 use super::scripts;
@@ -52,29 +53,23 @@ impl Mode {
 pub(super) fn run(shell: &Shell, args: &Test) -> Result<(), Failure> {
     let here = [PathBuf::from(".")];
     let paths = if args.paths.is_empty() { &here } else { &args.paths[..] };
+    if args.watch {
+        return watch::run(shell, args, paths);
+    }
     let files = scripts::find(shell, paths)?;
-    let style = text::Style { color: shell.prints_colors(), full: args.full };
-    let (began, mode) = (shell.host.elapsed(), Mode::of(args));
-    let mut report = Report {
-        shell,
-        args,
-        mode,
-        style,
-        tally: Tally::default(),
-        suites: Vec::new(),
-        titles: Vec::new(),
-    };
+    let mut report = Report::new(shell, args);
     for file in &files {
         report.file(file, files.len() > 1)?;
     }
-    report.end(shell.host.elapsed().saturating_sub(began))
+    report.end()
 }
 
 /// What is told of tests, as they end.
 struct Report<'a> {
-    shell: &'a Shell,
+    shell: Shell,
     args: &'a Test,
     mode: Mode,
+    began: Duration,
     style: text::Style,
     tally: Tally,
     suites: Vec<Suite>,
@@ -82,11 +77,30 @@ struct Report<'a> {
     titles: Vec<Arc<str>>,
 }
 
-impl Report<'_> {
+impl<'a> Report<'a> {
+    fn new(shell: &Shell, args: &'a Test) -> Self {
+        Self {
+            shell: shell.clone(),
+            args,
+            mode: Mode::of(args),
+            began: shell.host.elapsed(),
+            style: text::Style { color: shell.prints_colors(), full: args.full },
+            tally: Tally::default(),
+            suites: Vec::new(),
+            titles: Vec::new(),
+        }
+    }
+
+    /// The same on another machine.
+    fn on(&mut self, shell: Shell) -> &mut Self {
+        self.shell = shell;
+        self
+    }
+
     /// Runs the tests of a file. One that holds no correct program counts as a failure where
     /// others go on.
     fn file(&mut self, path: &Path, among_others: bool) -> Result<(), Failure> {
-        let recording = replies::read(self.shell, path)?;
+        let recording = replies::read(&self.shell, path)?;
         let engine = self.engine(path, &recording)?;
         let program = match engine.load(path) {
             Ok(program) => program,
@@ -114,13 +128,13 @@ impl Report<'_> {
     /// An engine that asks models, or one that asks none.
     fn engine(&self, path: &Path, recording: &Arc<Recording>) -> Result<Engine, Failure> {
         if self.mode != Mode::Replay {
-            return Ok(session::builder(self.shell, path, &self.args.lm)?.build()?);
+            return Ok(session::builder(&self.shell, path, &self.args.lm)?.build()?);
         }
         let recording = recording.clone();
         let stand_in = move |name: &str, _: &LmOptions| -> Result<crate::lm::SharedLm, _> {
             Ok(Arc::new(StandIn::new(&recording, name)))
         };
-        let builder = session::offline(self.shell, path, &self.args.lm)?;
+        let builder = session::offline(&self.shell, path, &self.args.lm)?;
         Ok(builder.stand_in(Arc::new(stand_in)).build()?)
     }
 
@@ -239,7 +253,7 @@ impl Report<'_> {
         let all: Vec<String> =
             program.tests().iter().map(|it| test_run::key(program, it)).collect();
         let merged = replies::merged(recording, &all, &taken);
-        replies::write(self.shell, path, recording, &merged)
+        replies::write(&self.shell, path, recording, &merged)
     }
 
     fn repeat(
@@ -284,7 +298,8 @@ impl Report<'_> {
     }
 
     /// Tells of all tests together.
-    fn end(&self, took: Duration) -> Result<(), Failure> {
+    fn end(&self) -> Result<(), Failure> {
+        let took = self.shell.host.elapsed().saturating_sub(self.began);
         if self.tally.run() == 0 {
             return Err(self.nothing());
         }

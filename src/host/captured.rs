@@ -55,6 +55,10 @@ impl Host for Captured {
         self.machine.real_path(path)
     }
 
+    fn modified(&self, path: &Path) -> Option<Duration> {
+        self.machine.modified(path)
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
         self.machine.list(folder)
     }

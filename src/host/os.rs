@@ -79,6 +79,11 @@ impl Host for OsHost {
         std::fs::canonicalize(if path.as_os_str().is_empty() { here } else { path })
     }
 
+    fn modified(&self, path: &Path) -> Option<Duration> {
+        let time = std::fs::metadata(path).and_then(|it| it.modified()).ok()?;
+        Some(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(folder)? {

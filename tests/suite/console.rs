@@ -94,7 +94,7 @@ fn arguments(step: &Step) -> Option<Vec<String>> {
 }
 
 /// Words of a command line, with single and double quotes.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for ch in line.chars() {
         match (quote, ch) {

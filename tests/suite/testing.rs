@@ -2,11 +2,16 @@
 //! the specs' business.
 
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 /// A folder with scripts.
-pub(crate) struct Project(tempfile::TempDir);
+pub(crate) struct Project {
+    path: PathBuf,
+    /// Goes with the last of those who use it.
+    _dir: Arc<tempfile::TempDir>,
+}
 
 /// How a command ended.
 pub(crate) struct Ended {
@@ -23,11 +28,16 @@ impl Project {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        Self(dir)
+        Self { path: dir.path().to_owned(), _dir: Arc::new(dir) }
+    }
+
+    /// A folder in it.
+    pub(crate) fn inside(&self, name: &str) -> Self {
+        Self { path: self.path.join(name), _dir: self._dir.clone() }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        &self.path
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
@@ -199,4 +209,70 @@ fn entities(text: &str) {
             "&{name}"
         );
     }
+}
+
+/// Lines that a command writes while it runs.
+struct Lines(std::sync::mpsc::Receiver<String>);
+
+impl Lines {
+    fn of(output: impl std::io::Read + Send + 'static) -> Self {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            use std::io::BufRead;
+            for line in std::io::BufReader::new(output).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Self(receiver)
+    }
+
+    /// Waits for a line that holds a text.
+    fn until(&self, text: &str) {
+        let mut seen = Vec::new();
+        loop {
+            match self.0.recv_timeout(std::time::Duration::from_secs(20)) {
+                Ok(line) if line.contains(text) => return,
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("no `{text}` after {seen:#?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn watched_tests_run_again_when_what_they_read_changes() {
+    let script = "import \"lib\" as lib;\nconst rows = load(\"rows.jsonl\");\n\
+        test \"sum\" { assert lib::double(rows[0].n) == 4; }\n";
+    let project = Project::new(&[
+        ("a.dsp", script),
+        ("lib.dsp", "fn double(n) { n + n }\n"),
+        ("rows.jsonl", "{\"n\": 2}\n"),
+    ]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dsp"))
+        .args(["test", "a.dsp", "--watch"])
+        .current_dir(project.path())
+        .env_clear()
+        .env("DSP_HOME", project.path().join(".home"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = Lines::of(child.stdout.take().unwrap());
+    let err = Lines::of(child.stderr.take().unwrap());
+    let write = |name: &str, text: &str| {
+        err.until("waiting for changes");
+        std::fs::write(project.path().join(name), text).unwrap();
+        err.until(name);
+    };
+    out.until("1 passed");
+    write("rows.jsonl", "{\"n\": 3}\n");
+    out.until("1 failed");
+    write("lib.dsp", "fn double(n) { n + 1 }\n");
+    out.until("1 passed");
+    write("a.dsp", "let = ;\n");
+    out.until("1 stopped by an error");
+    write("a.dsp", script);
+    out.until("1 passed");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -9,6 +9,7 @@ use super::drive::{self, Store};
 use super::notes::{Expected, Note};
 use super::section::{Section, Stage};
 use super::{files, root, run};
+use dsp_lang::catalog;
 use libtest_mimic::{Failed, Trial};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,21 @@ pub(crate) struct Block {
     pub(crate) text: String,
     /// The files beside it.
     pub(crate) files: BTreeMap<String, String>,
+}
+
+/// A trial for each program of the catalog, which `dsp doc` shows: all print something.
+pub(crate) fn examples() -> Vec<Trial> {
+    let natives = catalog::NATIVES.iter().map(|it| (it.name, it.example));
+    let all = natives.chain(catalog::EXAMPLES.iter().copied());
+    let trial = |(name, text): (&str, &str)| {
+        let text = format!("{text}\n");
+        let row = "{\"question\": \"1+1?\", \"answer\": \"2\"}\n";
+        let files = [("train.jsonl".to_owned(), row.to_owned())].into();
+        let block = Block { line: 1, tags: vec!["run".to_owned()], text, files };
+        let run = move || test(&block, Stage::Run);
+        Trial::test(format!("catalog::{name}"), run).with_kind(Stage::Run.to_string())
+    };
+    all.map(trial).collect()
 }
 
 /// A trial for each block of the manuals; a block of the design is looked at where it is there.

@@ -1,0 +1,127 @@
+//! A program for each kind of value, with what it prints: `dsp doc` shows it with each method.
+//! A test runs it, and looks for a call of each method in it.
+
+/// Kinds of values, by name, and their programs.
+pub const EXAMPLES: &[(&str, &str)] = &[
+    (
+        "Signature",
+        r#"signature QA { in question: str  out answer: str }
+let sure = QA.with_field("out sure: float(0..=1) 'how sure'", at: 0).with_instructions("Be brief.");
+print(sure.name, sure.instructions, sure.fields.map(|it| it.name), sure.without("answer").fields.len());
+//> QA Be brief. ["question", "sure", "answer"] 2"#,
+    ),
+    (
+        "Predictor",
+        r#"let ask = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]));
+print(ask.with(temperature: 0.5)(question: "The capital of France?").answer, ask.demos, ask.signature.name);
+ask.save("ask.state.json");
+print(ask.with_state("ask.state.json").instructions, ask.prompt(question: "Who?").len() > 0);
+//> Paris []
+//> From `question`, write `answer`. true"#,
+    ),
+    (
+        "Program",
+        r#"module Ask() {
+    let answer = predict("question -> answer");
+    fn forward(question: str) { answer(question) }
+}
+let ask = Ask().with(lm: scripted([#{ answer: "Paris" }]), at: "answer");
+print(ask(question: "The capital of France?").answer);
+ask.save("ask.state.json");
+print(ask.with_state("ask.state.json").answer.demos, ask.prompt(at: "answer", question: "Who?").len() > 0);
+//> Paris
+//> [] true"#,
+    ),
+    (
+        "Reply",
+        r#"let reply = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]))(question: "Where?");
+print(reply.answer, reply.keys(), reply.values(), reply.with(answer: "Rome").to_json());
+//> Paris ["answer"] ["Paris"] {"answer":"Rome"}"#,
+    ),
+    (
+        "Dataset",
+        r#"let data = dataset([#{ q: "a", n: 1 }, #{ q: "b", n: 2 }, #{ q: "b", n: 2 }, #{ q: "c", n: 3 }]);
+print(data.len(), data.unique().len(), data.filter(|row| row.n > 1).len(), data.take(2)[1].q);
+let parts = data.shuffle(seed: 1).split(train: 0.5, test: 0.5, seed: 7);
+print(parts.train.concat(parts.test).len(), data.slice(1, 3).map(|row| row.with(n: row.n * 2))[0].n);
+//> 4 3 3 b
+//> 4 4"#,
+    ),
+    (
+        "Splits",
+        r"let data = dataset([#{ n: 1 }, #{ n: 2 }, #{ n: 3 }, #{ n: 4 }]);
+let parts = data.split(train: 2, dev: 1, test: 1, seed: 7);
+print(parts.train.len(), parts.dev.len(), parts.test.len());
+//> 2 1 1",
+    ),
+    (
+        "Row",
+        r#"let row = dataset([#{ question: "1 + 1?", answer: 2 }])[0];
+print(row.question, row.keys(), row.values(), row.with(answer: 3).answer, row.without("answer").to_json());
+//> 1 + 1? ["answer", "question"] [2, "1 + 1?"] 3 {"question":"1 + 1?"}"#,
+    ),
+    (
+        "Optimizer",
+        r#"let data = dataset([#{ question: "1 + 1?", answer: 2 }]);
+let sum = predict("question -> answer: int", lm: scripted([#{ answer: 2 }]));
+let search = bootstrap_few_shot(metric: |example, reply| example.answer == reply.answer, max_bootstrapped: 1, max_labeled: 0, max_calls: 5);
+print(search.plan(sum, trainset: data).len() > 0);
+print(search.compile(sum, trainset: data).demos);
+//> true
+//> [#{"answer": 2, "question": "1 + 1?"}]"#,
+    ),
+    (
+        "Evaluation",
+        r#"let data = dataset([#{ question: "1 + 1?", answer: 2 }, #{ question: "2 + 2?", answer: 4 }]);
+let sum = predict("question -> answer: int", lm: scripted(#{ "self#0": #{ answer: 2 }, "self#1": #{ answer: 5 } }));
+let result = evaluate(sum, data, metric: |example, reply| example.answer == reply.answer);
+print(result.score, result.interval.len(), result.rows[1].score, result.failures, result.cost.calls);
+print(result.report().contains("0.500"));
+result.save("result.json");
+//> 0.5 2 0.0 [] 2
+//> true"#,
+    ),
+    (
+        "Comparison",
+        r#"let data = dataset([#{ question: "1 + 1?", answer: 2 }, #{ question: "2 + 2?", answer: 4 }]);
+let one = predict("question -> answer: int", lm: scripted(#{ "self#0": #{ answer: 2 }, "self#1": #{ answer: 5 } }));
+let two = predict("question -> answer: int", lm: scripted(#{ "self#0": #{ answer: 2 }, "self#1": #{ answer: 4 } }));
+let result = compare(one, two, data, metric: |example, reply| example.answer == reply.answer);
+print(result.a.score, result.b.score, result.difference, result.reliable, result.interval[0] < 0.0, result.rows.len());
+print(result.report());
+result.save("result.json");
+//> 0.5 1.0 0.5 false false 2
+//> before   0.500, 95 % interval 0.013 to 0.987 (exact, 2 rows)
+//> after    1.000, 95 % interval 0.158 to 1.000 (exact, 2 rows)
+//> gain     +0.500, 95 % interval +0.000 to +1.000 (bootstrap, 2 pairs)
+//> test     p = 1.0000 (exact McNemar test; 1 better, 0 worse, 1 the same)
+//> verdict  no reliable gain
+//> advice   a gain of this size would show on about 16 rows
+//>"#,
+    ),
+    (
+        "Index",
+        r#"let facts = index(["Paris is in France.", "Rome is in Italy."]);
+print(facts.len(), facts.search("Italy", 1).map(|it| it.text));
+//> 2 ["Rome is in Italy."]"#,
+    ),
+    (
+        "Lm",
+        r#"let model = scripted(["hello"]);
+print(model.name, model("hi"));
+//> scripted hello"#,
+    ),
+    (
+        "Trace",
+        r#"let reply = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]))(question: "Where?");
+let what = trace(reply);
+print(what.nodes.map(|it| it.kind), what.edges.len(), what.show().contains("Paris"));
+print(what.canonical().contains("Where?"), what.to_json().len() > 0);
+print(what.to_mermaid());
+//> ["lm"] 0 true
+//> true true
+//> flowchart TD
+//>     n0(["lm self<br>scripted"])
+//>"#,
+    ),
+];
