@@ -503,7 +503,7 @@ impl<'a> Checker<'a> {
         let hint = did_you_mean(word, known);
         let owner = match module {
             Some(module) => format!("the module `{module}`"),
-            None => format!("a {}", object.name.to_lowercase()),
+            None => crate::util::a(&object.name.to_lowercase()),
         };
         let message = format!("{owner} has no `{word}`");
         let told = self.tell(codes::UNKNOWN_MEMBER, name.span(self.source), message);

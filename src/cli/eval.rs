@@ -4,6 +4,8 @@ use super::args::Eval;
 use super::expression::{loaded, text};
 use super::session;
 use super::shell::{Failure, Shell};
+use crate::eval::{Evaluation, EvaluationValue};
+use crate::runtime::Val;
 
 /// Scores a program on data.
 pub(super) fn run(shell: &Shell, args: &Eval) -> Result<(), Failure> {
@@ -13,13 +15,18 @@ pub(super) fn run(shell: &Shell, args: &Eval) -> Result<(), Failure> {
     shell.diagnose(program.sources(), &finished.warnings);
     shell.warn(&engine.store_warnings());
     let value = finished.result?;
+    let evaluation = evaluated(&value)?;
     if args.json {
-        let value = value.to_value().map_err(|error| Failure::usage(error.to_string()))?;
-        shell.print(&format!("{}\n", value.to_json()));
+        shell.print(&format!("{}\n", evaluation.to_value().to_json()));
     } else {
-        shell.print(&format!("{}\n", value.show().trim_end()));
+        shell.print(&evaluation.report());
     }
     Ok(())
+}
+
+fn evaluated(value: &Val) -> Result<&Evaluation, Failure> {
+    let evaluation = value.downcast::<EvaluationValue>();
+    evaluation.map(|it| &*it.0).ok_or_else(|| Failure::usage("nothing was evaluated"))
 }
 
 /// The evaluation as an expression over the items of the script.
@@ -29,11 +36,5 @@ fn expression(shell: &Shell, args: &Eval) -> Result<String, Failure> {
         program = format!("{program}.with_state({})", text(&shell.absolute(state)?));
     }
     let data = loaded(shell, &args.data)?;
-    let call = format!("evaluate({program}, {data}, metric: ({}))", args.metric);
-    if !args.json {
-        return Ok(format!("{call}.report()"));
-    }
-    let fields = ["score", "interval", "failures", "cost", "rows"];
-    let fields = fields.map(|name| format!("{name}: result.{name}")).join(", ");
-    Ok(format!("let result = {call};\n#{{ {fields} }}"))
+    Ok(format!("evaluate({program}, {data}, metric: ({}))", args.metric))
 }
