@@ -16,10 +16,12 @@ mod models;
 mod prompt;
 mod repl;
 mod run;
+mod scripts;
 mod session;
 mod settings;
 mod shell;
 mod show;
+mod test;
 
 use crate::host::OsHost;
 use args::{Arguments, Command};
@@ -69,6 +71,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(shell, &args),
         Command::Check(args) => check::run(shell, &args),
+        Command::Test(args) => test::run(shell, &args),
         Command::Explain(args) => explain::run(shell, &args),
         Command::Prompt(args) => prompt::run(shell, &args),
         Command::Eval(args) => eval::run(shell, &args),

@@ -43,7 +43,7 @@ pub use callable::{Callable, Reply};
 pub use error::Error;
 #[cfg(all(feature = "cli", feature = "local"))]
 pub(crate) use models::announce;
-pub use program::{Finished, Program};
+pub use program::{Finished, Program, TestEnd, TestOptions};
 pub use session::{Entered, Interrupt, Session};
 
 use crate::check::{Checked, check};

@@ -2,11 +2,14 @@
 //!
 //! Everything above asks [`Host`] and never the machine, so that a run can be replayed, a test
 //! can look at all that a program did, and an embedder can say no. The two implementations
-//! are [`OsHost`], the machine, and [`MemoryHost`], its twin in memory.
+//! are [`OsHost`], the machine, and [`MemoryHost`], its twin in memory; [`Captured`] is a machine
+//! whose streams are kept.
 
+mod captured;
 mod memory;
 mod os;
 
+pub use captured::Captured;
 pub use memory::MemoryHost;
 pub use os::OsHost;
 
@@ -34,6 +37,12 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Whether something is there.
     fn exists(&self, path: &Path) -> bool;
 
+    /// What stands in a folder, sorted by name.
+    ///
+    /// # Errors
+    /// Those of the file system, one that there is no such folder among them.
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>>;
+
     /// A variable of the environment; none that is empty.
     fn env(&self, name: &str) -> Option<String>;
 
@@ -55,8 +64,20 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Whether standard error is a terminal.
     fn is_terminal(&self) -> bool;
 
+    /// Whether standard output is a terminal.
+    fn prints_to_terminal(&self) -> bool;
+
     /// Where the user's files of `kind` are kept; `None` when there is no such place.
     fn place(&self, kind: Place) -> Option<PathBuf>;
+}
+
+/// Something in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Its path: that of the folder, and its name.
+    pub path: PathBuf,
+    /// Whether it is a folder. A link is none, wherever it leads.
+    pub is_folder: bool,
 }
 
 /// Places for the user's files.

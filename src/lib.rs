@@ -19,7 +19,7 @@
 //!
 //! ```text
 //! 11  cli
-//! 10  repl
+//! 10  repl   test_run
 //!  8  engine            what an embedder sees; the only place that wires floors together
 //!  7  optimize  retrieve
 //!  6  eval
@@ -83,6 +83,8 @@ pub mod source;
 pub mod store;
 #[doc(hidden)]
 pub mod syntax;
+#[doc(hidden)]
+pub mod test_run;
 pub mod trace;
 #[doc(hidden)]
 pub mod util;

@@ -59,5 +59,7 @@ mod stats;
 mod store;
 #[path = "suite/syntax.rs"]
 mod syntax;
+#[path = "suite/testing.rs"]
+mod testing;
 #[path = "suite/traces.rs"]
 mod traces;

@@ -8,7 +8,7 @@
 use crate::adapt::write::{push_escaped, push_value};
 use crate::adapt::{Ask, ParseError, Prepared};
 use crate::lm::{Decoding, Message, Prompt, Role};
-use crate::schema::{Demo, Field, Record, Signature, Ty, Value};
+use crate::schema::{Choices, Demo, Field, Record, Signature, Ty, Value};
 use std::fmt::Write as _;
 
 pub(super) fn prompt(ask: &Ask<'_>) -> Prepared {
@@ -68,6 +68,13 @@ fn system(ask: &Ask<'_>) -> String {
     for (name, ty) in signature.reachable_types() {
         let _ = writeln!(out, "{name} = {ty}");
         push_inner(&mut out, ty);
+    }
+    for choices in signature.choices() {
+        if let Choices::Input(name) = choices {
+            let _ = write!(out, "one_of({name}) = a value of ");
+            push_marker(&mut out, name);
+            out.push('\n');
+        }
     }
     out.push_str("A value stands below its marker");
     if signature.outputs.iter().any(|field| is_json(&field.ty, signature)) {

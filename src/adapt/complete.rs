@@ -21,7 +21,9 @@ use crate::adapt::read::{read_reply, read_sections};
 use crate::adapt::write::{is_text, push_value};
 use crate::adapt::{Ask, ParseError, Parsed, Prepared};
 use crate::lm::{Capabilities, Decoding, Pattern, Prompt, Segment};
-use crate::schema::{Bound, Demo, Field, Record, Signature, Ty, Value, shortened};
+use crate::schema::{
+    Bound, Choices, Demo, Field, Record, Signature, Ty, Value, choices_of, shortened,
+};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -92,8 +94,10 @@ fn push_hint(text: &mut String, field: &Field, signature: &Signature) {
     if let Some(words) = field.description.as_deref().filter(|it| !it.trim().is_empty()) {
         let _ = writeln!(text, "{label} means: {}", one_line(words));
     }
-    if let Some(options) = choices(&field.ty, signature) {
+    if let Some(options) = choices(&field.ty, signature, None) {
         let _ = writeln!(text, "{label} is one of: {}.", options.join(", "));
+    } else if let Some(input) = chosen_input(&field.ty, signature) {
+        let _ = writeln!(text, "{label} is one of the {}.", self::label(input));
     }
 }
 
@@ -168,7 +172,7 @@ enum Form {
 impl Form {
     fn of(field: &Field, ask: &Ask<'_>) -> Self {
         let ty = &field.ty;
-        if let Some(options) = choices(ty, ask.signature) {
+        if let Some(options) = choices(ty, ask.signature, Some(ask.inputs)) {
             return Self::Choice(options.into_iter().map(|it| format!(" {it}")).collect());
         }
         match number(ty, ask.signature) {
@@ -224,16 +228,24 @@ fn number(ty: &Ty, signature: &Signature) -> Option<Pattern> {
     }
 }
 
-/// The values of a type that has only a few, as they are written.
-fn choices(ty: &Ty, signature: &Signature) -> Option<Vec<String>> {
+/// The input that a value is chosen from.
+fn chosen_input<'a>(ty: &'a Ty, signature: &'a Signature) -> Option<&'a str> {
+    match ty.resolve(&signature.types)? {
+        Ty::OneOf(Choices::Input(name)) => Some(name),
+        Ty::Optional(inner) => chosen_input(inner, signature),
+        _ => None,
+    }
+}
+
+/// The values of a type that has only a few, as they are written; those of some types are known
+/// by the inputs only.
+fn choices(ty: &Ty, signature: &Signature, inputs: Option<&Record>) -> Option<Vec<String>> {
     match ty.resolve(&signature.types)? {
         Ty::Bool => Some(vec!["true".to_owned(), "false".to_owned()]),
-        Ty::Enum(options) => {
-            let options = options.iter().map(ToString::to_string).collect::<Vec<_>>();
-            options.iter().all(|it| !it.contains('\n') && !it.is_empty()).then_some(options)
-        }
+        Ty::Enum(options) => written(options),
+        Ty::OneOf(Choices::Input(name)) => written(&choices_of(inputs?.get(name)?)?),
         Ty::Optional(inner) => {
-            let mut options = choices(inner, signature)?;
+            let mut options = choices(inner, signature, inputs)?;
             options.push("null".to_owned());
             Some(options)
         }
@@ -243,6 +255,12 @@ fn choices(ty: &Ty, signature: &Signature) -> Option<Vec<String>> {
         },
         _ => None,
     }
+}
+
+/// Options as they are written, where each is part of one line.
+fn written(options: &[Value]) -> Option<Vec<String>> {
+    let options = options.iter().map(ToString::to_string).collect::<Vec<_>>();
+    options.iter().all(|it| !it.contains('\n') && !it.is_empty()).then_some(options)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "few values, near zero, are cast")]

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// Appends a value of a field as a reply would state it.
 pub(super) fn push_value(out: &mut String, value: &Value, ty: &Ty, types: &TypeTable) {
     match (value, ty) {
-        (Value::Str(text), Ty::Str | Ty::Enum(_)) => out.push_str(text),
+        (Value::Str(text), Ty::Str | Ty::Enum(_) | Ty::OneOf(_)) => out.push_str(text),
         (Value::Str(text), _) => push_text(out, text, ty, types),
         (Value::Bool(it), _) => out.push_str(if *it { "true" } else { "false" }),
         (Value::Int(it), _) => {
@@ -21,7 +21,7 @@ pub(super) fn push_value(out: &mut String, value: &Value, ty: &Ty, types: &TypeT
 /// Text where it might be taken for something else: for nothing, a number, a list.
 fn push_text(out: &mut String, text: &str, ty: &Ty, types: &TypeTable) {
     match ty.resolve(types) {
-        Some(Ty::Str | Ty::Enum(_)) => out.push_str(text),
+        Some(Ty::Str | Ty::Enum(_) | Ty::OneOf(_)) => out.push_str(text),
         Some(Ty::Bounded(inner, _)) => push_text(out, text, inner, types),
         Some(Ty::Optional(inner)) if is_text(inner, types) => {
             let word = text.trim().trim_start_matches('\\');

@@ -51,6 +51,7 @@ codes! {
     ENDLESS_TYPE = "E0308", "a type without end";
     NO_OUTPUTS = "E0309", "a signature without outputs";
     BAD_DEFAULT = "E0310", "a default that does not fit";
+    NO_CHOICES = "E0311", "`one_of` without a list";
 
     NO_FORWARD = "E0401", "a module without `forward`";
     ASSIGNED_MEMBER = "E0402", "an assignment to a member";

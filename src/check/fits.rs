@@ -23,6 +23,7 @@ fn fits_within(value: &Value, ty: &Ty, types: &TypeTable, depth: usize) -> bool 
         (Ty::List(_) | Ty::Dict(_), _) => false,
         (Ty::Optional(inner), _) => again(value, inner),
         (Ty::Enum(literals), _) => literals.contains(value),
+        (Ty::OneOf(_), _) => matches!(value, Value::Str(_) | Value::Int(_) | Value::Bool(_)),
         (Ty::Union(members), _) => members.iter().any(|it| again(value, it)),
         (Ty::Record(fields), Value::Map(record)) => fields
             .iter()

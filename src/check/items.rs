@@ -1,5 +1,6 @@
 //! What a unit declares: names, types, signatures, modules, functions, consts, tests.
 
+use super::choices::Input;
 use super::model::{
     ConstInfo, FnInfo, MemberInfo, ModuleInfo, ParamInfo, Resolution, StaticPredictor, TestInfo,
 };
@@ -147,7 +148,9 @@ impl<'a> Checker<'a> {
             known.contains_key(name)
                 || items.get(name).is_some_and(|it| it.0 == Resolution::Type)
         };
-        let mut types = Types::new(self.text, Place::source(self.source), &named, &known);
+        let choices = |name: &str| self.chosen(name);
+        let place = Place::source(self.source);
+        let mut types = Types::new(self.text, place, &named, &known, &choices);
         let mut declared: Vec<(Arc<str>, Token)> = Vec::new();
         for item in self.tree.nodes().filter_map(TypeItem::cast) {
             let Some(name) = item.name(self.text) else { continue };
@@ -155,7 +158,8 @@ impl<'a> Checker<'a> {
             table.insert(name.text(self.text).into(), ty);
             declared.push((name.text(self.text).into(), name));
         }
-        self.diags.extend(types.diags);
+        let diags = types.diags;
+        self.diags.extend(diags);
         for (name, token) in declared {
             let endless = table
                 .get(&name)
@@ -175,9 +179,12 @@ impl<'a> Checker<'a> {
     pub(super) fn ty(&mut self, node: &Node) -> Ty {
         let table = self.out.types.clone();
         let named = |name: &str| table.contains_key(name);
-        let mut types = Types::new(self.text, Place::source(self.source), &named, &table);
+        let choices = |name: &str| self.chosen(name);
+        let place = Place::source(self.source);
+        let mut types = Types::new(self.text, place, &named, &table, &choices);
         let ty = types.node(node);
-        self.diags.extend(types.diags);
+        let diags = types.diags;
+        self.diags.extend(diags);
         ty
     }
 
@@ -222,9 +229,12 @@ impl<'a> Checker<'a> {
             types: self.out.types.clone(),
             contracts: node.nodes().filter_map(Assert::cast).count(),
         };
-        for decl in node.nodes().filter_map(FieldDecl::cast) {
-            self.field(decl, &mut signature);
-        }
+        let decls = || node.nodes().filter_map(FieldDecl::cast);
+        let inputs = decls().filter(|it| !it.is_output(self.text));
+        let inputs = inputs.filter_map(|it| Input::declared(it, self.text)).collect();
+        let outside = std::mem::replace(&mut self.inputs, inputs);
+        decls().for_each(|decl| self.field(decl, &mut signature));
+        self.inputs = outside;
         if signature.outputs.is_empty() && node.token(TokenKind::RBrace).is_some() {
             let message = match name {
                 "" => "the signature has no outputs".to_owned(),
@@ -524,7 +534,7 @@ fn needs(ty: &Ty, name: &str, table: &TypeTable, seen: &mut BTreeSet<Arc<str>>) 
         Ty::Record(fields) => fields.iter().any(|it| needs(&it.ty, name, table, seen)),
         Ty::Union(members) => members.iter().all(|it| needs(it, name, table, seen)),
         Ty::Bounded(inner, _) => needs(inner, name, table, seen),
-        Ty::List(_) | Ty::Dict(_) | Ty::Optional(_) | Ty::Enum(_) => false,
+        Ty::List(_) | Ty::Dict(_) | Ty::Optional(_) | Ty::Enum(_) | Ty::OneOf(_) => false,
         Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any => false,
     }
 }

@@ -171,7 +171,10 @@ impl<'a> Checker<'a> {
         }
         let text = string_value(node, self.text)?;
         let place = self.place_inside(node, &text);
-        let (signature, diags) = sigtext::read(&text, &self.out.types, place);
+        let (signature, diags) = {
+            let consts = |name: &str| self.chosen_const(name);
+            sigtext::read(&text, &self.out.types, place, &consts)
+        };
         self.out.inline.insert(key, signature.clone());
         if diags.is_empty() {
             return Some(signature);

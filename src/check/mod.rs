@@ -10,6 +10,7 @@
 
 pub(crate) mod args;
 mod call;
+mod choices;
 pub(crate) mod codes;
 mod cycles;
 mod fits;
@@ -67,6 +68,7 @@ pub fn check(
         imports: BTreeMap::new(),
         consts: BTreeMap::new(),
         broken: BTreeSet::new(),
+        inputs: Vec::new(),
         assigned: BTreeSet::new(),
         typed: BTreeSet::new(),
         scopes: Scopes::default(),
@@ -103,7 +105,8 @@ fn is_consequence(diag: &Diagnostic, parse: &Parse, text: &str) -> bool {
     consequences.contains(&diag.code) && parse.diags.iter().any(slip)
 }
 
-/// Reads a signature such as `question, context: list[str] -> answer: str`.
+/// Reads a signature such as `question, context: list[str] -> answer: str`. `is_const` knows the
+/// consts that `one_of(…)` may name.
 ///
 /// # Errors
 ///
@@ -111,22 +114,26 @@ fn is_consequence(diag: &Diagnostic, parse: &Parse, text: &str) -> bool {
 pub fn signature_from_str(
     text: &str,
     types: &Arc<TypeTable>,
+    is_const: &dyn Fn(&str) -> bool,
 ) -> Result<Signature, Vec<Diagnostic>> {
-    let (signature, diags) = sigtext::read(text, types, whole(text));
+    let consts = |name: &str| choices::by_name(name, is_const);
+    let (signature, diags) = sigtext::read(text, types, whole(text), &consts);
     if diags.is_empty() { Ok(signature) } else { Err(diags) }
 }
 
-/// Reads a field such as `out confidence: float(0..=1) 'how sure'`, and says whether it is an
-/// output.
+/// Reads a field such as `out confidence: float(0..=1) 'how sure'` of a signature, and says
+/// whether it is an output. `is_const` knows the consts that `one_of(…)` may name.
 ///
 /// # Errors
 ///
 /// Returns what is wrong with the text. The places are offsets in it, in the text of id 0.
 pub fn field_from_str(
     text: &str,
-    types: &Arc<TypeTable>,
+    signature: &Signature,
+    is_const: &dyn Fn(&str) -> bool,
 ) -> Result<(bool, Field), Vec<Diagnostic>> {
-    let (field, diags) = sigtext::read_field(text, types, whole(text));
+    let consts = |name: &str| choices::by_name(name, is_const);
+    let (field, diags) = sigtext::read_field(text, signature, whole(text), &consts);
     match field {
         Some(field) if diags.is_empty() => Ok(field),
         _ => Err(diags),
@@ -167,6 +174,8 @@ struct Checker<'a> {
     imports: BTreeMap<Arc<str>, Import>,
     /// What is known of consts that were asked for.
     consts: BTreeMap<Arc<str>, Known>,
+    /// The inputs of the signature being read.
+    inputs: Vec<choices::Input>,
     /// Where strings stand that are no signatures.
     broken: BTreeSet<u32>,
     /// Names that are assigned somewhere.

@@ -1,6 +1,7 @@
 //! Signatures and fields in strings: `question, context: list[str] -> answer: str`, with the
 //! types of the language and DSPy's spelling of them.
 
+use super::choices::{Chosen, Input, among};
 use super::shape::found;
 use super::types::{Place, Types};
 use super::{codes, fits, literal};
@@ -16,10 +17,12 @@ pub(crate) fn read(
     text: &str,
     types: &Arc<TypeTable>,
     place: Place,
+    consts: &dyn Fn(&str) -> Chosen,
 ) -> (Signature, Vec<Diagnostic>) {
     let parsed = parse_signature(place.span, text);
     let (inputs, outputs) = ast::sides(&parsed.tree);
-    let mut reader = Reader::new(text, types, place);
+    let known = inputs.iter().filter_map(|it| Input::declared(*it, text)).collect();
+    let mut reader = Reader::new(text, types, place, known, consts);
     let mut signature = Signature {
         name: "".into(),
         instructions: "".into(),
@@ -41,11 +44,13 @@ pub(crate) fn read(
 /// an output; without `in` or `out` it is.
 pub(crate) fn read_field(
     text: &str,
-    types: &Arc<TypeTable>,
+    signature: &Signature,
     place: Place,
+    consts: &dyn Fn(&str) -> Chosen,
 ) -> (Option<(bool, Field)>, Vec<Diagnostic>) {
     let parsed = parse_field(place.span, text);
-    let mut reader = Reader::new(text, types, place);
+    let known = signature.inputs.iter().map(Input::of).collect();
+    let mut reader = Reader::new(text, &signature.types, place, known, consts);
     let field = parsed.tree.nodes().find_map(FieldDecl::cast).and_then(|decl| {
         let output = decl.direction().is_none() || decl.is_output(text);
         Some((output, reader.field(decl)?))
@@ -57,12 +62,20 @@ struct Reader<'a> {
     text: &'a str,
     table: &'a TypeTable,
     place: Place,
+    inputs: Vec<Input>,
+    consts: &'a dyn Fn(&str) -> Chosen,
     diags: Vec<Diagnostic>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str, table: &'a TypeTable, place: Place) -> Self {
-        Self { text, table, place, diags: Vec::new() }
+    fn new(
+        text: &'a str,
+        table: &'a TypeTable,
+        place: Place,
+        inputs: Vec<Input>,
+        consts: &'a dyn Fn(&str) -> Chosen,
+    ) -> Self {
+        Self { text, table, place, inputs, consts, diags: Vec::new() }
     }
 
     /// What is wrong: with the form, else with the meaning.
@@ -83,9 +96,13 @@ impl<'a> Reader<'a> {
     fn field(&mut self, decl: FieldDecl<'_>) -> Option<Field> {
         let name = decl.name()?.text(self.text);
         let is_named = |name: &str| self.table.contains_key(name);
-        let mut types = Types::new(self.text, self.place, &is_named, self.table).python();
+        let chosen =
+            |name: &str| among(&self.inputs, name).unwrap_or_else(|| (self.consts)(name));
+        let mut types =
+            Types::new(self.text, self.place, &is_named, self.table, &chosen).python();
         let ty = decl.ty().map_or(Ty::Str, |it| types.node(it));
-        self.diags.append(&mut types.diags);
+        let diags = types.diags;
+        self.diags.extend(diags);
         let description =
             decl.description().and_then(|it| ast::prose(it, self.text)).map(Into::into);
         let default = decl.default().and_then(|it| literal::constant(it, self.text));

@@ -1,6 +1,7 @@
 //! Types: what their names, arguments and bounds mean. Shared by types in the text and types
 //! inside strings.
 
+use super::choices::{Chosen, MESSAGE_HINT};
 use super::codes;
 use super::fits::show;
 use super::literal;
@@ -15,6 +16,11 @@ use std::sync::Arc;
 const BUILT_IN: &[&str] = &["str", "int", "float", "bool", "any", "list", "dict"];
 /// Types of the language that this version cannot carry.
 const NOT_YET: &[&str] = &["image", "audio", "file", "history", "tool"];
+
+/// Whether a name is that of a type whose values have no parts.
+pub(super) fn is_scalar(name: &str) -> bool {
+    BUILT_IN.contains(&name) && !matches!(name, "list" | "any")
+}
 
 /// Where offsets of a parsed text are: the text may stand inside a string of a source.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +63,7 @@ pub(crate) struct Types<'a> {
     python: bool,
     names: &'a dyn Fn(&str) -> bool,
     known: &'a TypeTable,
+    choices: &'a dyn Fn(&str) -> Chosen,
     /// What is wrong.
     pub(crate) diags: Vec<Diagnostic>,
 }
@@ -67,8 +74,9 @@ impl<'a> Types<'a> {
         place: Place,
         names: &'a dyn Fn(&str) -> bool,
         known: &'a TypeTable,
+        choices: &'a dyn Fn(&str) -> Chosen,
     ) -> Self {
-        Self { text, place, python: false, names, known, diags: Vec::new() }
+        Self { text, place, python: false, names, known, choices, diags: Vec::new() }
     }
 
     /// With DSPy's spelling.
@@ -87,7 +95,7 @@ impl<'a> Types<'a> {
                 let name = node.token(TokenKind::Ident).map_or("", |it| it.text(self.text));
                 self.generic(name, args, span)
             }
-            NodeKind::TypeOneOf => self.not_yet("one_of(…)", span),
+            NodeKind::TypeOneOf => self.one_of(node),
             NodeKind::TypeOptional => {
                 optional(below.first().map_or(Ty::Any, |it| self.node(it)))
             }
@@ -100,6 +108,27 @@ impl<'a> Types<'a> {
                 self.bounded(inner, bound, span)
             }
             _ => Ty::Any,
+        }
+    }
+
+    /// `one_of(X)`: X is an input, a const list, or a list that stands there.
+    fn one_of(&mut self, node: &Node) -> Ty {
+        let Some(from) = ast::exprs(node).next() else { return Ty::Any };
+        let span = self.place.node(from);
+        let name = from.text(self.text);
+        let chosen = match from.kind {
+            NodeKind::Name | NodeKind::Path => (self.choices)(name),
+            _ => Chosen::of(literal::constant(from, self.text)),
+        };
+        match chosen {
+            Chosen::Values(options) => Ty::Enum(Arc::new(options)),
+            Chosen::Later(choices) => Ty::OneOf(choices),
+            Chosen::Nothing(hint) => {
+                let message = format!("`{name}` is no list to choose from");
+                let hint = if hint.is_empty() { MESSAGE_HINT.to_owned() } else { hint };
+                self.diags.push(Diagnostic::new(codes::NO_CHOICES, span, message).hint(hint));
+                Ty::Any
+            }
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) enum Command {
     Run(Run),
     /// Say what is wrong with scripts, without running them
     Check(Check),
+    /// Run the tests of scripts, without asking any model
+    Test(Test),
     /// Say what a code such as E0203 means, with an example and its mend
     Explain(Explain),
     /// Show the prompt that a predictor would send, without sending it
@@ -108,6 +110,28 @@ pub(super) struct Check {
     /// Write one JSON object for each diagnostic
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Arguments of `dsp test`.
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// Scripts, and folders with scripts; the folder around when there are none
+    #[arg(value_name = "FILE|DIR")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Run only tests whose titles hold this text
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+    /// Show prompts and replies whole
+    #[arg(long)]
+    pub(super) full: bool,
+    /// Write one JSON object for each test
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Write a report for build servers to this file, as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) lm: Lm,
 }
 
 /// Arguments of `dsp explain`.

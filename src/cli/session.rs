@@ -26,20 +26,24 @@ const FALLBACK: Option<&str> = None;
 /// # Errors
 /// Settings or a store that cannot be read.
 pub(super) fn builder(shell: &Shell, script: &Path, lm: &Lm) -> Result<Builder, Failure> {
-    let Settings { above, below } = Settings::read(shell, script, lm)?;
-    let mut builder = Engine::builder()
-        .host(shell.host.clone())
-        .over_scripts(above)
-        .under_scripts(below)
-        .store(Arc::new(store(shell)?));
-    if let Some(name) = FALLBACK {
-        builder = builder.fallback_lm(name);
-    }
+    let builder = offline(shell, script, lm)?.store(Arc::new(store(shell)?));
     #[cfg(feature = "local")]
-    {
-        builder = builder.allow_downloads();
-    }
+    let builder = builder.allow_downloads();
     Ok(if lm.no_cache { builder.no_cache() } else { builder })
+}
+
+/// Begins an engine for a script that keeps nothing and fetches nothing.
+///
+/// # Errors
+/// Settings that cannot be read.
+pub(super) fn offline(shell: &Shell, script: &Path, lm: &Lm) -> Result<Builder, Failure> {
+    let Settings { above, below } = Settings::read(shell, script, lm)?;
+    let builder =
+        Engine::builder().host(shell.host.clone()).over_scripts(above).under_scripts(below);
+    Ok(match FALLBACK {
+        Some(name) => builder.fallback_lm(name),
+        None => builder,
+    })
 }
 
 /// The kept replies; they are in memory where the machine has no place for them.

@@ -111,6 +111,11 @@ impl Shell {
         self.host.is_terminal() && self.host.env("NO_COLOR").is_none()
     }
 
+    /// Whether standard output shows colours.
+    pub(super) fn prints_colors(&self) -> bool {
+        self.host.prints_to_terminal() && self.host.env("NO_COLOR").is_none()
+    }
+
     /// Writes diagnostics; of a quiet command only errors.
     pub(super) fn diagnose(&self, sources: &Sources, diags: &[Diagnostic]) {
         let told = diags.iter().filter(|diag| diag.is_error() || !self.quiet);

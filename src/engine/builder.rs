@@ -6,7 +6,7 @@ use crate::engine::error::Error;
 use crate::engine::{Engine, Shared, models, wiring};
 use crate::host::{OsHost, SharedHost};
 use crate::lm::{Cancel, SharedLm};
-use crate::runtime::{Env, Settings, codes};
+use crate::runtime::{Env, Opener, Settings, codes};
 use crate::store::{Replies, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +46,15 @@ impl Budget {
     }
 }
 
+/// What answers in place of models.
+struct StandIn(Arc<Opener>);
+
+impl std::fmt::Debug for StandIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StandIn")
+    }
+}
+
 /// An engine under construction.
 #[derive(Debug, Default)]
 pub struct Builder {
@@ -61,6 +70,7 @@ pub struct Builder {
     keep_traces: bool,
     cancel: Cancel,
     fallback: Option<String>,
+    stand_in: Option<StandIn>,
     #[cfg(feature = "local")]
     announce_downloads: bool,
 }
@@ -170,6 +180,13 @@ impl Builder {
         Self { fallback: Some(name.to_owned()), ..self }
     }
 
+    /// Opens models so and not otherwise, after their names were looked up in the settings:
+    /// nothing is fetched, and no key is read.
+    #[must_use]
+    pub fn stand_in(self, open: Arc<Opener>) -> Self {
+        Self { stand_in: Some(StandIn(open)), ..self }
+    }
+
     /// Lets models of this process be fetched when they are not here; it is announced on
     /// standard error. By default nothing is ever downloaded.
     #[cfg(feature = "local")]
@@ -200,7 +217,10 @@ impl Builder {
         #[cfg(not(feature = "local"))]
         let downloads = false;
         let config = self.strong.clone().or(self.weak.clone());
-        let open_lm = models::opener(host.clone(), config, downloads);
+        let stand_in = self.stand_in.map(|it| it.0);
+        // Who is not asked is not announced.
+        let fallback = fallback.filter(|_| stand_in.is_none());
+        let open_lm = models::opener(host.clone(), config, downloads, stand_in);
         let open_lm = match fallback {
             Some(name) => models::announced(open_lm, name, host.clone()),
             None => open_lm,

@@ -81,7 +81,7 @@ impl Callable {
     /// No such predictor, and inputs that do not fit.
     pub fn prompt(&self, path: Option<&str>, input: &impl Serialize) -> Result<Prompt, Error> {
         let inputs = record(input)?;
-        self.program.within(|cx| self.target.prompt(cx.run(), path, &inputs))
+        self.program.within(|cx| self.target.prompt(cx, path, &inputs))
     }
 
     /// Calls it: `input` is anything that serializes to named values, `T` anything that reads

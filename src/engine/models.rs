@@ -8,6 +8,7 @@ use crate::lm::keys::{PROVIDERS, Provider};
 use crate::lm::models;
 use crate::lm::{Error, ErrorKind, LmOptions, UserEndpoints, open};
 use crate::runtime::Opener;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Returns what opens models by name.
@@ -15,13 +16,17 @@ pub(in crate::engine) fn opener(
     host: SharedHost,
     config: Config,
     downloads: bool,
-) -> Box<Opener> {
+    stand_in: Option<Arc<Opener>>,
+) -> Arc<Opener> {
     let mut endpoints = UserEndpoints::default();
     for (name, endpoint) in &config.endpoints {
         endpoints = endpoints.with(name, &endpoint.base_url, endpoint.key_env.as_deref());
     }
-    Box::new(move |name, options| {
+    Arc::new(move |name, options| {
         let (name, options, endpoints) = resolve(name, options, &config, &endpoints)?;
+        if let Some(open) = &stand_in {
+            return open(&name, &options);
+        }
         fetch(&host, &name, downloads)?;
         open(&name, &options, &endpoints, &host)
     })
@@ -73,12 +78,12 @@ fn merge(said: &LmOptions, model: &LmOptions) -> LmOptions {
 /// Returns an opener that says once on standard error that `fallback` answers, which nobody
 /// named.
 pub(in crate::engine) fn announced(
-    open: Box<Opener>,
+    open: Arc<Opener>,
     fallback: String,
     host: SharedHost,
-) -> Box<Opener> {
+) -> Arc<Opener> {
     let said = AtomicBool::new(false);
-    Box::new(move |name, options| {
+    Arc::new(move |name, options| {
         if name == fallback {
             refuse_where_keys_are(name, &*host)?;
             if !said.swap(true, Ordering::Relaxed) {

@@ -1,23 +1,26 @@
 //! Loaded programs.
 
-use crate::check::{Checked, Setting, StaticPredictor};
+use crate::check::{Checked, Setting, StaticPredictor, TestInfo};
 use crate::config::{Caps, Config};
 use crate::diag::Diagnostic;
 use crate::engine::builder::settings;
 use crate::engine::callable::Callable;
 use crate::engine::error::Error;
 use crate::engine::{Check, Engine, check_unit};
+use crate::host::{Captured, Host};
 use crate::lm::Cancel;
 use crate::lm::Prompt;
 use crate::runtime::{
-    self, Args, Cx, Run, STACK_SIZE, Script, Session, Val, Variables, Warning, diagnose,
+    self, Args, Cx, Env, Run, STACK_SIZE, Script, Session, Val, Variables, Warning, diagnose,
 };
 use crate::schema::{Record, Value};
 use crate::source::Sources;
+use crate::store::{Replies, Store};
 use crate::trace::{Totals, Trace};
 use indexmap::IndexMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A program that was checked and compiled; cheap to clone, shared by all its runs.
 #[derive(Debug, Clone)]
@@ -37,6 +40,29 @@ pub struct Finished {
     pub warnings: Vec<Diagnostic>,
     /// What happened.
     pub trace: Trace,
+}
+
+/// How a test is run.
+#[derive(Debug, Clone, Default)]
+pub struct TestOptions {
+    /// Which fresh sample of it this is; 0 is the first.
+    pub rollout: u64,
+    /// Whether it takes replies from the engine's store and keeps them there; else what it does
+    /// would depend on the tests beside it.
+    pub shares_replies: bool,
+    /// The longest it may take, where nobody said.
+    pub max_time: Option<Duration>,
+}
+
+/// A test that has ended.
+#[derive(Debug)]
+pub struct TestEnd {
+    /// What stopped it, what went wrong and did not, and what happened.
+    pub finished: Finished,
+    /// What it wrote to its streams.
+    pub written: String,
+    /// How long it took.
+    pub took: Duration,
 }
 
 impl Program {
@@ -275,6 +301,31 @@ impl Program {
             })
         });
         finished.result.map(|_| result.expect("work that did not fail has a result"))
+    }
+
+    /// Its tests, those of the text that was loaded last, in their order.
+    pub fn tests(&self) -> &[TestInfo] {
+        self.script.units().last().map_or(&[], |unit| &unit.tests)
+    }
+
+    /// Runs a test: a run of its own, whose consts, budget, time and output are its own.
+    pub fn run_test(&self, test: &TestInfo, options: &TestOptions) -> TestEnd {
+        let host = Arc::new(Captured::new(self.session.env.host.clone()));
+        let began = host.elapsed();
+        let Env { bindings, store, open_lm, .. } = &*self.session.env;
+        let store: Arc<dyn Replies> = match options.shares_replies {
+            true => store.clone(),
+            false => Arc::new(Store::in_memory()),
+        };
+        let (bindings, open_lm) = (bindings.clone(), open_lm.clone());
+        let env = Arc::new(Env { host: host.clone(), bindings, store, open_lm });
+        let mut settings = self.session.settings.clone();
+        settings.max_time = settings.max_time.or(options.max_time);
+        let session = self.session.apart(env, settings, self.session.cancel.part());
+        let run = Run::sample(Arc::new(session), self.script.clone(), options.rollout);
+        let finished = self.on_thread(&run, |run| self.script.run_test(run, &test.lowered));
+        let took = host.elapsed().saturating_sub(began);
+        TestEnd { finished, written: host.written(), took }
     }
 
     fn new_run(&self) -> Arc<Run> {

@@ -1,6 +1,6 @@
 //! A machine in memory, for tests and for embedders that lend no files.
 
-use crate::host::{Host, Place};
+use crate::host::{Entry, Host, Place};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,6 +61,22 @@ impl Host for MemoryHost {
         lock(&self.files).contains_key(path)
     }
 
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        let files = lock(&self.files);
+        let mut found: Vec<Entry> = Vec::new();
+        for path in files.keys() {
+            let Ok(below) = path.strip_prefix(folder) else { continue };
+            let mut parts = below.components();
+            let Some(name) = parts.next() else { continue };
+            let entry = Entry { path: folder.join(name), is_folder: parts.next().is_some() };
+            if !found.contains(&entry) {
+                found.push(entry);
+            }
+        }
+        found.sort();
+        if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         self.env.get(name).filter(|value| !value.is_empty()).cloned()
     }
@@ -86,6 +102,10 @@ impl Host for MemoryHost {
     }
 
     fn is_terminal(&self) -> bool {
+        false
+    }
+
+    fn prints_to_terminal(&self) -> bool {
         false
     }
 

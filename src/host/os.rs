@@ -4,7 +4,7 @@
     reason = "this is the one place where files, environment and clock are read"
 )]
 
-use crate::host::{Host, Place};
+use crate::host::{Entry, Host, Place};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,6 +60,16 @@ impl Host for OsHost {
         path.exists()
     }
 
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            found.push(Entry { path: entry.path(), is_folder: entry.file_type()?.is_dir() });
+        }
+        found.sort();
+        Ok(found)
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
@@ -88,6 +98,10 @@ impl Host for OsHost {
 
     fn is_terminal(&self) -> bool {
         io::stderr().is_terminal()
+    }
+
+    fn prints_to_terminal(&self) -> bool {
+        io::stdout().is_terminal()
     }
 
     fn place(&self, kind: Place) -> Option<PathBuf> {

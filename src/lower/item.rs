@@ -218,6 +218,20 @@ impl Emitter<'_> {
         }
     }
 
+    /// A contract, for values that have the fields that it names: a copy of the signature may
+    /// lack some, and then it has nothing to say.
+    fn contract(&mut self, contract: Assert<'_>, fields: &BTreeSet<&str>) {
+        let names = contract.0.walk().filter(|it| it.kind == NodeKind::Name);
+        let named: BTreeSet<&str> =
+            names.map(|it| it.text(self.text)).filter(|it| fields.contains(it)).collect();
+        for name in &named {
+            self.write(&format!("if \"{name}\" in __v {{ "));
+        }
+        self.assertion(contract);
+        self.write(&" }".repeat(named.len()));
+        self.write(" ");
+    }
+
     /// `fn __contracts_N(__v) { const a = __v["a"]; …; the asserts }`
     fn contracts(&mut self, node: &Node, lowered: &str) {
         let contracts: Vec<Assert<'_>> = node.nodes().filter_map(Assert::cast).collect();
@@ -240,8 +254,7 @@ impl Emitter<'_> {
             }
         }
         for contract in contracts {
-            self.assertion(contract);
-            self.write(" ");
+            self.contract(contract, &bound);
         }
         self.write("}\n");
     }

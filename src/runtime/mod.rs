@@ -11,6 +11,7 @@
 mod assert;
 mod bind;
 mod bound;
+mod choices;
 mod constant;
 mod cx;
 mod diagnose;

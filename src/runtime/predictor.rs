@@ -6,6 +6,7 @@ use crate::diag::did_you_mean;
 use crate::lm::{CallContext, Capabilities, Request, Sampling, SharedLm};
 use crate::program::{PredictorState, State};
 use crate::runtime::bind::named_values;
+use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::exchange::send;
@@ -203,9 +204,13 @@ impl Predictor {
     }
 
     /// The inputs as data of the signature's types, defaults filled in.
-    fn convert(&self, given: &IndexMap<Arc<str>, Val>) -> Result<Record, Error> {
+    fn convert(
+        &self,
+        signature: &Signature,
+        given: &IndexMap<Arc<str>, Val>,
+    ) -> Result<Record, Error> {
         let mut record = Record::new();
-        for field in &self.signature.inputs {
+        for field in &signature.inputs {
             let value = match given.get(&field.name) {
                 Some(value) => value.to_value()?,
                 None => match (&field.default, &field.ty) {
@@ -217,42 +222,50 @@ impl Predictor {
                     }
                 },
             };
-            let converted =
-                convert(&value, &field.ty, &self.signature.types).map_err(|it| {
-                    Error::value(format!("input `{}` of {self}: {it}", field.name))
-                })?;
+            let converted = convert(&value, &field.ty, &signature.types).map_err(|it| {
+                Error::value(format!("input `{}` of {self}: {it}", field.name))
+            })?;
             record.insert(field.name.clone(), converted);
         }
         Ok(record)
     }
 
-    fn ask<'a>(&'a self, inputs: &'a Record) -> Ask<'a> {
+    fn ask<'a>(&'a self, signature: &'a Signature, inputs: &'a Record) -> Ask<'a> {
         Ask {
-            signature: &self.signature,
+            signature,
             instructions: &self.signature.instructions,
             demos: &self.demos,
             inputs,
         }
     }
 
-    /// What would be sent for these inputs, without sending it.
+    /// What would be sent for these inputs, without sending it. Without a place in a run, the
+    /// values of consts are not known.
     ///
     /// # Errors
     /// Inputs that do not fit.
     pub fn prepare(
         &self,
+        cx: Option<&Cx<'_>>,
         inputs: &Record,
         adapter: Adapter,
         capabilities: &Capabilities,
     ) -> Result<Prepared, Error> {
-        let inputs = self.convert(&named_values(inputs))?;
-        Ok(adapter.prompt(&self.ask(&inputs), capabilities))
+        let given = named_values(inputs);
+        let laid_out = match cx {
+            Some(cx) => choices::of_consts(cx, &self.signature)?,
+            None => self.signature.clone(),
+        };
+        let inputs = self.convert(&*choices::of_inputs(&laid_out, &given)?, &given)?;
+        Ok(adapter.prompt(&self.ask(&laid_out, &inputs), capabilities))
     }
 
     fn predict(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let run = cx.run();
         let given = self.inputs(args)?;
-        let inputs = self.convert(&given)?;
+        let laid_out = choices::of_consts(cx, &self.signature)?;
+        let wanted = choices::of_inputs(&laid_out, &given)?;
+        let inputs = self.convert(&wanted, &given)?;
         let lm = self.lm(run)?;
         let adapter = self.adapter(run, &lm.lm.capabilities())?;
         let node = run.open_node(self.node(run, inputs.clone()));
@@ -262,7 +275,9 @@ impl Predictor {
             adapter: adapter.name().to_owned(),
             attempts: Vec::new(),
         };
-        let read = self.converse(run, &lm, adapter, &inputs, node, &mut call);
+        let ask = self.ask(&laid_out, &inputs);
+        let question = Question { ask, adapter, wanted: &wanted };
+        let read = self.converse(run, &lm, &question, node, &mut call);
         let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed));
         run.close_node(node, |it| {
             it.error = result.as_ref().err().map(ToString::to_string);
@@ -281,23 +296,22 @@ impl Predictor {
         Node::new(Kind::Lm, name, run.next_address(&self.path), inputs)
     }
 
-    /// Asks, and asks again with the reason while the reply cannot be read.
+    /// Asks, and asks again with the reason while the reply cannot be read as what is wanted.
     fn converse(
         &self,
         run: &Arc<Run>,
         lm: &LmValue,
-        adapter: Adapter,
-        inputs: &Record,
+        question: &Question<'_>,
         node: NodeId,
         call: &mut LmCall,
     ) -> Result<Parsed, Error> {
+        let Question { ask, adapter, wanted } = question;
         let capabilities = lm.lm.capabilities();
-        let ask = self.ask(inputs);
         let sampling = self.sampling(run, lm);
         let retries = self.retries(run.session().settings.retries);
         let address = run.trace_address(node);
         let context = CallContext { address, ..CallContext::default() };
-        let mut prepared = adapter.prompt(&ask, &capabilities);
+        let mut prepared = adapter.prompt(ask, &capabilities);
         for turn in 0.. {
             let request = Arc::new(self.request(run, prepared, &sampling));
             let completion = {
@@ -307,14 +321,14 @@ impl Predictor {
                 call.attempts.extend(attempt);
                 sent?
             };
-            match adapter.parse(&self.signature, &completion.text) {
+            match adapter.parse(wanted, &completion.text) {
                 Ok(parsed) => {
                     note_liberties(call, &parsed);
                     return Ok(parsed);
                 }
                 Err(error) if turn < retries => {
                     note_failure(call, &error);
-                    prepared = adapter.repair(&ask, &capabilities, &completion.text, &error);
+                    prepared = adapter.repair(ask, &capabilities, &completion.text, &error);
                 }
                 Err(error) => {
                     note_failure(call, &error);
@@ -360,6 +374,13 @@ impl Predictor {
         }
         Ok(Reply::new(fields, Some(node)).with_warnings(warnings))
     }
+}
+
+/// What is asked, and what of the reply is wanted: the types that only this call knows.
+struct Question<'a> {
+    ask: Ask<'a>,
+    adapter: Adapter,
+    wanted: &'a Signature,
 }
 
 fn note_liberties(call: &mut LmCall, parsed: &Parsed) {

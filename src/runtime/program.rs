@@ -249,7 +249,7 @@ impl Program {
     /// No such predictor, or inputs that do not fit.
     pub fn prompt(
         &self,
-        run: &Run,
+        cx: &Cx<'_>,
         path: Option<&str>,
         inputs: &Record,
     ) -> Result<crate::lm::Prompt, Error> {
@@ -266,9 +266,10 @@ impl Program {
             let hint = format!("`prompt(at: …)`; its predictors are {}", paths.join(", "));
             return Err(Error::value("say which predictor is meant").hint(hint));
         };
+        let run = cx.run();
         let capabilities = chosen.lm(run).map_or(CHAT, |it| it.lm.capabilities());
         let adapter = chosen.adapter(run, &capabilities)?;
-        Ok(chosen.prepare(inputs, adapter, &capabilities)?.prompt)
+        Ok(chosen.prepare(Some(cx), inputs, adapter, &capabilities)?.prompt)
     }
 
     /// Reads the state file at a path and returns the program with it.
@@ -409,8 +410,7 @@ fn save(cx: &Cx<'_>, value: &Val, args: Args) -> Result<Val, Error> {
 fn prompt(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
     let path = args.text("at")?;
     let inputs = crate::runtime::value::to_record(&args.named)?;
-    let prompt =
-        Program::from_val("prompt", value)?.prompt(cx.run(), path.as_deref(), &inputs)?;
+    let prompt = Program::from_val("prompt", value)?.prompt(cx, path.as_deref(), &inputs)?;
     Ok(Val::str(&prompt_text(&prompt)))
 }
 
@@ -449,7 +449,7 @@ pub fn static_prompt(
     };
     let capabilities = capabilities_by_name(run);
     let adapter = chosen.adapter(run, &capabilities)?;
-    Ok(chosen.prepare(inputs, adapter, &capabilities)?.prompt)
+    Ok(chosen.prepare(None, inputs, adapter, &capabilities)?.prompt)
 }
 
 /// What the run's model can do, as far as its name tells.

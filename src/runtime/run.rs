@@ -32,7 +32,7 @@ pub struct Env {
     /// Where replies are kept.
     pub store: Arc<dyn Replies>,
     /// How models are opened.
-    pub open_lm: Box<Opener>,
+    pub open_lm: Arc<Opener>,
 }
 
 impl fmt::Debug for Env {
@@ -140,6 +140,14 @@ impl Session {
             models: self.models.clone(),
             ledger: self.ledger.clone(),
         }
+    }
+
+    /// A session of its own in another environment: nothing is known of consts, and nothing
+    /// spent. Only models that are open stay open.
+    #[must_use]
+    pub fn apart(&self, env: Arc<Env>, settings: Settings, cancel: Cancel) -> Self {
+        let session = Self::new(env, settings, cancel, self.base.clone());
+        Self { models: self.models.clone(), ..session }
     }
 
     /// The same session told otherwise: consts are computed anew, what was spent stays spent.
@@ -337,6 +345,11 @@ impl Run {
     /// Returns the main run of a command.
     pub fn new(session: Arc<Session>, script: Arc<Script>) -> Arc<Self> {
         Arc::new(Self::fresh(session, script, None, 0, RunLimits::default()))
+    }
+
+    /// Returns the main run of a command as a fresh sample: 0 is the first.
+    pub fn sample(session: Arc<Session>, script: Arc<Script>, rollout: u64) -> Arc<Self> {
+        Arc::new(Self::fresh(session, script, None, rollout, RunLimits::default()))
     }
 
     /// Returns a run that goes on where this one ended: the same trace, in which values of

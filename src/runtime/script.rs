@@ -134,6 +134,14 @@ impl Script {
         Ok(from_dynamic(value))
     }
 
+    /// Runs a test, by the name of its function.
+    ///
+    /// # Errors
+    /// What the test raises.
+    pub fn run_test(&self, run: &Arc<Run>, lowered: &str) -> Result<Val, Error> {
+        self.with_context(run, |cx| cx.call_lowered(lowered, None, Vec::new()))
+    }
+
     /// Runs `work` in a fresh context over the program's functions.
     pub fn with_context<T>(&self, run: &Arc<Run>, work: impl FnOnce(&Cx<'_>) -> T) -> T {
         rhai_host::with_context(run, &self.functions, work)

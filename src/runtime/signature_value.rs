@@ -1,11 +1,11 @@
 //! Signatures as values of scripts.
 
 use crate::check::{field_from_str, signature_from_str};
-use crate::diag::did_you_mean;
+use crate::diag::{Diagnostic, did_you_mean};
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::value::{Object, Val};
-use crate::schema::{Field, Signature};
+use crate::schema::{Choices, Field, Signature};
 use indexmap::IndexMap;
 use std::any::Any;
 use std::sync::Arc;
@@ -31,13 +31,17 @@ impl SignatureValue {
     /// Anything else, and a text that is no signature.
     pub fn from_val(cx: &Cx<'_>, value: &Val) -> Result<Self, Error> {
         if let Some(signature) = value.downcast::<Self>() {
+            if signature.signature.outputs.is_empty() {
+                let hint = "add one: `.with_field(\"out answer: str\")`";
+                return Err(Error::value("the signature has no outputs").hint(hint));
+            }
             return Ok(signature.clone());
         }
         let Some(text) = value.as_str() else {
             return Err(wrong("signature", "a signature or its text", value));
         };
         let types = cx.run().script().types();
-        match signature_from_str(text, &types) {
+        match signature_from_str(text, &types, &|name| is_const(cx, name)) {
             Ok(signature) => Ok(Self::new(signature, None)),
             Err(diagnostics) => Err(unreadable("signature", text, &diagnostics)),
         }
@@ -55,8 +59,9 @@ impl SignatureValue {
             return Err(wrong("field", "a text such as `out score: int`", &text));
         };
         let types = cx.run().script().types();
-        let (is_output, field) =
-            field_from_str(text, &types).map_err(|it| unreadable("field", text, &it))?;
+        let around = Signature { types, ..(*self.signature).clone() };
+        let (is_output, field) = field_from_str(text, &around, &|name| is_const(cx, name))
+            .map_err(|it| unreadable("field", text, &it))?;
         if self.signature.field(&field.name).is_some() {
             let message = format!("the signature has a field `{}` already", field.name);
             return Err(Error::value(message)
@@ -72,7 +77,16 @@ impl SignatureValue {
             return Err(wrong("name", "the name of a field", &name));
         };
         if self.signature.field(field).is_some() {
-            return Ok(self.changed(self.signature.without(field)));
+            let changed = self.signature.without(field);
+            let from = Choices::Input(field.into());
+            return match changed.field_choosing(&from) {
+                None => Ok(self.changed(changed)),
+                Some(other) => {
+                    let message = format!("`{}` is one of `{field}`", other.name);
+                    let hint = format!("leave it out first: `.without(\"{}\")`", other.name);
+                    Err(Error::value(message).hint(hint))
+                }
+            };
         }
         let all = self.signature.inputs.iter().chain(&self.signature.outputs);
         let hint = did_you_mean(field, all.map(|it| &*it.name));
@@ -80,14 +94,33 @@ impl SignatureValue {
     }
 }
 
-fn unreadable(what: &str, text: &str, diagnostics: &[crate::diag::Diagnostic]) -> Error {
+/// Where in a text that is no part of the program something stands.
+fn place_in(text: &str, diagnostic: &Diagnostic) -> Option<String> {
+    let span = diagnostic.primary.as_ref()?.span;
+    let before = text.get(..span.start as usize)?.chars().count();
+    let word = text.get(span.start as usize..span.end as usize)?;
+    let what = if word.is_empty() { String::new() } else { format!("`{word}` ") };
+    Some(format!("{what}at character {} of the text", before + 1))
+}
+
+fn is_const(cx: &Cx<'_>, name: &str) -> bool {
+    cx.run().script().constant_function(name).is_some()
+}
+
+fn unreadable(what: &str, text: &str, diagnostics: &[Diagnostic]) -> Error {
     let first = diagnostics.first();
     let message = first.map_or("it cannot be read", |it| it.message.as_str());
-    let error = Error::value(format!("`{text}` is no {what}: {message}"));
-    first
-        .into_iter()
-        .flat_map(|it| &it.hints)
-        .fold(error, |error, hint| error.hint(hint.clone()))
+    let mut error = Error::value(format!("`{text}` is no {what}: {message}"));
+    for hint in first.into_iter().flat_map(|it| &it.hints) {
+        error = error.hint(hint.clone());
+    }
+    if let Some(place) = first.and_then(|it| place_in(text, it)) {
+        error = error.note(place);
+    }
+    diagnostics.iter().skip(1).fold(error, |error, it| {
+        let place = place_in(text, it).map(|it| format!(", {it}")).unwrap_or_default();
+        error.note(format!("{}{place}", it.message))
+    })
 }
 
 impl Object for SignatureValue {

@@ -104,6 +104,8 @@ impl Converter<'_> {
             )]
             (Ty::Float, Value::Int(it)) => Ok(Value::Float(*it as f64)),
             (Ty::Enum(options), _) if options.contains(value) => Ok(value.clone()),
+            // Whether it is one of them is known where there is a call.
+            (Ty::OneOf(_), Value::Str(_) | Value::Int(_) | Value::Bool(_)) => Ok(value.clone()),
             (Ty::Optional(_), Value::Null) => Ok(Value::Null),
             (Ty::Optional(inner), _) => self.value(value, inner),
             (Ty::List(item), Value::List(items)) => self.list(items, item),

@@ -38,6 +38,7 @@ impl Defs<'_> {
             }
             Ty::Optional(inner) => json!({ "anyOf": [self.ty(inner), { "type": "null" }] }),
             Ty::Enum(options) => options_schema(options),
+            Ty::OneOf(_) => json!({ "type": ["string", "integer", "boolean"] }),
             Ty::Union(members) => {
                 json!({ "anyOf": members.iter().map(|it| self.ty(it)).collect::<Vec<_>>() })
             }

@@ -3,15 +3,17 @@
 //! Plain data and pure functions; nothing here knows scripts, prompts or models. Keys keep
 //! their order everywhere, for order reaches prompts and files.
 
+mod choices;
 mod convert;
 mod json_schema;
 mod signature;
 mod ty;
 mod value;
 
+pub use choices::choices_of;
 pub use convert::{ConvertError, convert, convert_fields};
 pub(crate) use convert::{brief, check_bound, left_out, shortened};
 pub use json_schema::{json_schema, record_schema};
 pub use signature::{Demo, Field, Row, Signature};
-pub use ty::{Bound, Ty, TypeTable};
+pub use ty::{Bound, Choices, Ty, TypeTable};
 pub use value::{Record, Value};

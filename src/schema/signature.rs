@@ -143,7 +143,8 @@ impl Signature {
             }
             Ty::Union(members) => members.iter().for_each(|it| self.reach(it, found)),
             Ty::Record(fields) => fields.iter().for_each(|it| self.reach(&it.ty, found)),
-            Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::Enum(_) => {}
+            Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any => {}
+            Ty::Enum(_) | Ty::OneOf(_) => {}
         }
     }
 }

@@ -31,12 +31,31 @@ pub enum Ty {
     Enum(Arc<Vec<Value>>),
     /// A value of one of these types, tried in this order.
     Union(Arc<Vec<Ty>>),
+    /// One of the values of a list that is known only when a call is made.
+    OneOf(Choices),
     /// Named values, each of its own type.
     Record(Arc<Vec<Field>>),
     /// A type with a name, which may be recursive.
     Named(Arc<str>),
     /// A type with a bound on its value (numbers), characters (text) or items (lists).
     Bounded(Box<Ty>, Bound),
+}
+
+/// Where the values of a [`Ty::OneOf`] stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choices {
+    /// In an input of the same call.
+    Input(Arc<str>),
+    /// In a const of the program.
+    Const(Arc<str>),
+}
+
+impl Choices {
+    /// The name of the input or const.
+    pub fn name(&self) -> &Arc<str> {
+        let (Self::Input(name) | Self::Const(name)) = self;
+        name
+    }
 }
 
 /// How many names may stand for one another before a type counts as endless
@@ -96,6 +115,7 @@ impl fmt::Display for Ty {
             Self::Optional(inner) => inner.fmt_inner(f).and_then(|()| f.write_str("?")),
             Self::Enum(options) => joined(f, " | ", options.iter().map(Value::to_json)),
             Self::Union(members) => joined(f, " | ", members.iter()),
+            Self::OneOf(choices) => write!(f, "one_of({})", choices.name()),
             Self::Record(fields) => record(f, fields),
             Self::Named(name) => f.write_str(name),
             Self::Bounded(inner, bound) => {

@@ -11,7 +11,10 @@ mod dspy_types;
 
 use dsp_lang::adapt::{Adapter, Ask, Parsed, read_value};
 use dsp_lang::lm::{Capabilities, Decoding, Message, Pattern, Prompt, Segment};
-use dsp_lang::schema::{Bound, Demo, Field, Record, Signature, Ty, TypeTable, Value};
+use dsp_lang::schema::{
+    Bound, Choices, Demo, Field, Record, Signature, Ty, TypeTable, Value, choices_of,
+    json_schema,
+};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -156,6 +159,37 @@ fn incomplete_demos_come_first() {
         chat[2].text,
         "[[ ## topic ## ]]\n(not given in this example)\n\n[[ ## urgent ## ]]\ntrue"
     );
+}
+
+#[test]
+fn what_an_input_lists_is_what_can_be_decoded() {
+    let topics = Ty::OneOf(Choices::Input("topics".into()));
+    let listed = field("topics", Ty::List(Box::new(Ty::Str)));
+    let sig = signature(vec![listed], vec![field("topic", Ty::Optional(Box::new(topics)))]);
+    let list = Value::list(["pets".into(), "pet food".into(), "pets".into()]);
+    let inputs = values(&[("topics", list.clone())]);
+    let ask = Ask { signature: &sig, instructions: "Sort.", demos: &[], inputs: &inputs };
+    let prepared = Adapter::Complete.prompt(&ask, &LOCAL);
+    let expected = "\
+Sort.
+Topic is one of the Topics.
+
+Topics: [\"pets\",\"pet food\",\"pets\"]
+";
+    assert_eq!(text(prepared.prompt), expected);
+    let template = Decoding::Template(vec![
+        Segment::Fixed("Topic:".into()),
+        Segment::Choice(vec![" pets".into(), " pet food".into(), " null".into()]),
+    ]);
+    assert_eq!(prepared.decoding, template);
+    let known = [(Choices::Input("topics".into()), choices_of(&list).unwrap())];
+    let settled = sig.chosen_from(&known);
+    let schema = json_schema(&settled.outputs[0].ty, &settled.types);
+    let expected = serde_json::json!({
+        "anyOf": [{ "type": "string", "enum": ["pets", "pet food"] }, { "type": "null" }],
+    });
+    assert_eq!(schema, expected);
+    assert!(Adapter::Complete.parse(&settled, "Topic: cars").is_err());
 }
 
 #[test]

@@ -6,7 +6,7 @@
     reason = "tests run on the machine they run on"
 )]
 
-use dsp_lang::host::{Host, OsHost, Place, SharedHost};
+use dsp_lang::host::{Entry, Host, OsHost, Place, SharedHost};
 use dsp_lang::lm::ErrorKind;
 use dsp_lang::lm::download::{Progress, Sources, fetch, unpack};
 use dsp_lang::lm::models::{self, Known, Wheel};
@@ -43,6 +43,9 @@ impl Host for TestHost {
     fn exists(&self, path: &Path) -> bool {
         self.machine.exists(path)
     }
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        self.machine.list(folder)
+    }
     fn env(&self, _: &str) -> Option<String> {
         None
     }
@@ -58,6 +61,9 @@ impl Host for TestHost {
     fn print(&self, _: &str) {}
     fn eprint(&self, _: &str) {}
     fn is_terminal(&self) -> bool {
+        false
+    }
+    fn prints_to_terminal(&self) -> bool {
         false
     }
     fn place(&self, kind: Place) -> Option<PathBuf> {

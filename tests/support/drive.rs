@@ -4,11 +4,11 @@ use super::notes::Mark;
 use super::section::Stage;
 use dsp_lang::config::{Caps, Config};
 use dsp_lang::diag::Diagnostic;
-use dsp_lang::engine::{self, Engine};
+use dsp_lang::engine::{self, Engine, TestOptions};
 use dsp_lang::host::MemoryHost;
 use dsp_lang::lm::{Address, Capabilities, Error, ErrorKind, Scripted};
 use dsp_lang::source::Sources;
-use dsp_lang::{render, syntax};
+use dsp_lang::{render, syntax, test_run};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -204,6 +204,23 @@ pub(crate) fn run(text: &str, setup: &Setup, threads: usize, store: &Store) -> R
         leftover_replies: replies.left(),
         files: machine.written(),
     }
+}
+
+/// What `dsp test` reports of a program, with what is wrong with it.
+pub(crate) fn test(text: &str, setup: &Setup, threads: usize) -> (Vec<Diag>, String) {
+    let machine = Machine::new(text, setup);
+    let program = match machine.engine(threads, &Store::default()).load(MAIN) {
+        Ok(program) => program,
+        Err(error) => return (errors_seen(&error), String::new()),
+    };
+    let tests = test_run::chosen(&program, None);
+    let style = test_run::text::Style::default();
+    let mut report = String::new();
+    let tally = test_run::run(&program, &tests, threads, &TestOptions::default(), |ended| {
+        report += &test_run::text::test(ended, style);
+    });
+    report += &format!("{}\n", test_run::text::tally(tally, style));
+    (all_seen(program.sources(), program.warnings()), without_trailing_spaces(&report))
 }
 
 /// The prompt that a predictor would send.

@@ -53,6 +53,15 @@ impl Runner {
             Stage::Fmt => Err("the formatter is not there yet".into()),
             Stage::Check => self.compare(&drive::check(&text, &self.section.setup.files), None),
             Stage::Run => self.runs().map(|_| ()),
+            Stage::Test => {
+                let (diags, report) = drive::test(&text, &self.section.setup, 1);
+                self.compare(&diags, Some(&report))?;
+                let (_, parallel) = drive::test(&text, &self.section.setup, 4);
+                match report == parallel {
+                    true => Ok(()),
+                    false => Err(format!("with four threads:\n{parallel}").into()),
+                }
+            }
             Stage::Prompt => match drive::prompt(&text, &self.section.setup) {
                 Ok(prompt) => refs::compare(name, "prompt", &prompt),
                 Err(diags) => self.compare(&diags, None),

@@ -66,6 +66,8 @@ pub(crate) enum Stage {
     Check,
     /// What it prints, and what goes wrong, is noted.
     Run,
+    /// The report of its tests is noted as output.
+    Test,
     /// The prompt of the predictor that `//@ prompt:` names stands in `ref/NAME.prompt`.
     Prompt,
     /// Its canonical trace stands in `ref/NAME.trace`.
@@ -75,12 +77,13 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    const ALL: [(&'static str, Self); 8] = [
+    const ALL: [(&'static str, Self); 9] = [
         ("lex", Self::Lex),
         ("parse", Self::Parse),
         ("fmt", Self::Fmt),
         ("check", Self::Check),
         ("run", Self::Run),
+        ("test", Self::Test),
         ("prompt", Self::Prompt),
         ("trace", Self::Trace),
         ("optimize", Self::Optimize),

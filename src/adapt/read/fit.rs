@@ -48,7 +48,7 @@ impl Reader<'_> {
         }
         match ty {
             Ty::Any => self.natural(node),
-            Ty::Str => self.fit_str(node),
+            Ty::Str | Ty::OneOf(_) => self.fit_str(node),
             Ty::Int | Ty::Float | Ty::Bool | Ty::Enum(_) => self.fit_scalar(node, ty),
             Ty::List(item) => self.fit_list(node, item, ty),
             Ty::Dict(item) => self.fit_dict(node, item, ty),

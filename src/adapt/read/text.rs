@@ -26,7 +26,8 @@ impl Reader<'_> {
 
     fn text_step(&mut self, text: &str, ty: &Ty) -> Reading {
         match ty {
-            Ty::Str => Ok(Value::from(text.trim())),
+            // What may be chosen is known before a reply is read.
+            Ty::Str | Ty::OneOf(_) => Ok(Value::from(text.trim())),
             Ty::Int | Ty::Float => self.number(text, ty),
             Ty::Bool | Ty::Enum(_) => self.label(text, ty),
             Ty::Any => self.any(text),
