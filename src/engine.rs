@@ -35,6 +35,7 @@ mod error;
 mod models;
 mod program;
 mod session;
+mod units;
 mod wiring;
 
 pub use crate::runtime::prompt_text;
@@ -46,14 +47,13 @@ pub(crate) use models::announce;
 pub use program::{Finished, Program, TestEnd, TestOptions};
 pub use session::{Entered, Interrupt, Session};
 
-use crate::check::{Checked, check};
+use crate::check::Checked;
 use crate::config::Config;
 use crate::diag::{Code, Diagnostic};
 use crate::host::{Host, read_text};
 use crate::lm::Cancel;
 use crate::runtime::{Env, Settings};
 use crate::source::{SourceId, Sources};
-use crate::syntax::parse;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,10 +83,12 @@ struct Shared {
 pub struct Check {
     /// The texts.
     pub sources: Sources,
-    /// What is wrong, in the order of the text.
+    /// What is wrong: with what it imports, then with itself, in the order of the texts.
     pub diagnostics: Vec<Diagnostic>,
     /// What was made out.
     pub checked: Arc<Checked>,
+    /// What it imports.
+    units: Vec<units::Unit>,
 }
 
 impl Check {
@@ -102,9 +104,11 @@ impl Engine {
         Builder::default()
     }
 
-    /// Checks a text. Nothing is run, downloaded or asked.
+    /// Checks a text; what it imports starts from the working directory. Nothing is run,
+    /// downloaded or asked.
     pub fn check_text(&self, name: &str, text: &str) -> Check {
-        check_text(name, text)
+        let host = &*self.shared.env.host;
+        check_whole(Some(host), name, text, None)
     }
 
     /// Loads a program from a file.
@@ -113,9 +117,7 @@ impl Engine {
     /// The file cannot be read, or is no correct program.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Program, Error> {
         let path = path.as_ref();
-        let text = read_file(&*self.shared.env.host, path)?;
-        let base = path.parent().unwrap_or(Path::new("")).to_owned();
-        Program::new(self, check_text(&path.display().to_string(), &text), base)
+        Program::new(self, check_file(&*self.shared.env.host, path)?, folder(path))
     }
 
     /// Loads a program from a text; its paths start from the working directory.
@@ -123,7 +125,7 @@ impl Engine {
     /// # Errors
     /// It is no correct program.
     pub fn load_text(&self, name: &str, text: &str) -> Result<Program, Error> {
-        Program::new(self, check_text(name, text), PathBuf::new())
+        Program::new(self, self.check_text(name, text), PathBuf::new())
     }
 
     /// Loads a program that was checked already; its paths start from `base`.
@@ -163,9 +165,16 @@ pub fn read_file(host: &dyn Host, path: &Path) -> Result<String, Error> {
     read_text(host, path).map_err(|error| unreadable(path, &error))
 }
 
-/// What is wrong with a text that is among others.
-pub fn check_source(sources: &Sources, source: SourceId) -> Vec<Diagnostic> {
-    check_unit(source, &sources.get(source).text, &[], &[]).1
+/// What is wrong with a text that is among others and bears the name of its file, and with
+/// what it imports.
+pub fn check_source(
+    host: &dyn Host,
+    sources: &mut Sources,
+    source: SourceId,
+) -> Vec<Diagnostic> {
+    let name = sources.get(source).name.clone();
+    let path = Path::new(&*name);
+    units::load(Some(host), sources, main(source, Some(path), &folder(path))).diagnostics
 }
 
 /// Says why a file cannot be read.
@@ -179,26 +188,35 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::bare(Diagnostic::bare(UNREADABLE, message))
 }
 
-/// Checks a text. Nothing is run, downloaded or asked.
+/// Checks a text that imports no files. Nothing is run, downloaded or asked.
 pub fn check_text(name: &str, text: &str) -> Check {
-    let mut sources = Sources::default();
-    let source = sources.add(name, text);
-    let (checked, diagnostics) = check_unit(source, text, &[], &[]);
-    Check { sources, diagnostics, checked: Arc::new(checked) }
+    check_whole(None, name, text, None)
 }
 
-/// Parses and checks one unit over earlier ones.
-fn check_unit(
-    source: SourceId,
-    text: &str,
-    prior: &[Arc<Checked>],
-    locals: &[Arc<str>],
-) -> (Checked, Vec<Diagnostic>) {
-    let parsed = parse(source, text);
-    let (checked, found) = check(&parsed, source, text, prior, locals);
-    let mut diagnostics = parsed.diags;
-    // What follows from broken grammar is noise, but what stands elsewhere is not.
-    diagnostics.extend(found);
-    diagnostics.sort_by_key(|it| it.primary.as_ref().map(|at| (at.span.source, at.span.start)));
-    (checked, diagnostics)
+/// Checks a file with what it imports. Nothing is run, downloaded or asked.
+///
+/// # Errors
+/// The file cannot be read, or is not UTF-8.
+pub fn check_file(host: &dyn Host, path: &Path) -> Result<Check, Error> {
+    let text = read_file(host, path)?;
+    Ok(check_whole(Some(host), &path.display().to_string(), &text, Some(path)))
+}
+
+fn check_whole(host: Option<&dyn Host>, name: &str, text: &str, path: Option<&Path>) -> Check {
+    let mut sources = Sources::default();
+    let source = sources.add(name, text);
+    let base = path.map(folder).unwrap_or_default();
+    let loaded = units::load(host, &mut sources, main(source, path, &base));
+    let (diagnostics, units) = (loaded.diagnostics, loaded.units);
+    Check { sources, diagnostics, checked: Arc::new(loaded.checked), units }
+}
+
+/// A text that sees nothing of others.
+fn main<'a>(source: SourceId, path: Option<&'a Path>, base: &'a Path) -> units::Main<'a> {
+    units::Main { source, path, base, prior: &[], known: &[], locals: &[], open: false }
+}
+
+/// The folder of a file.
+fn folder(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).to_owned()
 }

@@ -15,7 +15,7 @@ pub use os::OsHost;
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,21 @@ pub trait Host: Send + Sync + fmt::Debug {
 
     /// Whether something is there.
     fn exists(&self, path: &Path) -> bool;
+
+    /// The path of something that is there, whatever links lead to it: two paths of one file
+    /// are equal then. Without links it is the path without its dots.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        let path = without_dots(path);
+        let is_folder = path.as_os_str().is_empty();
+        if is_folder || self.exists(&path) {
+            Ok(path)
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
 
     /// What stands in a folder, sorted by name.
     ///
@@ -93,6 +108,24 @@ pub enum Place {
 
 /// A shared host.
 pub type SharedHost = Arc<dyn Host>;
+
+/// A path without `.`, and without `..` where a part stands before it.
+pub fn without_dots(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(out.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                out.pop();
+            }
+            Component::ParentDir if out.has_root() => {}
+            part => out.push(part),
+        }
+    }
+    out
+}
 
 /// Reads a text file.
 ///

@@ -53,7 +53,7 @@ impl<'a> Checker<'a> {
                 }
             }
             Resolution::Module => {
-                if let Some(info) = self.module(name) {
+                if let Some(info) = self.out.module(name).cloned() {
                     let shape = Shape::of_params(format!("`{name}`"), &info.params);
                     self.compare(&shape, args, self.call_span(node));
                 }
@@ -64,16 +64,8 @@ impl<'a> Checker<'a> {
                 }
             }
             Resolution::Rhai => self.rhai_call(name, args),
-            Resolution::Signature => {
-                let message =
-                    format!("`{name}` is a signature, which nobody answers by itself");
-                let told = self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
-                told.hints.push(format!("`predict({name})(…)` asks a model"));
-            }
-            Resolution::Type => {
-                let message = format!("`{name}` is a type, which cannot be called");
-                self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
-            }
+            Resolution::Signature => self.called_signature(name, callee),
+            Resolution::Type => self.called_type(name, callee),
             Resolution::Unknown => self.unknown_callee(name, callee.span(self.source)),
             Resolution::Local
             | Resolution::Member
@@ -113,20 +105,41 @@ impl<'a> Checker<'a> {
     }
 
     fn path_call(&mut self, node: &'a Node, callee: &'a Node, args: &[Argument<'a>]) {
-        let tokens: Vec<Token> = callee.tokens().filter(|it| ast::is_word(it.kind)).collect();
-        let [alias, name] = tokens.as_slice() else { return };
-        let word = name.text(self.text);
-        let resolution = self.path_resolution(alias.text(self.text), word);
-        self.out.resolutions.insert(name.start, resolution);
-        match resolution {
-            Resolution::Native => {
-                if let Some(native) = catalog::native(word) {
-                    self.native_call(node, native, args);
-                }
+        let Some(resolution) = self.path_meaning(callee) else { return };
+        let name = callee.text(self.text);
+        let Some((unit, word)) = self.imported(callee) else {
+            let word = name.rsplit("::").next().unwrap_or(name).trim();
+            if resolution == Resolution::Native
+                && let Some(native) = catalog::native(word)
+            {
+                self.native_call(node, native, args);
             }
-            Resolution::Unknown => self.unknown_path(*alias, *name),
-            _ => {}
+            return;
+        };
+        match resolution {
+            Resolution::Function => {
+                self.function_call(node, name, &unit.functions[word], args);
+            }
+            Resolution::Module => {
+                let params = &unit.modules[word].params;
+                let shape = Shape::of_params(format!("`{name}`"), params);
+                self.compare(&shape, args, self.call_span(node));
+            }
+            Resolution::Signature => self.called_signature(name, callee),
+            Resolution::Type => self.called_type(name, callee),
+            _ => self.value_call(node, callee, args),
         }
+    }
+
+    fn called_signature(&mut self, name: &str, callee: &Node) {
+        let message = format!("`{name}` is a signature, which nobody answers by itself");
+        let told = self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
+        told.hints.push(format!("`predict({name})(…)` asks a model"));
+    }
+
+    fn called_type(&mut self, name: &str, callee: &Node) {
+        let message = format!("`{name}` is a type, which cannot be called");
+        self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
     }
 
     fn rhai_call(&mut self, name: &str, args: &[Argument<'a>]) {
@@ -183,12 +196,16 @@ impl<'a> Checker<'a> {
         let Some(node) = metric else { return };
         let taken = match node.kind {
             NodeKind::Closure => ast::Closure(node).params().len(),
-            NodeKind::Name => {
+            NodeKind::Name | NodeKind::Path => {
                 let name = node.text(self.text);
-                let function = (self.resolve(name) == Resolution::Function)
-                    .then(|| self.out.function(name))
-                    .flatten()
-                    .filter(|it| it.overloads.is_empty());
+                let function = match node.kind {
+                    NodeKind::Path => self.imported_function(node),
+                    _ if self.resolve(name) == Resolution::Function => {
+                        self.out.function(name).cloned()
+                    }
+                    _ => None,
+                };
+                let function = function.filter(|it| it.overloads.is_empty());
                 let Some(function) = function else { return };
                 let required = function.params.iter().filter(|it| !it.has_default && !it.rest);
                 if required.count() <= 2 && function.params.len() >= 2 {
@@ -307,14 +324,12 @@ impl<'a> Checker<'a> {
         method: &str,
         args: &[Argument<'a>],
     ) {
-        let Some(info) = self.module(module).and_then(|it| it.methods.get(method).cloned())
-        else {
-            return;
-        };
+        let Some(owner) = self.module(module) else { return };
+        let Some(info) = owner.methods.get(method) else { return };
         let what = if method == "forward" {
-            format!("`{module}`")
+            format!("`{}`", owner.name)
         } else {
-            format!("`{module}.{method}`")
+            format!("`{}.{method}`", owner.name)
         };
         let shape = Shape { noun: "input", ..Shape::of_params(what, &info.params) };
         self.compare(&shape, args, self.call_span(node));
@@ -501,8 +516,8 @@ impl<'a> Checker<'a> {
             known.extend(info.methods.keys().map(|it| &**it));
         }
         let hint = did_you_mean(word, known);
-        let owner = match module {
-            Some(module) => format!("the module `{module}`"),
+        let owner = match &own {
+            Some(info) => format!("the module `{}`", info.name),
             None => crate::util::a(&object.name.to_lowercase()),
         };
         let message = format!("{owner} has no `{word}`");

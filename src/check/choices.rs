@@ -1,6 +1,7 @@
 //! What `one_of(X)` chooses from: an input of the same signature, or a const.
 
 use super::Checker;
+use super::imports::Import;
 use super::model::Resolution;
 use super::{literal, types};
 use crate::diag::did_you_mean;
@@ -88,11 +89,10 @@ pub(super) fn among(inputs: &[Input], name: &str) -> Option<Chosen> {
 }
 
 /// What a name stands for where only the names of consts are known.
-pub(super) fn by_name(name: &str, is_const: &dyn Fn(&str) -> bool) -> Chosen {
-    if is_const(name) {
-        Chosen::Later(Choices::Const(name.into()))
-    } else {
-        Chosen::Nothing(String::new())
+pub(super) fn by_name(name: &str, key: &dyn Fn(&str) -> Option<Arc<str>>) -> Chosen {
+    match key(name) {
+        Some(key) => Chosen::Later(Choices::Const { name: name.into(), key }),
+        None => Chosen::Nothing(String::new()),
     }
 }
 
@@ -104,6 +104,12 @@ impl Checker<'_> {
 
     /// What the name of a const in `one_of(…)` stands for.
     pub(super) fn chosen_const(&self, name: &str) -> Chosen {
+        if let Some((alias, word)) = name.split_once("::") {
+            return by_name(name, &|_| match self.import_named(alias.trim())? {
+                Import::Unit(unit) => unit.public_const(word.trim()),
+                Import::Metrics | Import::Unknown => None,
+            });
+        }
         if self.item(name) != Some(Resolution::Const) {
             let inputs = self.inputs.iter().map(|it| &*it.name);
             let consts = self.items.iter().filter(|(_, it)| it.0 == Resolution::Const);
@@ -114,7 +120,10 @@ impl Checker<'_> {
             named.then_some(item.value()).flatten()
         });
         match value.and_then(|it| literal::constant(it, self.text)) {
-            None => Chosen::Later(Choices::Const(name.into())),
+            None => {
+                let key = self.out.key(name);
+                Chosen::Later(Choices::Const { name: name.into(), key })
+            }
             known => Chosen::of(known),
         }
     }

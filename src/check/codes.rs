@@ -40,6 +40,7 @@ codes! {
     BAD_INDEX = "E0220", "an index that cannot be one";
     BAD_RANGE_CASE = "E0221", "a range in a case that cannot be matched";
     ENDLESS_CONST = "E0222", "a const that needs itself";
+    PRIVATE_ITEM = "E0240", "an item that is for its own file only";
 
     UNKNOWN_TYPE = "E0301", "unknown type";
     DUPLICATE_FIELD = "E0302", "two fields of one name";
@@ -58,6 +59,7 @@ codes! {
     DUPLICATE_MEMBER = "E0403", "two members of one name";
     SELF_OUTSIDE = "E0404", "`self` outside a module's method";
 
+    UNUSED_IMPORT = "W0220", "an import that is not used";
     DROPPED_RESULT = "W0201", "a result that is not used";
     SWAPPED_ARGUMENTS = "W0202", "arguments that look swapped";
     MADE_INSIDE = "W0204", "a predictor that no optimizer sees";

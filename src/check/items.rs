@@ -7,7 +7,7 @@ use super::model::{
 use super::scope::{Binding, Frame, Known, Scopes};
 use super::shape::found;
 use super::types::{Place, Types};
-use super::{Checker, Import, codes, fits, literal, names};
+use super::{Checker, codes, fits, literal, names};
 use crate::diag::Diagnostic;
 
 use crate::schema::{Field, Signature, Ty, TypeTable};
@@ -98,6 +98,9 @@ impl<'a> Checker<'a> {
     fn name_item(&mut self, token: Token, resolution: Resolution, node: &Node) {
         let name = token.text(self.text);
         let span = token.span(self.source);
+        if is_private(node, self.text) {
+            self.out.private.insert(name.into());
+        }
         match self.items.get(name).copied() {
             // Rhai's functions are told apart by their number of parameters too.
             Some((Resolution::Function, _)) if node.kind == NodeKind::FnItem => {}
@@ -112,45 +115,14 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn import(&mut self, item: ImportItem<'a>) {
-        let path = item.path().and_then(|it| literal::constant(it, self.text));
-        let path = path.as_ref().and_then(|it| it.as_str()).map(str::to_owned);
-        let known = path.as_deref() == Some("std/metrics");
-        if !known {
-            let span = item.path().map_or_else(|| self.span(item.0), |it| self.span(it));
-            let message = match path.as_deref().and_then(|it| it.strip_prefix("std/")) {
-                Some(name) => format!("the standard library has no `{name}`"),
-                None => "programs of several files are not supported yet".to_owned(),
-            };
-            let hint = match path.as_deref().is_some_and(|it| it.starts_with("std/")) {
-                true => "there is only `std/metrics`",
-                false => "put the items into this file; only `std/metrics` can be imported",
-            };
-            let told = self.tell(codes::IMPORT, span, message);
-            told.hints.push(hint.to_owned());
-        }
-        let alias = match (item.alias(self.text), path) {
-            (Some(token), _) => Some(token.text(self.text).to_owned()),
-            (None, Some(path)) => path.rsplit('/').next().map(str::to_owned),
-            (None, None) => None,
-        };
-        if let Some(alias) = alias {
-            let import = if known { Import::Metrics } else { Import::Unknown };
-            self.imports.insert(alias.into(), import);
-        }
-    }
-
     fn types(&mut self) {
-        let mut table: TypeTable = (*self.out.types).clone();
-        let items = &self.items;
-        let known = self.out.types.clone();
-        let named = |name: &str| {
-            known.contains_key(name)
-                || items.get(name).is_some_and(|it| it.0 == Resolution::Type)
-        };
+        let mut scope = self.outer_types();
+        let mut table: TypeTable = (*scope.table).clone();
+        let own = self.items.iter().filter(|(_, it)| it.0 == Resolution::Type);
+        scope.names.extend(own.map(|(name, _)| (name.clone(), name.clone())));
         let choices = |name: &str| self.chosen(name);
         let place = Place::source(self.source);
-        let mut types = Types::new(self.text, place, &named, &known, &choices);
+        let mut types = Types::new(self.text, place, &scope, &choices);
         let mut declared: Vec<(Arc<str>, Token)> = Vec::new();
         for item in self.tree.nodes().filter_map(TypeItem::cast) {
             let Some(name) = item.name(self.text) else { continue };
@@ -172,16 +144,17 @@ impl<'a> Checker<'a> {
                 table.insert(name, Ty::Any);
             }
         }
-        self.out.types = Arc::new(table);
+        scope.table = Arc::new(table);
+        self.out.types = scope.table.clone();
+        self.out.type_scope = Arc::new(scope);
     }
 
     /// The type under a node; what is wrong with it is told.
     pub(super) fn ty(&mut self, node: &Node) -> Ty {
-        let table = self.out.types.clone();
-        let named = |name: &str| table.contains_key(name);
+        let scope = self.out.type_scope.clone();
         let choices = |name: &str| self.chosen(name);
         let place = Place::source(self.source);
-        let mut types = Types::new(self.text, place, &named, &table, &choices);
+        let mut types = Types::new(self.text, place, &scope, &choices);
         let ty = types.node(node);
         let diags = types.diags;
         self.diags.extend(diags);
@@ -322,12 +295,12 @@ impl<'a> Checker<'a> {
 
     fn function_info(&mut self, item: FnItem<'_>, name: Token, doc: Arc<str>) -> FnInfo {
         FnInfo {
-            lowered: names::variable(name.text(self.text)),
+            lowered: self.out.key(&names::variable(name.text(self.text))).to_string(),
             params: self.params(&item.params()),
             doc,
             span: name.span(self.source),
             result: item.result().map(|it| self.ty(it)),
-            private: item.0.tokens().next().is_some_and(|it| it.text(self.text) == "private"),
+            private: is_private(item.0, self.text),
             overloads: Vec::new(),
         }
     }
@@ -368,6 +341,7 @@ impl<'a> Checker<'a> {
         let params = self.params(&item.params());
         let mut info = ModuleInfo {
             name: name.clone(),
+            key: self.out.key(&name),
             doc: self.docs(self.tree, item.0),
             span: token.span(self.source),
             params,
@@ -385,7 +359,7 @@ impl<'a> Checker<'a> {
                 self.unique_member(&info, token);
                 let doc = self.docs(item.0, node);
                 let mut method = self.function_info(method, token, doc);
-                method.lowered = names::method(&name, token.text(self.text));
+                method.lowered = names::method(&info.key, token.text(self.text));
                 info.methods.entry(token.text(self.text).into()).or_insert(method);
             }
         }
@@ -411,8 +385,8 @@ impl<'a> Checker<'a> {
         if !self.is_first(token) {
             return;
         }
-        let Some(info) = self.module(token.text(self.text)) else { return };
-        let mut info = (*info).clone();
+        let Some(info) = self.out.modules.get(token.text(self.text)) else { return };
+        let mut info = (**info).clone();
         let params =
             info.params.iter().map(|it| (it.name.clone(), Binding::member(Known::Nothing)));
         let mut frame: Frame = params.collect();
@@ -443,7 +417,7 @@ impl<'a> Checker<'a> {
             let name = token.text(self.text);
             let (predictor, module) = told_of(&self.const_known(name));
             let info = ConstInfo {
-                lowered: names::constant(name),
+                lowered: names::constant(&self.out.key(name)),
                 span: token.span(self.source),
                 predictor,
                 module,
@@ -454,7 +428,7 @@ impl<'a> Checker<'a> {
 
     fn test_item(&mut self, item: TestItem<'_>) {
         let Some(title) = item.title() else { return };
-        let before: usize = self.prior.iter().map(|it| it.tests.len()).sum();
+        let before: usize = self.around.prior.iter().map(|it| it.tests.len()).sum();
         let lowered = names::test(before + self.out.tests.len());
         self.out.tests.push(TestInfo {
             title: unquote(title, self.text).unwrap_or_default().into(),
@@ -510,6 +484,11 @@ impl<'a> Checker<'a> {
             }
         }
     }
+}
+
+/// Whether an item is for its own file only.
+fn is_private(item: &Node, text: &str) -> bool {
+    item.tokens().next().is_some_and(|it| it.text(text) == "private")
 }
 
 /// What of a value's knowledge is kept.

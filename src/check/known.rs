@@ -5,7 +5,7 @@
 
 use super::Checker;
 use super::args::{Argument, arguments};
-use super::model::{Resolution, StaticPredictor};
+use super::model::{ConstInfo, Resolution, StaticPredictor};
 use super::scope::Known;
 use super::sigtext;
 use super::types::Place;
@@ -35,6 +35,7 @@ impl<'a> Checker<'a> {
         match node.kind {
             NodeKind::Paren => self.infer_first(node),
             NodeKind::Name => self.infer_name(node),
+            NodeKind::Path => self.infer_path(node),
             NodeKind::SignatureExpr => self
                 .inline_signature(node)
                 .map_or(Known::Nothing, |it| Known::Signature(Arc::new(it))),
@@ -59,6 +60,18 @@ impl<'a> Checker<'a> {
                 self.signature(name).map_or(Known::Nothing, |it| Known::Signature(Arc::new(it)))
             }
             Some(Resolution::Const) => self.const_known(name),
+            _ => Known::Nothing,
+        }
+    }
+
+    /// What is known of an item of an imported unit.
+    fn infer_path(&self, node: &Node) -> Known {
+        let Some((unit, name)) = self.imported(node) else { return Known::Nothing };
+        match unit.public(name) {
+            Some(Resolution::Signature) => {
+                Known::Signature(Arc::new(unit.signatures[name].clone()))
+            }
+            Some(Resolution::Const) => known_const(&unit.consts[name]),
             _ => Known::Nothing,
         }
     }
@@ -93,13 +106,9 @@ impl<'a> Checker<'a> {
 
     /// What an earlier unit knows of its const or variable.
     pub(crate) fn prior_known(&self, name: &str) -> Known {
-        for unit in self.prior.iter().rev() {
+        for unit in self.around.prior.iter().rev() {
             if let Some(info) = unit.consts.get(name) {
-                return match (&info.predictor, &info.module) {
-                    (Some(it), _) => Known::Predictor(Arc::new(it.clone())),
-                    (None, Some(module)) => Known::Instance(module.clone()),
-                    (None, None) => Known::Nothing,
-                };
+                return known_const(info);
             }
             if unit.lets.iter().any(|it| &**it == name) {
                 return unit
@@ -116,7 +125,7 @@ impl<'a> Checker<'a> {
         let name = callee.text(self.text);
         if callee.kind == NodeKind::Name && self.scopes.get(name).is_none() {
             match self.item(name) {
-                Some(Resolution::Module) => return Known::Instance(name.into()),
+                Some(Resolution::Module) => return Known::Instance(self.out.key(name)),
                 Some(Resolution::Const) => {}
                 Some(_) => return Known::Nothing,
                 None => {
@@ -124,6 +133,11 @@ impl<'a> Checker<'a> {
                         .map_or(Known::Nothing, |it| self.infer_native(it, call));
                 }
             }
+        }
+        if let Some((unit, name)) = self.imported(callee)
+            && let Some(module) = unit.public(name).and(unit.modules.get(name))
+        {
+            return Known::Instance(module.key.clone());
         }
         match self.infer(callee) {
             Known::Predictor(it) => Known::Reply(it),
@@ -173,7 +187,7 @@ impl<'a> Checker<'a> {
         let place = self.place_inside(node, &text);
         let (signature, diags) = {
             let consts = |name: &str| self.chosen_const(name);
-            sigtext::read(&text, &self.out.types, place, &consts)
+            sigtext::read(&text, &self.out.type_scope, place, &consts)
         };
         self.out.inline.insert(key, signature.clone());
         if diags.is_empty() {
@@ -261,6 +275,14 @@ impl<'a> Checker<'a> {
     pub(crate) fn is_string(&self, node: &Node) -> bool {
         node.kind == NodeKind::Literal
             && node.tokens().any(|it| matches!(it.kind, TokenKind::Str | TokenKind::RawStr))
+    }
+}
+
+fn known_const(info: &ConstInfo) -> Known {
+    match (&info.predictor, &info.module) {
+        (Some(it), _) => Known::Predictor(Arc::new(it.clone())),
+        (None, Some(module)) => Known::Instance(module.clone()),
+        (None, None) => Known::Nothing,
     }
 }
 

@@ -14,6 +14,7 @@ mod choices;
 pub(crate) mod codes;
 mod cycles;
 mod fits;
+mod imports;
 mod items;
 mod known;
 mod literal;
@@ -29,22 +30,43 @@ mod types;
 mod walk;
 
 pub use codes::CODES;
+pub use imports::import_path;
 pub use model::{
     Checked, ConstInfo, FnInfo, MemberInfo, ModuleInfo, Outer, ParamInfo, Resolution, Setting,
     StaticPredictor, TestInfo,
 };
+pub use types::{ImportedTypes, TypeScope};
 pub(crate) use walk::is_item;
 
 use crate::diag::{Code, Diagnostic};
 use crate::schema::{Field, Signature, TypeTable};
 use crate::source::{SourceId, Span};
 use crate::syntax::{Node, Parse};
+use imports::Import;
 use scope::{Known, Scopes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Checks a unit. `prior` are earlier units whose items are visible, `locals` the variables in
-/// scope.
+/// What a unit finds around it.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// Earlier units whose items are visible.
+    pub prior: &'a [Arc<Checked>],
+    /// The variables in scope.
+    pub locals: &'a [Arc<str>],
+    /// What stands before the names of its items in the program.
+    pub prefix: &'a str,
+    /// The units that it imports, by the first byte of the import; nothing for one that cannot
+    /// be imported, of which the user is told elsewhere.
+    pub imports: &'a BTreeMap<u32, Option<Arc<Checked>>>,
+    /// All units that were imported so far, by whomever.
+    pub units: &'a [Arc<Checked>],
+    /// Whether more text may follow and use what is imported, as in a session.
+    pub open: bool,
+}
+
+/// Checks a unit that imports no other. `prior` are earlier units whose items are visible,
+/// `locals` the variables in scope.
 pub fn check(
     parse: &Parse,
     source: SourceId,
@@ -52,13 +74,25 @@ pub fn check(
     prior: &[Arc<Checked>],
     locals: &[Arc<str>],
 ) -> (Checked, Vec<Diagnostic>) {
+    let imports = &BTreeMap::new();
+    let around = Around { prior, locals, prefix: "", imports, units: &[], open: false };
+    check_unit(parse, source, text, around)
+}
+
+/// Checks a unit.
+pub fn check_unit(
+    parse: &Parse,
+    source: SourceId,
+    text: &str,
+    around: Around<'_>,
+) -> (Checked, Vec<Diagnostic>) {
     let mut checker = Checker {
         text,
         source,
         tree: &parse.tree,
-        prior,
-        locals,
+        around,
         out: Checked {
+            prefix: around.prefix.into(),
             source: Some(source),
             tree: Some(Arc::new(parse.tree.clone())),
             ..Checked::default()
@@ -66,6 +100,7 @@ pub fn check(
         diags: Vec::new(),
         items: BTreeMap::new(),
         imports: BTreeMap::new(),
+        used_imports: BTreeSet::new(),
         consts: BTreeMap::new(),
         broken: BTreeSet::new(),
         inputs: Vec::new(),
@@ -79,6 +114,7 @@ pub fn check(
     checker.walk_unit();
     checker.const_cycles();
     checker.predictors();
+    checker.unused_imports();
     let mut diags = checker.diags;
     diags.retain(|it| !is_consequence(it, parse, text));
     diags.sort_by_key(|it| {
@@ -116,13 +152,28 @@ pub fn signature_from_str(
     types: &Arc<TypeTable>,
     is_const: &dyn Fn(&str) -> bool,
 ) -> Result<Signature, Vec<Diagnostic>> {
-    let consts = |name: &str| choices::by_name(name, is_const);
-    let (signature, diags) = sigtext::read(text, types, whole(text), &consts);
+    let key = |name: &str| is_const(name).then(|| name.into());
+    signature_in(text, &TypeScope::of(types.clone()), &key)
+}
+
+/// As [`signature_from_str`], with the types in sight of a unit. `key` knows the consts that
+/// `one_of(…)` may name, and what they are called in the program.
+///
+/// # Errors
+///
+/// Returns what is wrong with the text. The places are offsets in it, in the text of id 0.
+pub fn signature_in(
+    text: &str,
+    scope: &TypeScope,
+    key: &dyn Fn(&str) -> Option<Arc<str>>,
+) -> Result<Signature, Vec<Diagnostic>> {
+    let consts = |name: &str| choices::by_name(name, key);
+    let (signature, diags) = sigtext::read(text, scope, whole(text), &consts);
     if diags.is_empty() { Ok(signature) } else { Err(diags) }
 }
 
 /// Reads a field such as `out confidence: float(0..=1) 'how sure'` of a signature, and says
-/// whether it is an output. `is_const` knows the consts that `one_of(…)` may name.
+/// whether it is an output. `key` knows the consts that `one_of(…)` may name.
 ///
 /// # Errors
 ///
@@ -130,10 +181,11 @@ pub fn signature_from_str(
 pub fn field_from_str(
     text: &str,
     signature: &Signature,
-    is_const: &dyn Fn(&str) -> bool,
+    scope: &TypeScope,
+    key: &dyn Fn(&str) -> Option<Arc<str>>,
 ) -> Result<(bool, Field), Vec<Diagnostic>> {
-    let consts = |name: &str| choices::by_name(name, is_const);
-    let (field, diags) = sigtext::read_field(text, signature, whole(text), &consts);
+    let consts = |name: &str| choices::by_name(name, key);
+    let (field, diags) = sigtext::read_field(text, signature, scope, whole(text), &consts);
     match field {
         Some(field) if diags.is_empty() => Ok(field),
         _ => Err(diags),
@@ -164,14 +216,15 @@ struct Checker<'a> {
     text: &'a str,
     source: SourceId,
     tree: &'a Node,
-    prior: &'a [Arc<Checked>],
-    locals: &'a [Arc<str>],
+    around: Around<'a>,
     out: Checked,
     diags: Vec<Diagnostic>,
     /// The unit's own items and where their names stand.
     items: BTreeMap<Arc<str>, (Resolution, Span)>,
     /// The names that imports bind.
-    imports: BTreeMap<Arc<str>, Import>,
+    imports: BTreeMap<Arc<str>, (Import, Span)>,
+    /// Those that something names.
+    used_imports: BTreeSet<Arc<str>>,
     /// What is known of consts that were asked for.
     consts: BTreeMap<Arc<str>, Known>,
     /// The inputs of the signature being read.
@@ -184,15 +237,6 @@ struct Checker<'a> {
     typed: BTreeSet<&'a str>,
     scopes: Scopes,
     context: Context,
-}
-
-/// What an import's name stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Import {
-    /// `std/metrics`
-    Metrics,
-    /// Something that could not be imported; a diagnostic said so.
-    Unknown,
 }
 
 impl Checker<'_> {
@@ -209,14 +253,13 @@ impl Checker<'_> {
 
     /// Makes items of earlier units visible.
     fn outer(&mut self) {
-        let mut types = TypeTable::new();
-        for unit in self.prior {
-            types.extend(unit.types.iter().map(|(name, ty)| (name.clone(), ty.clone())));
+        for unit in self.around.prior {
             let outer = &mut self.out.outer;
             outer.modules.extend(unit.modules.iter().map(|(k, v)| (k.clone(), v.clone())));
             outer.functions.extend(unit.functions.iter().map(|(k, v)| (k.clone(), v.clone())));
+            outer.imports.extend(unit.imports.iter().map(|(k, v)| (k.clone(), v.clone())));
+            outer.members.extend(unit.outer.members.iter().cloned());
         }
-        self.out.types = Arc::new(types);
     }
 
     /// What an item of this name is; the newest wins.
@@ -224,16 +267,13 @@ impl Checker<'_> {
         if let Some((resolution, _)) = self.items.get(name) {
             return Some(*resolution);
         }
-        self.prior.iter().rev().find_map(|unit| unit.item(name))
+        self.around.prior.iter().rev().find_map(|unit| unit.item(name))
     }
 
     fn signature(&self, name: &str) -> Option<Signature> {
         let own = self.out.signatures.get(name);
-        own.or_else(|| self.prior.iter().rev().find_map(|it| it.signatures.get(name))).cloned()
-    }
-
-    fn module(&self, name: &str) -> Option<Arc<ModuleInfo>> {
-        self.out.module(name).cloned()
+        let mut prior = self.around.prior.iter().rev();
+        own.or_else(|| prior.find_map(|it| it.signatures.get(name))).cloned()
     }
 
     /// Whether a module in sight gives this name a meaning after a dot.
@@ -255,7 +295,7 @@ impl Checked {
             Some(Resolution::Function)
         } else if self.consts.contains_key(name) {
             Some(Resolution::Const)
-        } else if self.types.contains_key(name) {
+        } else if self.type_scope.names.contains_key(name) {
             Some(Resolution::Type)
         } else {
             None

@@ -1,23 +1,33 @@
 //! What checking a unit finds out: plain data for `lower`, `runtime` and tools.
 
+use super::types::TypeScope;
 use crate::schema::{Signature, Ty, TypeTable, Value};
 use crate::source::{SourceId, Span};
 use crate::syntax::Node;
 use indexmap::IndexMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A checked unit: one file, one entry of a session, or one expression over a script's items.
 #[derive(Debug, Clone, Default)]
 pub struct Checked {
+    /// What stands before the names of its items in the program: nothing for a script and the
+    /// entries of a session, something of its own for a unit that was imported.
+    pub prefix: Arc<str>,
     /// Its text; `None` only in the empty unit.
     pub source: Option<SourceId>,
     /// Its tree.
     pub tree: Option<Arc<Node>>,
     /// Its signatures.
     pub signatures: IndexMap<Arc<str>, Signature>,
-    /// All named types in sight, those of earlier units included.
+    /// All named types in sight, those of earlier and of imported units included.
     pub types: Arc<TypeTable>,
+    /// What those types are called here.
+    pub type_scope: Arc<TypeScope>,
+    /// What it imports, by the names that it gives them.
+    pub imports: IndexMap<Arc<str>, Arc<Self>>,
+    /// The names of its items that are for its own file only.
+    pub private: BTreeSet<Arc<str>>,
     /// Its modules.
     pub modules: IndexMap<Arc<str>, Arc<ModuleInfo>>,
     /// Its functions.
@@ -44,13 +54,18 @@ pub struct Checked {
     pub outer: Outer,
 }
 
-/// Modules and functions of earlier units that are in sight.
+/// What is in sight of earlier units, and of imported ones.
 #[derive(Debug, Clone, Default)]
 pub struct Outer {
-    /// Modules.
+    /// Modules of earlier units.
     pub modules: IndexMap<Arc<str>, Arc<ModuleInfo>>,
-    /// Functions.
+    /// Functions of earlier units.
     pub functions: IndexMap<Arc<str>, Arc<FnInfo>>,
+    /// What earlier units import.
+    pub imports: IndexMap<Arc<str>, Arc<Checked>>,
+    /// The members and methods of all modules of imported units, whoever imports them: their
+    /// instances may come from anywhere.
+    pub members: BTreeSet<Arc<str>>,
 }
 
 impl Checked {
@@ -67,6 +82,17 @@ impl Checked {
     /// Whether some module in sight has a member or method of this name.
     pub fn has_member(&self, name: &str) -> bool {
         self.modules.values().chain(self.outer.modules.values()).any(|it| it.has(name))
+            || self.outer.members.contains(name)
+    }
+
+    /// The unit that is imported under this name, by this unit or an earlier one.
+    pub fn import(&self, alias: &str) -> Option<&Arc<Self>> {
+        self.imports.get(alias).or_else(|| self.outer.imports.get(alias))
+    }
+
+    /// The name of an item of this unit in the program.
+    pub fn key(&self, name: &str) -> Arc<str> {
+        super::names::scoped(&self.prefix, name).into()
     }
 }
 
@@ -75,6 +101,8 @@ impl Checked {
 pub struct ModuleInfo {
     /// Its name.
     pub name: Arc<str>,
+    /// Its name in the program, which no other unit has.
+    pub key: Arc<str>,
     /// Its documentation.
     pub doc: Arc<str>,
     /// Where its name stands.
@@ -108,7 +136,7 @@ pub struct MemberInfo {
     pub name: Arc<str>,
     /// What it predicts, where that is known without running anything.
     pub predictor: Option<StaticPredictor>,
-    /// The module it is an instance of, where that is known.
+    /// The key of the module it is an instance of, where that is known.
     pub module: Option<Arc<str>>,
 }
 
@@ -173,7 +201,7 @@ pub struct ConstInfo {
     pub span: Span,
     /// What it predicts, where that is known without running anything.
     pub predictor: Option<StaticPredictor>,
-    /// The module it is an instance of, where that is known.
+    /// The key of the module it is an instance of, where that is known.
     pub module: Option<Arc<str>>,
 }
 

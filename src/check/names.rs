@@ -14,7 +14,8 @@ pub const CONST: &str = "__const";
 pub const NATIVE: &str = "__native";
 /// `__call(callee, [positional], #{named})`: a call of a value.
 pub const CALL: &str = "__call";
-/// `__method(receiver, "m", [positional], #{named})`: a call of a method or member.
+/// `__method(receiver, "m", [positional], #{named})`: a call of a method or member; a fifth
+/// argument names the function that is called in place of a method.
 pub const METHOD: &str = "__method";
 /// As [`METHOD`], for `?.`: nothing where the receiver is nothing.
 pub const METHOD_OPT: &str = "__method_opt";
@@ -38,6 +39,26 @@ pub const SPREAD: &str = "__spread";
 /// condition that is false. A pair whose path is empty is not to be shown: its value is there
 /// for finding the call to blame.
 pub const ASSERT: &str = "__assert";
+
+/// The name of an item of an imported unit, whose prefix no other unit has.
+pub fn scoped(prefix: &str, name: &str) -> String {
+    format!("{prefix}{name}")
+}
+
+/// The prefix of the unit that was imported as the `index`th of a program.
+pub fn prefix(index: usize) -> String {
+    format!("{UNIT}{index}_")
+}
+
+/// The prefix and the rest of the name of an item of an imported unit.
+pub fn split(key: &str) -> Option<(&str, &str)> {
+    let rest = key.strip_prefix(UNIT)?;
+    let digits = rest.find(|it: char| !it.is_ascii_digit()).filter(|it| *it > 0)?;
+    rest[digits..].starts_with('_').then(|| key.split_at(UNIT.len() + digits + 1))
+}
+
+/// What the prefixes of units begin with.
+const UNIT: &str = "__u";
 
 /// The function of a native: `__n_predict([positional], #{named})`.
 pub fn native(name: &str) -> String {
@@ -78,7 +99,7 @@ pub fn inline_contracts(source: SourceId, offset: u32) -> String {
 /// one where Rhai refuses the word, or wants a letter in front (`_`, `_1`).
 pub fn variable(name: &str) -> String {
     let letter = name.trim_start_matches('_').starts_with(|it: char| it.is_ascii_alphabetic());
-    if !letter {
+    if !letter || split(name).is_some() {
         format!("v{name}")
     } else if crate::catalog::is_reserved(name) {
         format!("{name}_")

@@ -1,14 +1,12 @@
 //! What names mean, and what to say where they mean nothing.
 
+use super::imports::words;
 use super::model::Resolution;
-use super::{Checker, Import, codes};
+use super::{Checker, codes};
 use crate::catalog;
 use crate::diag::did_you_mean;
 use crate::source::Span;
-use crate::syntax::{Node, Token, ast};
-
-/// What `std/metrics` offers.
-const METRICS: &[&str] = &["exact_match", "f1", "contains_match"];
+use crate::syntax::Node;
 
 impl Checker<'_> {
     /// What a name stands for as a value.
@@ -102,12 +100,12 @@ impl Checker<'_> {
     pub(super) fn is_main_variable(&self, name: &str) -> bool {
         self.context.item
             && (self.out.lets.iter().any(|it| &**it == name)
-                || self.locals.iter().any(|it| &**it == name))
+                || self.around.locals.iter().any(|it| &**it == name))
     }
 
     /// Names that could have been meant.
     pub(super) fn names_in_sight(&self) -> Vec<&str> {
-        let prior = self.prior.iter().flat_map(|unit| {
+        let prior = self.around.prior.iter().flat_map(|unit| {
             let items = unit.signatures.keys().chain(unit.modules.keys());
             items.chain(unit.functions.keys()).chain(unit.consts.keys()).map(|it| &**it)
         });
@@ -121,52 +119,27 @@ impl Checker<'_> {
 
     /// A name of an import, or of `global`.
     pub(super) fn path(&mut self, node: &Node) {
-        let tokens: Vec<Token> = node.tokens().filter(|it| ast::is_word(it.kind)).collect();
-        let [alias, name] = tokens.as_slice() else { return };
+        let Some(resolution) = self.path_meaning(node) else { return };
+        if resolution == Resolution::Type {
+            let message = format!("`{}` is a type, which has no value", node.text(self.text));
+            self.tell(codes::NOT_A_VALUE, self.span(node), message);
+        }
+    }
+
+    /// What a path means; nothing where that was told.
+    pub(super) fn path_meaning(&mut self, node: &Node) -> Option<Resolution> {
+        let Some([alias, name]) = words(node) else {
+            let message = "a name of an import has one `::`";
+            let told = self.tell(codes::UNKNOWN_NAME, self.span(node), message);
+            told.hints.push("import the unit itself whose item it is".to_owned());
+            return None;
+        };
         let resolution = self.path_resolution(alias.text(self.text), name.text(self.text));
         self.out.resolutions.insert(name.start, resolution);
         if resolution == Resolution::Unknown {
-            self.unknown_path(*alias, *name);
+            self.unknown_path(alias, name);
+            return None;
         }
-    }
-
-    /// What `alias::name` means.
-    pub(super) fn path_resolution(&self, alias: &str, name: &str) -> Resolution {
-        match self.import_named(alias) {
-            Some(Import::Metrics) if METRICS.contains(&name) => Resolution::Native,
-            Some(_) => Resolution::Unknown,
-            None if alias == "global" => self.item(name).unwrap_or(Resolution::Unknown),
-            None => Resolution::Unknown,
-        }
-    }
-
-    fn import_named(&self, alias: &str) -> Option<Import> {
-        self.imports.get(alias).copied()
-    }
-
-    /// Says what is wrong with `alias::name`.
-    pub(super) fn unknown_path(&mut self, alias: Token, name: Token) {
-        let (prefix, word) = (alias.text(self.text), name.text(self.text));
-        match self.import_named(prefix) {
-            Some(Import::Unknown) => {}
-            Some(Import::Metrics) => {
-                let message = format!("`{prefix}` has no `{word}`");
-                let hint = did_you_mean(word, METRICS.iter().copied());
-                let told = self.tell(codes::UNKNOWN_NAME, name.span(self.source), message);
-                *told = told.clone().hint(hint);
-            }
-            None if prefix == "global" => {
-                let message = format!("there is no const `{word}`");
-                self.tell(codes::UNKNOWN_NAME, name.span(self.source), message);
-            }
-            None => {
-                let message = format!("nothing is imported as `{prefix}`");
-                let hint = format!("`import \"std/metrics\" as {prefix};`");
-                let told = self.tell(codes::UNKNOWN_NAME, alias.span(self.source), message);
-                if METRICS.contains(&word) {
-                    told.hints.push(hint);
-                }
-            }
-        }
+        Some(resolution)
     }
 }

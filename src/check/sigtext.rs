@@ -3,32 +3,31 @@
 
 use super::choices::{Chosen, Input, among};
 use super::shape::found;
-use super::types::{Place, Types};
+use super::types::{Place, TypeScope, Types};
 use super::{codes, fits, literal};
 use crate::diag::Diagnostic;
-use crate::schema::{Field, Signature, Ty, TypeTable};
+use crate::schema::{Field, Signature, Ty};
 use crate::source::Span;
 use crate::syntax::ast::{self, FieldDecl};
 use crate::syntax::{Parse, parse_field, parse_signature};
-use std::sync::Arc;
 
 /// Reads a signature that stands at `place`.
 pub(crate) fn read(
     text: &str,
-    types: &Arc<TypeTable>,
+    scope: &TypeScope,
     place: Place,
     consts: &dyn Fn(&str) -> Chosen,
 ) -> (Signature, Vec<Diagnostic>) {
     let parsed = parse_signature(place.span, text);
     let (inputs, outputs) = ast::sides(&parsed.tree);
     let known = inputs.iter().filter_map(|it| Input::declared(*it, text)).collect();
-    let mut reader = Reader::new(text, types, place, known, consts);
+    let mut reader = Reader::new(text, scope, place, known, consts);
     let mut signature = Signature {
         name: "".into(),
         instructions: "".into(),
         inputs: Vec::new(),
         outputs: Vec::new(),
-        types: types.clone(),
+        types: scope.table.clone(),
         contracts: 0,
     };
     for decl in inputs {
@@ -45,12 +44,13 @@ pub(crate) fn read(
 pub(crate) fn read_field(
     text: &str,
     signature: &Signature,
+    scope: &TypeScope,
     place: Place,
     consts: &dyn Fn(&str) -> Chosen,
 ) -> (Option<(bool, Field)>, Vec<Diagnostic>) {
     let parsed = parse_field(place.span, text);
     let known = signature.inputs.iter().map(Input::of).collect();
-    let mut reader = Reader::new(text, &signature.types, place, known, consts);
+    let mut reader = Reader::new(text, scope, place, known, consts);
     let field = parsed.tree.nodes().find_map(FieldDecl::cast).and_then(|decl| {
         let output = decl.direction().is_none() || decl.is_output(text);
         Some((output, reader.field(decl)?))
@@ -60,7 +60,7 @@ pub(crate) fn read_field(
 
 struct Reader<'a> {
     text: &'a str,
-    table: &'a TypeTable,
+    scope: &'a TypeScope,
     place: Place,
     inputs: Vec<Input>,
     consts: &'a dyn Fn(&str) -> Chosen,
@@ -70,12 +70,12 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(
         text: &'a str,
-        table: &'a TypeTable,
+        scope: &'a TypeScope,
         place: Place,
         inputs: Vec<Input>,
         consts: &'a dyn Fn(&str) -> Chosen,
     ) -> Self {
-        Self { text, table, place, inputs, consts, diags: Vec::new() }
+        Self { text, scope, place, inputs, consts, diags: Vec::new() }
     }
 
     /// What is wrong: with the form, else with the meaning.
@@ -95,11 +95,9 @@ impl<'a> Reader<'a> {
 
     fn field(&mut self, decl: FieldDecl<'_>) -> Option<Field> {
         let name = decl.name()?.text(self.text);
-        let is_named = |name: &str| self.table.contains_key(name);
         let chosen =
             |name: &str| among(&self.inputs, name).unwrap_or_else(|| (self.consts)(name));
-        let mut types =
-            Types::new(self.text, self.place, &is_named, self.table, &chosen).python();
+        let mut types = Types::new(self.text, self.place, self.scope, &chosen).python();
         let ty = decl.ty().map_or(Ty::Str, |it| types.node(it));
         let diags = types.diags;
         self.diags.extend(diags);
@@ -107,7 +105,7 @@ impl<'a> Reader<'a> {
             decl.description().and_then(|it| ast::prose(it, self.text)).map(Into::into);
         let default = decl.default().and_then(|it| literal::constant(it, self.text));
         if let (Some(value), Some(node)) = (&default, decl.default())
-            && !fits::fits(value, &ty, self.table)
+            && !fits::fits(value, &ty, &self.scope.table)
         {
             let message =
                 format!("the default is {}, the field {}", found(value), fits::show(&ty));

@@ -10,6 +10,7 @@ use crate::schema::{Bound, Field, Ty, TypeTable, Value};
 use crate::source::{SourceId, Span};
 use crate::syntax::ast::{self, RecordField};
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The types that need no declaration.
@@ -54,6 +55,42 @@ impl Place {
     }
 }
 
+/// The types in sight of a unit.
+#[derive(Debug, Clone, Default)]
+pub struct TypeScope {
+    /// What they are. The types of imported units bear their own names where no other type has
+    /// them.
+    pub table: Arc<TypeTable>,
+    /// Those that are named as they are, with their names in the table.
+    pub names: BTreeMap<Arc<str>, Arc<str>>,
+    /// Those of imports: nothing for an import that failed.
+    pub imports: BTreeMap<Arc<str>, Option<ImportedTypes>>,
+}
+
+/// The types of an import.
+#[derive(Debug, Clone, Default)]
+pub struct ImportedTypes {
+    /// Those that may be named, with their names in the table.
+    pub types: BTreeMap<Arc<str>, Arc<str>>,
+    /// Those that may not.
+    pub private: BTreeSet<Arc<str>>,
+}
+
+impl TypeScope {
+    /// A table whose types all bear their own names.
+    pub fn of(table: Arc<TypeTable>) -> Self {
+        let names = table.keys().map(|it| (it.clone(), it.clone())).collect();
+        Self { table, names, imports: BTreeMap::new() }
+    }
+}
+
+/// Says that an item is for its own file only.
+pub(super) fn private(alias: &str, word: &str, span: Span) -> Diagnostic {
+    let message = format!("`{word}` of `{alias}` is private");
+    Diagnostic::new(codes::PRIVATE_ITEM, span, message)
+        .hint("leave out `private` where it is declared, if it is for others too")
+}
+
 /// Builds types and collects what is wrong with them. Every method returns a type, `any` where
 /// it cannot tell.
 pub(crate) struct Types<'a> {
@@ -61,8 +98,7 @@ pub(crate) struct Types<'a> {
     place: Place,
     /// Whether DSPy's spelling is read too, as in strings.
     python: bool,
-    names: &'a dyn Fn(&str) -> bool,
-    known: &'a TypeTable,
+    scope: &'a TypeScope,
     choices: &'a dyn Fn(&str) -> Chosen,
     /// What is wrong.
     pub(crate) diags: Vec<Diagnostic>,
@@ -72,11 +108,10 @@ impl<'a> Types<'a> {
     pub(crate) fn new(
         text: &'a str,
         place: Place,
-        names: &'a dyn Fn(&str) -> bool,
-        known: &'a TypeTable,
+        scope: &'a TypeScope,
         choices: &'a dyn Fn(&str) -> Chosen,
     ) -> Self {
-        Self { text, place, python: false, names, known, choices, diags: Vec::new() }
+        Self { text, place, python: false, scope, choices, diags: Vec::new() }
     }
 
     /// With DSPy's spelling.
@@ -167,8 +202,11 @@ impl<'a> Types<'a> {
 
     /// The type of a name without arguments.
     fn name(&mut self, name: &str, span: Span) -> Ty {
-        if (self.names)(name) {
-            return Ty::Named(name.into());
+        if let Some((alias, word)) = name.split_once("::") {
+            return self.imported(alias.trim(), word.trim(), span);
+        }
+        if let Some(key) = self.scope.names.get(name) {
+            return Ty::Named(key.clone());
         }
         match self.spelling(name) {
             "None" | "null" if self.python => Ty::Enum(Arc::new(vec![Value::Null])),
@@ -199,13 +237,39 @@ impl<'a> Types<'a> {
                 "write `dict[str, T]`, or a record such as `{ name: str, age: int }`".to_owned()
             }
             _ => {
-                let known = self.known.keys().map(|it| &**it).chain(BUILT_IN.iter().copied());
-                did_you_mean(name, known)
+                let known = self.scope.names.keys().map(|it| &**it);
+                did_you_mean(name, known.chain(BUILT_IN.iter().copied()))
             }
         };
         let message = format!("there is no type `{name}`");
         self.diags.push(Diagnostic::new(codes::UNKNOWN_TYPE, span, message).hint(hint));
         Ty::Any
+    }
+
+    /// The type of a name of an import.
+    fn imported(&mut self, alias: &str, word: &str, span: Span) -> Ty {
+        let Some(import) = self.scope.imports.get(alias) else {
+            let message = format!("nothing is imported as `{alias}`");
+            self.diags.push(Diagnostic::new(codes::UNKNOWN_TYPE, span, message));
+            return Ty::Any;
+        };
+        match import {
+            None => Ty::Any,
+            Some(import) => match import.types.get(word) {
+                Some(key) => Ty::Named(key.clone()),
+                None if import.private.contains(word) => {
+                    self.diags.push(private(alias, word, span));
+                    Ty::Any
+                }
+                None => {
+                    let hint = did_you_mean(word, import.types.keys().map(|it| &**it));
+                    let message = format!("`{alias}` has no type `{word}`");
+                    let told = Diagnostic::new(codes::UNKNOWN_TYPE, span, message);
+                    self.diags.push(told.hint(hint));
+                    Ty::Any
+                }
+            },
+        }
     }
 
     fn not_yet(&mut self, name: &str, span: Span) -> Ty {
@@ -242,7 +306,7 @@ impl<'a> Types<'a> {
             ("dict", ..) => {
                 self.arguments("the keys of a `dict` are `str`", "write `dict[str, T]`", span)
             }
-            (name, ..) if (self.names)(name) || BUILT_IN.contains(&name) => {
+            (name, ..) if self.scope.names.contains_key(name) || BUILT_IN.contains(&name) => {
                 self.arguments(&format!("`{name}` takes no types"), "", span)
             }
             _ => self.unknown(name, span),

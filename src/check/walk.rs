@@ -40,6 +40,7 @@ impl<'a> Checker<'a> {
         self.context = Context::default();
         self.scopes = Scopes::default();
         let locals: Frame = self
+            .around
             .locals
             .iter()
             .map(|name| (name.clone(), Binding::variable(self.prior_known(name))))
@@ -122,7 +123,7 @@ impl<'a> Checker<'a> {
             self.context.method = true;
             let myself = Binding {
                 resolution: Resolution::SelfValue,
-                known: Known::Instance(name.into()),
+                known: Known::Instance(self.out.key(name)),
                 constant: true,
             };
             self.scopes.push([("self".into(), myself)].into_iter().collect());

@@ -2,10 +2,12 @@
 
 use super::args::Check;
 use super::shell::{Failure, Shell};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::engine;
 use crate::render;
 use crate::source::Sources;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Says what is wrong with scripts; those that can be read are all looked at.
 pub(super) fn run(shell: &Shell, args: &Check) -> Result<(), Failure> {
@@ -13,7 +15,11 @@ pub(super) fn run(shell: &Shell, args: &Check) -> Result<(), Failure> {
     let mut diags = Vec::new();
     for path in &args.files {
         let id = shell.read(path, &mut sources)?;
-        diags.extend(engine::check_source(&sources, id));
+        let found = engine::check_source(&*shell.host, &mut sources, id);
+        // What two of them import is told of once.
+        let told: BTreeSet<_> = diags.iter().map(|it| place(&sources, it)).collect();
+        let new = found.into_iter().filter(|it| !told.contains(&place(&sources, it)));
+        diags.extend(new.collect::<Vec<_>>());
     }
     if args.json {
         let lines = diags.iter().map(|diag| format!("{}\n", render::json(&sources, diag)));
@@ -24,6 +30,18 @@ pub(super) fn run(shell: &Shell, args: &Check) -> Result<(), Failure> {
         shell.explain(&diags);
     }
     if diags.iter().any(Diagnostic::is_error) { Err(Failure::told()) } else { Ok(()) }
+}
+
+/// The file and the range of a diagnostic, its code and its words.
+type Told = (Option<(Arc<str>, u32, u32)>, Code, String);
+
+/// What makes a diagnostic another one than those before.
+fn place(sources: &Sources, diag: &Diagnostic) -> Told {
+    let place = diag
+        .primary
+        .as_ref()
+        .map(|it| (sources.get(it.span.source).name.clone(), it.span.start, it.span.end));
+    (place, diag.code, diag.message.clone())
 }
 
 fn conclude(shell: &Shell, diags: &[Diagnostic]) {

@@ -70,7 +70,7 @@ impl Callable {
     /// # Errors
     /// The file cannot be read, or was made for another program.
     pub fn with_state(&self, path: &str) -> Result<Self, Error> {
-        let target = self.program.within(|cx| self.target.load_state(cx.run(), path))?;
+        let target = self.program.within(|cx| self.target.load_state(cx, path))?;
         Ok(Self { target, program: self.program.clone() })
     }
 

@@ -6,7 +6,8 @@ use crate::diag::Diagnostic;
 use crate::engine::builder::settings;
 use crate::engine::callable::Callable;
 use crate::engine::error::Error;
-use crate::engine::{Check, Engine, check_unit};
+use crate::engine::units::{Loaded, Main, Unit, libraries, load};
+use crate::engine::{Check, Engine};
 use crate::host::{Captured, Host};
 use crate::lm::Cancel;
 use crate::lm::Prompt;
@@ -29,6 +30,8 @@ pub struct Program {
     script: Arc<Script>,
     session: Arc<Session>,
     warnings: Arc<[Diagnostic]>,
+    /// What its texts import.
+    imports: Arc<[Unit]>,
 }
 
 /// A run that has ended.
@@ -72,7 +75,7 @@ impl Program {
         base: PathBuf,
     ) -> Result<Self, Error> {
         let has_errors = check.has_errors();
-        let Check { sources, diagnostics, checked } = check;
+        let Check { sources, diagnostics, checked, units } = check;
         if has_errors {
             return Err(Error::new(sources, diagnostics));
         }
@@ -81,12 +84,13 @@ impl Program {
         let config = shared.strong.clone().or(config).or(shared.weak.clone());
         let mut settings = settings(&shared.base, &config);
         script_settings(&mut settings, &checked.settings);
-        let script = Script::default().extend(checked, sources.clone());
+        let script = Script::default().extend(&libraries(&units), checked, sources.clone());
         let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
         let (env, cancel) = (shared.env.clone(), shared.cancel.clone());
         let session = Arc::new(Session::new(env, settings, cancel, base));
         let (engine, script) = (engine.clone(), Arc::new(script));
-        Ok(Self { engine, script, session, warnings: diagnostics.into() })
+        let (warnings, imports) = (diagnostics.into(), units.into());
+        Ok(Self { engine, script, session, warnings, imports })
     }
 
     /// The program with one more text, which sees its items.
@@ -98,18 +102,29 @@ impl Program {
     ) -> Result<Self, Error> {
         let mut sources = self.script.sources().clone();
         let source = sources.add(name, text);
-        let (checked, found) = check_unit(source, text, self.script.units(), locals);
-        if found.iter().any(Diagnostic::is_error) {
-            return Err(Error::new(sources, found));
+        let main = Main {
+            source,
+            path: None,
+            base: &self.session.base,
+            prior: self.script.units(),
+            known: &self.imports,
+            locals,
+            open: true,
+        };
+        let host = &*self.engine.shared.env.host;
+        let Loaded { checked, diagnostics, units } = load(Some(host), &mut sources, main);
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(Error::new(sources, diagnostics));
         }
         // What consts were computed from may be what is defined anew.
         let anew = item_names(&checked).any(|it| self.has_item(it));
         let declared = |name: &str| checked.consts.keys().any(|it| &**it == name);
         let session = self.session.extended(|name| !anew && !declared(name));
-        let script = self.script.extend(Arc::new(checked), sources.clone());
+        let script = self.script.extend(&libraries(&units), Arc::new(checked), sources.clone());
         let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
         let (script, session) = (Arc::new(script), Arc::new(session));
-        Ok(Self { script, session, warnings: found.into(), ..self.clone() })
+        let (warnings, imports) = (diagnostics.into(), units.into());
+        Ok(Self { script, session, warnings, imports, ..self.clone() })
     }
 
     fn has_item(&self, name: &str) -> bool {

@@ -58,7 +58,7 @@ fn load(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     let path = args.take(0, "path").unwrap_or_default();
     args.finish("load", 1, &["path"])?;
     let Some(path) = path.as_str() else { return Err(wrong("path", "a path", &path)) };
-    let at = cx.run().session().resolve(path);
+    let at = cx.resolve(path);
     let data = Dataset::load(&*cx.run().env().host, &at).map_err(|it| {
         let error = Error::data(it.code, it.message.clone());
         it.hints.iter().fold(error, |error, hint| error.hint(hint.clone()))

@@ -322,7 +322,7 @@ fn save(
     text: impl Fn(&Path) -> Option<String>,
 ) -> Result<Val, Error> {
     let Some(path) = path.as_str() else { return Err(wrong("path", "a path", path)) };
-    let at = cx.run().session().resolve(path);
+    let at = cx.resolve(path);
     let Some(text) = text(&at) else {
         let error = Error::value(format!("`{path}` does not say what to write"));
         return Err(error.hint(format!("name a file that ends in {formats}")));

@@ -39,6 +39,10 @@ impl Host for Captured {
         self.machine.exists(path)
     }
 
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        self.machine.real_path(path)
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
         self.machine.list(folder)
     }

@@ -1,6 +1,6 @@
 //! A machine in memory, for tests and for embedders that lend no files.
 
-use crate::host::{Entry, Host, Place};
+use crate::host::{Entry, Host, Place, without_dots};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -59,6 +59,12 @@ impl Host for MemoryHost {
 
     fn exists(&self, path: &Path) -> bool {
         lock(&self.files).contains_key(path)
+    }
+
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        let path = without_dots(path);
+        let is_there = lock(&self.files).keys().any(|it| it.starts_with(&path));
+        if is_there { Ok(path) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {

@@ -60,6 +60,11 @@ impl Host for OsHost {
         path.exists()
     }
 
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        let here = Path::new(".");
+        std::fs::canonicalize(if path.as_os_str().is_empty() { here } else { path })
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(folder)? {

@@ -5,9 +5,10 @@ use super::expr::last_word;
 use super::{Emitter, names};
 use crate::catalog;
 use crate::check::args::{Argument, arguments};
-use crate::check::{FnInfo, ParamInfo, Resolution};
-use crate::syntax::ast::{Call, MethodCall};
+use crate::check::{Checked, FnInfo, ModuleInfo, ParamInfo, Resolution};
+use crate::syntax::ast::{self, Call, MethodCall};
 use crate::syntax::{Child, Node, NodeKind, TokenKind};
+use std::sync::Arc;
 
 /// Methods that Rhai's parser knows although their names are reserved.
 const KNOWN_TO_PARSER: &[&str] = &["call", "curry", "is_shared", "type_of"];
@@ -25,7 +26,10 @@ impl Emitter<'_> {
                 Resolution::Rhai if name == "type_of" && args.len() == 1 => {
                     self.type_of(callee.start, args[0].value());
                 }
-                Resolution::Module => self.constructor(name, callee, &args),
+                Resolution::Module => {
+                    let info = self.checked.module(name).cloned();
+                    self.constructor(info, call.0, callee, &args);
+                }
                 Resolution::Rhai | Resolution::Unknown | Resolution::Type => {
                     self.plain_call(call.0, callee, name);
                 }
@@ -56,15 +60,65 @@ impl Emitter<'_> {
     }
 
     fn path_call(&mut self, call: Call<'_>, callee: &Node, args: &[Argument<'_>]) {
-        let name = last_word(callee);
-        let resolution = name.and_then(|it| self.checked.resolutions.get(&it.start).copied());
-        match (name, resolution) {
-            (Some(name), Some(Resolution::Native)) => {
-                self.native_call(name.text(self.text), callee.start, args);
+        let Some(name) = last_word(callee) else { return self.children(call.0, false) };
+        let word = name.text(self.text);
+        let owner = self.owner(callee);
+        match (self.checked.resolutions.get(&name.start).copied(), owner) {
+            (Some(Resolution::Native), _) => self.native_call(word, callee.start, args),
+            (Some(Resolution::Function), Some(owner)) => {
+                let info = owner.functions.get(word).cloned();
+                self.known_call(call, callee, info, args);
             }
-            (_, Some(Resolution::Const)) => self.value_call(call.0, callee, args),
+            (Some(Resolution::Module), Some(owner)) => {
+                let info = owner.modules.get(word).cloned();
+                self.constructor(info, call.0, callee, args);
+            }
+            (Some(Resolution::Const), _) => self.value_call(call.0, callee, args),
             _ => self.children(call.0, false),
         }
+    }
+
+    /// The imported unit that a path such as `texts::Title` names something of.
+    pub(super) fn owner(&self, path: &Node) -> Option<Arc<Checked>> {
+        let mut words = path.tokens().filter(|it| ast::is_word(it.kind));
+        let alias = words.next()?;
+        words.next()?;
+        self.checked.import(alias.text(self.text)).cloned()
+    }
+
+    /// A call of a function that is not one of this unit.
+    fn known_call(
+        &mut self,
+        call: Call<'_>,
+        callee: &Node,
+        info: Option<Arc<FnInfo>>,
+        args: &[Argument<'_>],
+    ) {
+        let Some(info) = info else { return self.children(call.0, false) };
+        let plain = args.iter().all(|it| !it.is_ours());
+        let overload = |it: &FnInfo| it.params.len() == args.len();
+        if has_spread(args) {
+            return self.spread_call(callee, &info, args);
+        }
+        self.write_at(&info.lowered, callee.start);
+        self.write("(");
+        if plain && info.overloads.iter().any(overload) {
+            let mut first = true;
+            for value in args.iter().map(|it| it.value()) {
+                self.separator(&mut first);
+                self.node(value);
+            }
+        } else {
+            self.in_order(&info.params, args);
+        }
+        self.write(")");
+    }
+
+    fn spread_call(&mut self, callee: &Node, info: &FnInfo, args: &[Argument<'_>]) {
+        self.write_at(names::CALL, callee.start);
+        self.write(&format!("(Fn(\"{}\"), ", info.lowered));
+        self.lists(args);
+        self.write(")");
     }
 
     fn native_call(&mut self, name: &str, at: u32, args: &[Argument<'_>]) {
@@ -159,10 +213,7 @@ impl Emitter<'_> {
             return self.plain_call(call.0, callee, name);
         }
         if has_spread(args) {
-            self.write_at(names::CALL, callee.start);
-            self.write(&format!("(Fn(\"{}\"), ", info.lowered));
-            self.lists(args);
-            return self.write(")");
+            return self.spread_call(callee, &info, args);
         }
         self.write_at(&info.lowered, callee.start);
         // `f!(…)` runs in the scope of its caller.
@@ -172,19 +223,22 @@ impl Emitter<'_> {
         self.write(")");
     }
 
-    fn constructor(&mut self, name: &str, callee: &Node, args: &[Argument<'_>]) {
-        let info = self.checked.module(name).cloned();
-        match info {
-            Some(info) if !has_spread(args) => {
-                self.write_at(&names::constructor(name), callee.start);
-                self.write("(");
-                self.in_order(&info.params, args);
-            }
-            _ => {
-                self.write_at(names::CALL, callee.start);
-                self.write(&format!("({}(\"{name}\"), ", names::CLASS));
-                self.lists(args);
-            }
+    fn constructor(
+        &mut self,
+        info: Option<Arc<ModuleInfo>>,
+        call: &Node,
+        callee: &Node,
+        args: &[Argument<'_>],
+    ) {
+        let Some(info) = info else { return self.children(call, false) };
+        if has_spread(args) {
+            self.write_at(names::CALL, callee.start);
+            self.write(&format!("({}(\"{}\"), ", names::CLASS, info.key));
+            self.lists(args);
+        } else {
+            self.write_at(&names::constructor(&info.key), callee.start);
+            self.write("(");
+            self.in_order(&info.params, args);
         }
         self.write(")");
     }
@@ -238,7 +292,19 @@ impl Emitter<'_> {
         self.write_string(word);
         self.write(", ");
         self.lists(&args);
+        if let Some(lowered) = self.renamed(word, args.len()) {
+            self.write(", ");
+            self.write_string(&lowered);
+        }
         self.write(")");
+    }
+
+    /// The name in the generated text of a function that takes so many arguments as a method,
+    /// where it has another one there.
+    fn renamed(&self, word: &str, count: usize) -> Option<String> {
+        let info = self.checked.function(word).filter(|it| it.lowered != word)?;
+        let fits = |it: &FnInfo| it.params.len() == count;
+        (fits(info) || info.overloads.iter().any(fits)).then(|| info.lowered.clone())
     }
 
     fn type_of(&mut self, at: u32, value: &Node) {
@@ -273,14 +339,16 @@ impl Emitter<'_> {
             }
             _ => 0,
         };
-        if missing == 0 {
+        let renamed = self.renamed(word, args.len() + missing);
+        if missing == 0 && renamed.is_none() {
             return self.children(call.0, false);
         }
         self.node(receiver);
         let optional = call.0.token(TokenKind::QuestionDot).is_some();
         self.write(if optional { "?." } else { "." });
         if let Some(name) = call.name() {
-            self.write_at(&self.function_name(word), name.start);
+            let lowered = renamed.unwrap_or_else(|| self.function_name(word));
+            self.write_at(&lowered, name.start);
         }
         self.write("(");
         let mut first = true;

@@ -2,7 +2,7 @@
 
 use super::{Emitter, names};
 use crate::catalog;
-use crate::check::Resolution;
+use crate::check::{Checked, Resolution};
 use crate::syntax::ast::{self, Assert, Call, MapEntry, Member, MethodCall, Param, Try};
 use crate::syntax::{Child, Node, NodeKind, Token, TokenKind};
 
@@ -109,19 +109,25 @@ impl Emitter<'_> {
                     self.binding(token);
                 }
             }
-            other => self.item_value(other, name, node.start),
+            other => {
+                let checked = self.checked;
+                self.item_value(checked, other, name, node.start);
+            }
         }
     }
 
     /// An item or native as a value.
-    fn item_value(&mut self, resolution: Resolution, name: &str, at: u32) {
+    fn item_value(&mut self, owner: &Checked, resolution: Resolution, name: &str, at: u32) {
         let function = match resolution {
             Resolution::Signature => names::SIGNATURE,
             Resolution::Module => names::CLASS,
             Resolution::Const => names::CONST,
-            Resolution::Native => names::NATIVE,
+            Resolution::Native => {
+                return self.write_at(&format!("{}(\"{name}\")", names::NATIVE), at);
+            }
             Resolution::Function | Resolution::Rhai => {
-                let lowered = self.function_name(name);
+                let info = owner.function(name);
+                let lowered = info.map_or_else(|| name.to_owned(), |it| it.lowered.clone());
                 return self.write_at(&format!("Fn(\"{lowered}\")"), at);
             }
             Resolution::Type | Resolution::Unknown => return self.write_at(name, at),
@@ -129,7 +135,7 @@ impl Emitter<'_> {
                 return self.write_at(&names::variable(name), at);
             }
         };
-        self.write_at(&format!("{function}(\"{name}\")"), at);
+        self.write_at(&format!("{function}(\"{}\")", owner.key(name)), at);
     }
 
     /// The name of a function in the generated text.
@@ -142,7 +148,9 @@ impl Emitter<'_> {
             Some(name) => match self.checked.resolutions.get(&name.start) {
                 Some(Resolution::Unknown) | None => self.children(node, false),
                 Some(resolution) => {
-                    self.item_value(*resolution, name.text(self.text), node.start);
+                    let (owner, checked) = (self.owner(node), self.checked);
+                    let owner = owner.as_deref().unwrap_or(checked);
+                    self.item_value(owner, *resolution, name.text(self.text), node.start);
                 }
             },
             None => self.children(node, false),

@@ -1,6 +1,6 @@
 //! Items: each becomes a function, and main keeps the statements.
 
-use super::{Emitter, names};
+use super::{Emitter, Part, names};
 use crate::check::{ModuleInfo, Resolution};
 use crate::syntax::ast::{
     Assert, ConstItem, FieldDecl, FnItem, Let, ModuleItem, Param, SignatureItem, TestItem,
@@ -10,21 +10,22 @@ use std::collections::BTreeSet;
 
 impl Emitter<'_> {
     /// Writes the unit: functions, then main.
-    pub(super) fn unit(&mut self, tree: &Node) {
+    pub(super) fn unit(&mut self, tree: &Node, part: Part) {
         let mut tests = self.checked.tests.iter().map(|it| it.lowered.as_str());
         for node in tree.nodes() {
             match node.kind {
                 NodeKind::FnItem => self.function_item(FnItem(node)),
                 NodeKind::ConstItem => self.const_item(ConstItem(node)),
                 NodeKind::ModuleItem => self.module(ModuleItem(node)),
-                NodeKind::TestItem => {
+                NodeKind::TestItem if part == Part::Whole => {
                     if let Some(lowered) = tests.next() {
                         self.test(TestItem(node), lowered);
                     }
                 }
                 NodeKind::SignatureItem => {
                     if let Some(name) = SignatureItem(node).name(self.text) {
-                        self.contracts(node, &names::contracts(name.text(self.text)));
+                        let key = self.checked.key(name.text(self.text));
+                        self.contracts(node, &names::contracts(&key));
                     }
                 }
                 _ => {}
@@ -33,7 +34,9 @@ impl Emitter<'_> {
         for node in tree.walk().filter(|it| it.kind == NodeKind::SignatureExpr) {
             self.contracts(node, &names::inline_contracts(self.source, node.start));
         }
-        self.main(tree);
+        if part == Part::Whole {
+            self.main(tree);
+        }
     }
 
     /// Main's statements; what was an item is a line end.
@@ -49,7 +52,10 @@ impl Emitter<'_> {
 
     fn function_item(&mut self, item: FnItem<'_>) {
         let Some(name) = item.name(self.text) else { return };
-        let lowered = names::variable(name.text(self.text));
+        let name_there = names::variable(name.text(self.text));
+        // A function on a type, as in `fn int.double()`, has the name that calls say.
+        let typed = item.0.token(TokenKind::Dot).is_some();
+        let lowered = if typed { name_there.into() } else { self.checked.key(&name_there) };
         self.function(&lowered, name.start, item, |_| {});
     }
 
@@ -124,7 +130,10 @@ impl Emitter<'_> {
 
     fn const_item(&mut self, item: ConstItem<'_>) {
         let Some(name) = item.name(self.text) else { return };
-        self.write(&format!("fn {}() {{ ", names::constant(name.text(self.text))));
+        self.write(&format!(
+            "fn {}() {{ ",
+            names::constant(&self.checked.key(name.text(self.text)))
+        ));
         match item.value() {
             Some(value) => self.node(value),
             None => self.write("()"),
@@ -146,7 +155,7 @@ impl Emitter<'_> {
         self.constructor_function(item, &info);
         for method in item.methods() {
             let Some(token) = method.name(self.text) else { continue };
-            let lowered = names::method(name, token.text(self.text));
+            let lowered = names::method(&info.key, token.text(self.text));
             let members = self.members_used(method);
             self.function(&lowered, token.start, method, |out| out.bind_members(&members));
         }
@@ -157,14 +166,14 @@ impl Emitter<'_> {
         let params = item.params();
         self.write("fn ");
         let at = item.name(self.text).map_or(item.0.start, |it| it.start);
-        self.write_at(&names::constructor(&info.name), at);
+        self.write_at(&names::constructor(&info.key), at);
         self.param_list(&params);
         self.write(" { ");
         self.defaults(&params);
         for member in item.members() {
             self.member_let(member);
         }
-        self.write(&format!("{}(\"{}\", [", names::INSTANCE, info.name));
+        self.write(&format!("{}(\"{}\", [", names::INSTANCE, info.key));
         let members = info.params.iter().map(|it| &it.name);
         for (index, name) in members.chain(info.members.iter().map(|it| &it.name)).enumerate() {
             let comma = if index > 0 { ", " } else { "" };

@@ -23,6 +23,15 @@ use crate::source::{SourceId, Span};
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
 use std::ops::Range;
 
+/// What is written of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// Its items, for a unit that was imported: neither tests nor main.
+    Items,
+}
+
 /// Appends a unit to the program and returns the range of its generated text, which begins at
 /// the beginning of a line and ends with a line end.
 ///
@@ -34,11 +43,25 @@ pub fn lower(
     checked: &Checked,
     text: &str,
 ) -> Result<Range<usize>, Box<Diagnostic>> {
+    lower_part(linked, checked, text, Part::Whole)
+}
+
+/// As [`lower`], of a part of a unit.
+///
+/// # Errors
+///
+/// Returns a diagnostic when the program grows beyond what Rhai can count.
+pub fn lower_part(
+    linked: &mut Linked,
+    checked: &Checked,
+    text: &str,
+    part: Part,
+) -> Result<Range<usize>, Box<Diagnostic>> {
     let start = linked.text().len();
     if let (Some(source), Some(tree)) = (checked.source, &checked.tree) {
         let objects = closures_use_this(tree);
         let mut emitter = Emitter { out: linked, checked, text, source, objects };
-        emitter.unit(tree);
+        emitter.unit(tree, part);
         emitter.write("\n");
         if let Err(diagnostic) = check_size(linked, tree, source) {
             linked.truncate(start);

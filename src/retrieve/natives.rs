@@ -35,7 +35,7 @@ fn index(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 
 fn passages(cx: &Cx<'_>, from: &Val, field: Option<&str>) -> Result<Vec<Arc<str>>, Error> {
     if let Some(path) = from.as_str() {
-        let at = cx.run().session().resolve(path);
+        let at = cx.resolve(path);
         let data = Dataset::load(&*cx.run().env().host, &at)
             .map_err(|it| Error::data(it.code, it.message.clone()))?;
         return texts_of(&data, field);

@@ -2,6 +2,7 @@
 
 use crate::check::{FnInfo, ParamInfo};
 use crate::diag::did_you_mean;
+use crate::lower::names;
 use crate::runtime::cx::Args;
 use crate::runtime::error::Error;
 use crate::runtime::rhai_host::absent;
@@ -54,7 +55,8 @@ pub(in crate::runtime) fn bind_function(info: &FnInfo, args: Args) -> Result<Vec
         .find(fits)
         .filter(|_| !info.overloads.is_empty())
         .unwrap_or(info);
-    bind(&info.lowered, &chosen.params, args)
+    let name = names::split(&info.lowered).map_or(&*info.lowered, |it| it.1);
+    bind(name, &chosen.params, args)
 }
 
 /// The columns of a row that parameters of these names want, as named arguments. Columns of

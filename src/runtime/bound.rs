@@ -17,13 +17,9 @@ pub(in crate::runtime) fn requests(script: &Script, value: &Val, retries: u32) -
         return Some(1 + u64::from(predictor.retries(retries)));
     }
     let instance = value.downcast::<Instance>()?;
-    let (text, forward) = method(script, &instance.class().name, "forward")?;
+    let (text, forward) = method(script, &instance.class().key, "forward")?;
     let body = FnItem::cast(forward)?.body()?;
-    let unit = script
-        .units()
-        .iter()
-        .rev()
-        .find(|it| it.modules.contains_key(&instance.class().name))?;
+    let unit = script.owner(&instance.class().key, |unit, name| unit.modules.get(name))?.0;
     let mut total = 0_u64;
     for node in body.walk() {
         use NodeKind as K;
@@ -81,8 +77,9 @@ fn member_requests(
 }
 
 /// The method of a module, and the text that it stands in.
-fn method<'a>(script: &'a Script, module: &str, name: &str) -> Option<(&'a str, &'a Node)> {
-    let unit = script.units().iter().rev().find(|it| it.modules.contains_key(module))?;
+fn method<'a>(script: &'a Script, key: &str, name: &str) -> Option<(&'a str, &'a Node)> {
+    let (unit, module) = script.owner(key, |unit, name| unit.modules.get(name))?;
+    let module = &*module.name;
     let text = &*script.sources().get(unit.source?).text;
     let modules = unit.tree.as_deref()?.nodes().filter_map(ModuleItem::cast);
     let item =

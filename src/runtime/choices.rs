@@ -15,8 +15,8 @@ pub(in crate::runtime) fn of_consts(
 ) -> Result<Arc<Signature>, Error> {
     let mut known = Vec::new();
     for choices in signature.choices() {
-        if let Choices::Const(name) = choices {
-            let value = constant::value(cx, name)?;
+        if let Choices::Const { name, key } = choices {
+            let value = constant::value(cx, key)?;
             known.push((choices.clone(), options(&value, &format!("const `{name}`"))?));
         }
     }

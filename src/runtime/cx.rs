@@ -164,6 +164,37 @@ impl<'a> Cx<'a> {
         self.run.script().place(self.host.call_position())
     }
 
+    /// Where a path leads that the text at the place of the call says: it starts from the folder
+    /// of that text.
+    pub fn resolve(&self, path: &str) -> std::path::PathBuf {
+        let script = self.run.script();
+        match self.place().and_then(|it| script.base(it.source)) {
+            Some(base) => base.join(path),
+            None => self.run.session().resolve(path),
+        }
+    }
+
+    /// The types in sight of the text at the place of the call.
+    pub(in crate::runtime) fn types(&self) -> Arc<crate::check::TypeScope> {
+        let script = self.run.script();
+        script.type_scope(self.place().map(|it| it.source))
+    }
+
+    /// The key of a const that the text at the place of the call may name.
+    pub(in crate::runtime) fn const_key(&self, name: &str) -> Option<Arc<str>> {
+        let script = self.run.script();
+        let library = self.place().and_then(|it| script.library_of(it.source));
+        if let Some((alias, word)) = name.split_once("::") {
+            let units = script.units().iter().rev().filter(|_| library.is_none());
+            let mut units = library.into_iter().chain(units);
+            return units.find_map(|it| it.import(alias.trim()))?.public_const(word.trim());
+        }
+        match library {
+            Some(unit) => unit.consts.contains_key(name).then(|| unit.key(name)),
+            None => script.constant_function(name).map(|_| name.into()),
+        }
+    }
+
     /// Calls a value: predictor, module, function, closure, model.
     ///
     /// # Errors

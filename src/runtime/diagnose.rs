@@ -1,6 +1,7 @@
 //! Errors of a run as diagnostics at the user's place, in the user's words.
 
 use crate::diag::{Code, Diagnostic};
+use crate::lower::names;
 use crate::runtime::error::{Error, Failure, Inner, Raised, carried, codes};
 use crate::runtime::script::Script;
 use crate::source::Span;
@@ -62,6 +63,7 @@ fn unwind(error: &EvalAltResult) -> (&EvalAltResult, Vec<(&str, Position)>) {
 /// The user's name of a lowered function.
 fn user_name(lowered: &str) -> String {
     let name = lowered.split(" @ ").next().unwrap_or(lowered);
+    let name = &without_unit(name);
     if let Some((module, method)) = name.split_once("__m_") {
         return format!("{module}.{method}");
     }
@@ -80,6 +82,15 @@ fn user_name(lowered: &str) -> String {
         return "a closure".to_owned();
     }
     name.to_owned()
+}
+
+/// A lowered name without the prefix of its unit.
+fn without_unit(name: &str) -> String {
+    let own = ["__const_", "__contracts_", ""].iter().find_map(|before| {
+        let (_, rest) = names::split(name.strip_prefix(before)?)?;
+        Some(format!("{before}{rest}"))
+    });
+    own.unwrap_or_else(|| name.to_owned())
 }
 
 fn tell(place: Option<Span>, failure: &Failure) -> Diagnostic {

@@ -37,7 +37,7 @@ impl Object for Class {
 
     fn call(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let args = bind(&self.info.name, &self.info.params, args)?;
-        cx.call_lowered(&names::constructor(&self.info.name), None, args)
+        cx.call_lowered(&names::constructor(&self.info.key), None, args)
     }
 
     fn show(&self) -> String {

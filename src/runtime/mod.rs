@@ -41,6 +41,6 @@ pub use program::{Program, prompt_text, static_prompt};
 pub use reply::Reply;
 pub use rhai_host::{Bindings, STACK_SIZE};
 pub use run::{Env, Opener, Run, RunLimits, Session, Settings, Warning};
-pub use script::{Script, Variables};
+pub use script::{Library, Script, Variables};
 pub use signature_value::SignatureValue;
 pub use value::{Func, Object, ObjectRef, Text, Val, to_record};

@@ -15,6 +15,7 @@ use crate::runtime::script::Script;
 use crate::runtime::value::Val;
 use crate::schema::{Record, Row, Signature, Ty, TypeTable, Value, convert};
 use indexmap::IndexMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What a program says about the calls of a predictor.
@@ -193,6 +194,20 @@ impl Program {
         typed.filter_map(|it| Some((it.name.clone(), it.ty.clone()?))).collect()
     }
 
+    /// The named types of the unit that it comes from.
+    fn table(&self, script: &Script) -> Arc<TypeTable> {
+        if let Some(predictor) = self.value.downcast::<Predictor>() {
+            return predictor.signature().types.clone();
+        }
+        let key = match (self.value.downcast::<Instance>(), &self.value) {
+            (Some(instance), _) => Some(&*instance.class().key),
+            (None, Val::Func(function)) => Some(function.lowered_name()),
+            _ => None,
+        };
+        let library = key.and_then(|it| script.library(it));
+        library.map_or_else(|| script.types(), |it| it.types.clone())
+    }
+
     /// Runs it on a row: columns bind to what it takes by name, as values of its types.
     ///
     /// # Errors
@@ -201,7 +216,7 @@ impl Program {
         let script = cx.run().script();
         let params = self.params(script)?;
         let mut args = bind_row(row, params.iter().map(|(name, needed)| (&**name, *needed)))?;
-        let table = script.types();
+        let table = self.table(script);
         for (name, ty) in self.types(script) {
             if let Some(value) = args.named.get_mut(&name) {
                 *value = from_outside(value, &ty, &table)
@@ -276,16 +291,16 @@ impl Program {
     ///
     /// # Errors
     /// A file that cannot be read, and a state that does not fit.
-    pub fn load_state(&self, run: &Run, path: &str) -> Result<Self, Error> {
-        Ok(self.with_state(&read_state(run, path, &self.signatures())?))
+    pub fn load_state(&self, cx: &Cx<'_>, path: &str) -> Result<Self, Error> {
+        Ok(self.with_state(&read_state(cx.run(), &cx.resolve(path), &self.signatures())?))
     }
 
     /// Writes its state to a file.
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn save_state(&self, run: &Run, path: &str) -> Result<(), Error> {
-        let at = run.session().resolve(path);
+    pub fn save_state(&self, cx: &Cx<'_>, path: &str) -> Result<(), Error> {
+        let (run, at) = (cx.run(), cx.resolve(path));
         let mut state = self.state();
         state.stamp(&self.signatures());
         state.save(&*run.env().host, &at).map_err(|it| from_diagnostic(&it))
@@ -317,11 +332,10 @@ fn plain<'a>(ty: &'a Ty, table: &'a TypeTable) -> &'a Ty {
 /// Reads a state file, ours or DSPy's, for predictors of these signatures.
 fn read_state(
     run: &Run,
-    path: &str,
+    at: &Path,
     signatures: &IndexMap<String, Signature>,
 ) -> Result<Arc<State>, Error> {
-    let at = run.session().resolve(path);
-    let text = crate::host::read_text(&*run.env().host, &at).map_err(|error| {
+    let text = crate::host::read_text(&*run.env().host, at).map_err(|error| {
         Error::data(codes::STATE, format!("cannot read `{}`: {error}", at.display()))
     })?;
     let name = at.display().to_string();
@@ -397,12 +411,12 @@ fn path_of(what: &str, mut args: Args) -> Result<String, Error> {
 fn with_state(cx: &Cx<'_>, value: &Val, args: Args) -> Result<Val, Error> {
     let path = path_of("with_state", args)?;
     let program = Program::from_val("with_state", value)?;
-    Ok(program.load_state(cx.run(), &path)?.value)
+    Ok(program.load_state(cx, &path)?.value)
 }
 
 fn save(cx: &Cx<'_>, value: &Val, args: Args) -> Result<Val, Error> {
     let path = path_of("save", args)?;
-    Program::from_val("save", value)?.save_state(cx.run(), &path)?;
+    Program::from_val("save", value)?.save_state(cx, &path)?;
     Ok(Val::Null)
 }
 
@@ -444,7 +458,10 @@ pub fn static_prompt(
     let signatures =
         predictors.iter().map(|(k, v)| (k.clone(), (**v.base_signature()).clone()));
     let chosen = match state {
-        Some(file) => chosen.placed(path, &*read_state(run, file, &signatures.collect())?),
+        Some(file) => chosen.placed(
+            path,
+            &*read_state(run, &run.session().resolve(file), &signatures.collect())?,
+        ),
         None => chosen.clone(),
     };
     let capabilities = capabilities_by_name(run);

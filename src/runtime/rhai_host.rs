@@ -308,7 +308,21 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
                 if optional && receiver.is_unit() {
                     return Ok(Dynamic::UNIT);
                 }
-                call_method(&context, receiver, &name, positional, named)
+                call_method(&context, receiver, &name, positional, named, &name)
+            },
+        );
+        global(name).set_into_module(
+            module,
+            move |context: NativeCallContext<'_>,
+                  receiver: Dynamic,
+                  name: ImmutableString,
+                  positional: Array,
+                  named: Map,
+                  function: ImmutableString| {
+                if optional && receiver.is_unit() {
+                    return Ok(Dynamic::UNIT);
+                }
+                call_method(&context, receiver, &name, positional, named, &function)
             },
         );
     }
@@ -474,13 +488,15 @@ fn spread(mut named: Map, value: Dynamic) -> Result<Map, Error> {
     Ok(named)
 }
 
-/// `x.name(…)` for names that are not methods of the host's own types.
+/// `x.name(…)` for names that are not methods of the host's own types; where `x` has no such
+/// method or member, the function of the program that is meant.
 fn call_method(
     context: &NativeCallContext<'_>,
     mut receiver: Dynamic,
     name: &str,
     positional: Array,
     named: Map,
+    function: &str,
 ) -> HostResult<Dynamic> {
     if let Some(object) = receiver.read_lock::<Obj>().map(|it| it.clone()) {
         return guarded(context, || {
@@ -501,7 +517,7 @@ fn call_method(
     let mut positional = positional;
     let mut args: Vec<&mut Dynamic> =
         std::iter::once(&mut receiver).chain(positional.iter_mut()).collect();
-    context.call_fn_raw(name, true, true, &mut args)
+    context.call_fn_raw(function, true, true, &mut args)
 }
 
 /// Calls method or member `name` of an object.

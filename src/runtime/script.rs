@@ -1,8 +1,8 @@
 //! Compiled programs: shared by all runs, never changed.
 
-use crate::check::{Checked, FnInfo, ModuleInfo};
+use crate::check::{Checked, FnInfo, ModuleInfo, TypeScope};
 use crate::diag::Diagnostic;
-use crate::lower::{Linked, lower, names};
+use crate::lower::{Linked, Part, lower, lower_part, names};
 use crate::runtime::cx::Cx;
 use crate::runtime::error::{Error, codes};
 use crate::runtime::rhai_host::{self, from_dynamic};
@@ -13,6 +13,7 @@ use crate::source::{SourceId, Sources, Span};
 use rhai::{AST, Position, Scope};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// A compiled program: its units in order, each seeing the items of those before it.
@@ -24,8 +25,19 @@ pub struct Script {
     /// The functions of all units and the statements of the last one.
     main: AST,
     units: Vec<Arc<Checked>>,
+    /// The units that those import, by their prefixes.
+    libraries: BTreeMap<Arc<str>, Library>,
     sources: Sources,
     by_lowered: BTreeMap<String, Arc<FnInfo>>,
+}
+
+/// A unit that others import.
+#[derive(Debug, Clone)]
+pub struct Library {
+    /// What was made out of it.
+    pub checked: Arc<Checked>,
+    /// The folder that paths in it start from.
+    pub base: PathBuf,
 }
 
 impl fmt::Debug for Script {
@@ -69,6 +81,7 @@ impl Default for Script {
             functions: AST::empty(),
             main: AST::empty(),
             units: Vec::new(),
+            libraries: BTreeMap::new(),
             sources: Sources::default(),
             by_lowered: BTreeMap::new(),
         }
@@ -76,23 +89,32 @@ impl Default for Script {
 }
 
 impl Script {
-    /// Returns the program with one more unit, which was checked without an error.
+    /// Returns the program with one more unit, and with those of `libraries` that it does not
+    /// have yet, each behind the ones that it imports. All were checked without an error.
     ///
     /// # Errors
     /// The program is too large for the host language.
     pub fn extend(
         &self,
+        libraries: &[Library],
         checked: Arc<Checked>,
         sources: Sources,
     ) -> Result<Self, Box<Diagnostic>> {
         let mut linked = self.linked.clone();
-        let text = checked.source.map(|it| sources.get(it).text.clone()).unwrap_or_default();
         let lines_before = linked.lines() - 1;
-        let range = lower(&mut linked, &checked, &text)?;
+        let mut range = linked.text().len()..0;
+        let new =
+            libraries.iter().filter(|it| !self.libraries.contains_key(&it.checked.prefix));
+        let new: Vec<&Library> = new.collect();
+        for library in &new {
+            let text = text_of(&library.checked, &sources);
+            lower_part(&mut linked, &library.checked, &text, Part::Items)?;
+        }
+        range.end = lower(&mut linked, &checked, &text_of(&checked, &sources))?.end;
         let column_before = linked.text()[..range.start]
             .rfind('\n')
             .map_or(range.start, |at| range.start - at - 1);
-        // The unit is compiled alone, but its places are those in the whole text.
+        // What is new is compiled alone, but its places are those in the whole text.
         let padded = format!(
             "{}{}{}",
             "\n".repeat(lines_before),
@@ -108,9 +130,16 @@ impl Script {
         for function in checked.functions.values() {
             note_function(&mut by_lowered, function);
         }
+        let mut all = self.libraries.clone();
+        for library in new {
+            for function in library.checked.functions.values() {
+                note_function(&mut by_lowered, function);
+            }
+            all.insert(library.checked.prefix.clone(), library.clone());
+        }
         let mut units = self.units.clone();
         units.push(checked);
-        Ok(Self { linked, functions, main, units, sources, by_lowered })
+        Ok(Self { linked, functions, main, units, libraries: all, sources, by_lowered })
     }
 
     /// The texts it was made from.
@@ -152,9 +181,47 @@ impl Script {
         self.by_lowered.get(lowered)
     }
 
-    /// The module of this name.
-    pub fn module(&self, name: &str) -> Option<&Arc<ModuleInfo>> {
-        self.units.iter().rev().find_map(|unit| unit.modules.get(name))
+    /// The module of this key: its name, for those of no library.
+    pub fn module(&self, key: &str) -> Option<&Arc<ModuleInfo>> {
+        self.owner(key, |unit, name| unit.modules.get(name)).map(|it| it.1)
+    }
+
+    /// The library that the item of this key is of.
+    pub(in crate::runtime) fn library(&self, key: &str) -> Option<&Arc<Checked>> {
+        let (prefix, _) = names::split(key)?;
+        self.libraries.get(prefix).map(|it| &it.checked)
+    }
+
+    /// What `find` finds in the unit that the item of this key is of, with the unit; of units
+    /// that are no libraries the newest wins.
+    pub(in crate::runtime) fn owner<'a, T>(
+        &'a self,
+        key: &str,
+        find: impl Fn(&'a Checked, &str) -> Option<T>,
+    ) -> Option<(&'a Arc<Checked>, T)> {
+        if let Some((prefix, name)) = names::split(key) {
+            let unit = &self.libraries.get(prefix)?.checked;
+            return Some((unit, find(unit, name)?));
+        }
+        self.units.iter().rev().find_map(|unit| Some((unit, find(unit, key)?)))
+    }
+
+    /// The folder that paths in a text start from, for the texts of libraries.
+    pub(in crate::runtime) fn base(&self, source: SourceId) -> Option<&Path> {
+        let mut libraries = self.libraries.values();
+        libraries.find(|it| it.checked.source == Some(source)).map(|it| it.base.as_path())
+    }
+
+    /// The library that a text is.
+    pub(in crate::runtime) fn library_of(&self, source: SourceId) -> Option<&Arc<Checked>> {
+        let mut libraries = self.libraries.values().map(|it| &it.checked);
+        libraries.find(|it| it.source == Some(source))
+    }
+
+    /// The types in sight of a text, by default of the newest.
+    pub(in crate::runtime) fn type_scope(&self, source: Option<SourceId>) -> Arc<TypeScope> {
+        let found = source.and_then(|it| self.library_of(it));
+        found.or(self.units.last()).map(|it| it.type_scope.clone()).unwrap_or_default()
     }
 
     /// The text position of the host language as a place in the user's text.
@@ -173,9 +240,8 @@ impl Script {
     }
 
     pub(in crate::runtime) fn signature_value(&self, name: &str) -> Result<Val, Error> {
-        let signature = self.units.iter().rev().find_map(|unit| unit.signatures.get(name));
-        match signature {
-            Some(signature) => {
+        match self.owner(name, |unit, name| unit.signatures.get(name)) {
+            Some((_, signature)) => {
                 let contracts = (signature.contracts > 0).then(|| names::contracts(name));
                 Ok(Val::object(SignatureValue::new(signature.clone(), contracts)))
             }
@@ -190,7 +256,9 @@ impl Script {
     ) -> Result<Val, Error> {
         let key = u32::try_from(source).ok().map(SourceId).zip(u32::try_from(offset).ok());
         let found = key.and_then(|key| {
-            Some((key, self.units.iter().rev().find_map(|unit| unit.inline.get(&key))?))
+            let libraries = self.libraries.values().map(|it| &it.checked);
+            let mut units = self.units.iter().rev().chain(libraries);
+            Some((key, units.find_map(|unit| unit.inline.get(&key))?))
         });
         match found {
             Some(((source, offset), signature)) => {
@@ -211,14 +279,18 @@ impl Script {
 
     /// The lowered function of a const.
     pub(in crate::runtime) fn constant_function(&self, name: &str) -> Option<String> {
-        let found = self.units.iter().rev().find_map(|unit| unit.consts.get(name));
-        found.map(|info| info.lowered.clone())
+        let found = self.owner(name, |unit, name| unit.consts.get(name));
+        found.map(|(_, info)| info.lowered.clone())
     }
 
     /// The named types of the program.
     pub fn types(&self) -> Arc<crate::schema::TypeTable> {
         self.units.last().map(|unit| unit.types.clone()).unwrap_or_default()
     }
+}
+
+fn text_of(checked: &Checked, sources: &Sources) -> Arc<str> {
+    checked.source.map(|it| sources.get(it).text.clone()).unwrap_or_default()
 }
 
 fn note_function(known: &mut BTreeMap<String, Arc<FnInfo>>, function: &Arc<FnInfo>) {

@@ -1,6 +1,6 @@
 //! Signatures as values of scripts.
 
-use crate::check::{field_from_str, signature_from_str};
+use crate::check::{field_from_str, signature_in};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
@@ -40,8 +40,7 @@ impl SignatureValue {
         let Some(text) = value.as_str() else {
             return Err(wrong("signature", "a signature or its text", value));
         };
-        let types = cx.run().script().types();
-        match signature_from_str(text, &types, &|name| is_const(cx, name)) {
+        match signature_in(text, &cx.types(), &|name| cx.const_key(name)) {
             Ok(signature) => Ok(Self::new(signature, None)),
             Err(diagnostics) => Err(unreadable("signature", text, &diagnostics)),
         }
@@ -58,16 +57,25 @@ impl SignatureValue {
         let Some(text) = text.as_str() else {
             return Err(wrong("field", "a text such as `out score: int`", &text));
         };
-        let types = cx.run().script().types();
-        let around = Signature { types, ..(*self.signature).clone() };
-        let (is_output, field) = field_from_str(text, &around, &|name| is_const(cx, name))
-            .map_err(|it| unreadable("field", text, &it))?;
+        let scope = cx.types();
+        let (is_output, field) =
+            field_from_str(text, &self.signature, &scope, &|name| cx.const_key(name))
+                .map_err(|it| unreadable("field", text, &it))?;
         if self.signature.field(&field.name).is_some() {
             let message = format!("the signature has a field `{}` already", field.name);
             return Err(Error::value(message)
                 .hint(format!("leave the old one out first: `.without(\"{}\")`", field.name)));
         }
-        Ok(self.changed(self.signature.with_field(field, at, !is_output)))
+        let mut changed = self.signature.with_field(field, at, !is_output);
+        // The signature may come from another unit, where other types are in sight.
+        let is_new = |name: &&Arc<str>| !self.signature.types.contains_key(*name);
+        if scope.table.keys().any(|it| is_new(&it)) {
+            let mut types = (*self.signature.types).clone();
+            let new = scope.table.iter().filter(|(name, _)| is_new(name));
+            types.extend(new.map(|(name, ty)| (name.clone(), ty.clone())));
+            changed.types = Arc::new(types);
+        }
+        Ok(self.changed(changed))
     }
 
     fn without(&self, mut args: Args) -> Result<Val, Error> {
@@ -101,10 +109,6 @@ fn place_in(text: &str, diagnostic: &Diagnostic) -> Option<String> {
     let word = text.get(span.start as usize..span.end as usize)?;
     let what = if word.is_empty() { String::new() } else { format!("`{word}` ") };
     Some(format!("{what}at character {} of the text", before + 1))
-}
-
-fn is_const(cx: &Cx<'_>, name: &str) -> bool {
-    cx.run().script().constant_function(name).is_some()
 }
 
 fn unreadable(what: &str, text: &str, diagnostics: &[Diagnostic]) -> Error {

@@ -47,13 +47,18 @@ pub enum Choices {
     /// In an input of the same call.
     Input(Arc<str>),
     /// In a const of the program.
-    Const(Arc<str>),
+    Const {
+        /// Its name where it is said.
+        name: Arc<str>,
+        /// Its name in the program.
+        key: Arc<str>,
+    },
 }
 
 impl Choices {
     /// The name of the input or const.
     pub fn name(&self) -> &Arc<str> {
-        let (Self::Input(name) | Self::Const(name)) = self;
+        let (Self::Input(name) | Self::Const { name, .. }) = self;
         name
     }
 }

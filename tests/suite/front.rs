@@ -478,12 +478,7 @@ fn settings_and_imports() {
         ],
     );
     expect("settings { lm: 1 }", &["1:16 E0013 the setting `lm` is str, found int"]);
-    expect(
-        "import \"lib\" as lib;",
-        &[
-            "1:8 E0014 programs of several files are not supported yet (put the items into this file; only `std/metrics` can be imported)",
-        ],
-    );
+    expect("import \"lib\" as lib;", &["1:8 E0014 this text imports no files"]);
     expect(
         "import \"std/metrics\" as m; m::f2(1, 2)",
         &["1:31 E0201 `m` has no `f2` (did you mean `f1`?)"],

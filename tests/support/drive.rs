@@ -10,7 +10,7 @@ use dsp_lang::lm::{Address, Capabilities, Error, ErrorKind, Scripted};
 use dsp_lang::source::Sources;
 use dsp_lang::{render, syntax, test_run};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// The name of the program's text.
@@ -179,8 +179,12 @@ pub(crate) fn lines_inside_tokens(text: &str) -> Vec<usize> {
 }
 
 /// What is wrong with a program.
-pub(crate) fn check(text: &str, _files: &BTreeMap<String, String>) -> Vec<Diag> {
-    let check = engine::check_text(MAIN, text);
+pub(crate) fn check(text: &str, files: &BTreeMap<String, String>) -> Vec<Diag> {
+    let host = files
+        .iter()
+        .fold(MemoryHost::default(), |host, (name, text)| host.with_file(name, text.as_str()));
+    let host = host.with_file(MAIN, text);
+    let check = engine::check_file(&host, Path::new(MAIN)).expect("the program is a text");
     all_seen(&check.sources, &check.diagnostics)
 }
 

@@ -2,13 +2,15 @@
 //!
 //! A block is checked; its info line may say more: `dsp,run` runs it and compares `//>` lines,
 //! `dsp,fail=E0203` expects this error and no other, `dsp,norun` (as no tag at all) is checked
-//! only, `dsp,skip` is not looked at, and `dsp,more` goes on with the block before it.
+//! only, `dsp,skip` is not looked at, and `dsp,more` goes on with the block before it. A block
+//! `dsp,file=texts.dsp` is a file beside the blocks behind it, too.
 
 use super::drive::{self, Store};
 use super::notes::{Expected, Note};
 use super::section::{Section, Stage};
 use super::{files, root, run};
 use libtest_mimic::{Failed, Trial};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Names of the design that later stages bring: what is said about them is no fault of it.
@@ -23,6 +25,8 @@ pub(crate) struct Block {
     pub(crate) tags: Vec<String>,
     /// The program.
     pub(crate) text: String,
+    /// The files beside it.
+    pub(crate) files: BTreeMap<String, String>,
 }
 
 /// A trial for each block of the manuals; a block of the design is looked at where it is there.
@@ -51,7 +55,8 @@ fn trial(path: &Path, block: Block) -> Trial {
 
 fn test(block: &Block, stage: Stage) -> Result<(), Failed> {
     let lines: Vec<&str> = block.text.lines().collect();
-    let section = Section::new("block".to_owned(), vec![stage], block.line, "", &lines)?;
+    let mut section = Section::new("block".to_owned(), vec![stage], block.line, "", &lines)?;
+    section.setup.files.extend(block.files.clone());
     let (diags, output) = match stage {
         Stage::Run => {
             let result = drive::run(&section.program(), &section.setup, 1, &Store::default());
@@ -80,6 +85,7 @@ fn test(block: &Block, stage: Stage) -> Result<(), Failed> {
 /// The `dsp` blocks of a text.
 pub(crate) fn blocks(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
+    let mut beside = BTreeMap::new();
     let mut lines = text.lines().enumerate();
     while let Some((at, line)) = lines.next() {
         let Some(info) = line.strip_prefix("```").filter(|it| !it.is_empty()) else { continue };
@@ -92,7 +98,11 @@ pub(crate) fn blocks(text: &str) -> Vec<Block> {
         let tags: Vec<String> = tags.collect();
         let before = blocks.last().filter(|_| tags.iter().any(|tag| tag == "more"));
         let text = before.map(|it| it.text.clone()).unwrap_or_default() + text.as_str();
-        blocks.push(Block { line: at + 1, tags, text });
+        let files = beside.clone();
+        if let Some(name) = tags.iter().find_map(|tag| tag.strip_prefix("file=")) {
+            beside.insert(name.to_owned(), text.clone());
+        }
+        blocks.push(Block { line: at + 1, tags, text, files });
     }
     blocks
 }
