@@ -5,10 +5,12 @@
 //! are [`OsHost`], the machine, and [`MemoryHost`], its twin in memory; [`Captured`] is a machine
 //! whose streams are kept.
 
+mod blob;
 mod captured;
 mod memory;
 mod os;
 
+pub use blob::{Blob, Scratch, reader};
 pub use captured::Captured;
 pub use memory::MemoryHost;
 pub use os::OsHost;
@@ -26,6 +28,22 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// # Errors
     /// Those of the file system.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Opens a file to read parts of it, now and later; by default it is read whole.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn Blob>> {
+        Ok(Arc::new(self.read(path)?))
+    }
+
+    /// Begins a nameless file that goes when nobody holds it; by default it is in memory.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn scratch(&self) -> io::Result<Box<dyn Scratch>> {
+        Ok(Box::new(Vec::new()))
+    }
 
     /// Writes a whole file, so that a reader sees the old or the new one and nothing between;
     /// folders that are not there are made.

@@ -24,6 +24,7 @@
 //!  7  optimize  retrieve
 //!  6  eval
 //!  5  runtime           the host language, our values in it, budgets
+//!  5  data              rows, the files they stand in, what is wrong with them
 //!  4  adapt  lower  program  trace
 //!  3  check  lm  store
 //!  2  syntax schema config render explain
@@ -56,6 +57,8 @@ pub mod check;
 #[doc(hidden)]
 pub mod cli;
 pub mod config;
+#[doc(hidden)]
+pub mod data;
 pub mod diag;
 pub mod engine;
 #[doc(hidden)]

@@ -1,5 +1,9 @@
 //! Small helpers with no better home.
 
+mod random;
+
+pub use random::Random;
+
 use sha2::{Digest, Sha256};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

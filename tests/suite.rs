@@ -40,6 +40,9 @@ mod optimize;
 mod packages;
 #[path = "suite/program.rs"]
 mod program;
+#[cfg(feature = "http")]
+#[path = "suite/recordings.rs"]
+mod recordings;
 #[path = "suite/reference.rs"]
 mod reference;
 #[path = "suite/repl.rs"]

@@ -62,7 +62,11 @@ print(reply.reasoning);"#,
     ),
     native(
         "load",
-        &[required("path", "str", "a jsonl, json, csv or tsv file, relative to this one")],
+        &[required(
+            "path",
+            "str",
+            "a jsonl, json, csv, tsv or parquet file, relative to this one",
+        )],
         "dataset",
         "reads a data set from a file",
         r#"let data = load("train.jsonl");

@@ -166,6 +166,13 @@ pub const OBJECTS: &[Object] = &[
                     option("dev", "float | int", "the share, or number, to choose by"),
                     option("test", "float | int", "the share, or number, to report on"),
                     option("seed", "int", "where randomness starts"),
+                    option(
+                        "by",
+                        "str",
+                        "the column of labels that each part gets its share of",
+                    ),
+                    option("group", "str", "the column whose equal values stay in one part"),
+                    option("inputs", "str | list[str]", "the columns that make rows equal"),
                 ],
                 "splits",
                 "parts that have no row in common",

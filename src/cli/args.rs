@@ -20,7 +20,7 @@ pub(super) enum Command {
     Run(Run),
     /// Say what is wrong with scripts, without running them
     Check(Check),
-    /// Run the tests of scripts, without asking any model
+    /// Run the tests of scripts; models are not asked, their recorded replies are
     Test(Test),
     /// Say what a code such as E0203 means, with an example and its mend
     Explain(Explain),
@@ -85,6 +85,13 @@ fn threads(text: &str) -> Result<usize, String> {
     }
 }
 
+fn repeats(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(number) if (1..=10_000).contains(&number) => Ok(number),
+        _ => Err("expected a number from 1 to 10000".to_owned()),
+    }
+}
+
 /// Arguments of `dsp run`.
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -121,6 +128,15 @@ pub(super) struct Test {
     /// Run only tests whose titles hold this text
     #[arg(long, value_name = "TEXT")]
     pub(super) filter: Option<String>,
+    /// Ask the models, and record their replies beside the script
+    #[arg(long)]
+    pub(super) record: bool,
+    /// Ask the models, and record nothing
+    #[arg(long, conflicts_with = "record")]
+    pub(super) live: bool,
+    /// Ask the models for fresh samples: run each test so often, and say how often it fails
+    #[arg(long, value_name = "N", conflicts_with_all = ["record", "live"], value_parser = repeats)]
+    pub(super) repeat: Option<u64>,
     /// Show prompts and replies whole
     #[arg(long)]
     pub(super) full: bool,

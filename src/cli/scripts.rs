@@ -28,7 +28,9 @@ pub(super) fn find(shell: &Shell, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fai
             Err(error) => return Err(unreadable(path, &error)),
         }
     }
-    Ok(found)
+    // What stands here is called by its name alone.
+    let plain = |path: PathBuf| path.strip_prefix(".").map_or(path.clone(), Path::to_owned);
+    Ok(found.into_iter().map(plain).collect())
 }
 
 fn is_no_folder(kind: ErrorKind) -> bool {

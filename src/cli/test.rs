@@ -1,54 +1,82 @@
 //! `dsp test`
 
+mod replies;
+
 use super::args::Test;
 use super::scripts;
 use super::session;
 use super::shell::{Failure, Shell};
+use crate::check::TestInfo;
 use crate::diag::did_you_mean;
 use crate::engine::{Engine, Error, Program, TestOptions};
-use crate::lm::{self, ErrorKind};
+use crate::lm::LmOptions;
 use crate::test_run::junit::{self, Suite};
+use crate::test_run::recording::Recording;
+use crate::test_run::tape::{Record, Replay, StandIn};
 use crate::test_run::{self, Ended, Tally, json, text};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest that a test takes where no settings say anything else.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same, where models are asked.
+const LIVE_PATIENCE: Duration = Duration::from_secs(600);
+
+/// Where replies come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// From the recording; nothing is sent.
+    Replay,
+    /// From models; they are recorded.
+    Record,
+    /// From models.
+    Live,
+    /// From models, as so many fresh samples.
+    Repeat(u64),
+}
+
+impl Mode {
+    fn of(args: &Test) -> Self {
+        match args.repeat {
+            Some(times) => Self::Repeat(times),
+            None if args.record => Self::Record,
+            None if args.live => Self::Live,
+            None => Self::Replay,
+        }
+    }
+}
 
 /// Runs the tests of scripts.
 pub(super) fn run(shell: &Shell, args: &Test) -> Result<(), Failure> {
-    let began = shell.host.elapsed();
     let here = [PathBuf::from(".")];
     let paths = if args.paths.is_empty() { &here } else { &args.paths[..] };
     let files = scripts::find(shell, paths)?;
     let style = text::Style { color: shell.prints_colors(), full: args.full };
-    let mut report = Report { shell, args, style, suites: Vec::new(), titles: Vec::new() };
-    let mut tally = Tally::default();
+    let (began, mode) = (shell.host.elapsed(), Mode::of(args));
+    let mut report = Report {
+        shell,
+        args,
+        mode,
+        style,
+        tally: Tally::default(),
+        suites: Vec::new(),
+        titles: Vec::new(),
+    };
     for file in &files {
-        report.file(file, files.len() > 1, &mut tally)?;
+        report.file(file, files.len() > 1)?;
     }
-    if tally.run() == 0 {
-        return Err(report.nothing());
-    }
-    if let Some(path) = &args.junit {
-        shell.write(path, &junit::report(&report.suites))?;
-    }
-    let took = shell.host.elapsed().saturating_sub(began);
-    if args.json {
-        shell.print(&format!("{}\n", json::summary(tally, took)));
-    } else {
-        let seconds = took.as_secs_f64();
-        shell.print(&format!("\n{} ({seconds:.2} s)\n", text::tally(tally, style)));
-    }
-    if tally.is_good() { Ok(()) } else { Err(Failure::told()) }
+    report.end(shell.host.elapsed().saturating_sub(began))
 }
 
 /// What is told of tests, as they end.
 struct Report<'a> {
     shell: &'a Shell,
     args: &'a Test,
+    mode: Mode,
     style: text::Style,
+    tally: Tally,
     suites: Vec<Suite>,
     /// The titles of all tests, also of those left out.
     titles: Vec<Arc<str>>,
@@ -57,60 +85,192 @@ struct Report<'a> {
 impl Report<'_> {
     /// Runs the tests of a file. One that holds no correct program counts as a failure where
     /// others go on.
-    fn file(
-        &mut self,
-        path: &Path,
-        among_others: bool,
-        tally: &mut Tally,
-    ) -> Result<(), Failure> {
-        let engine = engine(self.shell, path, self.args)?;
+    fn file(&mut self, path: &Path, among_others: bool) -> Result<(), Failure> {
+        let recording = replies::read(self.shell, path)?;
+        let engine = self.engine(path, &recording)?;
         let program = match engine.load(path) {
             Ok(program) => program,
             Err(error) if among_others || self.args.json || self.args.junit.is_some() => {
                 self.broken(path, &error);
-                tally.broken += 1;
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         };
         self.shell.diagnose(program.sources(), program.warnings());
-        self.tests(path, &program, among_others, tally);
+        let tests = test_run::chosen(&program, self.args.filter.as_deref());
+        self.titles.extend(program.tests().iter().map(|it| it.title.clone()));
+        self.tally.left_out += program.tests().len() - tests.len();
+        if !tests.is_empty() {
+            if among_others && !self.args.json {
+                let name = path.display().to_string();
+                self.shell.print(&format!("{}\n", crate::render::plain(&name)));
+            }
+            self.tests(path, &program, &tests, &recording)?;
+        }
+        self.shell.warn(&engine.store_warnings());
         Ok(())
     }
 
-    fn tests(&mut self, path: &Path, program: &Program, named: bool, tally: &mut Tally) {
-        let tests = test_run::chosen(program, self.args.filter.as_deref());
-        self.titles.extend(program.tests().iter().map(|it| it.title.clone()));
-        tally.left_out += program.tests().len() - tests.len();
-        if tests.is_empty() {
-            return;
+    /// An engine that asks models, or one that asks none.
+    fn engine(&self, path: &Path, recording: &Arc<Recording>) -> Result<Engine, Failure> {
+        if self.mode != Mode::Replay {
+            return Ok(session::builder(self.shell, path, &self.args.lm)?.build()?);
         }
-        let file = path.display().to_string();
-        if named && !self.args.json {
-            self.shell.print(&format!("{}\n", crate::render::plain(&file)));
+        let recording = recording.clone();
+        let stand_in = move |name: &str, _: &LmOptions| -> Result<crate::lm::SharedLm, _> {
+            Ok(Arc::new(StandIn::new(&recording, name)))
+        };
+        let builder = session::offline(self.shell, path, &self.args.lm)?;
+        Ok(builder.stand_in(Arc::new(stand_in)).build()?)
+    }
+
+    fn tests(
+        &mut self,
+        path: &Path,
+        program: &Program,
+        tests: &[TestInfo],
+        recording: &Arc<Recording>,
+    ) -> Result<(), Failure> {
+        let mut suite = Suite::new(path.display().to_string());
+        match self.mode {
+            Mode::Replay => self.replay(path, program, tests, recording, &mut suite),
+            Mode::Record => self.record(path, program, tests, recording, &mut suite)?,
+            Mode::Live => {
+                let live = self.options();
+                self.run(path, program, tests, |_| live.clone(), &mut suite);
+            }
+            Mode::Repeat(times) => self.repeat(path, program, tests, times, &mut suite),
         }
-        let mut suite = Suite::new(&*file);
-        let options = TestOptions { max_time: Some(PATIENCE), ..TestOptions::default() };
-        let threads = self.args.lm.threads.unwrap_or_else(threads);
-        let now = test_run::run(program, &tests, threads, &options, |ended| {
-            self.tell(&file, ended);
-            suite.add(ended);
-        });
         self.suites.push(suite);
-        tally.passed += now.passed;
-        tally.failed += now.failed;
-        tally.broken += now.broken;
+        Ok(())
     }
 
-    fn tell(&self, file: &str, ended: &Ended) {
-        if self.args.json {
-            self.shell.print(&format!("{}\n", json::test(file, ended)));
-        } else {
-            self.shell.print(&text::test(ended, self.style));
+    /// How tests are run that ask models.
+    fn options(&self) -> TestOptions {
+        let max_time = Some(LIVE_PATIENCE);
+        TestOptions { shares_replies: true, max_time, ..TestOptions::default() }
+    }
+
+    fn run(
+        &mut self,
+        path: &Path,
+        program: &Program,
+        tests: &[TestInfo],
+        options: impl Fn(&TestInfo) -> TestOptions + Sync,
+        suite: &mut Suite,
+    ) -> Vec<Ended> {
+        let file = path.display().to_string();
+        let threads = self.threads();
+        test_run::run(program, tests, threads, options, |ended| {
+            self.tally.count(ended);
+            suite.add(ended);
+            if self.args.json {
+                self.shell.print(&format!("{}\n", json::test(&file, ended)));
+            } else {
+                self.shell.print(&text::test(ended, self.style));
+            }
+        })
+    }
+
+    fn replay(
+        &mut self,
+        path: &Path,
+        program: &Program,
+        tests: &[TestInfo],
+        recording: &Arc<Recording>,
+        suite: &mut Suite,
+    ) {
+        let command = format!("dsp test {} --record", path.display());
+        let tape = |test: &TestInfo| {
+            Arc::new(Replay::new(recording.clone(), &test_run::key(program, test), &command))
+        };
+        let tapes: BTreeMap<String, Arc<Replay>> =
+            tests.iter().map(|test| (test.lowered.clone(), tape(test))).collect();
+        let options = |test: &TestInfo| TestOptions {
+            max_time: Some(PATIENCE),
+            tape: Some(tapes[&test.lowered].clone()),
+            ..TestOptions::default()
+        };
+        let ended = self.run(path, program, tests, options, suite);
+        // What a test that failed has not asked for, it may ask for when it is mended.
+        let passed = ended.iter().filter(|it| it.outcome == test_run::Outcome::Passed);
+        let unused: usize = passed.map(|it| tapes[&it.lowered].unused()).sum();
+        let keys: Vec<String> =
+            program.tests().iter().map(|it| test_run::key(program, it)).collect();
+        let of_none = recording.places().filter(|(place, _)| !keys.contains(&place.test));
+        let stale = unused + of_none.map(|(_, calls)| calls.len()).sum::<usize>();
+        if stale > 0 {
+            let file = replies::beside(path);
+            let (file, stale) = (file.display(), replies::replies(stale));
+            self.shell.warn(&[format!(
+                "{file} holds {stale} that no test asks for; `{command}` drops what is not asked for"
+            )]);
         }
     }
 
+    fn record(
+        &mut self,
+        path: &Path,
+        program: &Program,
+        tests: &[TestInfo],
+        recording: &Arc<Recording>,
+        suite: &mut Suite,
+    ) -> Result<(), Failure> {
+        let reuse = !self.args.lm.no_cache;
+        let tape = |test: &TestInfo| {
+            Arc::new(Record::new(recording.clone(), &test_run::key(program, test), reuse))
+        };
+        let tapes: BTreeMap<String, Arc<Record>> =
+            tests.iter().map(|test| (test.lowered.clone(), tape(test))).collect();
+        let live = self.options();
+        let options = |test: &TestInfo| {
+            let tape = tapes[&test.lowered].clone();
+            TestOptions { tape: Some(tape), ..live.clone() }
+        };
+        let ended = self.run(path, program, tests, options, suite);
+        let taken: Vec<replies::Taken<'_>> = tests
+            .iter()
+            .zip(&ended)
+            .map(|(test, ended)| {
+                let key = test_run::key(program, test);
+                replies::Taken::new(&key, &tapes[&test.lowered], ended)
+            })
+            .collect();
+        let all: Vec<String> =
+            program.tests().iter().map(|it| test_run::key(program, it)).collect();
+        let merged = replies::merged(recording, &all, &taken);
+        replies::write(self.shell, path, recording, &merged)
+    }
+
+    fn repeat(
+        &mut self,
+        path: &Path,
+        program: &Program,
+        tests: &[TestInfo],
+        times: u64,
+        suite: &mut Suite,
+    ) {
+        let file = path.display().to_string();
+        for test in tests {
+            let all = test_run::repeat(program, test, times, self.threads(), &self.options());
+            self.tally.count_repeated(&all);
+            suite.add_repeated(&all);
+            if self.args.json {
+                self.shell.print(&format!("{}\n", json::repeated(&file, &all)));
+            } else {
+                self.shell.print(&text::repeated(&all, self.style));
+            }
+        }
+    }
+
+    fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.args.lm.threads.unwrap_or_else(cores)
+    }
+
+    /// Tells of a file that holds no correct program.
     fn broken(&mut self, path: &Path, error: &Error) {
+        self.tally.broken += 1;
         let file = path.display().to_string();
         let (sources, diags) = (error.sources(), error.diagnostics());
         if self.args.json {
@@ -121,6 +281,24 @@ impl Report<'_> {
         let mut suite = Suite::new(file);
         suite.add_broken_file(sources, diags);
         self.suites.push(suite);
+    }
+
+    /// Tells of all tests together.
+    fn end(&self, took: Duration) -> Result<(), Failure> {
+        if self.tally.run() == 0 {
+            return Err(self.nothing());
+        }
+        if let Some(path) = &self.args.junit {
+            self.shell.write(path, &junit::report(&self.suites))?;
+        }
+        if self.args.json {
+            self.shell.print(&format!("{}\n", json::summary(self.tally, took)));
+        } else {
+            let asked = text::asked(self.tally.totals, self.mode == Mode::Replay);
+            let (counts, seconds) = (text::tally(self.tally, self.style), took.as_secs_f64());
+            self.shell.print(&format!("\n{counts}{asked} ({seconds:.2} s)\n"));
+        }
+        if self.tally.is_good() { Ok(()) } else { Err(Failure::told()) }
     }
 
     /// Nothing was run, and who asked for tests should know.
@@ -134,19 +312,4 @@ impl Report<'_> {
         failure.hint(did_you_mean(filter, self.titles.iter().map(|it| &**it)));
         failure
     }
-}
-
-/// An engine that asks no model.
-fn engine(shell: &Shell, path: &Path, args: &Test) -> Result<Engine, Failure> {
-    let builder = session::offline(shell, path, &args.lm)?;
-    let refused = |name: &str, _: &lm::LmOptions| {
-        let message = "tests ask no model";
-        Err(lm::Error::new(ErrorKind::Scripted, name, message)
-            .hint("give the program replies: `.with(lm: scripted([…]))`"))
-    };
-    Ok(builder.stand_in(Arc::new(refused)).build()?)
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -226,7 +226,7 @@ impl Builder {
             None => open_lm,
         };
         let bindings = wiring::bindings();
-        let env = Arc::new(Env { host, bindings, store, open_lm });
+        let env = Arc::new(Env { host, bindings, store, open_lm, tape: None });
         let base = Settings {
             lm: self.lm,
             adapter: self.adapter,

@@ -1,6 +1,6 @@
 //! The one error of the engine: diagnostics, and the texts they speak of.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::render;
 use crate::source::Sources;
 use std::fmt;
@@ -27,6 +27,11 @@ impl Error {
     /// What is wrong.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.0.diagnostics
+    }
+
+    /// Whether this is what is wrong first.
+    pub(in crate::engine) fn is(&self, code: Code) -> bool {
+        self.diagnostics().first().is_some_and(|it| it.code == code)
     }
 
     /// The texts that the diagnostics speak of.

@@ -12,7 +12,8 @@ use crate::host::{Captured, Host};
 use crate::lm::Cancel;
 use crate::lm::Prompt;
 use crate::runtime::{
-    self, Args, Cx, Env, Run, STACK_SIZE, Script, Session, Val, Variables, Warning, diagnose,
+    self, Args, Cx, Env, Run, STACK_SIZE, Script, Session, Tape, Val, Variables, Warning,
+    diagnose,
 };
 use crate::schema::{Record, Value};
 use crate::source::Sources;
@@ -53,6 +54,8 @@ pub struct TestOptions {
     /// Whether it takes replies from the engine's store and keeps them there; else what it does
     /// would depend on the tests beside it.
     pub shares_replies: bool,
+    /// What stands between it and its models.
+    pub tape: Option<Arc<dyn Tape>>,
     /// The longest it may take, where nobody said.
     pub max_time: Option<Duration>,
 }
@@ -333,12 +336,24 @@ impl Program {
             false => Arc::new(Store::in_memory()),
         };
         let (bindings, open_lm) = (bindings.clone(), open_lm.clone());
-        let env = Arc::new(Env { host: host.clone(), bindings, store, open_lm });
+        let tape = options.tape.clone();
+        let env = Arc::new(Env { host: host.clone(), bindings, store, open_lm, tape });
         let mut settings = self.session.settings.clone();
+        if options.rollout > 0 {
+            // A fresh sample of the program as it is, not of a hotter one.
+            settings.temperature = settings.temperature.or(Some(0.0));
+        }
         settings.max_time = settings.max_time.or(options.max_time);
         let session = self.session.apart(env, settings, self.session.cancel.part());
         let run = Run::sample(Arc::new(session), self.script.clone(), options.rollout);
-        let finished = self.on_thread(&run, |run| self.script.run_test(run, &test.lowered));
+        let mut finished = self.on_thread(&run, |run| self.script.run_test(run, &test.lowered));
+        // An evaluation ends where a reply is missing, and the test may go on with what it has.
+        if let Some(why) = options.tape.as_ref().and_then(|it| it.missed()) {
+            finished.result = match finished.result {
+                Err(error) if error.is(runtime::codes::UNRECORDED) => Err(error),
+                _ => Err(self.tell(&why.into())),
+            };
+        }
         let took = host.elapsed().saturating_sub(began);
         TestEnd { finished, written: host.written(), took }
     }

@@ -1,5 +1,6 @@
 //! A program scored on a data set.
 
+use crate::data::Read;
 use crate::eval::run::{Batch, RunOptions, Stop, run_jobs};
 use crate::eval::stats::{Interval, mean, mean_interval};
 use crate::eval::worst::Worst;
@@ -176,6 +177,9 @@ pub struct Latency {
 }
 
 /// Scores a program in `state` on all rows of `data`.
+///
+/// # Errors
+/// Rows of a file that cannot be read again.
 pub fn evaluate(
     evaluator: &dyn Evaluator,
     state: &Arc<State>,
@@ -184,18 +188,18 @@ pub fn evaluate(
     host: &dyn Host,
     cancel: &Cancel,
     progress: &mut dyn FnMut(&Progress),
-) -> Evaluation {
+) -> Read<Evaluation> {
     let started = host.elapsed();
     let job = |row| Job {
         state: Arc::clone(state),
-        row: Arc::clone(row),
+        row,
         rollout: options.rollout,
         keep_steps: options.keep_steps,
         keep_exchanges: true,
         max_calls: None,
     };
-    let rows = data.rows();
-    let jobs: Vec<Job> = rows.iter().map(job).collect();
+    let rows = data.rows()?;
+    let jobs: Vec<Job> = rows.iter().cloned().map(job).collect();
     let mut seen = Progress {
         phase: "evaluate".to_owned(),
         total: jobs.len(),
@@ -213,7 +217,8 @@ pub fn evaluate(
     let mut batch = run_jobs(&worst, &jobs, options.run, &mut budget, cancel, &mut done);
     worst.give_back(&rows, &mut batch.outcomes);
     let elapsed = host.elapsed().saturating_sub(started);
-    Evaluation::of(data, &rows, batch, options.seed, elapsed)
+    let evaluation = Evaluation::of(data, &rows, batch, options.seed, elapsed);
+    Ok(Evaluation { data: data.hash()?, ..evaluation })
 }
 
 impl Evaluation {
@@ -255,7 +260,7 @@ impl Evaluation {
             judge,
             latency: Latency::of(&rows),
             elapsed,
-            data: data.hash(),
+            data: String::new(),
             subject: Subject::default(),
             rows,
         }

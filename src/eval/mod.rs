@@ -1,12 +1,13 @@
-//! Data sets, scores and what they are worth.
+//! Scores and what they are worth; data sets and scores as values of scripts.
 //!
-//! Rows come from files through the host; a program is run on them by an [`Evaluator`], which
+//! A program is run on them by an [`Evaluator`], which
 //! this floor does not know; results are consumed in logical order, so that a number never
 //! depends on threads. Every mean has an interval and every comparison is paired.
 
 mod comparison;
 mod confusion;
 mod csv;
+mod data_value;
 mod evaluation;
 mod export;
 mod job;
@@ -14,24 +15,22 @@ pub mod metric;
 mod natives;
 mod pool;
 mod program;
-mod random;
-mod reader;
 mod results;
 mod run;
 mod tables;
 mod text;
-mod values;
 mod worst;
 
 pub mod budget;
-pub mod dataset;
 pub mod stats;
 
+pub use crate::data::{Dataset, Kind, Share};
 pub use crate::lm::Cancel;
+pub use crate::util::Random;
 pub use budget::CallBudget;
 pub(crate) use comparison::compare_scores;
 pub use comparison::{Comparison, compare};
-pub use dataset::{Dataset, Share};
+pub use data_value::{DatasetValue, RowValue, Splits};
 pub use evaluation::{
     EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
@@ -39,8 +38,5 @@ pub use job::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress,
 pub use natives::{OPTIONS, Reporter, Scoring, natives, run_options, score};
 pub use pool::ordered_map;
 pub use program::ProgramEvaluator;
-pub use random::Random;
-pub use reader::Kind;
 pub use results::{ComparisonValue, EvaluationValue};
 pub use run::{Batch, RunOptions, Stop, run_jobs};
-pub use values::{DatasetValue, RowValue};

@@ -1,9 +1,9 @@
 //! The natives of data and scores: `load`, `dataset`, `evaluate`, `compare` and the metrics.
 
+use crate::eval::data_value::DatasetValue;
 use crate::eval::metric::{contains_match, exact_match, f1};
 use crate::eval::program::ProgramEvaluator;
 use crate::eval::results::{ComparisonValue, EvaluationValue};
-use crate::eval::values::DatasetValue;
 use crate::eval::{
     Dataset, EvalOptions, Evaluation, FailureKind, Progress, RowResult, RunOptions, Stop,
     Subject, compare, evaluate,
@@ -59,10 +59,7 @@ fn load(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     args.finish("load", 1, &["path"])?;
     let Some(path) = path.as_str() else { return Err(wrong("path", "a path", &path)) };
     let at = cx.resolve(path);
-    let data = Dataset::load(&*cx.run().env().host, &at).map_err(|it| {
-        let error = Error::data(it.code, it.message.clone());
-        it.hints.iter().fold(error, |error, hint| error.hint(hint.clone()))
-    })?;
+    let data = Dataset::load(&*cx.run().env().host, &at)?;
     Ok(Val::object(DatasetValue(data)))
 }
 
@@ -200,7 +197,7 @@ pub fn score(
         &*host,
         &run.session().cancel,
         &mut |progress| reporter.tell(progress),
-    );
+    )?;
     reporter.finish();
     evaluator.adopt_traces();
     evaluation.subject = subject(cx, program, scoring, &state);

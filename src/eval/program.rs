@@ -66,7 +66,7 @@ impl ProgramEvaluator {
 
     fn score(&self, cx: &Cx<'_>, row: &Arc<Row>, reply: &Val, outcome: &mut Outcome) {
         let Some(metric) = &self.metric else { return };
-        let example = Val::object(super::values::RowValue::new(row.clone()));
+        let example = Val::object(super::RowValue::new(row.clone()));
         let args = Args::positional(vec![example, reply.clone()]);
         let fail = |error: &Error, kind: Option<FailureKind>, what: &str| {
             let failure = failure(cx, error);

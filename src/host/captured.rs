@@ -1,10 +1,10 @@
 //! A machine whose streams are kept, for runs side by side.
 
-use crate::host::{Entry, Host, Place, SharedHost};
+use crate::host::{Blob, Entry, Host, Place, Scratch, SharedHost};
 use crate::util::lock;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Another machine, but for what is written to its streams: that is kept, both in one text.
@@ -29,6 +29,14 @@ impl Captured {
 impl Host for Captured {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.machine.read(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn Blob>> {
+        self.machine.open(path)
+    }
+
+    fn scratch(&self) -> io::Result<Box<dyn Scratch>> {
+        self.machine.scratch()
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {

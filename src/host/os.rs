@@ -4,9 +4,11 @@
     reason = "this is the one place where files, environment and clock are read"
 )]
 
-use crate::host::{Entry, Host, Place};
+use crate::host::blob::{FileBlob, FileScratch};
+use crate::host::{Blob, Entry, Host, Place, Scratch};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -35,6 +37,14 @@ impl Default for OsHost {
 impl Host for OsHost {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn Blob>> {
+        Ok(Arc::new(FileBlob::new(std::fs::File::open(path)?)?))
+    }
+
+    fn scratch(&self) -> io::Result<Box<dyn Scratch>> {
+        Ok(Box::new(FileScratch::new(&std::env::temp_dir())?))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {

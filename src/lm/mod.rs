@@ -57,6 +57,11 @@ pub trait Lm: Send + Sync + fmt::Debug {
     /// What the model can do; adapters choose by it.
     fn capabilities(&self) -> Capabilities;
 
+    /// Whether its replies are part of the program, so that tests need no recording of them.
+    fn is_scripted(&self) -> bool {
+        false
+    }
+
     /// Answers one request.
     ///
     /// # Errors

@@ -243,6 +243,10 @@ impl Lm for Scripted {
         self.capabilities
     }
 
+    fn is_scripted(&self) -> bool {
+        true
+    }
+
     fn complete<'a>(
         &'a self,
         request: &'a Request,

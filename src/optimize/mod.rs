@@ -22,6 +22,7 @@ pub use random_search::RandomSearch;
 pub use report::{Candidate, Report};
 pub use search::{Ask, Example, Runs, Search, Who};
 
+use crate::data::{Read, SplitOptions};
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::eval::{Cancel, Dataset, Evaluator, Progress, RunOptions, Share, Stop};
 use crate::program::{DataOrigin, Provenance, State, row_hash};
@@ -160,12 +161,13 @@ pub fn compile(
 ) -> Result<Compiled, Box<Diagnostic>> {
     let data = Data::prepare(policy, problem, settings)?;
     let plan = data.plan(policy, problem, settings);
-    let mut search = Search::new(problem, settings, &data, cancel, progress);
+    let origins = data.origins()?;
+    let mut search = Search::new(problem, settings, &data, cancel, progress)?;
     let stop = policy.search(&mut search).err();
     let (mut state, mut report) = search.finish(policy.name(), plan, stop);
     report.notices.splice(0..0, data.notices.clone());
     state.stamp(problem.signatures);
-    state.provenance = Some(provenance(policy, problem, settings, &data, &report));
+    state.provenance = Some(provenance(policy, problem, settings, origins, &report));
     Ok(Compiled { state, report })
 }
 
@@ -194,7 +196,9 @@ impl Data {
         }
         let trainset = problem.trainset.clone();
         match given {
-            Some(valset) => Ok(Self { notices: overlap(&trainset, &valset), trainset, valset }),
+            Some(valset) => {
+                Ok(Self { notices: overlap(&trainset, &valset)?, trainset, valset })
+            }
             None if policy.needs_valset() => Ok(Self::split(&trainset, settings.seed)),
             None => Ok(Self { trainset, valset: Dataset::default(), notices: Vec::new() }),
         }
@@ -203,7 +207,8 @@ impl Data {
     /// Half of the rows to learn from, half to choose by.
     fn split(trainset: &Dataset, seed: u64) -> Self {
         let parts = [("train", Share::Fraction(0.5)), ("val", Share::Fraction(0.5))];
-        let mut split = trainset.split(&parts, seed).unwrap_or_default();
+        let options = SplitOptions { seed, ..SplitOptions::default() };
+        let mut split = trainset.split(&parts, &options).unwrap_or_default();
         let part = |it: Option<Dataset>| it.filter(|it| !it.is_empty());
         let halves = (part(split.swap_remove("train")), part(split.swap_remove("val")));
         let (train, val, what) = match halves {
@@ -219,6 +224,15 @@ impl Data {
         let notice = Diagnostic::bare(NO_VALSET, "no valset was given").note(what);
         let notice = notice.hint("give rows to choose by: `valset: data.dev`");
         Self { trainset: train, valset: val, notices: vec![notice] }
+    }
+
+    /// What a state says about the rows that it was made with.
+    fn origins(&self) -> Read<Vec<DataOrigin>> {
+        let origin = |(role, data): (&str, &Dataset)| {
+            Ok(DataOrigin { role: role.to_owned(), rows: data.len(), hash: data.hash()? })
+        };
+        let sets = [("trainset", &self.trainset), ("valset", &self.valset)];
+        sets.into_iter().filter(|(_, it)| !it.is_empty()).map(origin).collect()
     }
 
     fn plan(&self, policy: &dyn Policy, problem: &Problem<'_>, settings: &Settings) -> Plan {
@@ -252,24 +266,27 @@ fn check_only(problem: &Problem<'_>, settings: &Settings) -> Result<(), Box<Diag
 }
 
 /// Warns of rows that are both learnt from and chosen by.
-fn overlap(trainset: &Dataset, valset: &Dataset) -> Vec<Diagnostic> {
-    let learnt: BTreeSet<String> = trainset.iter().map(|row| row_hash(row)).collect();
-    let both = valset.iter().filter(|row| learnt.contains(&row_hash(row)));
-    match both.count() {
+fn overlap(trainset: &Dataset, valset: &Dataset) -> Read<Vec<Diagnostic>> {
+    let hashes = |data: &Dataset| -> Read<Vec<String>> {
+        data.iter().map(|row| row.map(|row| row_hash(&row))).collect()
+    };
+    let learnt: BTreeSet<String> = hashes(trainset)?.into_iter().collect();
+    let both = hashes(valset)?.into_iter().filter(|it| learnt.contains(it));
+    Ok(match both.count() {
         0 => Vec::new(),
         count => {
             let message = format!("{count} rows are in trainset and valset");
             let hint = "split one data set: `data.split(train: 0.5, dev: 0.5)`";
             vec![Diagnostic::bare(NO_VALSET, message).hint(hint)]
         }
-    }
+    })
 }
 
 fn provenance(
     policy: &dyn Policy,
     problem: &Problem<'_>,
     settings: &Settings,
-    data: &Data,
+    data: Vec<DataOrigin>,
     report: &Report,
 ) -> Provenance {
     let count = |it: u64| i64::try_from(it).map_or(Value::Null, Value::Int);
@@ -282,18 +299,12 @@ fn provenance(
         let only = only.iter().map(|path| Value::from(path.as_str()));
         options.insert("only".to_owned(), Value::list(only));
     }
-    let origin = |(role, data): (&str, &Dataset)| DataOrigin {
-        role: role.to_owned(),
-        rows: data.len(),
-        hash: data.hash(),
-    };
-    let sets = [("trainset", &data.trainset), ("valset", &data.valset)];
     Provenance {
         optimizer: policy.name().to_owned(),
         options,
         seed: settings.seed,
         lm: problem.lm.clone(),
-        data: sets.into_iter().filter(|(_, it)| !it.is_empty()).map(origin).collect(),
+        data,
         scores: report.best_candidate().and_then(Candidate::record).into_iter().collect(),
         calls: report.calls,
         prompt_tokens: report.prompt_tokens,

@@ -5,6 +5,7 @@
 //! a column for each row to choose by. Everything is consumed in the order in which it was
 //! asked for; the cap on calls is admitted in that order too (see [`crate::eval::budget`]).
 
+use crate::data::Read;
 use crate::diag::Diagnostic;
 use crate::eval::{
     CallBudget, Cancel, Dataset, Evaluator, FailureKind, Job, Outcome, Progress, Random, Stop,
@@ -104,8 +105,9 @@ impl fmt::Debug for Search<'_> {
     }
 }
 
-fn examples(data: &Dataset) -> Vec<Example> {
-    data.iter().map(|row| Example { row: Arc::clone(row), hash: row_hash(row) }).collect()
+fn examples(data: &Dataset) -> Read<Vec<Example>> {
+    let example = |row: Arc<Row>| Example { hash: row_hash(&row), row };
+    data.iter().map(|row| row.map(example)).collect()
 }
 
 impl<'a> Search<'a> {
@@ -115,21 +117,21 @@ impl<'a> Search<'a> {
         data: &Data,
         cancel: &'a Cancel,
         progress: &'a mut dyn FnMut(&Progress),
-    ) -> Self {
-        Self {
+    ) -> Read<Self> {
+        Ok(Self {
             problem,
             settings,
             cancel,
             progress,
-            train: examples(&data.trainset),
-            val: examples(&data.valset),
+            train: examples(&data.trainset)?,
+            val: examples(&data.valset)?,
             budget: CallBudget::new(settings.max_calls),
             memo: BTreeMap::new(),
             candidates: Vec::new(),
             tokens: (0, 0),
             cached_calls: 0,
             notices: Vec::new(),
-        }
+        })
     }
 
     /// The predictors that may be changed, with the signatures the program declares.

@@ -21,7 +21,8 @@ pub(crate) fn read(text: &str) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
-struct Strict;
+/// Reads a value in which no key stands twice.
+pub(crate) struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {
     type Value = Value;

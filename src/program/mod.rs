@@ -15,8 +15,8 @@ mod show;
 mod state;
 
 pub use apply::Fitted;
-pub(crate) use hash::row_hash;
 pub use hash::{SignatureHash, fields_text};
+pub(crate) use hash::{record_text, row_hash};
 pub use show::show;
 pub use state::{
     DataOrigin, DemoOrigin, DemoSource, InstructionsOrigin, Options, PredictorState,

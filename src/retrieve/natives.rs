@@ -36,8 +36,7 @@ fn index(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 fn passages(cx: &Cx<'_>, from: &Val, field: Option<&str>) -> Result<Vec<Arc<str>>, Error> {
     if let Some(path) = from.as_str() {
         let at = cx.resolve(path);
-        let data = Dataset::load(&*cx.run().env().host, &at)
-            .map_err(|it| Error::data(it.code, it.message.clone()))?;
+        let data = Dataset::load(&*cx.run().env().host, &at)?;
         return texts_of(&data, field);
     }
     match from {
@@ -50,7 +49,7 @@ fn passages(cx: &Cx<'_>, from: &Val, field: Option<&str>) -> Result<Vec<Arc<str>
 
 /// The text of each row: its column `field`, else `text`, with the `title` before it.
 fn texts_of(data: &Dataset, field: Option<&str>) -> Result<Vec<Arc<str>>, Error> {
-    data.iter().map(|row| text_of(row, field)).collect()
+    data.iter().map(|row| text_of(&*row?, field)).collect()
 }
 
 fn text_of(row: &Row, field: Option<&str>) -> Result<Arc<str>, Error> {

@@ -4,7 +4,7 @@
 //! `at`, unless it is one that nobody may catch (the budget, cancellation, limits). An error
 //! of the host language is kept as it is, with its positions, until it is told.
 
-use crate::diag::Code;
+use crate::diag::{Code, Diagnostic};
 use crate::runtime::rhai_host::Obj;
 use crate::runtime::value::{Object, Val};
 use rhai::{Dynamic, EvalAltResult, Position};
@@ -33,6 +33,8 @@ pub mod codes {
     pub const THROWN: Code = Code("E0508");
     /// A limit of the language: operations, depth, sizes.
     pub const LIMIT: Code = Code("E0509");
+    /// A test asks for a reply that was not recorded.
+    pub const UNRECORDED: Code = Code("E0510");
     /// A file that cannot be read or written.
     pub const FILE: Code = Code("E0704");
     /// A state that cannot be read, or is of another program.
@@ -53,6 +55,7 @@ pub mod codes {
         (CANCELLED, "the run was stopped"),
         (THROWN, "the script threw an error"),
         (LIMIT, "a limit of the language is reached"),
+        (UNRECORDED, "a test asks for a reply that was not recorded"),
         (FILE, "a file cannot be read or written"),
         (STATE, "a state does not fit"),
         (SUGGEST, "a suggestion is not met"),
@@ -278,6 +281,13 @@ impl Error {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Self(Box::new(Inner::Ours(failure)))
+    }
+}
+
+impl From<Box<Diagnostic>> for Error {
+    fn from(diag: Box<Diagnostic>) -> Self {
+        let error = Self::data(diag.code, diag.message);
+        diag.hints.into_iter().fold(error, Self::hint)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::lm::{self, CallContext, Completion, Request, SharedLm};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::run::{OUT_OF_TIME, Run};
+use crate::runtime::tape::{Asked, recorded};
 use crate::store::Key;
 use crate::trace::Attempt;
 use crate::util::hex;
@@ -26,17 +27,29 @@ pub(in crate::runtime) fn send(
     let began = run.env().host.elapsed();
     let key = key_of(lm, &request);
     let cache = cache && run.session().settings.cache && lm.capabilities().cacheable;
-    let known = if cache { stored(run, &key) } else { None };
-    let cached = known.is_some();
+    let (name, capabilities) = (lm.name(), lm.capabilities());
+    let asked =
+        Asked { model: name, address: &context.address, request: &request, capabilities };
+    let tape = run.env().tape.as_deref().filter(|_| !lm.is_scripted());
+    let taped = tape.map_or(Ok(None), |tape| recorded(tape, asked));
+    let to_note = tape.filter(|_| matches!(taped, Ok(None)));
+    let known = match taped {
+        Ok(None) if cache => Ok(stored(run, &key)),
+        other => other,
+    };
+    let cached = matches!(known, Ok(Some(_)));
     let mut sent = false;
-    let result = match known {
+    let result = known.and_then(|known| match known {
         Some(completion) => Ok(completion),
         None => pay(run, lm, &request, context, &mut sent).inspect(|completion| {
             if cache {
                 keep(run, &key, completion);
             }
         }),
-    };
+    });
+    if let (Some(tape), Ok(completion)) = (to_note, &result) {
+        tape.note(asked, completion);
+    }
     let happened = Attempt {
         key: hex(key.as_bytes()),
         request,

@@ -27,6 +27,7 @@ mod rhai_host;
 mod run;
 mod script;
 mod signature_value;
+mod tape;
 mod trace_value;
 mod value;
 
@@ -43,4 +44,5 @@ pub use rhai_host::{Bindings, STACK_SIZE};
 pub use run::{Env, Opener, Run, RunLimits, Session, Settings, Warning};
 pub use script::{Library, Script, Variables};
 pub use signature_value::SignatureValue;
+pub use tape::{Asked, Tape, Unrecorded};
 pub use value::{Func, Object, ObjectRef, Text, Val, to_record};

@@ -567,7 +567,7 @@ fn bind_objects(module: &mut Module) {
     module.set_indexer_get_fn(|object: &mut Obj, key: Dynamic| {
         let key = from_dynamic(key);
         guarded_at(Position::NONE, || match (object.0.index(&key), &key) {
-            (Some(value), _) => Ok(value),
+            (Some(value), _) => value,
             (None, Val::Str(name)) => Err(unknown_member(&object.0, name.as_str())),
             (None, _) => {
                 let message =
@@ -593,10 +593,10 @@ fn bind_objects(module: &mut Module) {
     module.set_iter_result(std::any::TypeId::of::<Obj>(), |value: Dynamic| {
         let object = value.cast::<Obj>().0;
         match object.n_items() {
-            Some(n_items) => Box::new(
-                (0..n_items)
-                    .map(move |at| Ok(into_dynamic(object.item(at).unwrap_or_default()))),
-            ),
+            Some(n_items) => Box::new((0..n_items).map(move |at| {
+                let item = object.item(at).unwrap_or(Ok(Val::Null));
+                item.map(into_dynamic).map_err(Error::into_host)
+            })),
             None => Box::new(std::iter::once(Err(no_items(&object).into_host()))),
         }
     });
@@ -638,7 +638,8 @@ fn bind_comparison(module: &mut Module) {
     global("contains").set_into_module(module, move |object: Obj, item: Dynamic| {
         let n_items = object.0.n_items().unwrap_or(0);
         let item = from_dynamic(item);
-        let in_items = (0..n_items).filter_map(|at| object.0.item(at)).any(|it| it.same(&item));
+        let in_items =
+            (0..n_items).filter_map(|at| object.0.item(at)?.ok()).any(|it| it.same(&item));
         in_items || item.as_str().is_some_and(|name| object.0.get(name).is_some())
     });
 }

@@ -6,6 +6,7 @@ use crate::lm::{Address, Cancel, LmOptions, SharedLm};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::rhai_host::Bindings;
 use crate::runtime::script::Script;
+use crate::runtime::tape::Tape;
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
 use crate::source::Span;
@@ -33,6 +34,8 @@ pub struct Env {
     pub store: Arc<dyn Replies>,
     /// How models are opened.
     pub open_lm: Arc<Opener>,
+    /// What stands between runs and their models.
+    pub tape: Option<Arc<dyn Tape>>,
 }
 
 impl fmt::Debug for Env {

@@ -43,8 +43,8 @@ impl Object for TraceValue {
         Some(self.0.nodes.len())
     }
 
-    fn item(&self, at: usize) -> Option<Val> {
-        self.0.nodes.get(at).map(|it| node(NodeId(at), it))
+    fn item(&self, at: usize) -> Option<Result<Val, Error>> {
+        self.0.nodes.get(at).map(|it| Ok(node(NodeId(at), it)))
     }
 
     fn show(&self) -> String {

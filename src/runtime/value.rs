@@ -112,9 +112,9 @@ pub trait Object: Send + Sync + fmt::Debug + Any {
     }
 
     /// `self[key]`; `None` when there is no such element.
-    fn index(&self, key: &Val) -> Option<Val> {
+    fn index(&self, key: &Val) -> Option<Result<Val, Error>> {
         match key {
-            Val::Str(name) => self.get(name.as_str()),
+            Val::Str(name) => self.get(name.as_str()).map(Ok),
             Val::Int(at) => self.item(usize::try_from(*at).ok()?),
             Val::Null | Val::Bool(_) | Val::Float(_) | Val::List(_) | Val::Map(_) => None,
             Val::Object(_) | Val::Func(_) | Val::Other(_) => None,
@@ -127,7 +127,7 @@ pub trait Object: Send + Sync + fmt::Debug + Any {
     }
 
     /// The element at a place, for what `for` runs over.
-    fn item(&self, at: usize) -> Option<Val> {
+    fn item(&self, at: usize) -> Option<Result<Val, Error>> {
         let _ = at;
         None
     }

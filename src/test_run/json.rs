@@ -1,6 +1,6 @@
 //! What programs read about tests: one object a line.
 
-use super::{Ended, Exchange, Tally};
+use super::{Ended, Exchange, Flakes, Outcome, Tally};
 use crate::diag::Diagnostic;
 use crate::render;
 use crate::source::Sources;
@@ -25,6 +25,22 @@ pub fn test(file: &str, ended: &Ended) -> Value {
     })
 }
 
+/// A test that was run several times: the first run that failed, or the first, and how often
+/// it passed.
+pub fn repeated(file: &str, all: &[Ended]) -> Value {
+    let flakes = Flakes::of(all);
+    let shown = all.iter().find(|it| it.outcome != Outcome::Passed).or(all.first());
+    let mut object = shown.map_or(Value::Null, |it| test(file, it));
+    let (low, high) = flakes.interval;
+    object["repeats"] = json!({
+        "runs": all.len(),
+        "passed": all.len() - flakes.failed,
+        "failure_rate": flakes.rate(),
+        "interval": [low, high],
+    });
+    object
+}
+
 /// A file that holds no correct program.
 pub fn broken_file(file: &str, sources: &Sources, diags: &[Diagnostic]) -> Value {
     json!({ "file": file, "outcome": "error", "diagnostics": diagnostics(sources, diags) })
@@ -37,6 +53,10 @@ pub fn summary(tally: Tally, took: Duration) -> Value {
         "failed": tally.failed,
         "errors": tally.broken,
         "left_out": tally.left_out,
+        "calls": tally.totals.calls,
+        "cached": tally.totals.cached,
+        "prompt_tokens": tally.totals.prompt_tokens,
+        "completion_tokens": tally.totals.completion_tokens,
         "seconds": seconds(took),
     } })
 }

@@ -50,6 +50,17 @@ impl Suite {
         });
     }
 
+    /// Adds a test that was run several times.
+    pub fn add_repeated(&mut self, all: &[Ended]) {
+        let failed = all.iter().find(|it| it.outcome != Outcome::Passed);
+        if let Some(shown) = failed.or(all.first()) {
+            self.add(shown);
+        }
+        if let Some(case) = self.cases.last_mut() {
+            case.seconds = all.iter().map(|it| it.took.as_secs_f64()).sum();
+        }
+    }
+
     /// Adds that the file holds no correct program.
     pub fn add_broken_file(&mut self, sources: &Sources, diags: &[Diagnostic]) {
         let first = diags.first();

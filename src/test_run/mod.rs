@@ -8,6 +8,8 @@
 mod blame;
 pub mod json;
 pub mod junit;
+pub mod recording;
+pub mod tape;
 pub mod text;
 
 pub use blame::{Exchange, blame};
@@ -15,7 +17,7 @@ pub use blame::{Exchange, blame};
 use crate::check::TestInfo;
 use crate::diag::{Diagnostic, Label};
 use crate::engine::{Error, Program, TestEnd, TestOptions};
-use crate::eval::{Cancel, ordered_map};
+use crate::eval::{Cancel, ordered_map, stats};
 use crate::runtime::codes;
 use crate::source::Sources;
 use crate::trace::Totals;
@@ -49,6 +51,8 @@ impl Outcome {
 pub struct Ended {
     /// Its title.
     pub title: Arc<str>,
+    /// The function that runs it, in the generated text.
+    pub lowered: String,
     /// The line of its title, from 1.
     pub line: usize,
     /// How it came out.
@@ -67,6 +71,31 @@ pub struct Ended {
     pub took: Duration,
 }
 
+/// How often a test failed that was run several times.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flakes {
+    /// The runs that failed.
+    pub failed: usize,
+    /// All runs.
+    pub runs: usize,
+    /// The exact 95 % interval (Clopper and Pearson) of the share that fails.
+    pub interval: (f64, f64),
+}
+
+impl Flakes {
+    /// Counts the runs of a test.
+    pub fn of(all: &[Ended]) -> Self {
+        let failed = all.iter().filter(|it| it.outcome != Outcome::Passed).count();
+        Self { failed, runs: all.len(), interval: stats::clopper_pearson(failed, all.len()) }
+    }
+
+    /// The share that failed.
+    #[expect(clippy::cast_precision_loss, reason = "a small number of runs")]
+    pub fn rate(&self) -> f64 {
+        self.failed as f64 / self.runs.max(1) as f64
+    }
+}
+
 /// How many tests came out how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -78,15 +107,27 @@ pub struct Tally {
     pub broken: usize,
     /// Those that a filter left out.
     pub left_out: usize,
+    /// What they took.
+    pub totals: Totals,
 }
 
 impl Tally {
     /// Counts a test.
-    pub fn count(&mut self, outcome: Outcome) {
-        match outcome {
+    pub fn count(&mut self, ended: &Ended) {
+        self.totals = self.totals.plus(ended.totals);
+        match ended.outcome {
             Outcome::Passed => self.passed += 1,
             Outcome::Failed => self.failed += 1,
             Outcome::Broken => self.broken += 1,
+        }
+    }
+
+    /// Counts a test that was run several times: it passed when it passed each time.
+    pub fn count_repeated(&mut self, all: &[Ended]) {
+        self.totals = all.iter().fold(self.totals, |sum, it| sum.plus(it.totals));
+        match all.iter().all(|it| it.outcome == Outcome::Passed) {
+            true => self.passed += 1,
+            false => self.failed += 1,
         }
     }
 
@@ -107,29 +148,53 @@ pub fn chosen(program: &Program, filter: Option<&str>) -> Vec<TestInfo> {
     program.tests().iter().filter(wanted).cloned().collect()
 }
 
+/// The name under which the replies to a test are recorded: its title, and which test of that
+/// title it is where there are several.
+pub fn key(program: &Program, test: &TestInfo) -> String {
+    let same = program.tests().iter().filter(|it| it.title == test.title);
+    match same.take_while(|it| it.lowered != test.lowered).count() {
+        0 => test.title.to_string(),
+        before => format!("{} ({})", test.title, before + 1),
+    }
+}
+
 /// Runs tests with up to `threads` threads and tells each as soon as those before it are told.
 pub fn run(
     program: &Program,
     tests: &[TestInfo],
     threads: usize,
-    options: &TestOptions,
+    options: impl Fn(&TestInfo) -> TestOptions + Sync,
     mut tell: impl FnMut(&Ended),
-) -> Tally {
-    let mut tally = Tally::default();
-    let run = |test: &TestInfo| ended(program, test, program.run_test(test, options));
-    ordered_map(tests, threads, &Cancel::default(), run, |index, result| {
-        let lost;
-        let ended = match result {
-            Ok(ended) => ended,
-            Err(panic) => {
-                lost = panicked(program, &tests[index], panic);
-                &lost
-            }
-        };
-        tally.count(ended.outcome);
-        tell(ended);
-    });
-    tally
+) -> Vec<Ended> {
+    let run = |test: &TestInfo| ended(program, test, program.run_test(test, &options(test)));
+    let done = |test: &TestInfo, result: Result<Ended, String>| {
+        result.unwrap_or_else(|panic| panicked(program, test, &panic))
+    };
+    let results =
+        ordered_map(tests, threads, &Cancel::default(), run, |index, result| match result {
+            Ok(ended) => tell(ended),
+            Err(panic) => tell(&panicked(program, &tests[index], panic)),
+        });
+    let results = tests.iter().zip(results);
+    results.filter_map(|(test, result)| Some(done(test, result?))).collect()
+}
+
+/// Runs a test as several fresh samples, numbered from 1.
+pub fn repeat(
+    program: &Program,
+    test: &TestInfo,
+    times: u64,
+    threads: usize,
+    options: &TestOptions,
+) -> Vec<Ended> {
+    let rollouts: Vec<u64> = (1..=times).collect();
+    let run = |rollout: &u64| {
+        let options = TestOptions { rollout: *rollout, ..options.clone() };
+        ended(program, test, program.run_test(test, &options))
+    };
+    let results = ordered_map(&rollouts, threads, &Cancel::default(), run, |_, _| {});
+    let done = |it: Result<Ended, String>| it.unwrap_or_else(|it| panicked(program, test, &it));
+    results.into_iter().flatten().map(done).collect()
 }
 
 fn ended(program: &Program, test: &TestInfo, end: TestEnd) -> Ended {
@@ -169,6 +234,7 @@ fn named(program: &Program, test: &TestInfo) -> Ended {
     let (line, _) = sources.position(test.span.source, test.span.range().start);
     Ended {
         title: test.title.clone(),
+        lowered: test.lowered.clone(),
         line,
         outcome: Outcome::Passed,
         diagnostics: Vec::new(),

@@ -1,7 +1,8 @@
 //! What a person reads about tests.
 
-use super::{Ended, Exchange, Outcome, Tally};
+use super::{Ended, Exchange, Flakes, Outcome, Tally};
 use crate::render::{self, plain};
+use crate::trace::Totals;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -32,6 +33,12 @@ pub fn test(ended: &Ended, style: Style) -> String {
         let _ = write!(out, "  ({:.1} s)", ended.took.as_secs_f64());
     }
     out.push('\n');
+    out + details(ended, style).as_str()
+}
+
+/// Why a test failed, and what it warns of.
+fn details(ended: &Ended, style: Style) -> String {
+    let mut out = String::new();
     out += &render::text(&ended.sources, &ended.diagnostics, style.color);
     if ended.outcome != Outcome::Passed {
         for exchange in &ended.blamed {
@@ -40,6 +47,32 @@ pub fn test(ended: &Ended, style: Style) -> String {
         push_written(&mut out, &ended.written, style);
     }
     out
+}
+
+/// A test that was run several times: how often it passed, and why it failed the first time
+/// that it did.
+pub fn repeated(all: &[Ended], style: Style) -> String {
+    let flakes = Flakes::of(all);
+    let Some(shown) = all.iter().find(|it| it.outcome != Outcome::Passed).or(all.first())
+    else {
+        return String::new();
+    };
+    let color = if flakes.failed == 0 { "32" } else { "31" };
+    let count = format!("{}/{}", all.len() - flakes.failed, all.len());
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let (low, high) = flakes.interval;
+    let (count, title) = (paint(&count, color, style), line(&shown.title));
+    let first = format!(
+        "{count}  {title}  fails {} of the time (95 % interval {} to {})\n",
+        percent(flakes.rate()),
+        percent(low),
+        percent(high)
+    );
+    if shown.outcome == Outcome::Passed {
+        first
+    } else {
+        first + details(shown, style).as_str()
+    }
 }
 
 /// All tests, in one line.
@@ -55,6 +88,20 @@ pub fn tally(tally: Tally, style: Style) -> String {
         .map(|(count, word, color)| paint(&format!("{count} {word}"), color, style))
         .collect();
     if counts.is_empty() { "no tests".to_owned() } else { counts.join(", ") }
+}
+
+/// What models were asked, where that is of interest; of recorded replies it is not.
+pub fn asked(totals: Totals, recorded: bool) -> String {
+    if recorded || totals.calls + totals.cached == 0 {
+        return String::new();
+    }
+    let calls = if totals.calls == 1 { "call" } else { "calls" };
+    let kept = match totals.cached {
+        0 => String::new(),
+        n => format!(", {n} kept"),
+    };
+    let tokens = totals.prompt_tokens + totals.completion_tokens;
+    format!("; {} {calls}{kept}, {tokens} tokens", totals.calls)
 }
 
 fn push_exchange(out: &mut String, exchange: &Exchange, style: Style) {

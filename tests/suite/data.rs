@@ -1,8 +1,10 @@
 //! Data sets, their files, and evaluation on them.
 
+use dsp_lang::data::{Dataset, Kind, Share, SplitOptions};
+use dsp_lang::diag::{Code, Diagnostic};
 use dsp_lang::eval::{
-    Cancel, Dataset, EvalOptions, Evaluation, Evaluator, Failure, FailureKind, Job, Kind,
-    Outcome, RunOptions, Share, Stop, compare, evaluate, ordered_map,
+    Cancel, EvalOptions, Evaluation, Evaluator, Failure, FailureKind, Job, Outcome, RunOptions,
+    Stop, compare, evaluate, ordered_map,
 };
 use dsp_lang::host::{Host, MemoryHost, OsHost};
 use dsp_lang::program::State;
@@ -22,9 +24,13 @@ fn numbers(n: i64) -> Dataset {
     Dataset::from_records((0..n).map(|n| Record::from([("n".into(), Value::Int(n))])))
 }
 
+fn seeded(seed: u64) -> SplitOptions {
+    SplitOptions { seed, ..SplitOptions::default() }
+}
+
 fn content(data: &Dataset) -> Vec<i64> {
     data.iter()
-        .map(|row| match row.values["n"] {
+        .map(|row| match row.unwrap().values["n"] {
             Value::Int(n) => n,
             ref other => panic!("{other:?}"),
         })
@@ -36,8 +42,8 @@ fn json_lines() {
     let text = "\u{feff}{\"a\": 1, \"b\": \"x\u{2028}y\"}\r\n\n  \n{\"a\": 1.0}\n";
     let data = parse(text, Kind::Jsonl).unwrap();
     assert_eq!(data.len(), 2);
-    assert_eq!(data.get(0).unwrap().values["b"], Value::from("x\u{2028}y"));
-    assert_eq!(data.get(1).unwrap().values["a"], Value::Float(1.0));
+    assert_eq!(data.get(0).unwrap().unwrap().values["b"], Value::from("x\u{2028}y"));
+    assert_eq!(data.get(1).unwrap().unwrap().values["a"], Value::Float(1.0));
     assert_eq!(data.origin(1).unwrap(), "d:4");
     assert_eq!(data.columns().len(), 2);
 }
@@ -45,7 +51,7 @@ fn json_lines() {
 #[test]
 fn floats_are_read_as_they_were_written() {
     let data = parse("{\"a\":272710963874.63422}", Kind::Jsonl).unwrap();
-    let value = &data.get(0).unwrap().values["a"];
+    let value = &data.get(0).unwrap().unwrap().values["a"];
     assert_eq!(*value, Value::Float(272_710_963_874.634_22));
     let again = parse(&format!("{{\"a\":{}}}", value.to_json()), Kind::Jsonl).unwrap();
     assert_eq!(again, data);
@@ -83,9 +89,9 @@ fn json_lists() {
 #[test]
 fn tables() {
     let data = parse("q,a\n\"one, \"\"two\"\"\nlines\",\n3,x\n", Kind::Table(b',')).unwrap();
-    assert_eq!(data.get(0).unwrap().values["q"], Value::from("one, \"two\"\nlines"));
-    assert_eq!(data.get(0).unwrap().values["a"], Value::Null);
-    assert_eq!(data.get(1).unwrap().values["q"], Value::from("3"));
+    assert_eq!(data.get(0).unwrap().unwrap().values["q"], Value::from("one, \"two\"\nlines"));
+    assert_eq!(data.get(0).unwrap().unwrap().values["a"], Value::Null);
+    assert_eq!(data.get(1).unwrap().unwrap().values["q"], Value::from("3"));
     assert_eq!(data.origin(1).unwrap(), "d:4");
     let wrong = |text| parse(text, Kind::Table(b'\t')).unwrap_err();
     assert_eq!(wrong("a\tb\n1\t2\n3\n"), "`d` line 3: expected 2 cells, found 1");
@@ -121,39 +127,42 @@ fn real_data_sets_load() {
 #[test]
 fn operations_keep_indices() {
     let data = numbers(6);
-    let even = data.filter(|row| Ok::<_, ()>(row.index % 2 == 0)).unwrap();
+    let even = data.filter(|row| Ok::<_, Box<Diagnostic>>(row.index % 2 == 0)).unwrap();
     assert_eq!(content(&even), [0, 2, 4]);
-    assert_eq!(even.get(1).unwrap().index, 2);
-    assert_eq!(data.filter(|row| if row.index == 3 { Err(3) } else { Ok(true) }), Err(3));
+    assert_eq!(even.index(1).unwrap(), 2);
+    let failed = || Box::new(Diagnostic::bare(Code("E0001"), "no"));
+    let third = data.filter(|row| if row.index == 3 { Err(failed()) } else { Ok(true) });
+    assert_eq!(third.unwrap_err().message, "no");
     let tens = even
-        .map(|row| match row.values["n"] {
+        .map(&MemoryHost::default(), |row| match row.values["n"] {
             Value::Int(n) => Ok([("n".into(), Value::Int(n * 10))].into()),
-            _ => Err(()),
+            _ => Err(failed()),
         })
         .unwrap();
-    assert_eq!((content(&tens), tens.get(2).unwrap().index), (vec![0, 20, 40], 4));
+    assert_eq!((content(&tens), tens.index(2).unwrap()), (vec![0, 20, 40], 4));
     assert_eq!(content(&data.slice(2, 4)), [2, 3]);
     assert_eq!(content(&data.slice(4, 99)), [4, 5]);
     assert!(data.slice(9, 3).is_empty());
     assert_eq!(content(&data.take(2)), [0, 1]);
-    assert_eq!(even.concat(&even).unique(), even);
+    assert_eq!(even.concat(&even).unique().unwrap(), even);
     let both = data.take(2).concat(&numbers(2));
-    assert_eq!(both.iter().map(|row| row.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(both.iter().map(|row| row.unwrap().index).collect::<Vec<_>>(), [0, 1, 2, 3]);
     let parts = data.take(2).concat(&data.slice(4, 6));
-    assert_eq!(parts.iter().map(|row| row.index).collect::<Vec<_>>(), [0, 1, 4, 5]);
+    assert_eq!(parts.iter().map(|row| row.unwrap().index).collect::<Vec<_>>(), [0, 1, 4, 5]);
 }
 
 #[test]
 fn shuffles_and_splits_never_change() {
     assert_eq!(content(&numbers(8).shuffle(7)), [7, 5, 3, 1, 0, 2, 6, 4]);
     let split = numbers(8)
-        .split(&[("train", Share::Fraction(0.5)), ("dev", Share::Count(2))], 7)
+        .split(&[("train", Share::Fraction(0.5)), ("dev", Share::Count(2))], &seeded(7))
         .unwrap();
     assert_eq!(
         (content(&split["train"]), content(&split["dev"])),
         (vec![3, 5, 1, 6], vec![7, 0])
     );
-    let wrong = |parts: &[(&str, Share)]| numbers(8).split(parts, 7).unwrap_err();
+    let wrong =
+        |parts: &[(&str, Share)]| numbers(8).split(parts, &seeded(7)).unwrap_err().message;
     assert_eq!(wrong(&[("a", Share::Count(9))]), "9 rows are wanted, there are 8");
     assert_eq!(wrong(&[("a", Share::Fraction(1.5))]), "`a`: 1.5 is not between 0 and 1");
 }
@@ -171,14 +180,15 @@ proptest! {
             values.iter().map(|n| Record::from([("n".into(), Value::Int(*n))])),
         );
         let parts = [("a", Share::Fraction(first)), ("b", Share::Fraction(1.0 - first))];
-        let split = data.split(&parts, seed).unwrap();
+        // A part that would be empty is an error: then there is nothing to look at.
+        let Ok(split) = data.split(&parts, &seeded(seed)) else { return Ok(()) };
         let (a, b) = (content(&split["a"]), content(&split["b"]));
         let shared: Vec<_> = a.iter().filter(|n| b.contains(n)).collect();
         prop_assert!(shared.is_empty());
         let indices: BTreeSet<usize> =
-            split.values().flat_map(|part| part.iter().map(|row| row.index)).collect();
+            split.values().flat_map(|part| part.iter().map(|row| row.unwrap().index)).collect();
         prop_assert_eq!(indices.len(), values.len());
-        prop_assert_eq!(data.split(&parts, seed).unwrap(), split);
+        prop_assert_eq!(data.split(&parts, &seeded(seed)).unwrap(), split);
     }
 
     #[test]
@@ -233,7 +243,7 @@ impl Evaluator for Fake {
 fn scored(rows: i64, fake: &Fake, options: EvalOptions) -> Evaluation {
     let (host, state) = (MemoryHost::default(), Arc::new(State::default()));
     let data = numbers(rows);
-    evaluate(fake, &state, &data, options, &host, &Cancel::default(), &mut |_| ())
+    evaluate(fake, &state, &data, options, &host, &Cancel::default(), &mut |_| ()).unwrap()
 }
 
 fn threads(threads: usize) -> EvalOptions {
@@ -367,4 +377,142 @@ fn cancelling_keeps_what_is_done() {
     let done = results.iter().take_while(|it| it.is_some()).count();
     assert!((11..100).contains(&done), "{done}");
     assert!(results[done..].iter().all(Option::is_none));
+}
+
+/// A file on the machine that goes when the test ends.
+fn file(name: &str, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn rows_of_large_files_stay_there() {
+    let jsonl = "\u{feff}{\"n\": 1, \"t\": \"ä\"}\n\n{\"n\": 2}\r\n  {\"n\": 3}";
+    let csv = "\u{feff}n,t\r\n1,\"a\r\nb\"\r\n\r\n2,\n3,\"[1, 2]\"";
+    let json = "[{\"n\": 1}, {\"n\": 2}, {\"n\": 3, \"deep\": {\"x\": [1.0]}}]";
+    for (name, text) in [("d.jsonl", jsonl), ("d.csv", csv), ("d.json", json)] {
+        let (_folder, path) = file(name, text);
+        let memory = MemoryHost::default().with_file(&path, text);
+        let small = Dataset::load(&OsHost::new(), &path).unwrap();
+        for host in [&OsHost::new() as &dyn Host, &memory] {
+            let large = Dataset::load_within(host, &path, 0).unwrap();
+            assert!(large.in_file() && !small.in_file());
+            assert_eq!(large, small, "{name}");
+            assert_eq!(large.hash().unwrap(), small.hash().unwrap());
+            assert_eq!(large.columns(), small.columns());
+            for at in 0..3 {
+                assert_eq!(large.origin(at), small.origin(at));
+            }
+            assert_eq!(large.shuffle(1), small.shuffle(1));
+            let parts = [("a", Share::Count(2)), ("b", Share::Count(1))];
+            let split = |data: &Dataset| data.split(&parts, &seeded(1)).unwrap();
+            assert_eq!(split(&large), split(&small));
+            assert_eq!(large.slice(1, 3).concat(&large), small.slice(1, 3).concat(&small));
+            let add = |row: &Arc<dsp_lang::schema::Row>| {
+                let mut values = row.values.clone();
+                values.insert("more".into(), Value::Float(0.1));
+                Ok::<_, Box<Diagnostic>>(values)
+            };
+            let (mapped, same) = (large.map_within(host, 0, add), small.map(host, add));
+            let (mapped, same) = (mapped.unwrap(), same.unwrap());
+            assert!(mapped.in_file() && !same.in_file());
+            assert_eq!(mapped, same);
+            assert_eq!(mapped.origin(2), small.origin(2));
+        }
+    }
+}
+
+#[test]
+fn a_file_that_changes_is_not_read_again() {
+    let (_folder, path) = file("d.jsonl", "{\"n\": 1}\n{\"n\": 2}\n");
+    let data = Dataset::load_within(&OsHost::new(), &path, 0).unwrap();
+    assert!(data.get(1).unwrap().is_ok());
+    std::fs::write(&path, "{\"n\": 1}\n{\"n\": 22}\n").unwrap();
+    let error = data.get(1).unwrap().unwrap_err();
+    assert_eq!(error.code.0, "E0701");
+    assert!(error.message.ends_with("again: the file has changed since it was opened"));
+    assert!(data.rows().is_err() && data.hash().is_err() && data.unique().is_err());
+}
+
+#[test]
+fn lines_of_tables_are_counted() {
+    let wrong = |text| parse(text, Kind::Table(b',')).unwrap_err();
+    assert_eq!(wrong("a,b\r\n1,2\r\n\r\n\r\n3\r\n"), "`d` line 5: expected 2 cells, found 1");
+    assert_eq!(wrong("a,b\n\"x\ny\",2\n3\n"), "`d` line 4: expected 2 cells, found 1");
+    assert_eq!(wrong("a,b\n1,2\n\"x\ny\n"), "`d` line 3: quotes are opened and not closed");
+    assert_eq!(
+        wrong("a,b\n1\r2,3\n"),
+        "`d` line 2: a carriage return stands inside of the row"
+    );
+    let bytes = b"a,b\n\"x\n\xff\",2\n";
+    let wrong = Dataset::parse(bytes, Kind::Table(b','), "d").unwrap_err();
+    assert_eq!(wrong.message, "`d` line 3: not UTF-8 text (byte 1 of the line)");
+    let data = parse("a,b\n5\" disk,\"say \"\"hi\"\"\"\n", Kind::Table(b',')).unwrap();
+    assert_eq!(data.get(0).unwrap().unwrap().values["a"], Value::from("5\" disk"));
+    assert_eq!(data.get(0).unwrap().unwrap().values["b"], Value::from("say \"hi\""));
+    let huge = format!("a,b\n1,{}\n", "x".repeat(3 << 20));
+    assert_eq!(parse(&huge, Kind::Table(b',')).unwrap().len(), 1);
+}
+
+#[cfg(feature = "parquet")]
+fn fixture(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_keeps_types() {
+    let first = concat!(
+        r#"{"q":"a","n":1,"small":1,"x":0.1,"f":0.1,"ok":true,"tags":["x","y"],"#,
+        r#""who":{"name":"Ada","age":36},"day":"2024-02-29","at":"2024-02-29 12:30:15 +00:00","#,
+        r#""cost":12.5,"kind":"u"}"#
+    );
+    let second = concat!(
+        r#"{"q":"bé\nc","n":-2,"small":null,"x":null,"f":null,"ok":false,"tags":[],"#,
+        r#""who":{"name":"Bob","age":null},"day":null,"at":null,"cost":null,"kind":"v"}"#
+    );
+    for name in ["snappy", "gzip", "lz4", "none"] {
+        let path = fixture(&format!("{name}.parquet"));
+        let data = Dataset::load(&OsHost::new(), &path).unwrap();
+        let rows = data.rows().unwrap();
+        let text = |at: usize| Value::map(rows[at].values.clone()).to_json();
+        assert_eq!((text(0).as_str(), text(1).as_str()), (first, second), "{name}");
+        assert_eq!(rows[2].values["n"], Value::Int(9_007_199_254_740_993));
+        assert!(data.origin(2).unwrap().ends_with(&format!("{name}.parquet:3")));
+        let large = Dataset::load_within(&OsHost::new(), &path, 0).unwrap();
+        assert!(large.in_file());
+        assert_eq!(large, data);
+    }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_that_cannot_be_read_is_named() {
+    let wrong = |name: &str| {
+        let error = Dataset::load(&OsHost::new(), &fixture(name)).unwrap_err();
+        (error.message.rsplit('/').next().unwrap().to_owned(), error.hints.join(" "))
+    };
+    assert_eq!(
+        wrong("bytes.parquet").0,
+        "bytes.parquet` row 2: column `raw`: bytes that are no text"
+    );
+    assert_eq!(
+        wrong("infinite.parquet").0,
+        "infinite.parquet` row 2: column `q`: inf is no number"
+    );
+    let (message, hint) = wrong("zstd.parquet");
+    assert!(message.starts_with("zstd.parquet` row 1: "), "{message}");
+    assert_eq!(hint, "write the file with `snappy` or `gzip` compression, or as .jsonl");
+    let whole = std::fs::read(fixture("gzip.parquet")).unwrap();
+    for end in (0..whole.len()).step_by(97) {
+        let error = Dataset::parse(&whole[..end], Kind::Parquet, "d").unwrap_err();
+        assert!(error.message.starts_with("`d` row "), "{}", error.message);
+    }
+    for at in (0..whole.len()).step_by(31) {
+        let mut broken = whole.clone();
+        broken[at] ^= 0x55;
+        let _ = Dataset::parse(&broken, Kind::Parquet, "d");
+    }
 }

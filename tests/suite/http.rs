@@ -7,7 +7,7 @@
 )]
 
 #[path = "../support/server.rs"]
-mod server;
+pub(crate) mod server;
 
 use dsp_lang::host::{MemoryHost, SharedHost};
 use dsp_lang::lm::openai::OpenAi;

@@ -197,12 +197,12 @@ fn bootstrapped_one_by_one(
     rounds: u64,
 ) -> Vec<usize> {
     let mut found = Vec::new();
-    for row in data.iter() {
-        let machine = hash(&[&text(row, "question"), "machine"]).is_multiple_of(17);
+    for row in data.rows().unwrap() {
+        let machine = hash(&[&text(&row, "question"), "machine"]).is_multiple_of(17);
         let good = |rollout: u64| {
             let job = Job {
                 state: Arc::default(),
-                row: Arc::clone(row),
+                row: Arc::clone(&row),
                 rollout,
                 keep_steps: false,
                 keep_exchanges: false,

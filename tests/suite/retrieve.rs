@@ -41,7 +41,7 @@ fn ndcg(name: &str) -> Option<f64> {
     if !host.exists(&folder) {
         return None;
     }
-    let load = |file: &str| Dataset::load(&host, &folder.join(file)).unwrap();
+    let load = |file: &str| Dataset::load(&host, &folder.join(file)).unwrap().rows().unwrap();
     let (corpus, queries, qrels) =
         (load("corpus.jsonl"), load("queries.jsonl"), load("qrels.tsv"));
     let text = |row: &dsp_lang::schema::Row, name: &str| row.values[name].to_string();

@@ -220,9 +220,17 @@ pub(crate) fn test(text: &str, setup: &Setup, threads: usize) -> (Vec<Diag>, Str
     let tests = test_run::chosen(&program, None);
     let style = test_run::text::Style::default();
     let mut report = String::new();
-    let tally = test_run::run(&program, &tests, threads, &TestOptions::default(), |ended| {
-        report += &test_run::text::test(ended, style);
-    });
+    let mut tally = test_run::Tally::default();
+    test_run::run(
+        &program,
+        &tests,
+        threads,
+        |_| TestOptions::default(),
+        |ended| {
+            report += &test_run::text::test(ended, style);
+            tally.count(ended);
+        },
+    );
     report += &format!("{}\n", test_run::text::tally(tally, style));
     (all_seen(program.sources(), program.warnings()), without_trailing_spaces(&report))
 }

@@ -1,10 +1,11 @@
-//! Data sets and rows as values of scripts.
+//! Data sets, rows and splits as values of scripts.
 
-use crate::eval::{Dataset, Share};
+use crate::data::{Dataset, Share, SplitOptions};
 use crate::runtime::{Args, Cx, Error, Object, Val, count, to_record, wrong};
 use crate::schema::{Record, Row, Value};
 use indexmap::IndexMap;
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A data set. Immutable.
@@ -43,14 +44,14 @@ impl DatasetValue {
         }
     }
 
-    fn row(&self, at: usize) -> Option<Val> {
-        self.0.get(at).map(|row| Val::object(RowValue::new(row.clone())))
+    fn row(&self, at: usize) -> Option<Result<Val, Error>> {
+        Some(self.0.get(at)?.map(|row| Val::object(RowValue::new(row))).map_err(Error::from))
     }
 
     fn filter(&self, cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         let function = args.take(0, "f").unwrap_or_default();
         let kept = self.0.filter(|row| {
-            let row = Val::object(RowValue::new(Arc::new(row.clone())));
+            let row = Val::object(RowValue::new(Arc::clone(row)));
             match cx.call(&function, Args::positional(vec![row]))? {
                 Val::Bool(it) => Ok(it),
                 other => Err(wrong("filter", "true or false from its function", &other)),
@@ -61,8 +62,8 @@ impl DatasetValue {
 
     fn map(&self, cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         let function = args.take(0, "f").unwrap_or_default();
-        let changed = self.0.map(|row| {
-            let row = Val::object(RowValue::new(Arc::new(row.clone())));
+        let changed = self.0.map(&*cx.run().env().host, |row| {
+            let row = Val::object(RowValue::new(Arc::clone(row)));
             record_of(
                 "map",
                 "a map or a row from its function",
@@ -73,17 +74,22 @@ impl DatasetValue {
     }
 
     fn split(&self, mut args: Args) -> Result<Val, Error> {
-        let seed = args.count("seed")?.unwrap_or(0) as u64;
         let mut parts = Vec::new();
         for name in ["train", "dev", "test"] {
             if let Some(value) = args.option(name) {
                 parts.push((name, share(name, &value)?));
             }
         }
-        args.finish("split", 0, &["train", "dev", "test", "seed"])?;
-        let split = self.0.split(&parts, seed).map_err(Error::value)?;
-        let named =
-            split.into_iter().map(|(name, part)| (Arc::from(name), Val::object(Self(part))));
+        let options = SplitOptions {
+            seed: args.count("seed")?.unwrap_or(0) as u64,
+            by: args.text("by")?,
+            group: args.text("group")?,
+            inputs: columns(&mut args, "inputs")?,
+        };
+        let known = ["train", "dev", "test", "seed", "by", "group", "inputs"];
+        args.finish("split", 0, &known)?;
+        let split = self.0.split(&parts, &options)?;
+        let named = split.into_iter().map(|(name, part)| (Arc::from(name), Self(part)));
         Ok(Val::object(Splits(named.collect())))
     }
 
@@ -98,22 +104,28 @@ impl DatasetValue {
 
     fn unique(&self, mut args: Args) -> Result<Val, Error> {
         let Some(by) = args.take(0, "by").filter(|it| !it.is_null()) else {
-            return Ok(Val::object(Self(self.0.unique())));
+            return Ok(Val::object(Self(self.0.unique()?)));
         };
         let Some(column) = by.as_str() else {
             return Err(wrong("by", "the name of a column", &by));
         };
-        let mut seen: Vec<Value> = Vec::new();
+        let mut seen = BTreeSet::new();
         let kept = self.0.filter(|row| {
-            let value = row.values.get(column).cloned().unwrap_or_default();
-            let fresh = !seen.contains(&value);
-            if fresh {
-                seen.push(value);
-            }
-            Ok::<bool, Error>(fresh)
+            let value = row.values.get(column).map_or(String::new(), Value::to_json);
+            Ok::<bool, Error>(seen.insert(value))
         })?;
         Ok(Val::object(Self(kept)))
     }
+}
+
+/// Takes the names of columns: a text, or a list of texts.
+fn columns(args: &mut Args, name: &str) -> Result<Vec<String>, Error> {
+    let Some(value) = args.option(name) else { return Ok(Vec::new()) };
+    let list = match &value {
+        Val::List(items) => items.iter().map(|it| it.as_str().map(ToOwned::to_owned)).collect(),
+        one => one.as_str().map(|it| vec![it.to_owned()]),
+    };
+    list.ok_or_else(|| wrong(name, "the name of a column, or a list of them", &value))
 }
 
 fn share(name: &str, value: &Val) -> Result<Share, Error> {
@@ -165,18 +177,19 @@ impl Object for DatasetValue {
         Some(self.0.len())
     }
 
-    fn item(&self, at: usize) -> Option<Val> {
+    fn item(&self, at: usize) -> Option<Result<Val, Error>> {
         self.row(at)
     }
 
-    fn index(&self, key: &Val) -> Option<Val> {
+    fn index(&self, key: &Val) -> Option<Result<Val, Error>> {
         let Val::Int(at) = key else { return None };
         let at = if *at < 0 { i64::try_from(self.0.len()).ok()? + at } else { *at };
         self.row(usize::try_from(at).ok()?)
     }
 
     fn to_value(&self) -> Option<Value> {
-        Some(Value::list(self.0.iter().map(|row| Value::map(row.values.clone()))))
+        let rows = self.0.rows().ok()?;
+        Some(Value::list(rows.iter().map(|row| Value::map(row.values.clone()))))
     }
 
     fn show(&self) -> String {
@@ -236,7 +249,7 @@ impl Object for RowValue {
 
 /// The parts of a data set.
 #[derive(Debug)]
-struct Splits(IndexMap<Arc<str>, Val>);
+pub struct Splits(IndexMap<Arc<str>, DatasetValue>);
 
 impl Object for Splits {
     fn type_name(&self) -> &'static str {
@@ -244,7 +257,7 @@ impl Object for Splits {
     }
 
     fn get(&self, name: &str) -> Option<Val> {
-        self.0.get(name).cloned()
+        self.0.get(name).cloned().map(Val::object)
     }
 
     fn members(&self) -> Vec<String> {

@@ -1,0 +1,19 @@
+//! Rows: where they come from, how they are cut into parts, and what is wrong with them.
+//!
+//! Rows come from files through the host, and are never changed. What is larger than a bound
+//! stays in its file (or goes to a nameless one), and a data set keeps where each row begins.
+
+mod cells;
+mod dataset;
+mod list;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod reader;
+mod roles;
+mod split;
+mod table;
+
+pub use dataset::Dataset;
+pub use reader::Kind;
+pub use split::{Share, SplitOptions};
+pub use table::Read;

@@ -1,0 +1,72 @@
+//! What columns are for: inputs, labels, or numbers of rows.
+//!
+//! A data set does not say it. Who knows it better says so; otherwise the usual names decide.
+
+use crate::diag::did_you_mean;
+use crate::schema::{Record, Value};
+use crate::util::sha256_hex;
+use std::sync::Arc;
+
+/// Names that a label usually has.
+const LABELS: &[&str] = &[
+    "answer",
+    "answers",
+    "category",
+    "class",
+    "completion",
+    "expected",
+    "gold",
+    "intent",
+    "label",
+    "labels",
+    "output",
+    "outputs",
+    "reasoning",
+    "response",
+    "solution",
+    "target",
+    "targets",
+];
+
+/// Names of columns that number rows.
+const NUMBERS: &[&str] = &["id", "idx", "index", "key", "guid", "uid", "uuid"];
+
+/// Whether a column is usually a label, by its name.
+pub(super) fn is_label(name: &str) -> bool {
+    LABELS.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Whether a column only numbers rows, by its name.
+pub(super) fn is_number(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    NUMBERS.contains(&name.as_str()) || name.ends_with("_id") || name.starts_with("_")
+}
+
+/// The columns that are inputs: all but labels, numbers and those left out; all columns where
+/// nothing else is left.
+pub(super) fn inputs(columns: &[Arc<str>], except: &[&str]) -> Vec<Arc<str>> {
+    let wanted = |it: &&Arc<str>| !is_label(it) && !is_number(it) && !except.contains(&&***it);
+    let inputs: Vec<Arc<str>> = columns.iter().filter(wanted).cloned().collect();
+    if inputs.is_empty() { columns.to_vec() } else { inputs }
+}
+
+/// Checks that a column that somebody names is there.
+pub(super) fn known(what: &str, name: &str, columns: &[Arc<str>]) -> Result<(), String> {
+    if columns.iter().any(|it| **it == *name) {
+        return Ok(());
+    }
+    let near = did_you_mean(name, columns.iter().map(|it| &**it));
+    let near = if near.is_empty() { String::new() } else { format!(" ({near})") };
+    Err(format!("`{what}`: there is no column `{name}`{near}"))
+}
+
+/// A hash of some columns of a row, whatever their order; what is left out is nothing.
+pub(super) fn hash(record: &Record, columns: &[Arc<str>]) -> u64 {
+    let part: Record = columns
+        .iter()
+        .filter_map(|name| Some((Arc::clone(name), record.get(name)?.clone())))
+        .filter(|(_, value)| *value != Value::Null)
+        .collect();
+    let text = crate::program::record_text(&part);
+    u64::from_str_radix(&sha256_hex(text.as_bytes())[..16], 16).unwrap_or_default()
+}

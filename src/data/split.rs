@@ -1,0 +1,319 @@
+//! Parts of a data set that have nothing in common.
+//!
+//! Rows that must not be torn apart (equal inputs, and a group of the user's) are one bundle.
+//! Large bundles are dealt out first, each to the part that lacks most; single rows then fill
+//! the parts to the size asked for. Within a stratum single rows are dealt by running deficits,
+//! so that each part gets its share of every label, and the shares of all labels add up.
+
+use crate::data::table::Read;
+use crate::data::{Dataset, roles};
+use crate::diag::{Code, Diagnostic};
+use crate::util::Random;
+use indexmap::{IndexMap, IndexSet};
+use std::sync::Arc;
+
+/// A split or a check does not fit the rows.
+pub(crate) const BAD_SPLIT: Code = Code("E0707");
+
+/// How much of a data set a part of a split gets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Share {
+    /// This part of the rows, between 0 and 1.
+    Fraction(f64),
+    /// This many rows.
+    Count(usize),
+}
+
+/// How rows are split.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SplitOptions {
+    /// Where randomness starts.
+    pub seed: u64,
+    /// The column whose values every part gets its share of.
+    pub by: Option<String>,
+    /// The column whose values stay in one part each.
+    pub group: Option<String>,
+    /// The columns that make rows equal; by the usual names of columns when it is left out.
+    pub inputs: Vec<String>,
+}
+
+/// Rows that stay together: their places, in order.
+type Bundle = Vec<usize>;
+
+impl Dataset {
+    /// Splits the rows at random into parts of these sizes, in an order that the seed
+    /// decides. Rows with equal inputs go into one part, so that nothing that was trained on
+    /// is tested on; a part may therefore be a little larger or smaller than asked for.
+    ///
+    /// # Errors
+    /// Shares that do not fit, columns that are not there, a part without rows, and a file that
+    /// cannot be read again.
+    pub fn split(
+        &self,
+        parts: &[(&str, Share)],
+        options: &SplitOptions,
+    ) -> Read<IndexMap<String, Self>> {
+        let sizes = sizes(self.len(), parts).map_err(|message| bad(&message))?;
+        let (mut bundles, strata) = bundles(self, options)?;
+        Random::new(options.seed, "split").shuffle(&mut bundles);
+        let mut deal = Deal::new(&sizes, &strata, options.by.is_some());
+        deal.large(&bundles);
+        deal.single(&bundles, options.seed);
+        let mut split = IndexMap::new();
+        for (at, (name, share)) in parts.iter().enumerate() {
+            let mine = bundles.iter().zip(&deal.part).filter(|(_, part)| **part == Some(at));
+            let part = self.at(mine.flat_map(|(bundle, _)| bundle.iter().copied()));
+            if part.is_empty() && wants(*share) && !self.is_empty() {
+                return Err(empty_part(name, self.len(), bundles.len()));
+            }
+            split.insert((*name).to_owned(), part);
+        }
+        Ok(split)
+    }
+}
+
+fn bad(message: &str) -> Box<Diagnostic> {
+    Box::new(Diagnostic::bare(BAD_SPLIT, message))
+}
+
+fn wants(share: Share) -> bool {
+    !matches!(share, Share::Count(0)) && share != Share::Fraction(0.0)
+}
+
+fn empty_part(name: &str, rows: usize, bundles: usize) -> Box<Diagnostic> {
+    let plural = |count: usize, noun: &str| {
+        format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    };
+    let mut message = format!("`{name}` would have no rows: there are {}", plural(rows, "row"));
+    if bundles < rows {
+        let stay = plural(bundles, "group");
+        message = format!("{message} in {stay} that cannot be torn apart");
+    }
+    let hint = "give it a larger share, or leave it out";
+    Box::new(Diagnostic::bare(BAD_SPLIT, message).hint(hint))
+}
+
+/// How many rows each part gets.
+fn sizes(rows: usize, parts: &[(&str, Share)]) -> Result<Vec<usize>, String> {
+    if parts.is_empty() {
+        return Err("a split wants at least one part, such as `train: 0.8`".to_owned());
+    }
+    let (mut whole, mut taken) = (0.0, 0);
+    let mut sizes = Vec::new();
+    for (name, share) in parts {
+        let size = match share {
+            Share::Count(count) => *count,
+            Share::Fraction(part) if (0.0..=1.0).contains(part) => {
+                // Rounding sums and not parts: the parts of 1.0 are all rows.
+                let before = portion(rows, whole);
+                whole += part;
+                portion(rows, whole) - before
+            }
+            Share::Fraction(part) => {
+                return Err(format!("`{name}`: {part} is not between 0 and 1"));
+            }
+        };
+        taken += size;
+        sizes.push(size);
+    }
+    if whole > 1.0 + 1e-9 {
+        return Err(format!("the fractions add up to {whole}"));
+    }
+    if taken > rows {
+        return Err(format!("{taken} rows are wanted, there are {rows}"));
+    }
+    Ok(sizes)
+}
+
+/// A part of `rows`, rounded.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rows are far fewer than 2^52 and the part is not negative"
+)]
+fn portion(rows: usize, part: f64) -> usize {
+    (rows as f64 * part.min(1.0)).round() as usize
+}
+
+/// The bundles in order of their first rows, and the stratum of each row.
+fn bundles(data: &Dataset, options: &SplitOptions) -> Read<(Vec<Bundle>, Vec<usize>)> {
+    let columns = data.columns();
+    let named = |what, name: &Option<String>| match name {
+        Some(name) => roles::known(what, name, &columns),
+        None => Ok(()),
+    };
+    let check = named("by", &options.by).and_then(|()| named("group", &options.group));
+    let inputs = options.inputs.iter().try_for_each(|it| roles::known("inputs", it, &columns));
+    check.and(inputs).map_err(|message| bad(&message))?;
+    let except: Vec<&str> =
+        [&options.by, &options.group].into_iter().flatten().map(String::as_str).collect();
+    let inputs: Vec<Arc<str>> = match &options.inputs[..] {
+        [] => roles::inputs(&columns, &except),
+        names => names.iter().map(|it| Arc::from(it.as_str())).collect(),
+    };
+    let (mut same, mut groups) = (IndexMap::new(), IndexMap::new());
+    let (mut joined, mut strata) = (Joined::new(data.len()), Vec::new());
+    let mut labels = IndexSet::new();
+    for (at, row) in data.iter().enumerate() {
+        let values = &row?.values;
+        joined.join(at, *same.entry(roles::hash(values, &inputs)).or_insert(at));
+        let group = options.group.as_ref().and_then(|it| values.get(it.as_str()));
+        if let Some(group) = group.filter(|it| !it.is_null()) {
+            joined.join(at, *groups.entry(group.to_json()).or_insert(at));
+        }
+        let label = options.by.as_ref().and_then(|it| values.get(it.as_str()));
+        strata.push(labels.insert_full(label.map_or(String::new(), ToString::to_string)).0);
+    }
+    Ok((joined.sets(), strata))
+}
+
+/// Which rows belong together: a forest whose roots are the first rows of their sets.
+pub(super) struct Joined(Vec<u32>);
+
+impl Joined {
+    pub(super) fn new(len: usize) -> Self {
+        Self((0..len).map(super::dataset::small).collect())
+    }
+
+    pub(super) fn root(&mut self, at: usize) -> usize {
+        let mut root = at;
+        while self.0[root] as usize != root {
+            self.0[root] = self.0[self.0[root] as usize];
+            root = self.0[root] as usize;
+        }
+        root
+    }
+
+    pub(super) fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.0[a.max(b)] = super::dataset::small(a.min(b));
+    }
+
+    /// The sets in order of their first rows.
+    pub(super) fn sets(mut self) -> Vec<Vec<usize>> {
+        let mut sets: IndexMap<usize, Vec<usize>> = IndexMap::new();
+        for at in 0..self.0.len() {
+            sets.entry(self.root(at)).or_default().push(at);
+        }
+        sets.into_values().collect()
+    }
+}
+
+/// Bundles on their way to parts.
+struct Deal<'a> {
+    /// The stratum of each row.
+    strata: &'a [usize],
+    /// Whether parts get their share of each stratum.
+    stratified: bool,
+    /// The share of each part, of all rows.
+    shares: Vec<f64>,
+    /// How many rows each part still takes.
+    room: Vec<usize>,
+    /// How many rows of each stratum each part still wants.
+    wanted: Vec<Vec<f64>>,
+    /// The part of each bundle.
+    part: Vec<Option<usize>>,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^52")]
+impl<'a> Deal<'a> {
+    /// The last part is what nobody asked for.
+    fn new(sizes: &[usize], strata: &'a [usize], stratified: bool) -> Self {
+        let rows = strata.len();
+        let rest = rows - sizes.iter().sum::<usize>();
+        let room: Vec<usize> = sizes.iter().copied().chain([rest]).collect();
+        let shares: Vec<f64> = room.iter().map(|it| *it as f64 / rows.max(1) as f64).collect();
+        let mut counts = vec![0usize; strata.iter().max().map_or(0, |it| it + 1)];
+        strata.iter().for_each(|it| counts[*it] += 1);
+        let wanted =
+            shares.iter().map(|share| counts.iter().map(|it| share * *it as f64).collect());
+        Self { strata, stratified, wanted: wanted.collect(), shares, room, part: Vec::new() }
+    }
+
+    fn give(&mut self, bundle: &[usize], part: usize) {
+        self.room[part] = self.room[part].saturating_sub(bundle.len());
+        bundle.iter().for_each(|row| self.wanted[part][self.strata[*row]] -= 1.0);
+    }
+
+    /// Deals bundles of several rows: the largest first, each to the part that lacks most of
+    /// what is in it, among those with room for it, else to the one with most room.
+    fn large(&mut self, bundles: &[Bundle]) {
+        self.part = vec![None; bundles.len()];
+        let mut order: Vec<usize> =
+            (0..bundles.len()).filter(|at| bundles[*at].len() > 1).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(bundles[*at].len()));
+        for at in order {
+            let bundle = &bundles[at];
+            let parts = || (0..self.room.len()).filter(|part| self.shares[*part] > 0.0);
+            let lack = |part: usize| match self.stratified {
+                true => bundle.iter().map(|row| self.wanted[part][self.strata[*row]]).sum(),
+                false => self.room[part] as f64,
+            };
+            let best = |parts: &mut dyn Iterator<Item = usize>,
+                        score: &dyn Fn(usize) -> f64| {
+                parts.map(|part| (part, score(part))).fold(None, |best, it| match best {
+                    Some((_, most)) if most >= it.1 => best,
+                    _ => Some(it),
+                })
+            };
+            let fits = |part: &usize| self.room[*part] >= bundle.len();
+            let part = best(&mut parts().filter(fits), &lack)
+                .or_else(|| best(&mut parts(), &|part| self.room[part] as f64));
+            let Some((part, _)) = part else { continue };
+            self.give(bundle, part);
+            self.part[at] = Some(part);
+        }
+    }
+
+    /// Deals single rows.
+    fn single(&mut self, bundles: &[Bundle], seed: u64) {
+        let single = (0..bundles.len()).filter(|at| bundles[*at].len() == 1);
+        if !self.stratified {
+            for at in single {
+                let part = (0..self.room.len()).find(|part| self.room[*part] > 0);
+                self.part[at] = part;
+                part.into_iter().for_each(|part| self.give(&bundles[at], part));
+            }
+            return;
+        }
+        let mut strata: IndexMap<usize, Vec<usize>> = IndexMap::new();
+        for at in single {
+            strata.entry(self.strata[bundles[at][0]]).or_default().push(at);
+        }
+        // The order of strata decides which of them the odd rows come from.
+        let mut order: Vec<usize> = strata.keys().copied().collect();
+        order.sort_unstable();
+        Random::new(seed, "strata").shuffle(&mut order);
+        let mut owed = vec![0.0; self.room.len()];
+        for stratum in order {
+            self.stratum(bundles, stratum, &strata[&stratum], &mut owed);
+        }
+    }
+
+    /// Deals the single rows of a stratum; what parts are owed is carried to the next.
+    fn stratum(
+        &mut self,
+        bundles: &[Bundle],
+        stratum: usize,
+        rows: &[usize],
+        owed: &mut [f64],
+    ) {
+        let wanted: Vec<f64> = self.wanted.iter().map(|it| it[stratum].max(0.0)).collect();
+        let all: f64 = wanted.iter().sum();
+        for at in rows {
+            for (owed, wanted) in owed.iter_mut().zip(&wanted) {
+                *owed += if all > 0.0 { wanted / all } else { 0.0 };
+            }
+            let open = (0..owed.len()).filter(|part| self.room[*part] > 0);
+            let most = open.fold(None, |best: Option<usize>, part| match best {
+                Some(best) if owed[best] >= owed[part] - 1e-9 => Some(best),
+                _ => Some(part),
+            });
+            let Some(part) = most else { continue };
+            owed[part] -= 1.0;
+            self.part[*at] = Some(part);
+            self.give(&bundles[*at], part);
+        }
+    }
+}
