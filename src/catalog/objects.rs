@@ -62,8 +62,10 @@ const TO_JSON: Method = method("to_json", &[], "str", "the same as JSON");
 
 const REPORT: Method = method("report", &[], "str", "the result as tables, with times");
 const REPORT_FIELD: ObjectField = field("report", "str", "the result as tables, with times");
-const EVALUATION_METHODS: &[Method] =
-    &[REPORT, method("save", PATH, "nothing", "writes it to a file: `.json` or `.csv`")];
+const EVALUATION_METHODS: &[Method] = &[
+    REPORT,
+    method("save", PATH, "nothing", "writes it to a file: `.html`, `.json` or `.csv`"),
+];
 const COMPARISON_METHODS: &[Method] =
     &[REPORT, method("save", PATH, "nothing", "writes it to a `.json` file")];
 

@@ -83,6 +83,8 @@ pub struct NamedScore {
 /// What is known of what was scored, for reports.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Subject {
+    /// What was scored by what on what, where somebody named it.
+    pub title: String,
     /// The columns that the program takes; the others are labels.
     pub inputs: Vec<Arc<str>>,
     /// Outputs that can only be one of some values, with these.

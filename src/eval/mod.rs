@@ -10,6 +10,7 @@ mod csv;
 mod data_value;
 mod evaluation;
 mod export;
+mod html;
 mod job;
 pub mod metric;
 mod natives;
@@ -22,6 +23,7 @@ mod text;
 mod worst;
 
 pub mod budget;
+pub mod journal;
 pub mod stats;
 
 pub use crate::data::{Dataset, Kind, Share};
@@ -35,7 +37,8 @@ pub use evaluation::{
     EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
 pub use job::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Spent, Step};
-pub use natives::{OPTIONS, Reporter, Scoring, natives, run_options, score};
+pub use journal::Keep;
+pub use natives::{OPTIONS, Reporter, Scoring, evaluate_kept, natives, run_options, score};
 pub use pool::ordered_map;
 pub use program::ProgramEvaluator;
 pub use results::{ComparisonValue, EvaluationValue};

@@ -1,12 +1,13 @@
 //! The natives of data and scores: `load`, `dataset`, `evaluate`, `compare` and the metrics.
 
 use crate::eval::data_value::DatasetValue;
+use crate::eval::journal::{self, End, Header, Journal, Journaled, Keep};
 use crate::eval::metric::{contains_match, exact_match, f1};
 use crate::eval::program::ProgramEvaluator;
 use crate::eval::results::{ComparisonValue, EvaluationValue};
 use crate::eval::{
-    Dataset, EvalOptions, Evaluation, FailureKind, Progress, RowResult, RunOptions, Stop,
-    Subject, compare, evaluate,
+    Dataset, EvalOptions, Evaluation, Evaluator, FailureKind, Progress, RowResult, RunOptions,
+    Stop, Subject, compare, evaluate,
 };
 use crate::program::State;
 use crate::runtime::natives::Bound;
@@ -184,23 +185,59 @@ pub fn score(
     scoring: &Scoring,
     phase: &str,
 ) -> Result<Evaluation, Error> {
+    score_kept(cx, program, data, scoring, phase, None)
+}
+
+/// Scores a program of an expression: program, data and metric. Finished rows are kept.
+///
+/// # Errors
+/// As [`score`], values that do not fit, and a file of rows that cannot be gone on with.
+pub fn evaluate_kept(cx: &Cx<'_>, parts: &[Val], keep: Option<&Keep>) -> Result<Val, Error> {
+    let [program, data, metric] = parts else { return Err(Error::value("three values")) };
+    let mut args = Args::default();
+    args.named.insert("metric".into(), metric.clone());
+    let scoring = Scoring::take(cx, &mut args)?;
+    let program = Program::from_val("program", program)?;
+    let data = DatasetValue::from_val("data", data)?;
+    let evaluation = score_kept(cx, &program, &data, &scoring, "evaluate", keep)?;
+    Ok(Val::object(EvaluationValue(Arc::new(evaluation))))
+}
+
+fn score_kept(
+    cx: &Cx<'_>,
+    program: &Program,
+    data: &Dataset,
+    scoring: &Scoring,
+    phase: &str,
+    keep: Option<&Keep>,
+) -> Result<Evaluation, Error> {
     let run = cx.run();
     let evaluator = ProgramEvaluator::new(run, program.clone(), Some(scoring.metric.clone()));
     let state = Arc::new(program.state());
     let host = run.env().host.clone();
+    let subject = subject(cx, program, scoring, &state);
+    let journal = match keep {
+        Some(keep) => Some(journal_of(cx, keep, data, scoring, &subject)?),
+        None => None,
+    };
+    let kept = journal.as_ref().map(|journal| Journaled { inner: &evaluator, journal });
     let mut reporter = Reporter::new(cx, phase);
+    let session = run.session();
     let mut evaluation = evaluate(
-        &evaluator,
+        kept.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it),
         &state,
         data,
         scoring.options_for(cx, program),
         &*host,
-        &run.session().cancel,
+        session.settings.pause.as_ref().unwrap_or(&session.cancel),
         &mut |progress| reporter.tell(progress),
     )?;
     reporter.finish();
     evaluator.adopt_traces();
-    evaluation.subject = subject(cx, program, scoring, &state);
+    evaluation.subject = subject;
+    if let Some(journal) = &journal {
+        end(cx, journal, &evaluation);
+    }
     match &evaluation.stop {
         Some(Stop::Metric(_)) => Err(no_score(&evaluation)),
         Some(stop) if evaluation.scored == 0 => {
@@ -213,6 +250,41 @@ pub fn score(
             tell_failures(cx, &evaluation);
             Ok(evaluation)
         }
+    }
+}
+
+/// The file that rows are kept in.
+fn journal_of(
+    cx: &Cx<'_>,
+    keep: &Keep,
+    data: &Dataset,
+    scoring: &Scoring,
+    subject: &Subject,
+) -> Result<Journal, Error> {
+    let host = cx.run().env().host.clone();
+    let hash = data.hash()?;
+    let models = subject.models.iter().chain(&subject.judges).cloned().collect();
+    let header = Header {
+        state: subject.state.clone(),
+        data: hash,
+        models,
+        seed: scoring.options.seed,
+        rows: data.len(),
+        ..journal::header(&*host, keep)
+    };
+    Journal::open(host, keep, &header).map_err(|why| {
+        Error::value(why).hint("begin anew: replies that are kept are not paid for again")
+    })
+}
+
+/// Notes in the file that no row is left, and tells when rows could not be kept.
+fn end(cx: &Cx<'_>, journal: &Journal, evaluation: &Evaluation) {
+    if evaluation.not_run == 0 && evaluation.stop.is_none() {
+        journal.end(End { score: evaluation.score, scored: evaluation.scored });
+    }
+    if let Some(why) = journal.broken() {
+        let message = format!("finished rows are not kept, so nothing can be resumed: {why}");
+        cx.run().warn(Warning { code: codes::NOTICE, message, notes: Vec::new(), place: None });
     }
 }
 
@@ -233,6 +305,7 @@ fn subject(cx: &Cx<'_>, program: &Program, scoring: &Scoring, state: &State) -> 
     }
     let judge = Program::from_val("metric", &scoring.metric).ok();
     Subject {
+        title: String::new(),
         inputs: params.into_iter().map(|(name, _)| name).collect(),
         classes,
         models: names(program),

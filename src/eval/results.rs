@@ -49,10 +49,11 @@ impl Object for EvaluationValue {
                 let path = args.take(0, "path").unwrap_or_default();
                 let text = |path: &Path| match path.extension().and_then(|it| it.to_str()) {
                     Some("csv") => Some(self.0.to_csv()),
+                    Some("html") => Some(self.0.to_html()),
                     Some("json") => Some(pretty(&self.0.to_value())),
                     _ => None,
                 };
-                Some(save(cx, &path, "`.json` or `.csv`", text))
+                Some(save(cx, &path, "`.html`, `.json` or `.csv`", text))
             }
             _ => None,
         }

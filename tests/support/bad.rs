@@ -23,6 +23,8 @@ use toml::{Table, Value};
 
 /// How long a case may take.
 const LIMIT: Duration = Duration::from_secs(1);
+/// How often a case is run anew that took longer.
+const TRIES: usize = 5;
 /// How long it is waited for before it is ended.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -74,8 +76,11 @@ impl Case {
 
     fn test(&self) -> Result<(), Failed> {
         let mut ended = self.run()?;
-        if ended.took > LIMIT {
-            // Another process may have had the processor.
+        for _ in 0..TRIES {
+            if ended.took <= LIMIT {
+                break;
+            }
+            // Other processes may have had the processor.
             ended = self.run()?;
         }
         let Ended { code, stderr, took } = ended;
