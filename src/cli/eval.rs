@@ -35,7 +35,7 @@ pub(super) fn run(shell: &Shell, args: &Eval) -> Result<(), Failure> {
     let builder = session::builder(shell, &asked.file, &asked.lm)?.progress();
     let engine = builder.cancel(cancel).pause(interrupted.clone()).build()?;
     let program = session::load(shell, &engine, &asked.file)?;
-    let keep = folder.filter(|_| !asked.from_stdin()).map(|folder| Keep {
+    let keep = folder.filter(|_| !asked.is_from_stdin()).map(|folder| Keep {
         folder,
         id: match &resumed {
             Some((id, _)) => id.clone(),

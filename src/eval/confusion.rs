@@ -16,6 +16,8 @@ pub(crate) struct Confusion {
     pub(crate) column: Arc<str>,
     /// The values, in the order of the type; others that occurred follow.
     pub(crate) values: Vec<String>,
+    /// How many of them the type has.
+    pub(crate) n_known: usize,
     /// By label, then by answer: how many rows.
     pub(crate) counts: Vec<Vec<usize>>,
 }
@@ -39,8 +41,10 @@ pub(crate) fn confusions(of: &Evaluation) -> Vec<Confusion> {
 
 fn confusion(of: &Evaluation, output: &Arc<str>, values: &[Value]) -> Option<Confusion> {
     let column = label_column(of, output, values)?;
-    let values = values.iter().map(ToString::to_string).collect();
-    let mut found = Confusion { output: output.clone(), column, values, counts: Vec::new() };
+    let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+    let n_known = values.len();
+    let mut found =
+        Confusion { output: output.clone(), column, values, n_known, counts: Vec::new() };
     let mut pairs = Vec::new();
     for row in &of.rows {
         if let Some((label, answer)) = found.pair(row) {

@@ -6,12 +6,12 @@
 use crate::eval::confusion::{Confusion, confusions};
 use crate::eval::evaluation::NamedScore;
 use crate::eval::stats::{Interval, is_binary};
-use crate::eval::tables::why;
-use crate::eval::text::seconds;
+use crate::eval::tables::{short, why};
 use crate::eval::{Evaluation, Exchange, FailureKind, RowResult};
 use crate::render::plain;
 use crate::schema::Record;
 use std::fmt::Write;
+use std::time::Duration;
 
 /// Rows of the table of all rows; the CSV file has them all.
 const LISTED: usize = 2000;
@@ -98,18 +98,18 @@ impl Evaluation {
                 "{} tokens in, {} out; {}",
                 self.judge.prompt_tokens,
                 self.judge.completion_tokens,
-                seconds(self.judge.time)
+                time(self.judge.time)
             );
             cards += &card("calls of the judge", &self.judge.calls.to_string(), &tokens);
         }
         let latency = self.latency;
         let more = format!(
             "half of the rows; nine of ten {}, all {}; {} in all",
-            seconds(latency.p90),
-            seconds(latency.max),
-            seconds(self.elapsed)
+            time(latency.p90),
+            time(latency.max),
+            time(self.elapsed)
         );
-        cards += &card("time of a row, at most", &seconds(latency.p50), &more);
+        cards += &card("time of a row, at most", &time(latency.p50), &more);
         format!("<div class=\"cards\">\n{cards}</div>\n")
     }
 
@@ -181,7 +181,7 @@ impl Evaluation {
         let row = |(message, (origin, count)): &(&str, (&str, usize))| {
             format!(
                 "<tr><td class=\"n\">{count}</td><td>{}</td><td dir=\"auto\">{}</td></tr>\n",
-                escaped(origin),
+                escaped(short(origin)),
                 escaped(message)
             )
         };
@@ -242,7 +242,7 @@ impl Evaluation {
              <div class=\"inside\"><dl>{}{}{}{why}{by}</dl>\n{exchanges}</div></details>\n",
             kind(row),
             score_text(row),
-            escaped(&row.origin),
+            escaped(short(&row.origin)),
             escaped(&first),
             pairs("", &inputs),
             pairs("label ", &labels),
@@ -260,7 +260,8 @@ impl Evaluation {
                 "<p class=\"soft\">{more} more rows are not listed; `save(\"rows.csv\")` writes all</p>"
             ),
         };
-        format!("<div class=\"wide\"><table>{head}\n{rows}</table></div>{more}\n")
+        let title = "<p class=\"soft\">All rows</p>";
+        format!("{title}\n<div class=\"wide\"><table>{head}\n{rows}</table></div>{more}\n")
     }
 
     fn table_row(&self, row: &RowResult) -> String {
@@ -271,12 +272,12 @@ impl Evaluation {
             format!("<td class=\"text\" dir=\"auto\"><div>{}</div></td>", escaped(it))
         };
         let calls = outcome.map_or(String::new(), |it| it.calls.to_string());
-        let time = outcome.map_or(String::new(), |it| seconds(it.latency));
+        let took = outcome.map_or(String::new(), |it| time(it.latency));
         format!(
             "<tr data-kind=\"{}\"><td>{}</td><td class=\"n\">{}</td>{}{}{}{}<td class=\"n\">{calls}</td>\
-             <td class=\"n\">{time}</td></tr>\n",
+             <td class=\"n\">{took}</td></tr>\n",
             kind(row),
-            escaped(&row.origin),
+            escaped(short(&row.origin)),
             score_text(row),
             cell(&in_lines(&inputs)),
             cell(&in_lines(&labels)),
@@ -332,6 +333,9 @@ fn matrix(of: &Confusion) -> String {
     text += "<th>rows</th><th>precision</th><th>recall</th></tr>\n";
     for (at, label) in of.values.iter().enumerate() {
         let each = of.per_label(at);
+        if each.rows == 0 && at >= of.n_known {
+            continue;
+        }
         let _ = write!(text, "<tr><th class=\"label\">{}</th>", escaped(label));
         for (answer, count) in of.counts[at].iter().enumerate() {
             let color = if answer == at { "--tint" } else { "--wrong" };
@@ -391,6 +395,15 @@ fn in_lines(record: &Record) -> String {
             let lines = record.iter().map(|(name, it)| format!("{name}: {it}"));
             lines.collect::<Vec<_>>().join("; ")
         }
+    }
+}
+
+/// A time as people read it.
+fn time(it: Duration) -> String {
+    match it.as_millis() {
+        0 => "under 1 ms".to_owned(),
+        short @ 1..1000 => format!("{short} ms"),
+        _ => format!("{:.1} s", it.as_secs_f64()),
     }
 }
 

@@ -32,6 +32,10 @@ fn confused(of: &Confusion, width: usize) -> String {
     let mut table = Table::new(columns);
     for (at, label) in of.values.iter().enumerate() {
         let each = of.per_label(at);
+        // What only occurs as an answer, such as a failure, has a column and no row.
+        if each.rows == 0 && at >= of.n_known {
+            continue;
+        }
         let counts =
             of.counts[at].iter().map(|it| if *it == 0 { ".".into() } else { it.to_string() });
         let parts = [share(each.precision), share(each.recall)];
@@ -69,13 +73,25 @@ fn worst(of: &Evaluation, width: usize) -> String {
         let (inputs, labels) = of.columns_of(row);
         let reply = row.outcome.as_ref().map(|it| values(&it.reply)).unwrap_or_default();
         let score = row.value().map_or("-".to_owned(), |it| format!("{it:.2}"));
-        table.row([&row.origin, &score, &values(&inputs), &values(&labels), &reply, why(row)]);
+        table.row([
+            short(&row.origin),
+            &score,
+            &values(&inputs),
+            &values(&labels),
+            &reply,
+            why(row),
+        ]);
     }
     let lowest = match of.worst(usize::MAX).len() {
         all if all > WORST => format!("\nthe lowest {WORST} of {all} rows below 1\n"),
         _ => "\nrows below 1\n".to_owned(),
     };
     format!("{lowest}{}", table.render_within(width))
+}
+
+/// Where a row stands, without the folder of its file.
+pub(crate) fn short(origin: &str) -> &str {
+    origin.rsplit(['/', '\\']).next().unwrap_or(origin)
 }
 
 /// Why a row scored as it did, as far as anybody said.

@@ -224,6 +224,6 @@ fn also(count: usize) -> String {
     if count > 1 { format!(" ({count} rows)") } else { String::new() }
 }
 
-pub(crate) fn seconds(time: Duration) -> String {
+fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }

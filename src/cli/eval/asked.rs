@@ -57,7 +57,7 @@ impl Asked {
     }
 
     /// Whether the script came from standard input, where it cannot be read again.
-    pub(super) fn from_stdin(&self) -> bool {
+    pub(super) fn is_from_stdin(&self) -> bool {
         self.file == Path::new("-")
     }
 
