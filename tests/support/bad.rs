@@ -26,14 +26,6 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// How long it is waited for before it is ended.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The limit on a machine that has more to do than it has processors for: a case gets its share.
-fn limit() -> Duration {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: f64 = load.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or(0.0);
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    LIMIT.mul_f64((load / processors as f64).max(1.0))
-}
-
 /// A trial for each directory of `tests/spec/bad`.
 pub(crate) fn trials() -> Vec<Trial> {
     let cases = super::files("tests/spec/bad", "toml");
@@ -82,7 +74,7 @@ impl Case {
 
     fn test(&self) -> Result<(), Failed> {
         let mut ended = self.run()?;
-        if ended.took > limit() {
+        if ended.took > LIMIT {
             // Another process may have had the processor.
             ended = self.run()?;
         }
@@ -100,7 +92,7 @@ impl Case {
         why.extend(told.map(|text| format!("`{text}` must not be said")));
         let missing = self.says.iter().filter(|text| !stderr.contains(*text));
         why.extend(missing.map(|text| format!("`{text}` is not said")));
-        if took > limit() {
+        if took > LIMIT {
             why.push(format!("it took {took:?}"));
         }
         match why.as_slice() {
