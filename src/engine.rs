@@ -32,6 +32,7 @@
 mod builder;
 mod callable;
 mod error;
+mod evaluate;
 mod models;
 mod program;
 mod session;
@@ -42,6 +43,7 @@ pub use crate::runtime::prompt_text;
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
 pub use error::Error;
+pub use evaluate::Ask;
 #[cfg(all(feature = "cli", feature = "local"))]
 pub(crate) use models::announce;
 pub use program::{Finished, Program, TestEnd, TestOptions};

@@ -54,6 +54,16 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Those of the file system, and `PermissionDenied` where the host does not allow it.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
+    /// Adds bytes to the end of a file. One that is not there is made for its owner only, with
+    /// its folders; by default nothing can be added.
+    ///
+    /// # Errors
+    /// Those of the file system. Some of the bytes may have been written.
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let _ = (path, bytes);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Whether something is there.
     fn exists(&self, path: &Path) -> bool;
 
@@ -113,6 +123,11 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Whether standard output is a terminal.
     fn prints_to_terminal(&self) -> bool;
 
+    /// How many columns the terminal has that standard output is; `None` where it is none.
+    fn width(&self) -> Option<usize> {
+        None
+    }
+
     /// Where the user's files of `kind` are kept; `None` when there is no such place.
     fn place(&self, kind: Place) -> Option<PathBuf>;
 }
@@ -135,6 +150,8 @@ pub enum Place {
     Models,
     /// The user's settings.
     Config,
+    /// What evaluations have finished, row by row.
+    Runs,
 }
 
 /// A shared host.

@@ -59,6 +59,9 @@ mod recordings;
 mod reference;
 #[path = "suite/repl.rs"]
 mod repl;
+#[cfg(feature = "http")]
+#[path = "suite/resume.rs"]
+mod resume;
 #[cfg(feature = "retrieve")]
 #[path = "suite/retrieve.rs"]
 mod retrieve;

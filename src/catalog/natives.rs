@@ -114,10 +114,14 @@ print(result.score, result.rows[1].reply.answer);
     native(
         "compare",
         &[
-            required("a", "program", "the program as it was"),
-            required("b", "program", "the program as it is"),
-            required("data", "dataset", "examples that neither was chosen on"),
-            METRIC,
+            required("a", "program | evaluation", "the program as it was, or its evaluation"),
+            required("b", "program | evaluation", "the program as it is, or its evaluation"),
+            optional(
+                "data",
+                "dataset",
+                "examples that neither was chosen on; programs need them",
+            ),
+            option("metric", "metric", "judges a reply: called with (example, reply)"),
             THREADS,
             MAX_CALLS,
         ],

@@ -77,10 +77,14 @@ const KEYS: Method = method("keys", &[], "list[str]", "the names");
 const VALUES: Method = method("values", &[], "list", "the values");
 const TO_JSON: Method = method("to_json", &[], "str", "the same as JSON");
 
+const REPORT: Method = method("report", &[], "str", "the result as tables, with times");
+const REPORT_FIELD: ObjectField = field("report", "str", "the result as tables, with times");
 const EVALUATION_METHODS: &[Method] = &[
-    method("report", &[], "str", "the result as a table"),
-    method("save", PATH, "nothing", "writes the result to a JSON file"),
+    REPORT,
+    method("save", PATH, "nothing", "writes it to a file: `.html`, `.json` or `.csv`"),
 ];
+const COMPARISON_METHODS: &[Method] =
+    &[REPORT, method("save", PATH, "nothing", "writes it to a `.json` file")];
 
 /// The kinds of values of ours.
 pub const OBJECTS: &[Object] = &[
@@ -272,13 +276,49 @@ pub const OBJECTS: &[Object] = &[
     Object {
         name: "Evaluation",
         fields: &[
-            field("score", "float", "the mean score"),
+            field("score", "float", "the mean of the score that counts"),
             field("interval", "list[float]", "where the true mean lies, at 95 percent"),
+            field(
+                "scores",
+                "map",
+                "of a metric with several scores: the mean and interval of each",
+            ),
             field("rows", "list", "each example with its reply and score"),
-            field("failures", "list", "examples that could not be scored, and why"),
-            field("cost", "map", "what it took: calls, tokens, seconds"),
+            field("failures", "list", "the rows that failed"),
+            REPORT_FIELD,
+            field("calls", "int", "calls of models by the program, cached ones included"),
+            field("tokens", "int", "tokens that the program read and wrote"),
+            field(
+                "cost",
+                "map",
+                "what it took: calls, tokens, seconds; those of a judge apart",
+            ),
         ],
         methods: EVALUATION_METHODS,
+        open: false,
+    },
+    Object {
+        name: "RowResult",
+        fields: &[
+            field("index", "int", "the row's number in its file or list"),
+            field("origin", "str", "where the row stands: `dev.jsonl:17`"),
+            field("row", "row", "the whole row"),
+            field("inputs", "map", "the columns that the program takes"),
+            field("reply", "reply", "what the program replied; nothing where it failed"),
+            field(
+                "score",
+                "float",
+                "what the row counts in the mean; nothing where it is left out",
+            ),
+            field("scores", "map", "all scores, where the metric gives several"),
+            field("feedback", "str", "what the metric said besides"),
+            field("feedback_by", "map", "what the metric said of single predictors, by path"),
+            field("failure", "str", "why it failed; nothing where it did not"),
+            field("latency", "float", "how long the program took, in seconds"),
+            field("calls", "int", "calls of models by the program"),
+            field("tokens", "int", "tokens that the program read and wrote"),
+        ],
+        methods: &[],
         open: false,
     },
     Object {
@@ -286,12 +326,19 @@ pub const OBJECTS: &[Object] = &[
         fields: &[
             field("a", "evaluation", "the first program's"),
             field("b", "evaluation", "the second program's"),
-            field("difference", "float", "how much better the second is"),
-            field("interval", "list[float]", "where the true difference lies, at 95 percent"),
+            field("gain", "float", "how much better the second is"),
+            field("interval", "list[float]", "where the true gain lies, at 95 percent"),
+            field("p", "float", "how likely such a difference is by chance"),
+            field("wins", "int", "rows that are better with the second"),
+            field("losses", "int", "rows that are worse with it"),
+            field("ties", "int", "rows that are the same"),
+            field("verdict", "str", "what it comes to, in words"),
             field("reliable", "bool", "whether the difference is more than noise"),
+            field("scores", "map", "of a metric with several scores: the gain of each"),
             field("rows", "list", "each example with both scores"),
+            REPORT_FIELD,
         ],
-        methods: EVALUATION_METHODS,
+        methods: COMPARISON_METHODS,
         open: false,
     },
     Object {

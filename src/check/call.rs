@@ -556,7 +556,7 @@ impl<'a> Checker<'a> {
         let hint = did_you_mean(word, known);
         let owner = match &own {
             Some(info) => format!("the module `{}`", info.name),
-            None => format!("a {}", object.name.to_lowercase()),
+            None => crate::util::a(&object.name.to_lowercase()),
         };
         let message = format!("{owner} has no `{word}`");
         let told = self.tell(codes::UNKNOWN_MEMBER, name.span(self.source), message);

@@ -234,25 +234,49 @@ pub(super) enum Adapter {
 #[derive(Debug, Args)]
 pub(super) struct Eval {
     /// The script whose items the expressions use
-    #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "resume", conflicts_with = "resume")]
+    pub(super) file: Option<PathBuf>,
     /// The program to score, such as `rag` or `Rag(k: 5)`
-    #[arg(long, value_name = "EXPR")]
-    pub(super) program: String,
+    #[arg(
+        long,
+        value_name = "EXPR",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) program: Option<String>,
     /// The metric, such as `correct`
-    #[arg(long, value_name = "EXPR")]
-    pub(super) metric: String,
-    /// The examples: a JSONL, JSON or CSV file
-    #[arg(long, value_name = "FILE")]
-    pub(super) data: PathBuf,
+    #[arg(
+        long,
+        value_name = "EXPR",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) metric: Option<String>,
+    /// The examples: a JSONL, JSON, CSV, TSV or Parquet file
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) data: Option<PathBuf>,
     /// A saved state of the program
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub(super) state: Option<PathBuf>,
+    /// Go on with an evaluation that was stopped; without an id the newest of this folder
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    pub(super) resume: Option<String>,
     #[command(flatten)]
     pub(super) lm: Lm,
-    /// Write the report as JSON
-    #[arg(long)]
-    pub(super) json: bool,
+    /// Write the rows as a table for spreadsheets
+    #[arg(long, value_name = "FILE")]
+    pub(super) csv: Option<PathBuf>,
+    /// Write the report as one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Write the report as JSON, to standard output or to a file
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub(super) json: Option<PathBuf>,
 }
 
 /// Arguments of `dsp data`.

@@ -69,6 +69,7 @@ pub struct Builder {
     progress: bool,
     keep_traces: bool,
     cancel: Cancel,
+    pause: Option<Cancel>,
     fallback: Option<String>,
     stand_in: Option<StandIn>,
     #[cfg(feature = "local")]
@@ -172,6 +173,12 @@ impl Builder {
         Self { cancel, ..self }
     }
 
+    /// What ends evaluations after the rows under way; a part of what ends all runs.
+    #[must_use]
+    pub fn pause(self, pause: Cancel) -> Self {
+        Self { pause: Some(pause), ..self }
+    }
+
     /// The model that predictors ask where nobody names one. When it is first asked, a line on
     /// standard error says so; where a provider's key is set it is not asked, and the error
     /// says that a model has to be named.
@@ -234,6 +241,7 @@ impl Builder {
             retries: 1,
             keep_traces: self.keep_traces,
             progress: self.progress,
+            pause: self.pause,
             ..Settings::default()
         };
         let (strong, weak, cancel) = (self.strong, self.weak, self.cancel);

@@ -364,12 +364,16 @@ impl Program {
         TestEnd { finished, written: host.written(), took }
     }
 
-    fn new_run(&self) -> Arc<Run> {
+    pub(in crate::engine) fn script(&self) -> &Arc<Script> {
+        &self.script
+    }
+
+    pub(in crate::engine) fn new_run(&self) -> Arc<Run> {
         Run::new(self.session.clone(), self.script.clone())
     }
 
     /// Scripts nest deeply, so they run on threads of their own with room for it.
-    fn on_thread(
+    pub(in crate::engine) fn on_thread(
         &self,
         run: &Arc<Run>,
         work: impl FnOnce(&Arc<Run>) -> Result<Val, runtime::Error> + Send,

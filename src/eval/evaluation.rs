@@ -1,18 +1,17 @@
-//! A program scored on a data set, and two such scores compared.
-//!
-//! What is printed is split in two: lines that are the same whenever the same replies are
-//! scored, and one line of times and cache hits that is not.
+//! A program scored on a data set.
 
 use crate::data::Read;
 use crate::eval::run::{Batch, RunOptions, Stop, run_jobs};
-use crate::eval::stats::{self, Interval, Paired, mean, mean_interval, rows_for_margin};
+use crate::eval::stats::{Interval, mean, mean_interval};
+use crate::eval::worst::Worst;
 use crate::eval::{
-    CallBudget, Cancel, Dataset, Evaluator, FailureKind, Job, Outcome, Progress,
+    CallBudget, Cancel, Dataset, Evaluator, Exchange, FailureKind, Job, Outcome, Progress,
+    Spent,
 };
 use crate::host::Host;
 use crate::program::State;
+use crate::schema::{Row, Value};
 use indexmap::IndexMap;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +33,8 @@ pub struct EvalOptions {
 /// A row and what the program made of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowResult {
+    /// The row.
+    pub row: Arc<Row>,
     /// The row's index in the data set it was loaded into.
     pub index: usize,
     /// Where the row stands: `dev.jsonl:17`.
@@ -48,9 +49,52 @@ impl RowResult {
         self.outcome.as_ref()?.value()
     }
 
+    /// What the row counts in the mean of one of several scores.
+    pub fn named(&self, name: &str) -> Option<f64> {
+        let outcome = self.outcome.as_ref()?;
+        let failed = outcome.failed_by(FailureKind::Program);
+        if failed { Some(0.0) } else { outcome.scores.get(name).copied() }
+    }
+
+    /// Why it failed.
+    pub fn failure(&self) -> Option<&str> {
+        Some(self.outcome.as_ref()?.failure.as_ref()?.message.as_str())
+    }
+
+    /// What was sent to models and what came back, for the rows that scored lowest.
+    pub fn exchanges(&self) -> &[Exchange] {
+        self.outcome.as_ref().map_or(&[], |it| &it.exchanges)
+    }
+
     fn failed_by(&self, kind: FailureKind) -> bool {
         self.outcome.as_ref().is_some_and(|outcome| outcome.failed_by(kind))
     }
+}
+
+/// One of several scores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NamedScore {
+    /// The mean.
+    pub score: f64,
+    /// Its interval.
+    pub interval: Option<Interval>,
+}
+
+/// What is known of what was scored, for reports.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Subject {
+    /// What was scored by what on what, where somebody named it.
+    pub title: String,
+    /// The columns that the program takes; the others are labels.
+    pub inputs: Vec<Arc<str>>,
+    /// Outputs that can only be one of some values, with these.
+    pub classes: IndexMap<Arc<str>, Vec<Value>>,
+    /// The models that the program asks.
+    pub models: Vec<String>,
+    /// The models that the metric asks, as far as they are known.
+    pub judges: Vec<String>,
+    /// The hash of the program's state.
+    pub state: String,
 }
 
 /// A program scored on a data set.
@@ -60,6 +104,8 @@ pub struct Evaluation {
     pub score: Option<f64>,
     /// Its interval.
     pub interval: Option<Interval>,
+    /// All scores where the metric gives several; the first is the one that counts.
+    pub scores: IndexMap<String, NamedScore>,
     /// Every row, in the order of the data set.
     pub rows: Vec<RowResult>,
     /// Rows in the mean.
@@ -72,20 +118,53 @@ pub struct Evaluation {
     pub not_run: usize,
     /// Why.
     pub stop: Option<Stop>,
-    /// Calls to models, cached ones included.
+    /// Calls to models by the program, cached ones included.
     pub calls: u64,
-    /// Calls that a store answered.
+    /// Of those, the ones that a store answered.
     pub cached_calls: u64,
     /// Tokens read.
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What the metric took, where it asks models itself.
+    pub judge: JudgeCost,
     /// Assertions that stayed false.
     pub asserts_failed: u64,
     /// How long a row took.
     pub latency: Latency,
     /// How long all took.
     pub elapsed: Duration,
+    /// The hash of the data.
+    pub data: String,
+    /// What was scored.
+    pub subject: Subject,
+}
+
+/// What judging took, all rows together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JudgeCost {
+    /// Calls to models, cached ones included.
+    pub calls: u64,
+    /// Of those, the ones that a store answered.
+    pub cached_calls: u64,
+    /// Tokens read.
+    pub prompt_tokens: u64,
+    /// Tokens written.
+    pub completion_tokens: u64,
+    /// How long judging took, summed over rows.
+    pub time: Duration,
+}
+
+impl JudgeCost {
+    fn plus(self, it: Spent) -> Self {
+        Self {
+            calls: self.calls + u64::from(it.calls),
+            cached_calls: self.cached_calls + u64::from(it.cached_calls),
+            prompt_tokens: self.prompt_tokens + it.prompt_tokens,
+            completion_tokens: self.completion_tokens + it.completion_tokens,
+            time: self.time + it.latency,
+        }
+    }
 }
 
 /// Percentiles of how long rows took.
@@ -118,9 +197,11 @@ pub fn evaluate(
         row,
         rollout: options.rollout,
         keep_steps: options.keep_steps,
+        keep_exchanges: true,
         max_calls: None,
     };
-    let jobs: Vec<Job> = data.rows()?.into_iter().map(job).collect();
+    let rows = data.rows()?;
+    let jobs: Vec<Job> = rows.iter().cloned().map(job).collect();
     let mut seen = Progress {
         phase: "evaluate".to_owned(),
         total: jobs.len(),
@@ -134,131 +215,88 @@ pub fn evaluate(
         progress(&seen);
     };
     let mut budget = CallBudget::new(options.max_calls);
-    let batch = run_jobs(evaluator, &jobs, options.run, &mut budget, cancel, &mut done);
+    let worst = Worst::of(evaluator);
+    let mut batch = run_jobs(&worst, &jobs, options.run, &mut budget, cancel, &mut done);
+    worst.give_back(&rows, &mut batch.outcomes);
     let elapsed = host.elapsed().saturating_sub(started);
-    Ok(Evaluation::of(data, batch, options.seed, elapsed))
+    let evaluation = Evaluation::of(data, &rows, batch, options.seed, elapsed);
+    Ok(Evaluation { data: data.hash()?, ..evaluation })
 }
 
 impl Evaluation {
-    fn of(data: &Dataset, batch: Batch, seed: u64, elapsed: Duration) -> Self {
-        let result = |(at, outcome)| RowResult {
-            index: data.index(at).unwrap_or(at),
+    fn of(
+        data: &Dataset,
+        rows: &[Arc<Row>],
+        batch: Batch,
+        seed: u64,
+        elapsed: Duration,
+    ) -> Self {
+        let result = |(at, (row, outcome)): (usize, (&Arc<Row>, Option<Outcome>))| RowResult {
+            row: row.clone(),
+            index: row.index,
             origin: data.origin(at).unwrap_or_default(),
             outcome,
         };
-        let rows: Vec<RowResult> = batch.outcomes.into_iter().enumerate().map(result).collect();
+        let rows = rows.iter().zip(batch.outcomes).enumerate();
+        let rows: Vec<RowResult> = rows.map(result).collect();
         let values: Vec<f64> = rows.iter().filter_map(RowResult::value).collect();
         let count =
             |test: &dyn Fn(&RowResult) -> bool| rows.iter().filter(|it| test(it)).count();
-        let sum = |part: fn(&Outcome) -> u64| {
-            rows.iter().filter_map(|it| it.outcome.as_ref()).map(part).sum()
-        };
+        let outcomes = || rows.iter().filter_map(|it| it.outcome.as_ref());
+        let sum = |part: fn(&Outcome) -> u64| outcomes().map(part).sum::<u64>();
+        let judge = outcomes().fold(JudgeCost::default(), |sum, it| sum.plus(it.judge));
         Self {
             score: (!values.is_empty()).then(|| mean(&values)),
             interval: mean_interval(&values, seed),
+            scores: named_scores(&rows, seed),
             scored: values.len(),
             failed: count(&|row| row.failed_by(FailureKind::Program)),
             left_out: count(&|row| row.failed_by(FailureKind::Infrastructure)),
             not_run: count(&|row| row.outcome.is_none()),
             stop: batch.stop,
-            calls: sum(|it| u64::from(it.calls)),
-            cached_calls: sum(|it| u64::from(it.cached_calls)),
-            prompt_tokens: sum(|it| it.prompt_tokens),
-            completion_tokens: sum(|it| it.completion_tokens),
+            calls: sum(|it| u64::from(it.calls)) - judge.calls,
+            cached_calls: sum(|it| u64::from(it.cached_calls)) - judge.cached_calls,
+            prompt_tokens: sum(|it| it.prompt_tokens) - judge.prompt_tokens,
+            completion_tokens: sum(|it| it.completion_tokens) - judge.completion_tokens,
             asserts_failed: sum(|it| u64::from(it.asserts_failed)),
+            judge,
             latency: Latency::of(&rows),
             elapsed,
+            data: String::new(),
+            subject: Subject::default(),
             rows,
         }
     }
 
-    /// What it comes to, in lines that depend on the replies alone.
-    pub fn render(&self) -> String {
-        let mut text = line("score", &score_text(self.score, self.interval, self.scored));
-        text += &line("rows", &self.rows_text());
-        text += &self.failures_text();
-        text += &line(
-            "calls",
-            &format!(
-                "{}, {} tokens in, {} out",
-                self.calls, self.prompt_tokens, self.completion_tokens
-            ),
-        );
-        if let Some(stop) = &self.stop {
-            text += &line("stopped", &stop.to_string());
-        }
-        if let Some(advice) = self.advice() {
-            text += &line("advice", &advice);
-        }
-        text
+    /// The rows that scored lowest, the lowest first; those of full score are not among them.
+    pub fn worst(&self, count: usize) -> Vec<&RowResult> {
+        let low = |row: &&RowResult| {
+            row.outcome.is_some() && row.value().is_none_or(|value| value < 1.0)
+        };
+        let mut rows: Vec<&RowResult> = self.rows.iter().filter(low).collect();
+        // Failures of machines say nothing about the program, so they come last.
+        let rank = |row: &RowResult| row.value().unwrap_or(2.0);
+        rows.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
+        rows.truncate(count);
+        rows
     }
+}
 
-    /// Times and cache hits, which differ from run to run, in one line.
-    pub fn render_times(&self) -> String {
-        let Latency { p50, p90, max } = self.latency;
-        line(
-            "time",
-            &format!(
-                "{}, a row {} (p50), {} (p90), {} (max); {} of {} calls from the store",
-                seconds(self.elapsed),
-                seconds(p50),
-                seconds(p90),
-                seconds(max),
-                self.cached_calls,
-                self.calls
-            ),
-        )
-    }
-
-    fn rows_text(&self) -> String {
-        let mut text = format!("{}, {} scored", self.rows.len(), self.scored);
-        let parts = [
-            (self.failed, "failed and count as 0"),
-            (self.left_out, "left out: a machine failed"),
-            (self.not_run, "not run"),
-        ];
-        for (count, what) in parts.into_iter().filter(|(count, _)| *count > 0) {
-            let _ = write!(text, ", {count} {what}");
-        }
-        text
-    }
-
-    /// The first few messages of failures, each with its first row and how often it occurred.
-    fn failures_text(&self) -> String {
-        const SHOWN: usize = 5;
-        let mut groups: IndexMap<&str, (&str, usize)> = IndexMap::new();
-        for row in &self.rows {
-            let failure = row.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
-            if let Some(failure) = failure {
-                groups.entry(&failure.message).or_insert((&row.origin, 0)).1 += 1;
-            }
-        }
-        let mut text = String::new();
-        for (message, (origin, count)) in groups.iter().take(SHOWN) {
-            text += &line("failure", &format!("{origin}: {message}{}", also(*count)));
-        }
-        if groups.len() > SHOWN {
-            text += &line("failure", &format!("and {} other messages", groups.len() - SHOWN));
-        }
-        text
-    }
-
-    /// What would make the score worth more.
-    fn advice(&self) -> Option<String> {
-        const MARGIN: f64 = 0.05;
-        let interval = self.interval?;
-        let wide = interval.high - interval.low > 4.0 * MARGIN;
-        if self.scored >= stats::FEW && !wide {
-            return None;
-        }
-        let values: Vec<f64> = self.rows.iter().filter_map(RowResult::value).collect();
-        match rows_for_margin(&values, MARGIN).filter(|_| self.scored >= stats::FEW) {
-            Some(rows) => {
-                Some(format!("about {rows} rows would give an interval of ±{MARGIN}"))
-            }
-            None => Some(format!("{} rows say little: score more of them", self.scored)),
+/// The means of all scores, in the order of the first row that has them.
+fn named_scores(rows: &[RowResult], seed: u64) -> IndexMap<String, NamedScore> {
+    let outcomes = rows.iter().filter_map(|it| it.outcome.as_ref());
+    let mut names: Vec<&String> = Vec::new();
+    for name in outcomes.flat_map(|it| it.scores.keys()) {
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
+    let named = |name: &String| {
+        let values: Vec<f64> = rows.iter().filter_map(|it| it.named(name)).collect();
+        let (score, interval) = (mean(&values), mean_interval(&values, seed));
+        (name.clone(), NamedScore { score, interval })
+    };
+    names.into_iter().map(named).collect()
 }
 
 impl Latency {
@@ -273,125 +311,4 @@ impl Latency {
         };
         Self { p50: rank(50), p90: rank(90), max: rank(100) }
     }
-}
-
-/// Two programs on the same rows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
-    /// The mean of the first on the rows that both scored.
-    pub before: Option<f64>,
-    /// Its interval.
-    pub before_interval: Option<Interval>,
-    /// The mean of the second on them.
-    pub after: Option<f64>,
-    /// Its interval.
-    pub after_interval: Option<Interval>,
-    /// Rows that both scored.
-    pub rows: usize,
-    /// Rows that one of them did not score.
-    pub left_out: usize,
-    /// The paired difference; `None` when no row was scored by both.
-    pub paired: Option<Paired>,
-}
-
-/// Compares two evaluations of the same data set row by row.
-pub fn compare(before: &Evaluation, after: &Evaluation, seed: u64) -> Comparison {
-    let longest = before.rows.len().max(after.rows.len());
-    let pair = |(a, b): (&RowResult, &RowResult)| {
-        (a.index == b.index).then_some((a.value()?, b.value()?))
-    };
-    let pairs: Vec<(f64, f64)> = before.rows.iter().zip(&after.rows).filter_map(pair).collect();
-    compare_scores(&pairs, longest - pairs.len(), seed)
-}
-
-/// Compares pairs of scores (before, after).
-pub(crate) fn compare_scores(pairs: &[(f64, f64)], left_out: usize, seed: u64) -> Comparison {
-    let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
-    let some = !pairs.is_empty();
-    Comparison {
-        before: some.then(|| mean(&a)),
-        before_interval: mean_interval(&a, seed),
-        after: some.then(|| mean(&b)),
-        after_interval: mean_interval(&b, seed),
-        rows: pairs.len(),
-        left_out,
-        paired: stats::paired(pairs, seed),
-    }
-}
-
-impl Comparison {
-    /// What it comes to, in lines.
-    pub fn render(&self) -> String {
-        let mut text =
-            line("before", &score_text(self.before, self.before_interval, self.rows));
-        text += &line("after", &score_text(self.after, self.after_interval, self.rows));
-        if self.left_out > 0 {
-            let all = self.rows + self.left_out;
-            let what = "rows: one of the two did not score them";
-            text += &line("left out", &format!("{} of {all} {what}", self.left_out));
-        }
-        let Some(paired) = &self.paired else {
-            return text + line("verdict", "no row was scored by both").as_str();
-        };
-        let Interval { low, high, method } = paired.interval;
-        text += &line(
-            "gain",
-            &format!(
-                "{:+.3}, 95 % interval {low:+.3} to {high:+.3} ({}, {} pairs)",
-                paired.gain,
-                method.as_str(),
-                self.rows
-            ),
-        );
-        text += &line(
-            "test",
-            &format!(
-                "p = {:.4} ({}; {} better, {} worse, {} the same)",
-                paired.p,
-                paired.test.as_str(),
-                paired.wins,
-                paired.losses,
-                paired.ties
-            ),
-        );
-        text += &line("verdict", paired.verdict.as_str());
-        text + self.advice(paired).as_str()
-    }
-
-    fn advice(&self, paired: &Paired) -> String {
-        if paired.verdict != stats::Verdict::NoReliableGain {
-            return String::new();
-        }
-        match paired.rows_needed.filter(|rows| *rows > self.rows) {
-            Some(rows) => {
-                let advice = format!("a gain of this size would show on about {rows} rows");
-                line("advice", &advice)
-            }
-            None => String::new(),
-        }
-    }
-}
-
-/// A line of a report: its name in a column of its own.
-fn line(name: &str, text: &str) -> String {
-    format!("{name:<9}{text}\n")
-}
-
-fn score_text(score: Option<f64>, interval: Option<Interval>, rows: usize) -> String {
-    match (score, interval) {
-        (Some(score), Some(Interval { low, high, method })) => format!(
-            "{score:.3}, 95 % interval {low:.3} to {high:.3} ({}, {rows} rows)",
-            method.as_str()
-        ),
-        (Some(_), None) | (None, _) => "none: no row was scored".to_owned(),
-    }
-}
-
-/// How many rows besides the one that is named.
-fn also(count: usize) -> String {
-    if count > 1 { format!(" ({count} rows)") } else { String::new() }
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{:.2} s", time.as_secs_f64())
 }

@@ -5,9 +5,13 @@ use crate::eval::{Comparison, Evaluation, FailureKind, Outcome, RowResult, Stop}
 use crate::schema::{Record, Value};
 use std::sync::Arc;
 
+/// The version of the format.
+const VERSION: i64 = 1;
+
 impl Evaluation {
-    /// The evaluation as a value, its rows included. Times and cache hits stand under `time`,
-    /// which is all that differs between two evaluations of the same replies.
+    /// The evaluation as a value, its rows included. Times and cache hits stand under `time`, of
+    /// the whole and of rows, which is all that differs between two evaluations of the same
+    /// replies.
     pub fn to_value(&self) -> Value {
         let time = object([
             ("seconds", Value::Float(self.elapsed.as_secs_f64())),
@@ -15,10 +19,27 @@ impl Evaluation {
             ("p90", Value::Float(self.latency.p90.as_secs_f64())),
             ("max", Value::Float(self.latency.max.as_secs_f64())),
             ("cached_calls", count(self.cached_calls)),
+            ("judge_seconds", Value::Float(self.judge.time.as_secs_f64())),
+            ("judge_cached_calls", count(self.judge.cached_calls)),
         ]);
+        let named = self.scores.iter().map(|(name, it)| {
+            let value = object([
+                ("score", Value::Float(it.score)),
+                ("interval", interval_value(it.interval)),
+            ]);
+            (Arc::from(&**name), value)
+        });
+        let advice = self.advice().map_or(Value::Null, Value::from);
+        let models = |names: &[String]| Value::list(names.iter().map(|it| Value::from(&**it)));
         object([
+            ("dsp_evaluation", Value::Int(VERSION)),
             ("score", number(self.score)),
             ("interval", interval_value(self.interval)),
+            ("scores", Value::map(named.collect())),
+            ("advice", advice),
+            ("models", models(&self.subject.models)),
+            ("state", self.subject.state.as_str().into()),
+            ("data", self.data.as_str().into()),
             ("scored", count(self.scored as u64)),
             ("failed", count(self.failed as u64)),
             ("left_out", count(self.left_out as u64)),
@@ -27,9 +48,48 @@ impl Evaluation {
             ("calls", count(self.calls)),
             ("prompt_tokens", count(self.prompt_tokens)),
             ("completion_tokens", count(self.completion_tokens)),
+            ("judge_calls", count(self.judge.calls)),
+            ("judge_prompt_tokens", count(self.judge.prompt_tokens)),
+            ("judge_completion_tokens", count(self.judge.completion_tokens)),
+            ("judge_models", models(&self.subject.judges)),
             ("asserts_failed", count(self.asserts_failed)),
             ("time", time),
-            ("rows", Value::list(self.rows.iter().map(row_value))),
+            ("rows", Value::list(self.rows.iter().map(|it| self.row_value(it)))),
+        ])
+    }
+}
+
+impl Evaluation {
+    /// A row of it as a value.
+    pub(crate) fn row_value(&self, it: &RowResult) -> Value {
+        let outcome = it.outcome.as_ref();
+        let failure = outcome.and_then(|it| it.failure.as_ref());
+        let feedback = outcome.and_then(|it| it.feedback.as_deref());
+        let (inputs, labels) = self.columns_of(it);
+        let named = self.scores.keys().map(|name| (Arc::from(&**name), number(it.named(name))));
+        let by = outcome.into_iter().flat_map(|it| &it.feedback_by);
+        let by = by.map(|(path, said)| (Arc::from(&**path), said.as_str().into()));
+        let seconds = outcome.map(|it| it.latency.as_secs_f64());
+        let time = object([
+            ("seconds", number(seconds)),
+            ("cached_calls", count(outcome.map_or(0, |it| it.cached_calls.into()))),
+        ]);
+        object([
+            ("index", count(it.index as u64)),
+            ("origin", it.origin.as_str().into()),
+            ("inputs", Value::map(inputs)),
+            ("labels", Value::map(labels)),
+            ("score", number(it.value())),
+            ("scores", Value::map(named.collect())),
+            ("reply", outcome.map_or(Value::Null, reply_value)),
+            ("failure", failure.map_or(Value::Null, |it| it.message.as_str().into())),
+            ("failure_kind", failure.map_or(Value::Null, |it| kind_text(it.kind).into())),
+            ("feedback", feedback.map_or(Value::Null, Value::from)),
+            ("feedback_by", Value::map(by.collect())),
+            ("calls", count(outcome.map_or(0, |it| it.calls.into()))),
+            ("prompt_tokens", count(outcome.map_or(0, |it| it.prompt_tokens))),
+            ("completion_tokens", count(outcome.map_or(0, |it| it.completion_tokens))),
+            ("time", time),
         ])
     }
 }
@@ -44,6 +104,7 @@ impl Comparison {
             ("after_interval", interval_value(self.after_interval)),
             ("rows", count(self.rows as u64)),
             ("left_out", count(self.left_out as u64)),
+            ("verdict", self.verdict().into()),
             ("paired", self.paired.as_ref().map_or(Value::Null, paired_value)),
         ])
     }
@@ -63,21 +124,6 @@ fn paired_value(it: &Paired) -> Value {
     ])
 }
 
-fn row_value(it: &RowResult) -> Value {
-    let outcome = it.outcome.as_ref();
-    let failure = outcome.and_then(|it| it.failure.as_ref());
-    let feedback = outcome.and_then(|it| it.feedback.as_deref());
-    object([
-        ("index", count(it.index as u64)),
-        ("origin", it.origin.as_str().into()),
-        ("score", number(it.value())),
-        ("reply", outcome.map_or(Value::Null, reply_value)),
-        ("failure", failure.map_or(Value::Null, |it| it.message.as_str().into())),
-        ("failure_kind", failure.map_or(Value::Null, |it| kind_text(it.kind).into())),
-        ("feedback", feedback.map_or(Value::Null, Value::from)),
-    ])
-}
-
 fn reply_value(outcome: &Outcome) -> Value {
     Value::map(outcome.reply.clone())
 }
@@ -86,6 +132,7 @@ fn kind_text(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::Program => "program",
         FailureKind::Infrastructure => "infrastructure",
+        FailureKind::Metric => "metric",
         FailureKind::Stopped => "stopped",
     }
 }

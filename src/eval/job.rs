@@ -2,6 +2,8 @@
 
 use crate::program::State;
 use crate::schema::{Record, Row};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,28 +18,64 @@ pub struct Job {
     pub rollout: u64,
     /// Whether [`Outcome::steps`] is wanted.
     pub keep_steps: bool,
+    /// Whether [`Outcome::exchanges`] is wanted.
+    pub keep_exchanges: bool,
     /// The most calls to models that the run may make, cached ones included; the evaluator
     /// ends a run that wants more with a failure of kind [`FailureKind::Stopped`].
     pub max_calls: Option<u64>,
 }
 
 /// What a run gave.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Outcome {
     /// The metric's score; `None` when there is no metric or the run failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
+    /// All scores, where the metric gives several; the one that counts is the first.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub scores: IndexMap<String, f64>,
     /// What the metric said besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
+    /// What it said of single predictors, by their paths.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub feedback_by: IndexMap<String, String>,
     /// Why there is no reply, or no score for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// What each predictor read and wrote, in logical order. Of a call that was repaired only
     /// the last attempt stands here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// What was sent to models and what came back, the metric's included. Kept only where the
+    /// score is less than 1, for that is where one looks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exchanges: Vec<Exchange>,
     /// The program's reply.
     pub reply: Record,
     /// Assertions that were false and stayed so.
     pub asserts_failed: u32,
-    /// Calls to models, cached ones included.
+    /// Calls to models, cached ones and the metric's included.
+    pub calls: u32,
+    /// Of those, the ones that a store answered.
+    pub cached_calls: u32,
+    /// Tokens read.
+    pub prompt_tokens: u64,
+    /// Tokens written.
+    pub completion_tokens: u64,
+    /// What of all that the metric took.
+    #[serde(skip_serializing_if = "Spent::is_nothing")]
+    pub judge: Spent,
+    /// How long the program took, without the metric.
+    #[serde(with = "micros")]
+    pub latency: Duration,
+}
+
+/// What a metric took that asks models itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Spent {
+    /// Calls, cached ones included.
     pub calls: u32,
     /// Of those, the ones that a store answered.
     pub cached_calls: u32,
@@ -46,7 +84,49 @@ pub struct Outcome {
     /// Tokens written.
     pub completion_tokens: u64,
     /// How long it took.
+    #[serde(with = "micros")]
     pub latency: Duration,
+}
+
+impl Spent {
+    /// Whether no model was asked.
+    pub fn is_nothing(&self) -> bool {
+        self.calls == 0
+    }
+}
+
+/// One request to a model and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Exchange {
+    /// The predictor's path; the metric's own predictors have none of the program's.
+    pub path: String,
+    /// Whether the metric asked.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub by_metric: bool,
+    /// What was sent, as text.
+    pub prompt: String,
+    /// What came back, as it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reply: Option<String>,
+    /// Why the reply could not be read, or none came.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+}
+
+/// Durations as whole microseconds.
+mod micros {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(it: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(it.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_micros)
+    }
 }
 
 impl Outcome {
@@ -72,7 +152,7 @@ impl Outcome {
 }
 
 /// Why a run failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// What happened, in one line.
     pub message: String,
@@ -92,19 +172,23 @@ impl Failure {
 }
 
 /// Whose fault a failure is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum FailureKind {
     /// The program's or the model's: it counts as a wrong answer.
     Program,
     /// A machine's or a network's: it says nothing about the program. The run is made again,
     /// then left out of the score and reported.
     Infrastructure,
+    /// The metric gave something that is no score: nothing it says can be trusted, and the
+    /// evaluation ends.
+    Metric,
     /// A budget is used up or the command was cancelled: nothing more can be run.
     Stopped,
 }
 
 /// One call of a predictor.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Step {
     /// The predictor's path in its program.
     pub path: String,

@@ -1,7 +1,7 @@
 //! The metrics that come with the language.
 
+pub(crate) use crate::runtime::judgement;
 pub use crate::runtime::normalized;
-pub(crate) use crate::runtime::score_of;
 
 /// Whether two texts are equal once normalized.
 pub fn exact_match(expected: &str, got: &str) -> bool {

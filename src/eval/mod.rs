@@ -5,17 +5,25 @@
 //! depends on threads. Every mean has an interval and every comparison is paired.
 
 mod check_value;
+mod comparison;
+mod confusion;
+mod csv;
 mod data_value;
 mod evaluation;
 mod export;
+mod html;
 mod job;
 pub mod metric;
 mod natives;
 mod program;
+mod results;
 mod run;
-mod values;
+mod tables;
+mod text;
+mod worst;
 
 pub mod budget;
+pub mod journal;
 pub mod stats;
 
 pub use crate::data::{Dataset, Kind, Share};
@@ -24,13 +32,15 @@ pub use crate::runtime::ordered_map;
 pub use crate::util::Random;
 pub use budget::CallBudget;
 pub use check_value::CheckValue;
+pub(crate) use comparison::compare_scores;
+pub use comparison::{Comparison, compare};
 pub use data_value::{DatasetValue, RowValue, Splits};
-pub(crate) use evaluation::compare_scores;
 pub use evaluation::{
-    Comparison, EvalOptions, Evaluation, Latency, RowResult, compare, evaluate,
+    EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
-pub use job::{Evaluator, Failure, FailureKind, Job, Outcome, Progress, Step};
-pub use natives::{OPTIONS, Reporter, Scoring, natives, run_options, score};
+pub use job::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Spent, Step};
+pub use journal::Keep;
+pub use natives::{OPTIONS, Reporter, Scoring, evaluate_kept, natives, run_options, score};
 pub use program::ProgramEvaluator;
+pub use results::{ComparisonValue, EvaluationValue};
 pub use run::{Batch, RunOptions, Stop, run_jobs};
-pub use values::{ComparisonValue, EvaluationValue};

@@ -1,12 +1,19 @@
 //! The natives of data and scores: `load`, `dataset`, `evaluate`, `compare` and the metrics.
 
 use crate::eval::data_value::DatasetValue;
+use crate::eval::journal::{self, End, Header, Journal, Journaled, Keep};
 use crate::eval::metric::{contains_match, exact_match, f1, normalized, passage_match};
 use crate::eval::program::ProgramEvaluator;
-use crate::eval::values::{ComparisonValue, EvaluationValue};
-use crate::eval::{Dataset, EvalOptions, Evaluation, Progress, RunOptions, compare, evaluate};
+use crate::eval::results::{ComparisonValue, EvaluationValue};
+use crate::eval::{
+    Dataset, EvalOptions, Evaluation, Evaluator, FailureKind, Progress, RowResult, RunOptions,
+    Stop, Subject, compare, evaluate,
+};
+use crate::program::State;
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, Failure, Program, Val, Warning, codes, wrong};
+use crate::schema::{Ty, TypeTable, Value};
+use indexmap::IndexMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,14 +163,34 @@ fn evaluate_native(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 }
 
 fn compare_native(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let (a, b) = (args.take(0, "a").unwrap_or_default(), args.take(1, "b").unwrap_or_default());
+    if let (Some(before), Some(after)) =
+        (a.downcast::<EvaluationValue>(), b.downcast::<EvaluationValue>())
+    {
+        let seed = args.count("seed")?.map_or(cx.run().session().settings.seed, |it| it as u64);
+        args.finish("compare", 2, &["a", "b", "seed"])?;
+        return compared(before.0.clone(), after.0.clone(), seed);
+    }
     let scoring = Scoring::take(cx, &mut args)?;
-    let a = Program::from_val("a", &args.take(0, "a").unwrap_or_default())?;
-    let b = Program::from_val("b", &args.take(1, "b").unwrap_or_default())?;
-    let data = DatasetValue::from_val("data", &args.take(2, "data").unwrap_or_default())?;
+    let (a, b) = (Program::from_val("a", &a)?, Program::from_val("b", &b)?);
+    let data = args.take(2, "data").ok_or_else(|| {
+        Error::value("`data` is missing").hint("two finished evaluations need none")
+    })?;
+    let data = DatasetValue::from_val("data", &data)?;
     args.finish("compare", 3, OPTIONS)?;
-    let before = Arc::new(score(cx, &a, &data, &scoring, "compare: before")?);
-    let after = Arc::new(score(cx, &b, &data, &scoring, "compare: after")?);
-    let comparison = compare(&before, &after, scoring.options.seed);
+    let before = score(cx, &a, &data, &scoring, "compare: before")?;
+    let after = score(cx, &b, &data, &scoring, "compare: after")?;
+    compared(Arc::new(before), Arc::new(after), scoring.options.seed)
+}
+
+fn compared(before: Arc<Evaluation>, after: Arc<Evaluation>, seed: u64) -> Result<Val, Error> {
+    if before.data != after.data {
+        let (a, b) = (before.rows.len(), after.rows.len());
+        let message = format!("the two evaluations are over different data ({a} and {b} rows)");
+        return Err(Error::value(message)
+            .hint("only scores of the same rows in the same order can be compared"));
+    }
+    let comparison = compare(&before, &after, seed);
     Ok(Val::object(ComparisonValue { before, after, comparison }))
 }
 
@@ -178,23 +205,61 @@ pub fn score(
     scoring: &Scoring,
     phase: &str,
 ) -> Result<Evaluation, Error> {
+    score_kept(cx, program, data, scoring, phase, None)
+}
+
+/// Scores a program of an expression: program, data and metric. Finished rows are kept.
+///
+/// # Errors
+/// As [`score`], values that do not fit, and a file of rows that cannot be gone on with.
+pub fn evaluate_kept(cx: &Cx<'_>, parts: &[Val], keep: Option<&Keep>) -> Result<Val, Error> {
+    let [program, data, metric] = parts else { return Err(Error::value("three values")) };
+    let mut args = Args::default();
+    args.named.insert("metric".into(), metric.clone());
+    let scoring = Scoring::take(cx, &mut args)?;
+    let program = Program::from_val("program", program)?;
+    let data = DatasetValue::from_val("data", data)?;
+    let evaluation = score_kept(cx, &program, &data, &scoring, "evaluate", keep)?;
+    Ok(Val::object(EvaluationValue(Arc::new(evaluation))))
+}
+
+fn score_kept(
+    cx: &Cx<'_>,
+    program: &Program,
+    data: &Dataset,
+    scoring: &Scoring,
+    phase: &str,
+    keep: Option<&Keep>,
+) -> Result<Evaluation, Error> {
     let run = cx.run();
     let evaluator = ProgramEvaluator::new(run, program.clone(), Some(scoring.metric.clone()));
     let state = Arc::new(program.state());
     let host = run.env().host.clone();
+    let subject = subject(cx, program, scoring, &state);
+    let journal = match keep {
+        Some(keep) => Some(journal_of(cx, keep, data, scoring, &subject)?),
+        None => None,
+    };
+    let kept = journal.as_ref().map(|journal| Journaled { inner: &evaluator, journal });
     let mut reporter = Reporter::new(cx, phase);
-    let evaluation = evaluate(
-        &evaluator,
+    let session = run.session();
+    let mut evaluation = evaluate(
+        kept.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it),
         &state,
         data,
         scoring.options_for(cx, program),
         &*host,
-        &run.session().cancel,
+        session.settings.pause.as_ref().unwrap_or(&session.cancel),
         &mut |progress| reporter.tell(progress),
     )?;
     reporter.finish();
     evaluator.adopt_traces();
+    evaluation.subject = subject;
+    if let Some(journal) = &journal {
+        end(cx, journal, &evaluation);
+    }
     match &evaluation.stop {
+        Some(Stop::Metric(_)) => Err(no_score(&evaluation)),
         Some(stop) if evaluation.scored == 0 => {
             Err(Error::data(codes::BUDGET, format!("nothing was scored: {stop}")).fatal())
         }
@@ -205,6 +270,95 @@ pub fn score(
             tell_failures(cx, &evaluation);
             Ok(evaluation)
         }
+    }
+}
+
+/// The file that rows are kept in.
+fn journal_of(
+    cx: &Cx<'_>,
+    keep: &Keep,
+    data: &Dataset,
+    scoring: &Scoring,
+    subject: &Subject,
+) -> Result<Journal, Error> {
+    let host = cx.run().env().host.clone();
+    let hash = data.hash()?;
+    let models = subject.models.iter().chain(&subject.judges).cloned().collect();
+    let header = Header {
+        state: subject.state.clone(),
+        data: hash,
+        models,
+        seed: scoring.options.seed,
+        rows: data.len(),
+        ..journal::header(&*host, keep)
+    };
+    Journal::open(host, keep, &header).map_err(|why| {
+        Error::value(why).hint("begin anew: replies that are kept are not paid for again")
+    })
+}
+
+/// Notes in the file that no row is left, and tells when rows could not be kept.
+fn end(cx: &Cx<'_>, journal: &Journal, evaluation: &Evaluation) {
+    if evaluation.not_run == 0 && evaluation.stop.is_none() {
+        journal.end(End { score: evaluation.score, scored: evaluation.scored });
+    }
+    if let Some(why) = journal.broken() {
+        let message = format!("finished rows are not kept, so nothing can be resumed: {why}");
+        cx.run().warn(Warning { code: codes::NOTICE, message, notes: Vec::new(), place: None });
+    }
+}
+
+/// What a report should know of what was scored.
+fn subject(cx: &Cx<'_>, program: &Program, scoring: &Scoring, state: &State) -> Subject {
+    let (run, script) = (cx.run(), cx.run().script());
+    let params = program.params(script).unwrap_or_default();
+    let names = |program: &Program| {
+        let models = program.models(run);
+        models.iter().map(|lm| lm.name().to_owned()).collect()
+    };
+    let table = script.types();
+    let mut classes = IndexMap::new();
+    for output in program.signatures().into_values().flat_map(|it| it.outputs) {
+        if let Some(values) = values_of(&output.ty, &table) {
+            classes.insert(output.name, values);
+        }
+    }
+    let judge = Program::from_val("metric", &scoring.metric).ok();
+    Subject {
+        title: String::new(),
+        inputs: params.into_iter().map(|(name, _)| name).collect(),
+        classes,
+        models: names(program),
+        judges: judge.as_ref().map(names).unwrap_or_default(),
+        state: state.hash(),
+    }
+}
+
+/// The values of a type that has only so many.
+fn values_of(ty: &Ty, table: &TypeTable) -> Option<Vec<Value>> {
+    match ty {
+        Ty::Bool => Some(vec![Value::Bool(true), Value::Bool(false)]),
+        Ty::Enum(values) => Some(values.to_vec()),
+        Ty::Named(name) => values_of(table.get(name)?, table),
+        Ty::Optional(inner) | Ty::Bounded(inner, _) => values_of(inner, table),
+        _ => None,
+    }
+}
+
+/// A metric that gives no score is wrong, whatever it said of other rows.
+fn no_score(evaluation: &Evaluation) -> Error {
+    let failed = |row: &&RowResult| {
+        row.outcome.as_ref().is_some_and(|it| it.failed_by(FailureKind::Metric))
+    };
+    let row = evaluation.rows.iter().find(failed);
+    let failure = row.and_then(|row| Some((row, row.outcome.as_ref()?.failure.as_ref()?)));
+    let Some((row, failure)) = failure else {
+        return Error::value("the metric gives no score");
+    };
+    let error = Error::value(format!("{}: {}", row.origin, failure.message));
+    match &failure.place {
+        Some(place) => error.note(format!("it happened at {place}")),
+        None => error,
     }
 }
 

@@ -1,14 +1,15 @@
 //! The evaluator of real programs: one run of the host language a row.
 
-use crate::eval::metric::score_of;
-use crate::eval::{Evaluator, Failure, FailureKind, Job, Outcome, Step};
+use crate::eval::metric::judgement;
+use crate::eval::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Spent, Step};
 use crate::program::State;
-use crate::runtime::{Args, Cx, Error, Program, Run, RunLimits, Val, codes};
+use crate::runtime::{Args, Cx, Error, Program, Run, RunLimits, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
-use crate::trace::{Kind, Trace};
+use crate::trace::{Kind, Node, Trace};
 use crate::util::lock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Runs a program of a script on rows, and a metric on what it replies.
 #[derive(Debug)]
@@ -27,7 +28,14 @@ impl ProgramEvaluator {
     /// Returns an evaluator whose runs belong to the session of `run`.
     pub fn new(run: &Arc<Run>, program: Program, metric: Option<Val>) -> Self {
         let retries = run.session().settings.retries;
-        let max_calls = program.max_calls(run.script(), retries);
+        let of_program = program.max_calls(run.script(), retries);
+        let max_calls = match metric.as_ref().map(|it| Program::from_val("metric", it)) {
+            // A function hardly ever asks a model, and what it asks is not known: none.
+            Some(Ok(judge)) if !matches!(judge.value(), Val::Func(_)) => of_program
+                .zip(judge.max_calls(run.script(), retries))
+                .map(|(program, judge)| program + judge),
+            _ => of_program,
+        };
         let (latest, traces) = (Mutex::default(), Mutex::default());
         Self { run: run.clone(), program, metric, max_calls, latest, traces }
     }
@@ -60,16 +68,22 @@ impl ProgramEvaluator {
         let Some(metric) = &self.metric else { return };
         let example = Val::object(super::RowValue::new(row.clone()));
         let args = Args::positional(vec![example, reply.clone()]);
-        match cx.call(metric, args).and_then(|value| score_of(&value)) {
-            Ok((score, feedback)) => {
-                outcome.score = Some(score);
-                outcome.feedback = feedback;
-            }
-            Err(error) => {
-                let failure = failure(cx, &error);
-                let message = format!("the metric failed: {}", failure.message);
-                outcome.failure = Some(Failure { message, ..failure });
-            }
+        let fail = |error: &Error, kind: Option<FailureKind>, what: &str| {
+            let failure = failure(cx, error);
+            let message = format!("{what}{}", failure.message);
+            Some(Failure { message, kind: kind.unwrap_or(failure.kind), ..failure })
+        };
+        match cx.call(metric, args) {
+            Err(error) => outcome.failure = fail(&error, None, "the metric failed: "),
+            Ok(value) => match judgement(&value) {
+                Err(error) => outcome.failure = fail(&error, Some(FailureKind::Metric), ""),
+                Ok(said) => {
+                    outcome.score = Some(said.score);
+                    outcome.scores = said.scores;
+                    outcome.feedback = said.feedback;
+                    outcome.feedback_by = said.by;
+                }
+            },
         }
     }
 
@@ -89,20 +103,25 @@ impl Evaluator for ProgramEvaluator {
         let program = self.with_state(&job.state);
         let mut outcome = Outcome::default();
         let mut n_nodes = 0;
+        let elapsed = || micros(self.run.env().host.elapsed().saturating_sub(began));
         run.script().clone().with_context(&run, |cx| match program.run_row(cx, &job.row) {
             Ok(reply) => {
                 n_nodes = run.n_nodes();
                 outcome.reply = reply.record().unwrap_or_default();
+                outcome.latency = elapsed();
                 self.score(cx, &job.row, &Val::object(reply), &mut outcome);
             }
             Err(error) => {
                 n_nodes = run.n_nodes();
+                outcome.latency = elapsed();
                 outcome.failure = Some(failure(cx, &error));
             }
         });
         let trace = run.take_trace();
-        take_down(&trace, n_nodes, job.keep_steps, &mut outcome);
-        outcome.latency = self.run.env().host.elapsed().saturating_sub(began);
+        take_down(&trace, n_nodes, job, &mut outcome);
+        if !outcome.judge.is_nothing() {
+            outcome.judge.latency = elapsed().saturating_sub(outcome.latency);
+        }
         self.keep_trace(job, trace);
         outcome
     }
@@ -130,29 +149,68 @@ fn failure(cx: &Cx<'_>, error: &Error) -> Failure {
     Failure { place, by_reply, ..Failure::new(kind, format!("{}{hint}", told.message)) }
 }
 
+/// Whole microseconds, as files keep them.
+fn micros(time: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}
+
 /// Counts what a run took, and writes down what its predictors read and wrote. Nodes from
 /// `n_nodes` on are the metric's: they cost, but they are no steps of the program.
-fn take_down(trace: &Trace, n_nodes: usize, keep_steps: bool, outcome: &mut Outcome) {
-    let totals = trace.totals();
-    let small = |it: u64| u32::try_from(it).unwrap_or(u32::MAX);
-    outcome.calls = small(totals.calls + totals.cached);
-    outcome.cached_calls = small(totals.cached);
-    for attempt in
-        trace.nodes.iter().filter_map(|it| it.call.as_ref()).flat_map(|it| &it.attempts)
-    {
-        let usage = attempt.completion.as_ref().map(|it| it.usage).unwrap_or_default();
-        outcome.prompt_tokens += usage.prompt_tokens.unwrap_or(0);
-        outcome.completion_tokens += usage.completion_tokens.unwrap_or(0);
-    }
-    let asserts = |kind| matches!(kind, Kind::Assert | Kind::Suggest);
-    outcome.asserts_failed =
-        small(trace.nodes.iter().filter(|it| asserts(it.kind)).count() as u64);
-    if keep_steps {
+fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
+    let of_program = spent(&trace.nodes[..n_nodes]);
+    outcome.judge = spent(&trace.nodes[n_nodes..]);
+    outcome.calls = of_program.calls + outcome.judge.calls;
+    outcome.cached_calls = of_program.cached_calls + outcome.judge.cached_calls;
+    outcome.prompt_tokens = of_program.prompt_tokens + outcome.judge.prompt_tokens;
+    outcome.completion_tokens = of_program.completion_tokens + outcome.judge.completion_tokens;
+    let asserts = |it: &&Node| matches!(it.kind, Kind::Assert | Kind::Suggest);
+    outcome.asserts_failed = small(trace.nodes.iter().filter(asserts).count() as u64);
+    if job.keep_steps {
         outcome.steps = trace.nodes[..n_nodes].iter().filter_map(step).collect();
+    }
+    if job.keep_exchanges && outcome.value().is_none_or(|it| it < 1.0) {
+        outcome.exchanges = exchanges(trace, n_nodes);
     }
 }
 
-fn step(node: &crate::trace::Node) -> Option<Step> {
+fn small(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Calls and tokens of nodes; the tokens of replies that a store had are counted as well, so
+/// that a score costs the same whoever answered.
+fn spent(nodes: &[Node]) -> Spent {
+    let mut spent = Spent::default();
+    let calls = nodes.iter().filter_map(|it| it.call.as_ref());
+    for attempt in calls.flat_map(|it| &it.attempts) {
+        let totals = attempt.totals();
+        let usage = attempt.completion.as_ref().map(|it| it.usage).unwrap_or_default();
+        spent.calls += small(totals.calls + totals.cached);
+        spent.cached_calls += small(totals.cached);
+        spent.prompt_tokens += usage.prompt_tokens.unwrap_or(0);
+        spent.completion_tokens += usage.completion_tokens.unwrap_or(0);
+    }
+    spent
+}
+
+/// What was sent and what came back, in the order of the calls.
+fn exchanges(trace: &Trace, n_nodes: usize) -> Vec<Exchange> {
+    let mut exchanges = Vec::new();
+    for (id, node) in trace.iter() {
+        for attempt in node.call.iter().flat_map(|it| &it.attempts) {
+            exchanges.push(Exchange {
+                path: node.address.path.clone(),
+                by_metric: id.0 >= n_nodes,
+                prompt: prompt_text(&attempt.request.prompt),
+                reply: attempt.completion.as_ref().map(|it| it.text.clone()),
+                error: attempt.error.clone(),
+            });
+        }
+    }
+    exchanges
+}
+
+fn step(node: &Node) -> Option<Step> {
     let outputs: &Record = node.outputs.as_ref().filter(|_| node.kind == Kind::Lm)?;
     let last = node.call.as_ref()?.attempts.last()?;
     Some(Step {

@@ -32,6 +32,8 @@ pub enum Stop {
     Cancelled,
     /// A run was refused: what it said.
     Refused(String),
+    /// The metric gave something that is no score: what it was.
+    Metric(String),
 }
 
 impl fmt::Display for Stop {
@@ -39,7 +41,7 @@ impl fmt::Display for Stop {
         match self {
             Self::MaxCalls(cap) => write!(f, "the cap of {cap} calls leaves no room"),
             Self::Cancelled => f.write_str("cancelled"),
-            Self::Refused(message) => f.write_str(message),
+            Self::Refused(message) | Self::Metric(message) => f.write_str(message),
         }
     }
 }
@@ -115,12 +117,21 @@ impl Runner<'_> {
     }
 
     fn wave(&self, jobs: &[Job], done: &mut dyn FnMut(&Outcome)) -> Vec<Option<Outcome>> {
-        let run = |job: &Job| self.evaluator.run(job);
+        // Rows that are under way when the metric turns out to be broken are finished, so that
+        // the first of them is the same whatever the number of threads.
+        let halt = self.cancel.part();
+        let run = |job: &Job| {
+            let outcome = self.evaluator.run(job);
+            if outcome.failed_by(FailureKind::Metric) {
+                halt.cancel();
+            }
+            outcome
+        };
         let seen = |_, outcome: &Result<Outcome, String>| match outcome {
             Ok(outcome) => done(outcome),
             Err(message) => done(&panicked(message.clone())),
         };
-        ordered_map(jobs, self.options.threads, self.cancel, run, seen)
+        ordered_map(jobs, self.options.threads, &halt, run, seen)
             .into_iter()
             .map(|result| result.map(|outcome| outcome.unwrap_or_else(panicked)))
             .collect()
@@ -137,6 +148,10 @@ impl Runner<'_> {
             let message = outcome.failure.map(|it| it.message).unwrap_or_default();
             batch.stop.get_or_insert(Stop::Refused(message));
             return;
+        }
+        if outcome.failed_by(FailureKind::Metric) {
+            let message = outcome.failure.as_ref().map(|it| it.message.clone());
+            batch.stop.get_or_insert(Stop::Metric(message.unwrap_or_default()));
         }
         if let Some(earlier) = batch.outcomes[at].take() {
             outcome.calls += earlier.calls;

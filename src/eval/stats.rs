@@ -2,8 +2,10 @@
 //! drawn from a seed.
 //!
 //! - Mean of 0/1 scores: the exact interval (Clopper and Pearson, 1934).
-//! - Mean of other scores, and mean of paired differences: the percentile bootstrap (Efron and
-//!   Tibshirani, 1993, chapter 13) with 10,000 resamples.
+//! - Mean of other scores, and mean of their paired differences: the percentile bootstrap (Efron
+//!   and Tibshirani, 1993, chapter 13) with 10,000 resamples.
+//! - Mean paired difference of 0/1 scores: the exact intervals of how many rows are better and
+//!   of how many are worse, put together ([`paired_interval`]).
 //! - Paired difference of 0/1 scores: the exact sign test on the rows that differ, which is
 //!   `McNemar`'s test in its exact form (1947).
 //! - Paired difference of other scores: the sign-flip permutation test, over all flips up to
@@ -38,14 +40,17 @@ pub enum Method {
     Exact,
     /// The percentile bootstrap.
     Bootstrap,
+    /// Two exact intervals put together.
+    Combined,
 }
 
 impl Method {
-    /// `exact` or `bootstrap`.
+    /// The method's name for people.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Exact => "exact",
             Self::Bootstrap => "bootstrap",
+            Self::Combined => "from exact intervals",
         }
     }
 }
@@ -110,6 +115,46 @@ pub fn clopper_pearson(ones: usize, n: usize) -> (f64, f64) {
     let low = if ones == 0 { 0.0 } else { beta_quantile(tail, hits, misses + 1.0) };
     let high = if ones == n { 1.0 } else { beta_quantile(1.0 - tail, hits + 1.0, misses) };
     (low, high)
+}
+
+/// The interval of a mean paired difference of 0/1 scores, from the counts of rows that are
+/// better, worse and the same.
+///
+/// The exact intervals of the two shares are put together as the interval of their difference
+/// (Zou and Donner, 2008), with the correlation that counts of one draw have. It covers the
+/// truth in more than 95 of 100 cases, by enumeration; and it excludes 0 exactly when the sign
+/// test does, for it is held to the side of 0 on which that test puts the rows that differ.
+pub fn paired_interval(wins: usize, losses: usize, ties: usize) -> (f64, f64) {
+    let all = wins + losses + ties;
+    if all == 0 {
+        return (-1.0, 1.0);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^52")]
+    let share = |part: usize| part as f64 / all as f64;
+    let (better, worse) = (share(wins), share(losses));
+    let (better_ends, worse_ends) = (clopper_pearson(wins, all), clopper_pearson(losses, all));
+    let apart = (1.0 - better) * (1.0 - worse);
+    let correlation = if apart > 0.0 { -(better * worse / apart).sqrt() } else { 0.0 };
+    let reach = |a: f64, b: f64| (a * a - 2.0 * correlation * a * b + b * b).sqrt();
+    let low = better - worse - reach(better - better_ends.0, worse_ends.1 - worse);
+    let high = better - worse + reach(better_ends.1 - better, worse - worse_ends.0);
+    let (least, most) = sides(wins, losses, all);
+    (
+        if least > 0.0 { low.max(least) } else { low.min(0.0) },
+        if most < 0.0 { high.min(most) } else { high.max(0.0) },
+    )
+}
+
+/// Bounds of the difference by how the rows that differ are split: positive, or negative, only
+/// where the sign test says so.
+fn sides(wins: usize, losses: usize, all: usize) -> (f64, f64) {
+    let differ = wins + losses;
+    if differ == 0 {
+        return (0.0, 0.0);
+    }
+    let (fewest, _) = clopper_pearson(differ, all);
+    let (low, high) = clopper_pearson(wins, differ);
+    (fewest * (2.0 * low - 1.0), fewest * (2.0 * high - 1.0))
 }
 
 /// Where the beta distribution has this much below it, by bisection.
@@ -185,9 +230,19 @@ fn ln_gamma(mut x: f64) -> f64 {
 
 /// How likely a split as uneven as `wins` to `losses` is when each is as likely (two sides).
 pub fn sign_test(wins: usize, losses: usize) -> f64 {
+    /// Up to here all counts are whole numbers without rounding.
+    const WHOLE: usize = 50;
     let n = wins + losses;
-    if n == 0 {
-        return 1.0;
+    if n <= WHOLE {
+        let mut ways = 1_u64;
+        let mut tail = 1_u64;
+        for k in 1..=wins.min(losses) as u64 {
+            ways = ways * (n as u64 + 1 - k) / k;
+            tail += ways;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "at most 2^50")]
+        let p = 2.0 * tail as f64 / (1_u64 << n) as f64;
+        return p.min(1.0);
     }
     #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^52")]
     let ln_factorial = |k: usize| ln_gamma(k as f64 + 1.0);
@@ -306,7 +361,12 @@ pub fn paired(pairs: &[(f64, f64)], seed: u64) -> Option<Paired> {
     } else {
         (Test::SignFlip, sign_flip_test(&differences, seed))
     };
-    let (low, high) = bootstrap(&differences, seed);
+    let ties = differences.len() - wins - losses;
+    let ((low, high), method) = if binary {
+        (paired_interval(wins, losses, ties), Method::Combined)
+    } else {
+        (bootstrap(&differences, seed), Method::Bootstrap)
+    };
     let verdict = match () {
         () if p < LEVEL && low > 0.0 => Verdict::Gain,
         () if p < LEVEL && high < 0.0 => Verdict::Loss,
@@ -315,10 +375,10 @@ pub fn paired(pairs: &[(f64, f64)], seed: u64) -> Option<Paired> {
     let gain = mean(&differences);
     Some(Paired {
         gain,
-        interval: Interval { low, high, method: Method::Bootstrap },
+        interval: Interval { low, high, method },
         wins,
         losses,
-        ties: differences.len() - wins - losses,
+        ties,
         p,
         test,
         verdict,

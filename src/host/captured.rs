@@ -43,6 +43,10 @@ impl Host for Captured {
         self.machine.write(path, bytes)
     }
 
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.machine.append(path, bytes)
+    }
+
     fn exists(&self, path: &Path) -> bool {
         self.machine.exists(path)
     }

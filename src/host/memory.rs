@@ -57,6 +57,11 @@ impl Host for MemoryHost {
         Ok(())
     }
 
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        lock(&self.files).entry(path.to_owned()).or_default().extend_from_slice(bytes);
+        Ok(())
+    }
+
     fn exists(&self, path: &Path) -> bool {
         lock(&self.files).contains_key(path)
     }

@@ -66,6 +66,17 @@ impl Host for OsHost {
         written
     }
 
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        if let Some(folder) = path.parent().filter(|it| !it.exists()) {
+            owned_folder(folder)?;
+        }
+        let mut options = std::fs::OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)?.write_all(bytes)
+    }
+
     fn exists(&self, path: &Path) -> bool {
         path.exists()
     }
@@ -128,12 +139,17 @@ impl Host for OsHost {
         io::stdout().is_terminal()
     }
 
+    fn width(&self) -> Option<usize> {
+        width().filter(|_| self.prints_to_terminal())
+    }
+
     fn place(&self, kind: Place) -> Option<PathBuf> {
         if let Some(home) = &self.home {
             return Some(match kind {
                 Place::Cache => home.join("cache"),
                 Place::Models => home.join("models"),
                 Place::Config => home.join("config"),
+                Place::Runs => home.join("runs"),
             });
         }
         system_place(kind)
@@ -146,11 +162,33 @@ fn system_place(kind: Place) -> Option<PathBuf> {
         Place::Cache => dirs::cache_dir().map(|dir| dir.join("dsp")),
         Place::Models => dirs::data_dir().map(|dir| dir.join("dsp").join("models")),
         Place::Config => dirs::config_dir().map(|dir| dir.join("dsp")),
+        Place::Runs => dirs::state_dir()
+            .or_else(dirs::data_local_dir)
+            .map(|dir| dir.join("dsp").join("runs")),
     }
 }
 
 #[cfg(not(feature = "cli"))]
 fn system_place(_: Place) -> Option<PathBuf> {
+    None
+}
+
+/// Makes a folder that only its owner can look into.
+fn owned_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+#[cfg(feature = "cli")]
+fn width() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
+#[cfg(not(feature = "cli"))]
+fn width() -> Option<usize> {
     None
 }
 

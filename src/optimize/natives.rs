@@ -1,6 +1,8 @@
 //! The natives of optimizers: what a script writes becomes a policy, and `compile` runs it.
 
-use crate::eval::{DatasetValue, OPTIONS, ProgramEvaluator, Reporter, Scoring, run_options};
+use crate::eval::{
+    DatasetValue, OPTIONS, ProgramEvaluator, Reporter, Scoring, Stop, run_options,
+};
 use crate::lm::SharedLm;
 use crate::optimize::{
     BootstrapFewShot, Compiled, LabeledFewShot, Policy, Problem, RandomSearch, Settings,
@@ -187,6 +189,10 @@ impl Optimizer {
             reporter.finish();
             evaluator.adopt_traces();
             let compiled = compiled.map_err(|it| told(&it))?;
+            if let Some(Stop::Metric(message)) = &compiled.report.stop {
+                // What was found by such a metric is not the best of anything.
+                return Err(Error::value(message.clone()));
+            }
             report(cx, &compiled);
             Ok(program.with_state(&Arc::new(compiled.state)).value().clone())
         })

@@ -435,6 +435,7 @@ fn job(ask: &Ask) -> Job {
         row: Arc::clone(&ask.example.row),
         rollout: ask.rollout,
         keep_steps: ask.keep_steps,
+        keep_exchanges: false,
         max_calls: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Columns of text.
 
 use super::plain;
+use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
 /// Where the text of a column stands.
@@ -37,13 +38,30 @@ impl Table {
         self
     }
 
+    /// The narrowest that a column gets where a table has to fit.
+    const NARROWEST: usize = 8;
+
     /// Returns the lines of the table, without spaces at their ends.
     pub fn render(&self) -> String {
+        self.render_within(usize::MAX)
+    }
+
+    /// Returns the lines of the table, the widest columns cut so that they fit into this many
+    /// columns of a terminal where that is possible.
+    pub fn render_within(&self, width: usize) -> String {
         let names: Vec<String> = self.head.iter().map(|(name, _)| name.clone()).collect();
-        let widths: Vec<usize> = (0..self.head.len())
+        let mut widths: Vec<usize> = (0..self.head.len())
             .map(|at| self.rows.iter().chain([&names]).map(|row| row[at].width()).max())
             .map(Option::unwrap_or_default)
             .collect();
+        let between = 2 * widths.len().saturating_sub(1);
+        while widths.iter().sum::<usize>() + between > width {
+            let Some(widest) = widths.iter_mut().max() else { break };
+            if *widest <= Self::NARROWEST {
+                break;
+            }
+            *widest -= 1;
+        }
         let rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
         [&names, &rule]
             .into_iter()
@@ -55,6 +73,7 @@ impl Table {
     fn line(&self, row: &[String], widths: &[usize]) -> String {
         let cells =
             row.iter().zip(widths).zip(&self.head).map(|((cell, width), (_, align))| {
+                let cell = cut(cell, *width);
                 let space = " ".repeat(width - cell.width());
                 match align {
                     Align::Left => format!("{cell}{space}"),
@@ -69,16 +88,21 @@ impl Table {
 /// Text as a cell: one line, no control characters, not too wide.
 fn cell(text: &str) -> String {
     let text = plain(text).replace(['\n', '\t'], " ");
-    if text.width() <= Table::WIDEST {
-        return text;
+    cut(&text, Table::WIDEST).into_owned()
+}
+
+/// Text of at most this width; what was cut ends in `…`.
+fn cut(text: &str, widest: usize) -> Cow<'_, str> {
+    if text.width() <= widest {
+        return Cow::Borrowed(text);
     }
     let mut cut = String::new();
     for ch in text.chars() {
         cut.push(ch);
-        if cut.width() >= Table::WIDEST {
+        if cut.width() >= widest {
             cut.pop();
             break;
         }
     }
-    cut + "…"
+    Cow::Owned(cut + "…")
 }

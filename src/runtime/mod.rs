@@ -51,7 +51,7 @@ pub use program::{Program, prompt_text, static_prompt};
 pub use reply::Reply;
 pub use rhai_host::{Bindings, STACK_SIZE};
 pub use run::{Env, Opener, Run, RunLimits, Session, Settings, Warning};
-pub use score::{normalized, score_of};
+pub use score::{Judgement, judgement, normalized};
 pub use script::{Library, Script, Variables};
 pub use signature_value::SignatureValue;
 pub use tape::{Asked, Tape, Unrecorded};

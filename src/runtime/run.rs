@@ -80,6 +80,8 @@ pub struct Settings {
     /// Requests are made up and written into the trace, but none is sent: what the store does
     /// not hold ends the run.
     pub dry: bool,
+    /// Ends evaluations after the rows under way; it is set with what ends all runs, or alone.
+    pub pause: Option<Cancel>,
 }
 
 /// What the runs of a command share.

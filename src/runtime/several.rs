@@ -10,7 +10,7 @@ use crate::runtime::instance::{resampled, settled};
 use crate::runtime::program::{self, Program};
 use crate::runtime::reply::Reply;
 use crate::runtime::run::Run;
-use crate::runtime::score::{normalized, score_of};
+use crate::runtime::score::{judgement, normalized};
 use crate::runtime::value::{Object, Val};
 use crate::schema::Record;
 use crate::trace::{Kind, Node};
@@ -248,7 +248,8 @@ impl Judge<'_> {
         reply: &Val,
     ) -> Result<(f64, Option<String>), Error> {
         let args = Args::positional(vec![Val::Map(inputs.clone()), reply.clone()]);
-        score_of(&cx.call(self.metric, args)?)
+        let said = judgement(&cx.call(self.metric, args)?)?;
+        Ok((said.score, said.feedback))
     }
 }
 

@@ -92,6 +92,35 @@ fn a_reader_that_goes_away_is_no_failure() {
     std::io::stdout().flush().unwrap();
 }
 
+#[test]
+fn a_report_is_one_file_that_asks_nobody() {
+    let script = "fn echo(q) { #{ answer: q } }\nfn right(e, r) { e.wanted == r.answer }\n";
+    let rows = "{\"q\": \"</script><script>alert(1)</script>\", \"wanted\": \"\"}\n\
+                {\"q\": \"=1+1\", \"wanted\": \"=1+1\"}\n";
+    let ask = ["--program", "echo", "--metric", "right", "--data", "rows.jsonl"];
+    let files = ["--html", "report.html", "--csv", "rows.csv", "--json=report.json"];
+    let dsp = Dsp::new(&[&["eval", "main.dsp"], &ask[..], &files[..]].concat());
+    let mut dsp = dsp.file("main.dsp", script).file("rows.jsonl", rows);
+    let output = dsp.command.output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), told.contains("error")), (Some(0), false), "{told}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("score    0.500, 95 % interval"), "{said}");
+    let read = |name: &str| std::fs::read_to_string(dsp.dir.path().join(name)).unwrap();
+    let html = read("report.html");
+    assert!(html.contains("&lt;/script&gt;&lt;script&gt;alert(1)"), "{html}");
+    assert!(!html.contains("<script>alert") && html.matches("</script>").count() == 1);
+    for asking in ["http:", "https:", "src=", "href=", "url(", "@import", "fetch("] {
+        assert!(!html.contains(asking), "{asking}");
+    }
+    assert!(html.contains("Content-Security-Policy\" content=\"default-src 'none'"));
+    assert!(html.contains("<h1>echo by right on rows.jsonl</h1>"), "{html}");
+    assert!(read("rows.csv").contains(",'=1+1,"), "{}", read("rows.csv"));
+    let json: serde_json::Value = serde_json::from_str(&read("report.json")).unwrap();
+    assert_eq!((&json["dsp_evaluation"], &json["score"]), (&1.into(), &0.5.into()));
+    assert_eq!(json["rows"][1]["inputs"]["q"], "=1+1");
+}
+
 #[cfg(feature = "local")]
 #[test]
 fn a_prompt_is_shown_without_fetching_a_model() {

@@ -279,8 +279,10 @@ fn an_evaluation_counts_each_kind_of_failure() {
     let Value::List(rows) = &value["rows"] else { panic!("a list") };
     assert_eq!(
         rows[3].to_json(),
-        "{\"index\":3,\"origin\":\"row 3\",\"score\":0.0,\"reply\":{},\
-         \"failure\":\"no reply\",\"failure_kind\":\"program\",\"feedback\":null}"
+        "{\"index\":3,\"origin\":\"row 3\",\"inputs\":{},\"labels\":{\"n\":3},\"score\":0.0,\
+         \"scores\":{},\"reply\":{},\"failure\":\"no reply\",\"failure_kind\":\"program\",\
+         \"feedback\":null,\"feedback_by\":{},\"calls\":2,\"prompt_tokens\":10,\
+         \"completion_tokens\":0,\"time\":{\"seconds\":0.0,\"cached_calls\":1}}"
     );
     let eight = scored(30, &Fake::default(), threads(8));
     assert_eq!(one, eight);
@@ -323,7 +325,7 @@ fn comparing() {
         "before   0.517, 95 % interval 0.325 to 0.706 (exact, 29 rows)\n\
          after    0.931, 95 % interval 0.772 to 0.992 (exact, 29 rows)\n\
          left out 1 of 30 rows: one of the two did not score them\n\
-         gain     +0.414, 95 % interval +0.241 to +0.586 (bootstrap, 29 pairs)\n\
+         gain     +0.414, 95 % interval +0.199 to +0.611 (from exact intervals, 29 pairs)\n\
          test     p = 0.0005 (exact McNemar test; 12 better, 0 worse, 17 the same)\n\
          verdict  reliable gain\n"
     );

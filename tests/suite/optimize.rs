@@ -205,6 +205,7 @@ fn bootstrapped_one_by_one(
                 row: Arc::clone(&row),
                 rollout,
                 keep_steps: false,
+                keep_exchanges: false,
                 max_calls: None,
             };
             fake.score(&job) > 0.0

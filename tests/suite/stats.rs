@@ -2,8 +2,8 @@
 
 use dsp_lang::eval::Random;
 use dsp_lang::eval::stats::{
-    Method, Test, Verdict, clopper_pearson, mean_interval, paired, rows_for, rows_for_margin,
-    sign_flip_test, sign_test,
+    Method, Test, Verdict, clopper_pearson, mean_interval, paired, paired_interval, rows_for,
+    rows_for_margin, sign_flip_test, sign_test,
 };
 use proptest::prelude::*;
 
@@ -131,4 +131,68 @@ proptest! {
         sorted.dedup();
         prop_assert_eq!(sorted.len(), sample.len());
     }
+}
+
+#[test]
+fn the_interval_of_a_paired_difference_agrees_with_the_test() {
+    for (wins, losses, ties) in all_counts(14) {
+        let (low, high) = paired_interval(wins, losses, ties);
+        let excludes = low > 1e-9 || high < -1e-9;
+        let p = sign_test(wins, losses);
+        assert_eq!(excludes, p < 0.05, "{wins} {losses} {ties}: {low} to {high}, p {p}");
+        #[expect(clippy::cast_precision_loss, reason = "small counts")]
+        let gain = (wins as f64 - losses as f64) / (wins + losses + ties) as f64;
+        assert!(low <= gain + 1e-9 && gain <= high + 1e-9, "{low} {gain} {high}");
+        let (other_low, other_high) = paired_interval(losses, wins, ties);
+        close(low, -other_high);
+        close(high, -other_low);
+    }
+    assert_eq!(paired_interval(0, 0, 0), (-1.0, 1.0));
+}
+
+/// All counts of better, worse and same rows that sum to `n`.
+fn all_counts(n: usize) -> Vec<(usize, usize, usize)> {
+    let losses =
+        |wins: usize| (0..=n - wins).map(move |losses| (wins, losses, n - wins - losses));
+    (0..=n).flat_map(losses).collect()
+}
+
+/// How often the interval holds the truth, summed over all that can happen.
+#[test]
+fn the_interval_of_a_paired_difference_holds_the_truth() {
+    for n in [10, 25, 50] {
+        let counts = all_counts(n);
+        let intervals: Vec<(f64, f64)> =
+            counts.iter().map(|(w, l, t)| paired_interval(*w, *l, *t)).collect();
+        for (better, worse) in [
+            (0.02, 0.02),
+            (0.1, 0.1),
+            (0.3, 0.3),
+            (0.2, 0.05),
+            (0.4, 0.1),
+            (0.05, 0.0),
+            (0.5, 0.0),
+            (0.9, 0.05),
+            (0.15, 0.25),
+            (0.3, 0.15),
+            (0.1, 0.02),
+        ] {
+            let inside = counts.iter().zip(&intervals).filter(|(_, (low, high))| {
+                *low <= better - worse + 1e-12 && better - worse <= *high + 1e-12
+            });
+            let held: f64 = inside.map(|(counts, _)| chance(*counts, better, worse)).sum();
+            assert!(held > 0.96, "n {n}, better {better}, worse {worse}: {held}");
+        }
+    }
+}
+
+/// How likely these counts are when rows are better and worse with these chances.
+fn chance((wins, losses, ties): (usize, usize, usize), better: f64, worse: f64) -> f64 {
+    let choose = |n: usize, k: usize| {
+        (0..k).fold(1.0, |all, at| all * (n - at) as f64 / (at + 1) as f64)
+    };
+    let ways = choose(wins + losses + ties, wins) * choose(losses + ties, losses);
+    ways * better.powi(wins as i32)
+        * worse.powi(losses as i32)
+        * (1.0 - better - worse).powi(ties as i32)
 }

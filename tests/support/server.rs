@@ -86,9 +86,12 @@ impl Seen {
     }
 }
 
-#[derive(Default)]
+/// What is played when all that was prepared was.
+type Answer = Arc<dyn Fn(&Seen) -> Play + Send + Sync>;
+
 struct State {
     plays: VecDeque<Play>,
+    answer: Answer,
     seen: Vec<Seen>,
     connections: usize,
 }
@@ -103,10 +106,19 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server that plays these and then answers `ok`.
     pub(crate) fn start(plays: impl IntoIterator<Item = Play>) -> Self {
+        Self::playing(plays.into_iter().collect(), Arc::new(|_| Play::text("ok")))
+    }
+
+    /// Starts a server that answers each request by what it holds.
+    pub(crate) fn answering(answer: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> Self {
+        Self::playing(VecDeque::new(), Arc::new(answer))
+    }
+
+    fn playing(plays: VecDeque<Play>, answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let plays = plays.into_iter().collect();
-        let state = Arc::new(Mutex::new(State { plays, ..State::default() }));
+        let state = State { plays, answer, seen: Vec::new(), connections: 0 };
+        let state = Arc::new(Mutex::new(state));
         let (sender, gone) = mpsc::channel();
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -159,8 +171,10 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     while let Some(seen) = read(&mut reader)? {
         let play = {
             let mut state = state.lock().unwrap();
+            let prepared = state.plays.pop_front();
+            let play = prepared.unwrap_or_else(|| (state.answer)(&seen));
             state.seen.push(seen);
-            state.plays.pop_front().unwrap_or_else(|| Play::text("ok"))
+            play
         };
         match play {
             Play::Answer { status, headers, body, after } => {

@@ -1,0 +1,223 @@
+//! Evaluations that are stopped, killed and gone on with: no row that is there is run again, and
+//! the result is that of an uninterrupted one.
+
+use crate::http::server::{Play, Seen, Server, completion};
+use dsp_lang::eval::journal;
+use dsp_lang::host::MemoryHost;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// Rows of the data.
+const ROWS: usize = 60;
+/// Rows that are under way at most.
+const THREADS: usize = 4;
+
+/// Answers row n with n, and every third with something else.
+fn answer(seen: &Seen) -> Play {
+    let body = &seen.body;
+    let at = body.rfind("number ").expect("the prompt holds the row") + "number ".len();
+    let digits: String = body[at..].chars().take_while(char::is_ascii_digit).collect();
+    let n: usize = digits.parse().unwrap();
+    let said = if n.is_multiple_of(3) { n + 1 } else { n };
+    let text = format!("[[ ## answer ## ]]\n{said}\n\n[[ ## completed ## ]]");
+    Play::ok(completion(&text)).after(Duration::from_millis(25))
+}
+
+/// A program, its data, and a server that its model is on.
+struct Setting {
+    dir: tempfile::TempDir,
+    server: Server,
+}
+
+impl Setting {
+    fn new() -> Self {
+        let (dir, server) = (tempfile::tempdir().unwrap(), Server::answering(answer));
+        let script = format!(
+            "const ask = predict(\"question -> answer: int\", retries: 0,\n    \
+             lm: lm(\"openai/m\", api_base: \"{}\", key_env: \"TEST_KEY\"));\n\
+             fn right(e, r) {{ #{{ score: e.answer == r.answer, feedback: `it is ${{e.answer}}` }} }}\n",
+            server.base()
+        );
+        let row = |n: usize| format!("{{\"question\": \"number {n}\", \"answer\": {n}}}\n");
+        let rows: String = (0..ROWS).map(row).collect();
+        std::fs::write(dir.path().join("main.dsp"), script).unwrap();
+        std::fs::write(dir.path().join("rows.jsonl"), rows).unwrap();
+        Self { dir, server }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dsp"));
+        command.arg("eval").args(args).args(["--threads", "4", "--json=out.json"]);
+        command.current_dir(self.dir.path()).env_clear();
+        command.env("DSP_HOME", self.dir.path().join("home")).env("TEST_KEY", "nobody's");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn begin(&self) -> Command {
+        let ask = ["--program", "ask", "--metric", "right", "--data", "rows.jsonl"];
+        self.command(&[&["main.dsp", "--no-cache"], &ask[..]].concat())
+    }
+
+    /// The report without times.
+    fn report(&self) -> Value {
+        let text = std::fs::read(self.dir.path().join("out.json")).unwrap();
+        let mut report = serde_json::from_slice(&text).unwrap();
+        without_times(&mut report);
+        report
+    }
+
+    /// The names of the files of runs.
+    fn runs(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.dir.path().join("home/runs")) else {
+            return Vec::new();
+        };
+        let names = entries.map(|it| it.unwrap().file_name().into_string().unwrap());
+        names.map(|it| it.trim_end_matches(".jsonl").to_owned()).collect()
+    }
+}
+
+fn without_times(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.shift_remove("time");
+            fields.values_mut().for_each(without_times);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_times),
+        _ => {}
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Waits a while; true when the process has ended by itself.
+fn ends_within(child: &mut Child, time: Duration) -> bool {
+    std::thread::sleep(time);
+    child.try_wait().unwrap().is_some()
+}
+
+#[test]
+fn a_killed_evaluation_goes_on_where_it_was() {
+    let setting = Setting::new();
+    let whole = setting.begin().output().unwrap();
+    assert!(whole.status.success(), "{}", said(&whole));
+    let expected = setting.report();
+    assert_eq!(expected["score"], 40.0 / 60.0, "{expected}");
+    assert_eq!(setting.server.seen().len(), ROWS);
+    std::fs::remove_dir_all(setting.dir.path().join("home/runs")).unwrap();
+    // A simple stream of numbers: the moments differ from kill to kill.
+    let (mut kills, mut random) = (0, 12_345_u64);
+    loop {
+        let resumed = !setting.runs().is_empty();
+        let mut command =
+            if resumed { setting.command(&["--resume"]) } else { setting.begin() };
+        let mut child = command.spawn().unwrap();
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let moment = Duration::from_millis(60 + (random >> 33) % 200);
+        if ends_within(&mut child, moment) {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", said(&output));
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        assert!(kills < 200, "no kill leaves anything behind");
+    }
+    assert!(kills > 1, "it was too fast to be killed");
+    assert_eq!(setting.report(), expected);
+    let asked = setting.server.seen().len() - ROWS;
+    assert!(asked <= ROWS + kills * THREADS, "{asked} requests, {kills} kills");
+    let done = setting.command(&["--resume"]).output().unwrap();
+    assert_eq!(done.status.code(), Some(2));
+    assert!(said(&done).contains("begun in this folder has rows left"), "{}", said(&done));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_finishes_the_rows_under_way_and_says_how_to_go_on() {
+    let setting = Setting::new();
+    let child = setting.begin().spawn().unwrap();
+    setting.server.wait_for(10);
+    let stopped = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(stopped.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let id = setting.runs().pop().unwrap();
+    let told = said(&output);
+    assert!(told.contains("finishing the rows under way"), "{told}");
+    assert!(
+        told.contains(&format!("rows are left; `dsp eval --resume {id}` goes on")),
+        "{told}"
+    );
+    let partial = setting.report();
+    let n_scored = partial["scored"].as_u64().unwrap();
+    assert!((10..ROWS as u64).contains(&n_scored), "{n_scored} rows were finished");
+    assert!(partial["interval"]["low"].is_f64(), "{partial}");
+    // Rows that were under way were finished and kept: none is asked for twice.
+    let rest = setting.command(&["--resume", &id]).output().unwrap();
+    assert!(rest.status.success(), "{}", said(&rest));
+    assert!(
+        said(&rest).contains(&format!("{n_scored} of {ROWS} rows are there")),
+        "{}",
+        said(&rest)
+    );
+    assert_eq!(setting.server.seen().len(), ROWS);
+    assert_eq!(setting.report()["score"], 40.0 / 60.0);
+}
+
+#[test]
+fn what_has_changed_is_not_gone_on_with() {
+    let setting = Setting::new();
+    assert!(setting.begin().output().unwrap().status.success());
+    let id = setting.runs().pop().unwrap();
+    let at = |name: &str| setting.dir.path().join(name);
+    let text = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+    let refused = |what: &str| {
+        let output = setting.command(&["--resume", &id]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let expected = format!("the run `{id}` cannot go on: {what} is another");
+        assert!(said(&output).contains(&expected), "{}", said(&output));
+    };
+    let (script, rows) = (text("main.dsp"), text("rows.jsonl"));
+    std::fs::write(at("rows.jsonl"), rows.replace("number 7\"", "number 77\"")).unwrap();
+    refused("the data");
+    std::fs::write(at("rows.jsonl"), rows).unwrap();
+    std::fs::write(at("main.dsp"), script + "// more\n").unwrap();
+    refused("the script");
+    assert_eq!(setting.server.seen().len(), ROWS);
+}
+
+#[test]
+fn a_file_that_was_cut_off_anywhere_is_read() {
+    let setting = Setting::new();
+    assert!(setting.begin().output().unwrap().status.success());
+    let id = setting.runs().pop().unwrap();
+    let folder = setting.dir.path().join("home/runs");
+    let bytes = std::fs::read(folder.join(format!("{id}.jsonl"))).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!(mode(&folder.join(format!("{id}.jsonl"))), 0o600);
+    }
+    let head = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+    let mut before = 0;
+    for end in (0..=bytes.len()).step_by(37).chain([bytes.len()]) {
+        let host = MemoryHost::default().with_file("runs/cut.jsonl", &bytes[..end]);
+        match journal::read(&host, Path::new("runs"), "cut") {
+            Ok(saved) => {
+                assert!(end >= head && saved.len() >= before && saved.len() <= ROWS);
+                assert_eq!(saved.end.is_some(), end + 1 >= bytes.len(), "{end}");
+                before = saved.len();
+            }
+            Err(why) => assert!(end < head && why.contains("no file of a run"), "{end}: {why}"),
+        }
+    }
+    assert_eq!(before, ROWS);
+}
