@@ -18,6 +18,9 @@ impl<'a> Checker<'a> {
     pub(super) fn call(&mut self, node: &'a Node) {
         let call = Call(node);
         let args = arguments(call.args());
+        self.placed_arguments(call, &args);
+        self.arguments(&args);
+        self.concurrent(call.callee().map_or("", |it| it.text(self.text)), &args);
         if let Some(callee) = call.callee() {
             match callee.kind {
                 NodeKind::Name => self.named_call(node, callee, &args),
@@ -28,7 +31,6 @@ impl<'a> Checker<'a> {
                 }
             }
         }
-        self.arguments(&args);
     }
 
     /// The arguments themselves.
@@ -42,13 +44,15 @@ impl<'a> Checker<'a> {
     fn named_call(&mut self, node: &'a Node, callee: &'a Node, args: &[Argument<'a>]) {
         let name = callee.text(self.text);
         if name == "this" {
-            return self.expr(callee);
+            self.expr(callee);
+            return;
         }
         let resolution = self.resolve(name);
         self.out.resolutions.insert(callee.start, resolution);
         match resolution {
             Resolution::Function => {
                 if let Some(info) = self.out.function(name).cloned() {
+                    self.calls(&info, args);
                     self.function_call(node, name, &info, args);
                 }
             }
@@ -154,6 +158,7 @@ impl<'a> Checker<'a> {
         let what = format!("`{}`", native.name);
         let shape = Shape::of_catalog(what, native.params, native.extra_named, native.variadic);
         self.compare(&shape, args, self.call_span(node));
+        self.options(native.params, args);
         self.metric(args);
         if matches!(native.name, "predict" | "chain_of_thought") {
             // Reads the signature's text, where it is one.
@@ -230,10 +235,10 @@ impl<'a> Checker<'a> {
         let found = match self.infer(node) {
             Known::Predictor(_) => "a predictor",
             Known::Instance(_) => "a program",
-            Known::Reply(_) => "a reply",
+            Known::Reply(_) | Known::Answer(_) => "a reply",
             Known::Object(it) => it.name,
             Known::Signature(_) => return,
-            Known::Nothing => match literal::constant(node, self.text) {
+            _ => match literal::constant(node, self.text) {
                 Some(value) if value.as_str().is_none() => value.kind(),
                 _ => return,
             },
@@ -277,7 +282,9 @@ impl<'a> Checker<'a> {
     fn value_call(&mut self, node: &'a Node, callee: &'a Node, args: &[Argument<'a>]) {
         let name = callee.text(self.text);
         let simple = matches!(callee.kind, NodeKind::Name | NodeKind::Member);
-        match self.infer(callee) {
+        let called = self.infer(callee);
+        self.calls_value(&called, args);
+        match called {
             Known::Predictor(it) => {
                 let what = predictor_name(&it, simple.then_some(name));
                 self.predictor_call(node, what, &it.signature, args);
@@ -290,18 +297,35 @@ impl<'a> Checker<'a> {
                 let name = if signature.name.is_empty() { "…" } else { &signature.name };
                 told.hints.push(format!("`predict({name})(…)` asks a model"));
             }
-            Known::Reply(_) => {
+            Known::Reply(_) | Known::Answer(_) => {
                 let span = callee.span(self.source);
                 self.tell(codes::NOT_CALLABLE, span, "a reply cannot be called");
             }
-            Known::Nothing => {
-                if let Some(value) = literal::constant(callee, self.text) {
-                    let kind = crate::util::a(value.kind());
-                    let message = format!("{kind} cannot be called");
-                    self.tell(codes::NOT_CALLABLE, callee.span(self.source), message);
-                }
+            Known::Function(_) => {}
+            other => self.not_callable(callee, &other),
+        }
+    }
+
+    /// Texts, numbers, lists and maps cannot be called.
+    fn not_callable(&mut self, callee: &Node, known: &Known) {
+        let kinds = known.all().iter().map(Known::kind);
+        let kinds: Option<Vec<&str>> = kinds.collect();
+        let value = literal::constant(callee, self.text);
+        let (code, kind) = match (value, kinds.as_deref()) {
+            (Some(value), _) => (codes::NOT_CALLABLE, value.kind()),
+            (None, Some([first, ..])) if *first != "function" && !self.flow.trying => {
+                (codes::WILL_FAIL, *first)
             }
-            Known::Object(_) => {}
+            _ => return,
+        };
+        let name = callee.text(self.text);
+        let hidden = callee.kind == NodeKind::Name && catalog::native(name).is_some();
+        let message = format!("{} cannot be called", crate::util::a(kind));
+        let told = self.tell(code, callee.span(self.source), message);
+        if hidden {
+            let hint =
+                format!("the variable `{name}` hides the function; give it another name");
+            told.hints.push(hint);
         }
     }
 
@@ -326,6 +350,9 @@ impl<'a> Checker<'a> {
     ) {
         let Some(owner) = self.module(module) else { return };
         let Some(info) = owner.methods.get(method) else { return };
+        if method != "forward" {
+            self.calls(info, args);
+        }
         let what = if method == "forward" {
             format!("`{}`", owner.name)
         } else {
@@ -362,13 +389,17 @@ impl<'a> Checker<'a> {
     pub(super) fn method_call(&mut self, node: &'a Node) {
         let call = MethodCall(node);
         let args = arguments(call.args());
-        if let (Some(receiver), Some(name)) = (call.receiver(), call.name()) {
-            self.expr(receiver);
-            self.used(receiver);
-            self.method(node, receiver, name, &args);
-            self.for_each(name, &args);
-        }
+        let (Some(receiver), Some(name)) = (call.receiver(), call.name()) else {
+            return self.arguments(&args);
+        };
+        let known = self.expr(receiver);
+        self.used(receiver);
+        self.placed_in_method(&known, name.text(self.text), &args);
         self.arguments(&args);
+        self.method(node, receiver, name, &args);
+        self.for_each(name, &args);
+        self.worked(receiver, name, &args);
+        self.concurrent(name.text(self.text), &args);
     }
 
     fn method(
@@ -379,7 +410,8 @@ impl<'a> Checker<'a> {
         args: &[Argument<'a>],
     ) {
         let word = name.text(self.text);
-        match self.infer(receiver) {
+        let known = self.infer(receiver).present();
+        match known {
             Known::Instance(module) => self.instance_method(node, &module, name, args),
             Known::Predictor(it) => match word {
                 // Rhai's way to call a function value.
@@ -394,10 +426,37 @@ impl<'a> Checker<'a> {
                     self.object_method(node, "Reply", None, name, args);
                 }
             }
-            Known::Signature(_) => self.object_method(node, "Signature", None, name, args),
-            Known::Object(it) => self.object_method(node, it.name, None, name, args),
-            Known::Nothing => {}
+            Known::Answer(parts) => {
+                if !parts.contains_key(word) {
+                    self.object_method(node, "Reply", None, name, args);
+                }
+            }
+            Known::Row(parts) if parts.contains_key(word) => {}
+            Known::Of(_) | Known::List(_) => self.plain_method(&known, name),
+            Known::Function(_) if word == "call" => self.calls_value(&known, args),
+            _ => {
+                if let Some(object) = known.object() {
+                    self.object_method(node, object.name, None, name, args);
+                }
+            }
         }
+    }
+
+    /// Texts, numbers and lists have the methods that Rhai gives them.
+    fn plain_method(&mut self, known: &Known, name: Token) {
+        let word = name.text(self.text);
+        let known_word = catalog::is_rhai_method(word)
+            || catalog::is_rhai_function(word)
+            || catalog::native(word).is_some()
+            || self.is_own_method(word)
+            || matches!(word, "call" | "print" | "debug" | "type_of" | "parallel_map")
+            || self.resolve(word) != Resolution::Unknown;
+        let known_word = known_word || known.is("map") || self.flow.trying;
+        let (Some(kind), false) = (known.kind(), known_word) else { return };
+        let hint = did_you_mean(word, catalog::RHAI_METHODS.iter().copied());
+        let message = format!("{} has no method `{word}`", crate::util::a(kind));
+        let told = self.tell(codes::WILL_FAIL, name.span(self.source), message);
+        *told = told.clone().hint(hint);
     }
 
     fn instance_method(
@@ -440,7 +499,8 @@ impl<'a> Checker<'a> {
         if let Some(method) = object.method(word) {
             let what = format!("`{word}`");
             let shape = Shape::of_catalog(what, method.params, method.extra_named, false);
-            return self.compare(&shape, args, self.call_span(node));
+            self.compare(&shape, args, self.call_span(node));
+            return self.options(method.params, args);
         }
         let general = matches!(
             word,
@@ -455,54 +515,8 @@ impl<'a> Checker<'a> {
     /// Checks the name behind a dot.
     pub(super) fn member_name(&mut self, receiver: &'a Node, name: Option<Token>) {
         let Some(name) = name else { return };
-        let word = name.text(self.text);
-        match self.infer(receiver) {
-            Known::Reply(it) => self.reply_field(&it, name),
-            Known::Instance(module) => {
-                let Some(info) = self.module(&module) else { return };
-                if !info.has(word)
-                    && let Some(object) = catalog::object("Program")
-                    && object.field(word).is_none()
-                {
-                    self.unknown_member(object, Some(&module), name);
-                }
-            }
-            Known::Predictor(_) => self.object_field("Predictor", name),
-            Known::Signature(_) => self.object_field("Signature", name),
-            Known::Object(it) => self.object_field(it.name, name),
-            Known::Nothing => {}
-        }
-    }
-
-    fn object_field(&mut self, object: &str, name: Token) {
-        let Some(object) = catalog::object(object) else { return };
-        if object.field(name.text(self.text)).is_none() && !object.open {
-            self.unknown_member(object, None, name);
-        }
-    }
-
-    fn reply_field(&mut self, predictor: &StaticPredictor, name: Token) {
-        let word = name.text(self.text);
-        let fields = reply_fields(predictor);
-        if fields.contains(&word) {
-            return;
-        }
-        let signature = &predictor.signature;
-        let owner = match &*signature.name {
-            "" => "the reply".to_owned(),
-            name => format!("`{name}`"),
-        };
-        let hint = if signature.input(word).is_some() {
-            format!("`{word}` is an input; a reply holds the outputs")
-        } else {
-            did_you_mean(word, fields)
-        };
-        let told = self.tell(
-            codes::UNKNOWN_OUTPUT,
-            name.span(self.source),
-            format!("{owner} has no output field `{word}`"),
-        );
-        *told = told.clone().hint(hint);
+        let known = self.infer(receiver);
+        self.part_named(&known, name);
     }
 
     fn unknown_member(&mut self, object: &Object, module: Option<&str>, name: Token) {

@@ -42,6 +42,9 @@ codes! {
     ENDLESS_CONST = "E0222", "a const that needs itself";
     PRIVATE_ITEM = "E0240", "an item that is for its own file only";
 
+    METRIC_TRAP = "E0223", "a trap in a function that judges replies";
+    CAPTURE_ASSIGNED = "E0224", "an assignment to what stands outside a parallel closure";
+
     UNKNOWN_TYPE = "E0301", "unknown type";
     DUPLICATE_FIELD = "E0302", "two fields of one name";
     FIELD_BOTH_WAYS = "E0303", "a field that is both input and output";
@@ -65,4 +68,11 @@ codes! {
     MADE_INSIDE = "W0204", "a predictor that no optimizer sees";
     INDEX_PARAMETER = "W0205", "a parameter that is the place, not the element";
     IN_PLACE_RESULT = "W0203", "the result of a method that works in place";
+    ALWAYS_SAME = "W0206", "a comparison with only one outcome";
+    INTEGER_DIVISION = "W0207", "a division that drops the rest";
+    UNUSED_VARIABLE = "W0208", "a variable that is not used";
+    UNREACHABLE = "W0209", "code that is never reached";
+    UNUSED_ITEM = "W0210", "an item or member that is not used";
+    NO_VALUE = "W0211", "a function that may end without its value";
+    WILL_FAIL = "W0212", "an operation that fails";
 }

@@ -7,7 +7,8 @@ use super::model::{
 use super::scope::{Binding, Frame, Known, Scopes};
 use super::shape::found;
 use super::types::{Place, Types};
-use super::{Checker, codes, fits, literal, names};
+use super::{Checker, codes, fits, flow, literal, names};
+use crate::catalog;
 use crate::diag::Diagnostic;
 
 use crate::schema::{Field, Signature, Ty, TypeTable};
@@ -86,12 +87,33 @@ impl<'a> Checker<'a> {
                 self.name_item(name, resolution, node);
             }
         }
-        for node in tree.walk().filter(|it| it.kind == NodeKind::Assign) {
-            if let Some(target) = ast::exprs(node).next()
-                && target.kind == NodeKind::Name
-            {
-                self.assigned.insert(target.text(self.text));
+    }
+
+    /// Takes down which variables change in the code that is walked next.
+    pub(super) fn changes_in(&mut self, nodes: impl IntoIterator<Item = &'a Node>) {
+        self.assigned.clear();
+        self.worked.clear();
+        nodes.into_iter().for_each(|it| self.changes(it, false));
+    }
+
+    fn changes(&mut self, node: &'a Node, closure: bool) {
+        let (target, changes) = match node.kind {
+            NodeKind::Assign => (ast::exprs(node).next(), &mut self.assigned),
+            NodeKind::MethodCall => {
+                let call = ast::MethodCall(node);
+                let name = call.name().map_or("", |it| it.text(self.text));
+                let pure = catalog::is_rhai_method(name) && !catalog::is_in_place(name);
+                (call.receiver().filter(|_| !pure), &mut self.worked)
             }
+            _ => (None, &mut self.assigned),
+        };
+        if let Some(name) = target.and_then(flow::root) {
+            let inside = changes.entry(name.text(self.text)).or_default();
+            *inside |= closure;
+        }
+        let closure = closure || node.kind == NodeKind::Closure;
+        for child in node.nodes() {
+            self.changes(child, closure);
         }
     }
 
@@ -149,6 +171,14 @@ impl<'a> Checker<'a> {
         self.out.type_scope = Arc::new(scope);
     }
 
+    /// What is known of a value of the type under a node, of which was told already.
+    pub(super) fn declared(&mut self, node: &Node) -> Known {
+        let told = self.diags.len();
+        let ty = self.ty(node);
+        self.diags.truncate(told);
+        Known::of(&ty, &self.out.types)
+    }
+
     /// The type under a node; what is wrong with it is told.
     pub(super) fn ty(&mut self, node: &Node) -> Ty {
         let scope = self.out.type_scope.clone();
@@ -182,7 +212,9 @@ impl<'a> Checker<'a> {
             return Some(it.clone());
         }
         let at = node.tokens().next()?;
+        let told = self.diags.len();
         let signature = self.build_signature("", "".into(), node, at);
+        self.firm.extend(self.diags.split_off(told));
         self.out.inline.insert(key, signature.clone());
         Some(signature)
     }
@@ -496,9 +528,7 @@ pub(super) fn told_of(known: &Known) -> (Option<StaticPredictor>, Option<Arc<str
     match known {
         Known::Predictor(it) => (Some((**it).clone()), None),
         Known::Instance(module) => (None, Some(module.clone())),
-        Known::Nothing | Known::Signature(_) | Known::Reply(_) | Known::Object(_) => {
-            (None, None)
-        }
+        _ => (None, None),
     }
 }
 

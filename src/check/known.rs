@@ -1,37 +1,35 @@
 //! What an expression's value is, as far as its text says.
 //!
-//! Only what cannot be otherwise is inferred: a variable that is assigned anywhere is unknown,
-//! and so is whatever passes through a function.
+//! Only what cannot be otherwise is inferred.
 
 use super::Checker;
 use super::args::{Argument, arguments};
 use super::model::{ConstInfo, Resolution, StaticPredictor};
+use super::parts::Part;
 use super::scope::Known;
 use super::sigtext;
 use super::types::Place;
-use crate::catalog::{self, Native, Object};
+use crate::catalog::{self, Native};
 use crate::source::Span;
 use crate::syntax::ast::{Call, ConstItem, Member, MethodCall};
 use crate::syntax::text::string_value;
 use crate::syntax::{Node, NodeKind, TokenKind, ast};
 use std::sync::Arc;
 
-/// The objects' names as results are written in the catalog.
-fn object_of(ty: &str) -> Option<&'static Object> {
-    match ty {
-        // These are known better, or are several things.
-        "signature" | "predictor" | "program" | "reply" | "row" => None,
-        _ => catalog::OBJECTS.iter().find(|it| it.name.to_lowercase() == ty),
-    }
-}
-
-fn object(ty: &str) -> Known {
-    object_of(ty).map_or(Known::Nothing, Known::Object)
-}
-
 impl<'a> Checker<'a> {
     /// What is known of the value of an expression.
     pub(crate) fn infer(&mut self, node: &Node) -> Known {
+        // What a variable is changes from place to place.
+        if node.kind != NodeKind::Name
+            && let Some(known) = self.flow.seen(node)
+        {
+            return known.clone();
+        }
+        self.infer_here(node)
+    }
+
+    /// What is known of the value of an expression, whether it was walked or not.
+    pub(crate) fn infer_here(&mut self, node: &Node) -> Known {
         match node.kind {
             NodeKind::Paren => self.infer_first(node),
             NodeKind::Name => self.infer_name(node),
@@ -42,7 +40,8 @@ impl<'a> Checker<'a> {
             NodeKind::Call => self.infer_call(Call(node)),
             NodeKind::MethodCall => self.infer_method(MethodCall(node)),
             NodeKind::Member => self.infer_member(Member(node)),
-            _ => Known::Nothing,
+            NodeKind::Closure => Known::Function(node.start),
+            _ => self.infer_plain(node),
         }
     }
 
@@ -52,10 +51,17 @@ impl<'a> Checker<'a> {
 
     fn infer_name(&mut self, node: &Node) -> Known {
         let name = node.text(self.text);
-        if let Some(binding) = self.scopes.get(name) {
-            return binding.known.clone();
+        if let Some(place) = self.scopes.place(name) {
+            let known = self.scopes.get(name).map_or(Known::Nothing, |it| it.known.clone());
+            // A closure may run when a variable around it is another value already.
+            return if place < self.flow.outside { self.later(name, known) } else { known };
         }
         match self.item(name) {
+            Some(Resolution::Function) => {
+                let info = self.out.functions.get(name).cloned();
+                let key = info.and_then(|it| self.key_of(&it));
+                key.map_or(Known::Nothing, Known::Function)
+            }
             Some(Resolution::Signature) => {
                 self.signature(name).map_or(Known::Nothing, |it| Known::Signature(Arc::new(it)))
             }
@@ -126,7 +132,7 @@ impl<'a> Checker<'a> {
         if callee.kind == NodeKind::Name && self.scopes.get(name).is_none() {
             match self.item(name) {
                 Some(Resolution::Module) => return Known::Instance(self.out.key(name)),
-                Some(Resolution::Const) => {}
+                Some(Resolution::Const | Resolution::Function) => {}
                 Some(_) => return Known::Nothing,
                 None => {
                     return catalog::native(name)
@@ -139,17 +145,21 @@ impl<'a> Checker<'a> {
         {
             return Known::Instance(module.key.clone());
         }
-        match self.infer(callee) {
-            Known::Predictor(it) => Known::Reply(it),
-            _ => Known::Nothing,
-        }
+        let called = self.infer(callee);
+        self.result_of(&called)
     }
 
     fn infer_native(&mut self, native: &'static Native, call: Call<'_>) -> Known {
         let kind = match native.name {
             "predict" => "predict",
             "chain_of_thought" => "chain_of_thought",
-            _ => return object(native.result),
+            "dataset" => return self.infer_rows(call),
+            _ => {
+                return match Known::of_catalog(native.result) {
+                    Known::Optimizer(_) => Known::Optimizer(self.metric_of(call)),
+                    known => known,
+                };
+            }
         };
         let args = arguments(call.args());
         let signature = args.iter().enumerate().find_map(|(index, it)| match *it {
@@ -194,7 +204,7 @@ impl<'a> Checker<'a> {
             return Some(signature);
         }
         self.broken.insert(node.start);
-        self.diags.extend(diags);
+        self.firm.extend(diags);
         None
     }
 
@@ -209,50 +219,14 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn infer_method(&mut self, call: MethodCall<'_>) -> Known {
-        let (Some(receiver), Some(name)) = (call.receiver(), call.name()) else {
-            return Known::Nothing;
-        };
-        let name = name.text(self.text);
-        let known = self.infer(receiver);
-        match known {
-            Known::Instance(ref module) => match self.member_known(module, name) {
-                Some(Known::Predictor(it)) => Known::Reply(it),
-                Some(_) => Known::Nothing,
-                None if matches!(name, "with" | "with_state") => known,
-                None => Known::Nothing,
-            },
-            Known::Predictor(_) if matches!(name, "with" | "with_state") => known,
-            Known::Signature(_) if name == "with_instructions" => known,
-            Known::Object(it) if it.name == "Optimizer" && name == "compile" => {
-                let program = arguments(call.args()).into_iter().find_map(|it| match it {
-                    Argument::Positional(node) => Some(node),
-                    Argument::Named(key, node) if key.text(self.text) == "program" => {
-                        Some(node)
-                    }
-                    _ => None,
-                });
-                program.map_or(Known::Nothing, |it| self.infer(it))
-            }
-            Known::Object(it) => it.method(name).map_or(Known::Nothing, |it| object(it.result)),
-            Known::Nothing | Known::Signature(_) | Known::Predictor(_) | Known::Reply(_) => {
-                Known::Nothing
-            }
-        }
-    }
-
     fn infer_member(&mut self, member: Member<'_>) -> Known {
         let (Some(receiver), Some(name)) = (member.receiver(), member.name()) else {
             return Known::Nothing;
         };
-        let name = name.text(self.text);
-        match self.infer(receiver) {
-            Known::Instance(module) => self.member_known(&module, name).unwrap_or_default(),
-            Known::Predictor(it) if name == "signature" => {
-                Known::Signature(Arc::new(it.signature.clone()))
-            }
-            Known::Object(it) => it.field(name).map_or(Known::Nothing, |it| object(it.ty)),
-            _ => Known::Nothing,
+        let of = self.infer(receiver);
+        match self.part(&of, name.text(self.text)) {
+            Part::Is(known) => known,
+            Part::Unknown | Part::Missing(_) => Known::Nothing,
         }
     }
 
@@ -263,7 +237,11 @@ impl<'a> Checker<'a> {
         if !info.has(name) {
             return None;
         }
-        let Some(member) = info.member(name) else { return Some(Known::Nothing) };
+        let Some(member) = info.member(name) else {
+            let param = info.params.iter().find(|it| &*it.name == name);
+            let ty = param.and_then(|it| it.ty.as_ref());
+            return Some(ty.map_or(Known::Nothing, |it| Known::of(it, &self.out.types)));
+        };
         Some(match (&member.predictor, &member.module) {
             (Some(it), _) => Known::Predictor(Arc::new(it.clone())),
             (None, Some(module)) => Known::Instance(module.clone()),

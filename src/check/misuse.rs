@@ -51,7 +51,7 @@ impl Checker<'_> {
             NodeKind::For => self.iteration(For(node)),
             NodeKind::Index => self.index(node),
             NodeKind::Switch => self.cases(node),
-            NodeKind::Member => self.part(Member(node)),
+            NodeKind::Member => self.reserved_part(Member(node)),
             _ => {}
         }
     }
@@ -108,7 +108,7 @@ impl Checker<'_> {
         self.tell(codes::BAD_INDEX, self.span(at), message);
     }
     /// Words that Rhai reserves are never properties of a literal but a map.
-    fn part(&mut self, node: Member<'_>) {
+    fn reserved_part(&mut self, node: Member<'_>) {
         let (Some(receiver), Some(name)) = (node.receiver(), node.name()) else { return };
         let word = name.text(self.text);
         if let Some(found) = kind(receiver).filter(|it| *it != "map")

@@ -14,19 +14,26 @@ mod choices;
 pub(crate) mod codes;
 mod cycles;
 mod fits;
+mod flow;
 mod imports;
+mod infer;
 mod items;
 mod known;
 mod literal;
 mod misuse;
 mod model;
 pub mod names;
+mod options;
+mod parts;
 mod resolve;
 mod scope;
 mod settings;
 mod shape;
 mod sigtext;
+mod traps;
 mod types;
+mod unused;
+mod value;
 mod walk;
 
 pub use codes::CODES;
@@ -42,6 +49,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::schema::{Field, Signature, TypeTable};
 use crate::source::{SourceId, Span};
 use crate::syntax::{Node, Parse};
+use flow::Flow;
 use imports::Import;
 use scope::{Known, Scopes};
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,24 +106,31 @@ pub fn check_unit(
             ..Checked::default()
         },
         diags: Vec::new(),
+        firm: Vec::new(),
         items: BTreeMap::new(),
         imports: BTreeMap::new(),
         used_imports: BTreeSet::new(),
         consts: BTreeMap::new(),
         broken: BTreeSet::new(),
         inputs: Vec::new(),
-        assigned: BTreeSet::new(),
+        assigned: BTreeMap::new(),
+        worked: BTreeMap::new(),
         typed: BTreeSet::new(),
         scopes: Scopes::default(),
+        flow: Flow::default(),
         context: Context::default(),
     };
     checker.outer();
     checker.items();
     checker.walk_unit();
     checker.const_cycles();
+    if parse.diags.iter().all(|it| !it.is_error()) {
+        checker.unused();
+    }
     checker.predictors();
     checker.unused_imports();
     let mut diags = checker.diags;
+    diags.extend(checker.firm);
     diags.retain(|it| !is_consequence(it, parse, text));
     diags.sort_by_key(|it| {
         it.primary.as_ref().map_or((0, 0), |at| (at.span.start, at.span.end))
@@ -209,6 +224,8 @@ struct Context {
     function: bool,
     /// The signature whose contracts it belongs to.
     contract: Option<Arc<str>>,
+    /// Whether it is a function that judges replies.
+    metric: bool,
 }
 
 /// The state of checking one unit.
@@ -219,6 +236,8 @@ struct Checker<'a> {
     around: Around<'a>,
     out: Checked,
     diags: Vec<Diagnostic>,
+    /// What is told once, whenever it is found.
+    firm: Vec<Diagnostic>,
     /// The unit's own items and where their names stand.
     items: BTreeMap<Arc<str>, (Resolution, Span)>,
     /// The names that imports bind.
@@ -231,11 +250,14 @@ struct Checker<'a> {
     inputs: Vec<choices::Input>,
     /// Where strings stand that are no signatures.
     broken: BTreeSet<u32>,
-    /// Names that are assigned somewhere.
-    assigned: BTreeSet<&'a str>,
+    /// Variables that are assigned somewhere, and whether a closure does it.
+    assigned: BTreeMap<&'a str, bool>,
+    /// Variables that methods may change in place, and whether a closure calls one.
+    worked: BTreeMap<&'a str, bool>,
     /// Functions on a type of Rhai's: `fn int.double()`.
     typed: BTreeSet<&'a str>,
     scopes: Scopes,
+    flow: Flow,
     context: Context,
 }
 
@@ -260,6 +282,19 @@ impl Checker<'_> {
             outer.imports.extend(unit.imports.iter().map(|(k, v)| (k.clone(), v.clone())));
             outer.members.extend(unit.outer.members.iter().cloned());
         }
+    }
+
+    /// What is known of a variable when others may change it at any time.
+    fn steady(&self, name: &str, known: Known) -> Known {
+        let assigned = self.assigned.get(name).copied().unwrap_or_default();
+        let worked = self.worked.get(name).copied().unwrap_or_default();
+        if assigned || (worked && known.can_change()) { Known::Nothing } else { known }
+    }
+
+    /// What is known of a variable when it is looked at later than it was assigned.
+    fn later(&self, name: &str, known: Known) -> Known {
+        let worked = self.worked.contains_key(name) && known.can_change();
+        if worked || self.assigned.contains_key(name) { Known::Nothing } else { known }
     }
 
     /// What an item of this name is; the newest wins.

@@ -105,6 +105,11 @@ fn plain_type(ty: &str) -> Option<Ty> {
     }
 }
 
+/// Whether literals were compared with a type of the catalog.
+pub(super) fn is_plain(ty: &str) -> bool {
+    plain_type(ty).is_some()
+}
+
 impl<'a> Checker<'a> {
     /// Compares arguments with what is called.
     pub(super) fn compare(&mut self, shape: &Shape, args: &[Argument<'a>], at: Span) {

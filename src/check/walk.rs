@@ -2,11 +2,13 @@
 
 use super::model::Resolution;
 use super::scope::{Binding, Frame, Known, Scopes};
+use super::value::FnKey;
 use super::{Checker, Context, codes, literal};
+use crate::schema::{Signature, Ty};
 use crate::source::Span;
 use crate::syntax::ast::{
-    self, Assert, Closure, ConstItem, FieldDecl, FnItem, For, Let, MapEntry, Member,
-    ModuleItem, Param, SignatureItem, TestItem, Try,
+    self, Assert, Closure, ConstItem, FieldDecl, FnItem, For, If, Let, MapEntry, Member,
+    ModuleItem, Param, SignatureItem, SwitchCase, TestItem, Try,
 };
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
 use std::collections::BTreeSet;
@@ -30,9 +32,10 @@ pub(crate) fn is_item(kind: NodeKind) -> bool {
 
 impl<'a> Checker<'a> {
     /// Checks the code of all items, then main.
-    pub(super) fn walk_unit(&mut self) {
+    pub(super) fn walk_items(&mut self) {
         let tree = self.tree;
         for node in tree.nodes().filter(|it| is_item(it.kind)) {
+            self.changes_in([node]);
             self.context = Context { item: true, ..Context::default() };
             self.scopes = Scopes::default();
             self.item_code(node);
@@ -47,6 +50,7 @@ impl<'a> Checker<'a> {
             .collect();
         self.scopes.push(locals);
         self.scopes.push(Frame::new());
+        self.changes_in(tree.nodes().filter(|it| !is_item(it.kind)));
         self.statements(tree);
         self.out.main = tree.nodes().any(|it| !is_item(it.kind) && it.kind != NodeKind::Error);
     }
@@ -54,12 +58,17 @@ impl<'a> Checker<'a> {
     fn item_code(&mut self, node: &'a Node) {
         match node.kind {
             NodeKind::SignatureItem => {
-                let name =
-                    SignatureItem(node).name(self.text).map(|it| it.text(self.text).into());
-                self.contracts(node, name.unwrap_or_default());
+                let name = SignatureItem(node).name(self.text).map(|it| it.text(self.text));
+                let signature = name.and_then(|it| self.signature(it));
+                self.contracts(node, name.unwrap_or_default().into(), signature);
             }
             NodeKind::ModuleItem => self.module_code(ModuleItem(node)),
-            NodeKind::FnItem => self.function(FnItem(node)),
+            NodeKind::FnItem => {
+                let item = FnItem(node);
+                let name = item.name(self.text).map_or("", |it| it.text(self.text));
+                let info = self.out.functions.get(name).cloned();
+                self.function(item, info.and_then(|it| self.key_of(&it)));
+            }
             NodeKind::ConstItem => {
                 if let Some(value) = ConstItem(node).value() {
                     self.expr(value);
@@ -75,11 +84,17 @@ impl<'a> Checker<'a> {
     }
 
     /// The contracts of a signature, whose fields are in scope in them.
-    fn contracts(&mut self, node: &'a Node, name: Arc<str>) {
+    fn contracts(&mut self, node: &'a Node, name: Arc<str>, signature: Option<Signature>) {
         let fields = node.nodes().filter_map(FieldDecl::cast).filter_map(FieldDecl::name);
+        let known = |name: &str| {
+            let signature = signature.as_ref()?;
+            Some(Known::of(&signature.field(name)?.ty, &signature.types))
+        };
         let frame: Frame = fields
+            .map(|it| it.text(self.text))
             .map(|it| {
-                (it.text(self.text).into(), Binding { constant: true, ..Binding::local() })
+                let known = known(it).unwrap_or_default();
+                (it.into(), Binding { constant: true, ..Binding::variable(known) })
             })
             .collect();
         let outside = std::mem::take(&mut self.scopes);
@@ -101,16 +116,17 @@ impl<'a> Checker<'a> {
         for param in item.params() {
             self.param_default(param);
             if let Some(token) = param.name() {
-                let binding = Binding::member(Known::Nothing);
+                let known = param.ty().map(|it| self.declared(it));
+                let binding = Binding::member(known.unwrap_or_default());
                 frame.insert(token.text(self.text).into(), binding.clone());
                 self.scopes.declare(token.text(self.text), binding);
             }
         }
         for member in item.members() {
             let known = member.value().map(|it| {
-                self.expr(it);
+                let known = self.expr(it);
                 self.used(it);
-                self.infer(it)
+                known
             });
             if let Some(token) = member.name(self.text) {
                 let binding = Binding::member(known.unwrap_or_default());
@@ -128,7 +144,7 @@ impl<'a> Checker<'a> {
             };
             self.scopes.push([("self".into(), myself)].into_iter().collect());
             self.scopes.push(frame.clone());
-            self.function(method);
+            self.function(method, method_key(method, self.text));
             self.scopes.pop();
             self.scopes.pop();
         }
@@ -140,39 +156,71 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn function(&mut self, item: FnItem<'a>) {
+    /// What is known of a parameter: what its type says, else what calls give.
+    fn param_known(&mut self, param: Param<'a>, key: Option<FnKey>, index: usize) -> Known {
+        let name = param.name().map_or("", |it| it.text(self.text));
+        if param.is_rest() {
+            return Known::Nothing;
+        }
+        let given = match (param.ty(), key) {
+            (Some(ty), _) => self.declared(ty),
+            (None, Some(key)) => self.flow.given(key, index),
+            (None, None) => Known::Nothing,
+        };
+        let known = match param.default() {
+            Some(default) => given.or(self.infer(default)),
+            None => given,
+        };
+        self.steady(name, known)
+    }
+
+    fn function(&mut self, item: FnItem<'a>, key: Option<FnKey>) {
         self.scopes.push(Frame::new());
-        for param in item.params() {
+        for (index, param) in item.params().into_iter().enumerate() {
             self.param_default(param);
+            let known = self.param_known(param, key, index);
             if let Some(token) = param.name() {
-                self.scopes.declare(token.text(self.text), Binding::local());
+                self.scopes.declare(token.text(self.text), Binding::variable(known));
             }
         }
         let outside = self.context.clone();
         self.context.function = true;
-        if let Some(body) = item.body() {
-            self.block(body);
-        }
+        self.context.metric = key.is_some_and(|it| self.flow.metrics.contains(&it));
+        let result = item.0.token(TokenKind::Dot).is_none().then_some(key).flatten();
+        self.body_of(result, |this| item.body().map_or(Known::Unit, |it| this.block(it)));
+        item.body().into_iter().for_each(|it| self.result_trap(it));
+        self.function_end(item);
         self.context = outside;
         self.scopes.pop();
     }
 
-    fn block(&mut self, node: &'a Node) {
+    pub(super) fn block(&mut self, node: &'a Node) -> Known {
         self.scopes.push(Frame::new());
-        self.statements(node);
+        let known = self.statements(node);
         self.scopes.pop();
+        known
     }
 
-    fn statements(&mut self, node: &'a Node) {
+    /// Statements, and what the last of them gives.
+    fn statements(&mut self, node: &'a Node) -> Known {
         let root = node.kind == NodeKind::Root;
         let statements: Vec<&Node> =
             node.nodes().filter(|it| !(root && is_item(it.kind))).collect();
+        let (mut known, mut ended) = (Known::Unit, false);
         for (index, statement) in statements.iter().enumerate() {
-            self.statement(statement, index + 1 == statements.len());
+            let last = index + 1 == statements.len();
+            known = self.statement(statement, last);
+            if known == Known::Never && leaves(statement) {
+                if let Some(next) = statements.get(index + 1).filter(|_| !ended) {
+                    self.unreachable(next, statements[statements.len() - 1]);
+                }
+                ended = true;
+            }
         }
+        if ended { Known::Never } else { known }
     }
 
-    fn statement(&mut self, node: &'a Node, last: bool) {
+    fn statement(&mut self, node: &'a Node, last: bool) -> Known {
         match node.kind {
             NodeKind::Let => {
                 self.let_statement(node, Let(node).name(self.text), Let(node).value());
@@ -181,38 +229,49 @@ impl<'a> Checker<'a> {
                 let item = ConstItem(node);
                 self.let_statement(node, item.name(self.text), item.value());
             }
-            NodeKind::ExprStmt => self.expr_statement(node, last),
-            NodeKind::Return | NodeKind::Throw => {
-                for value in ast::exprs(node) {
-                    self.expr(value);
-                    self.used(value);
-                }
-            }
-            NodeKind::Try => self.try_statement(Try(node)),
+            NodeKind::ExprStmt => return self.expr_statement(node, last),
+            NodeKind::Try => return self.try_statement(Try(node)),
             NodeKind::Assert => self.assertion(Assert(node)),
             NodeKind::ImportItem => {
                 let message = "an `import` stands at the top of a file";
                 self.tell(codes::IMPORT, self.span(node), message);
             }
             NodeKind::Export => {}
-            _ if ast::is_expr(node.kind) => self.expr(node),
+            _ if ast::is_expr(node.kind) => return self.expr(node),
             _ => self.below(node),
         }
+        Known::Unit
+    }
+
+    /// `return`, `throw`, `break` and `continue`.
+    fn leaving(&mut self, node: &'a Node) -> Known {
+        let mut known = Known::Unit;
+        for value in ast::exprs(node) {
+            known = self.expr(value);
+            self.used(value);
+            self.stands(&known);
+            self.result_trap(value);
+        }
+        if node.kind == NodeKind::Return {
+            self.returned(known);
+        }
+        Known::Never
     }
 
     fn let_statement(&mut self, node: &'a Node, name: Option<Token>, value: Option<&'a Node>) {
-        let known = value.map(|it| {
-            self.expr(it);
+        let known = value.map_or(Known::Unit, |it| {
+            self.kept(it);
+            let known = self.expr(it);
             self.used(it);
-            self.infer(it)
+            known
         });
         let Some(name) = name else { return };
         let name = name.text(self.text);
-        let known = if self.assigned.contains(name) { None } else { known };
-        let mut binding = Binding::variable(known.unwrap_or_default());
+        let mut binding = Binding::variable(self.steady(name, known));
         binding.constant = node.kind == NodeKind::ConstItem;
         // Main's predictors can be asked for by their names.
         if self.at_main()
+            && !self.assigned.contains_key(name)
             && let (Some(predictor), _) = super::items::told_of(&binding.known)
         {
             self.out.predictors.insert(name.to_owned(), predictor);
@@ -225,17 +284,32 @@ impl<'a> Checker<'a> {
         !self.context.item && !self.context.function && self.scopes.depth() == 2
     }
 
-    fn expr_statement(&mut self, node: &'a Node, last: bool) {
-        let Some(expr) = ast::exprs(node).next() else { return self.below(node) };
-        self.expr(expr);
+    fn expr_statement(&mut self, node: &'a Node, last: bool) -> Known {
+        let Some(expr) = ast::exprs(node).next() else {
+            self.below(node);
+            return Known::Unit;
+        };
+        let known = self.expr(expr);
         let value = last && node.token(TokenKind::Semi).is_none();
         if !value {
-            self.dropped(expr);
+            self.dropped(expr, last);
         }
+        self.no_effect(expr);
+        known
     }
 
-    fn try_statement(&mut self, node: Try<'a>) {
+    fn try_statement(&mut self, node: Try<'a>) -> Known {
+        let before = self.scopes.clone();
+        let weak = std::mem::replace(&mut self.flow.weak, self.scopes.depth());
+        let trying = std::mem::replace(&mut self.flow.trying, true);
+        let mut ways = Vec::new();
         for (index, block) in node.blocks().enumerate() {
+            if index == 1 {
+                self.flow.weak = weak;
+                self.flow.trying = trying;
+                ways.push(self.scopes.clone());
+                self.scopes.join(&before);
+            }
             self.scopes.push(Frame::new());
             if index == 1
                 && let Some(name) = node.name(self.text)
@@ -245,6 +319,11 @@ impl<'a> Checker<'a> {
             self.block(block);
             self.scopes.pop();
         }
+        (self.flow.weak, self.flow.trying) = (weak, trying);
+        for way in ways {
+            self.scopes.join(&way);
+        }
+        Known::Unit
     }
 
     fn assertion(&mut self, node: Assert<'a>) {
@@ -258,11 +337,11 @@ impl<'a> Checker<'a> {
         }
         let Some(retry) = retry else { return };
         let found = match self.infer(retry) {
-            Known::Reply(_) => "a reply",
+            Known::Reply(_) | Known::Answer(_) => "a reply",
             Known::Signature(_) => "a signature",
             Known::Object(it) => it.name,
             _ if literal::constant(retry, self.text).is_some() => "a literal",
-            Known::Nothing | Known::Predictor(_) | Known::Instance(_) => return,
+            _ => return,
         };
         let message = format!("`retry:` takes a predictor, found {found}");
         let span = self.span(retry);
@@ -277,87 +356,169 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks an expression.
-    pub(super) fn expr(&mut self, node: &'a Node) {
+    /// Checks an expression, and says what is known of its value.
+    pub(super) fn expr(&mut self, node: &'a Node) -> Known {
         self.misuse(node);
+        let flowing = match node.kind {
+            NodeKind::If => Some(self.branches(If(node))),
+            NodeKind::Switch => Some(self.switch(node)),
+            NodeKind::Block => Some(self.block(node)),
+            NodeKind::Return | NodeKind::Throw | NodeKind::Break | NodeKind::Continue => {
+                Some(self.leaving(node))
+            }
+            _ => None,
+        };
+        let known = flowing.unwrap_or_else(|| {
+            self.expr_below(node);
+            self.infer_here(node)
+        });
+        if !matches!(node.kind, NodeKind::Name | NodeKind::Literal | NodeKind::Unit) {
+            self.saw(node, &known);
+        }
+        known
+    }
+
+    fn expr_below(&mut self, node: &'a Node) {
         match node.kind {
-            NodeKind::Name => self.name(node),
+            NodeKind::Name => {
+                self.name(node);
+                let known = self.infer(node);
+                self.stands(&known);
+            }
             NodeKind::Path => self.path(node),
             NodeKind::Call => self.call(node),
             NodeKind::MethodCall => self.method_call(node),
             NodeKind::Member => self.member(Member(node)),
             NodeKind::Closure => self.closure(Closure(node)),
             NodeKind::Assign => self.assign(node),
-            NodeKind::Block => self.block(node),
-            NodeKind::Template => self.block(node),
+            // Each of its insertions gives a value.
+            NodeKind::Template => {
+                self.scopes.push(Frame::new());
+                node.nodes().for_each(|it| {
+                    self.statement(it, true);
+                });
+                self.scopes.pop();
+            }
             NodeKind::For => self.for_loop(For(node)),
-            NodeKind::Switch => self.switch(node),
+            NodeKind::While | NodeKind::Loop | NodeKind::DoWhile => {
+                self.repeated(|this| this.below(node));
+            }
             NodeKind::Map => self.map(node),
             NodeKind::Binary => {
                 for side in ast::exprs(node) {
                     self.expr(side);
                     self.used(side);
                 }
+                self.operator(node);
             }
             NodeKind::SignatureExpr => {
-                self.inline_signature(node);
-                self.contracts(node, "".into());
+                let signature = self.inline_signature(node);
+                self.contracts(node, "".into(), signature);
             }
             _ => self.below(node),
         }
     }
 
     fn for_loop(&mut self, node: For<'a>) {
+        let mut item = Known::Nothing;
         if let Some(iterable) = node.iterable() {
-            self.expr(iterable);
+            let known = self.expr(iterable);
             self.used(iterable);
+            item = if is_range(iterable, self.text) {
+                Known::basic(Ty::Int)
+            } else {
+                known.item()
+            };
         }
-        self.scopes.push(Frame::new());
-        for name in node.names() {
-            self.scopes.declare(name.text(self.text), Binding::local());
-        }
-        if let Some(body) = node.body() {
-            self.block(body);
-        }
-        self.scopes.pop();
+        self.repeated(|this| {
+            this.scopes.push(Frame::new());
+            for (index, name) in node.names().enumerate() {
+                let known = if index == 0 { item.clone() } else { Known::basic(Ty::Int) };
+                let name = name.text(this.text);
+                let known = this.steady(name, known);
+                this.scopes.declare(name, Binding::variable(known));
+            }
+            if let Some(body) = node.body() {
+                this.block(body);
+            }
+            this.scopes.pop();
+        });
     }
 
     fn closure(&mut self, node: Closure<'a>) {
+        let key = node.0.start;
+        self.stands(&Known::Function(key));
         let mut frame = Frame::new();
-        for token in node.params().into_iter().filter_map(Param::name) {
+        for (index, param) in node.params().into_iter().enumerate() {
+            let Some(token) = param.name() else { continue };
             let name = token.text(self.text);
-            if frame.insert(name.into(), Binding::local()).is_some() {
+            let known = self.param_known(param, Some(key), index);
+            if frame.insert(name.into(), Binding::variable(known)).is_some() {
                 let message = format!("there are two parameters `{name}`");
                 self.tell(codes::DUPLICATE_PARAM, token.span(self.source), message);
             }
         }
+        let depth = self.scopes.depth();
+        let outer = std::mem::replace(&mut self.flow.outside, depth);
         self.scopes.push(frame);
         let outside = self.context.clone();
         self.context.function = true;
-        if let Some(body) = node.body() {
-            self.statement(body, true);
-        }
+        let metric = self.flow.metrics.contains(&key);
+        self.context.metric |= metric;
+        self.body_of(Some(key), |this| {
+            let body = node.body();
+            let known = body.map_or(Known::Unit, |it| this.statement(it, true));
+            body.filter(|_| metric).into_iter().for_each(|it| this.result_trap(it));
+            known
+        });
         self.context = outside;
         self.scopes.pop();
+        self.flow.outside = outer;
     }
 
-    fn switch(&mut self, node: &'a Node) {
-        if let Some(subject) = ast::exprs(node).next() {
-            self.expr(subject);
-            self.used(subject);
+    fn switch(&mut self, node: &'a Node) -> Known {
+        let mut subject = Known::Nothing;
+        if let Some(value) = ast::exprs(node).next() {
+            subject = self.expr(value);
+            self.used(value);
         }
+        let before = self.scopes.clone();
+        let (mut all, mut complete) = (Known::Never, false);
+        let mut ways: Option<Scopes> = None;
         for case in node.nodes().filter(|it| it.kind == NodeKind::SwitchCase) {
-            let arrow = case.token(TokenKind::FatArrow).map_or(u32::MAX, |it| it.start);
-            for part in case.nodes() {
-                // Patterns are literals, which the parser sees to.
-                if part.kind == NodeKind::SwitchGuard {
-                    self.misuse(part);
-                    self.below(part);
-                } else if part.start > arrow {
-                    self.statement(part, true);
-                }
+            self.scopes = before.clone();
+            complete |= SwitchCase(case).is_default();
+            let known = self.case(case, &subject);
+            if let Some(other) = ways.take() {
+                self.meet(other, &known, &all);
+            }
+            ways = Some(self.scopes.clone());
+            all = all.or(known);
+        }
+        self.scopes = before;
+        match ways {
+            Some(other) if complete => self.scopes = other,
+            Some(other) => self.meet(other, &Known::Unit, &all),
+            None => {}
+        }
+        if complete { all } else { all.or(Known::Unit) }
+    }
+
+    fn case(&mut self, case: &'a Node, subject: &Known) -> Known {
+        let arrow = case.token(TokenKind::FatArrow).map_or(u32::MAX, |it| it.start);
+        let mut known = Known::Unit;
+        for part in case.nodes() {
+            // Patterns are literals, which the parser sees to.
+            if part.kind == NodeKind::SwitchGuard {
+                self.misuse(part);
+                self.below(part);
+            } else if part.start > arrow {
+                known = self.statement(part, true);
+            } else {
+                self.pattern(part, subject);
             }
         }
+        known
     }
 
     fn map(&mut self, node: &'a Node) {
@@ -381,12 +542,37 @@ impl<'a> Checker<'a> {
     fn assign(&mut self, node: &'a Node) {
         let mut sides = ast::exprs(node);
         let (Some(target), value) = (sides.next(), sides.next()) else { return };
+        let mut known = Known::Nothing;
         if let Some(value) = value {
-            self.expr(value);
+            known = self.expr(value);
             self.used(value);
+            self.stands(&known);
         }
         self.target(target, target);
-        self.expr(target);
+        match target.kind {
+            NodeKind::Name => {
+                self.expr(target);
+                let operator = node.tokens().next().map_or("=", |it| it.text(self.text));
+                if operator != "=" {
+                    let old = self.infer(target);
+                    known =
+                        super::infer::combined(operator.trim_end_matches('='), &old, &known);
+                }
+                self.assigned_to(target.text(self.text), known);
+            }
+            // What is made here need not have been there.
+            NodeKind::Member => {
+                let view = Member(target);
+                let Some(receiver) = view.receiver() else { return };
+                self.expr(receiver);
+                let part = view.name().map(|it| (it.text(self.text).into(), known));
+                self.changed(receiver, part);
+            }
+            _ => {
+                self.expr(target);
+                self.changed(target, None);
+            }
+        }
     }
 
     /// What an assignment may change: a variable, or a part of one.
@@ -399,7 +585,7 @@ impl<'a> Checker<'a> {
             }
             NodeKind::Member | NodeKind::Index => {
                 let Some(receiver) = ast::exprs(node).next() else { return };
-                if let Known::Reply(_) = self.infer(receiver) {
+                if let Known::Reply(_) | Known::Answer(_) = self.infer(receiver) {
                     let told =
                         self.tell(codes::ASSIGNED_CONST, span, "a reply does not change");
                     told.hints.push("`reply.with(field: value)` is a changed copy".to_owned());
@@ -445,44 +631,25 @@ impl<'a> Checker<'a> {
             self.member_name(receiver, node.name());
         }
     }
+}
 
-    /// A value that is used; what works in place has none.
-    pub(super) fn used(&mut self, node: &Node) {
-        let Some(call) = ast::MethodCall::cast(node) else { return };
-        let Some(name) = call.name() else { return };
-        let word = name.text(self.text);
-        let nothing = matches!(
-            word,
-            "trim" | "sort" | "sort_desc" | "reverse" | "make_upper" | "make_lower" | "push"
-        );
-        if !nothing || self.is_own_method(word) {
-            return;
-        }
-        if let Some(receiver) = call.receiver()
-            && !matches!(self.infer(receiver), Known::Nothing)
-        {
-            return;
-        }
-        let message = format!("`{word}` works in place and returns nothing");
-        let told = self.tell(codes::IN_PLACE_RESULT, name.span(self.source), message);
-        told.hints.push("call it as a statement of its own, then use the variable".to_owned());
-    }
+/// The key of a method; anybody may call `forward`.
+fn method_key(method: FnItem<'_>, text: &str) -> Option<FnKey> {
+    method.name(text).map(|it| it.start)
+}
 
-    /// A value that nobody uses: where making it is all the call does, that is a mistake.
-    fn dropped(&mut self, node: &Node) {
-        let Some(call) = ast::MethodCall::cast(node) else { return };
-        let Some(name) = call.name() else { return };
-        let word = name.text(self.text);
-        let copies = matches!(
-            word,
-            "with" | "compile" | "with_state" | "with_field" | "with_instructions" | "without"
-        );
-        if copies && !self.is_own_method(word) {
-            let message = format!("the result of `{word}` is not used");
-            let told = self.tell(codes::DROPPED_RESULT, name.span(self.source), message);
-            told.hints.push(format!(
-                "`{word}` changes nothing, it returns another value: `let better = ….{word}(…);`"
-            ));
-        }
+/// Whether a statement of this kind can end the block that it stands in.
+fn leaves(node: &Node) -> bool {
+    use NodeKind as K;
+    match node.kind {
+        K::Return | K::Throw | K::Break | K::Continue | K::If | K::Switch | K::Block => true,
+        K::ExprStmt => ast::exprs(node).next().is_some_and(leaves),
+        _ => false,
     }
+}
+
+/// Whether an expression is a range.
+fn is_range(node: &Node, text: &str) -> bool {
+    node.kind == NodeKind::Binary
+        && ast::Binary(node).operator().is_some_and(|it| it.text(text).starts_with(".."))
 }

@@ -608,6 +608,11 @@ impl<'a> SwitchCase<'a> {
         exprs(self.0).filter(move |it| it.start < arrow)
     }
 
+    /// Whether it matches whatever comes.
+    pub fn is_default(self) -> bool {
+        self.patterns().next().is_none() && self.guard().is_none()
+    }
+
     /// The condition behind `if`.
     pub fn guard(self) -> Option<&'a Node> {
         self.0.node(NodeKind::SwitchGuard).and_then(|it| exprs(it).next())

@@ -262,7 +262,10 @@ fn predictor_calls() {
         &["3:27 E0213 a reply does not change (`reply.with(field: value)` is a changed copy)"],
     );
     clean(&qa("let r = chain_of_thought(QA)(\"q\"); r.reasoning; r.with(answer: 1).answer"));
-    clean(&qa("let p = predict(QA); p = 1; p(xx: 1).yy"));
+    expect(
+        &qa("let p = predict(QA); p = 1; p(xx: 1).yy"),
+        &["3:29 W0212 an int cannot be called"],
+    );
     clean(&qa("let question = \"q\"; let p = predict(QA, lm: \"a/b\"); p(n: 1, question); p(..#{ question })".replace("#{ question }", "#{ question: 1 }").as_str()));
 }
 
@@ -418,12 +421,12 @@ fn modules() {
         ],
     );
     let base = qa(
-        "module M(k = 1) { let p = predict(QA); fn forward(question, n) { BODY } fn other(a) { a } }\n",
+        "module M(k = 1) { let p = predict(QA); fn forward(question, n) { BODY } fn other(a) { a } fn all() { [k, p] } }\n",
     );
     let with = |body: &str, rest: &str| base.replace("BODY", body) + rest;
     clean(&with(
         "p(question).answer; self.other(1); self.p(question).answer; k; self",
-        "M()(1, 2); M(2).other(a: 1); M(k: 1).p(question: \"q\").answer; M().with(lm: 1).k",
+        "M()(1, 2); M(2).other(a: 1); M(k: 1).p(question: \"q\").answer; M().with(rollout: 1).k",
     ));
     expect(
         &with("p = 1;", ""),
@@ -508,7 +511,10 @@ fn lowering() {
             "let f = |x| x; __call(f, [1], #{}); __call((|x| x), [2], #{})",
         ),
         ("let a = [1]; a.push(2); a.len()", "let a = [1]; a.push(2); a.len()"),
-        ("let p = predict(\"a -> b\"); p.with(lm: 1)", "__method(p, \"with\", [], #{lm: 1})"),
+        (
+            "let p = predict(\"a -> b\"); p.with(rollout: 1)",
+            "__method(p, \"with\", [], #{rollout: 1})",
+        ),
         ("predict(signature { in a out b })", "__n_predict([__inline(0, 8)], #{})"),
         ("predict(\"a -> b\")", "__n_predict([__inline(0, 8)], #{})"),
         (
@@ -639,7 +645,7 @@ fn places_inside_strings_with_escapes_are_the_string() {
 #[test]
 fn long_programs_are_checked_quickly() {
     let line = "let r = p(question: \"a\").with(answer: f(1, 2)).answer.len();\n";
-    let chain = ".with(lm: 1)".repeat(100);
+    let chain = ".with(rollout: 1)".repeat(100);
     let text = format!(
         "fn f(a, b) {{ a + b }}\nlet p = predict(\"question -> answer\"){chain};\n{}",
         line.repeat(3000)
@@ -671,7 +677,7 @@ const SEEDS: &[&str] = &[
     "signature { in a: one_of(b) out c: list[{ x: int(1..=5) \"d\", y: \"p\" | 2 | true }]? assert c.len() > 1, \"m\", retry: z; }",
     "fn f(a: int = 1 \"what\", b = 2, ..rest) -> str { let q = a; return q; } let x = f(1, b: 2); x.y.z[2] = 3; f!(1); let match = [1, 2.5][0]; match += x?.new ?? 3;",
     "let xs = [1, 2.5, 'c', `t ${1 + 2} t`, #{ a: 1, \"b\": || 2 }]; for (x, i) in xs { if x == 1 { continue; } else if i > 2 { break; } assert x != 1 && i in xs, `why ${x}`; } xs.push(1); xs.map(|default, i| default + i);",
-    "module Inner(match) { let p = predict(\"a -> b\"); fn forward(a, b = 1) { let r = p(a); assert r.b != a, \"w\", retry: p; self.forward(a).b + self.match } }\nmodule Outer { let inner = Inner(1); fn forward(..x) { inner(..x).b } }\nlet o = Outer(); o(a: 1); o.inner.p.demos; o.with(lm: 1).inner.forward(1, b: 2)",
+    "module Inner(match) { let p = predict(\"a -> b\"); fn forward(a, b = 1) { let r = p(a); assert r.b != a, \"w\", retry: p; self.forward(a).b + self.match } }\nmodule Outer { let inner = Inner(1); fn forward(..x) { inner(..x).b } }\nlet o = Outer(); o(a: 1); o.inner.p.demos; o.with(rollout: 1).inner.forward(1, b: 2)",
     "let x = 3; let y = switch x { 1 | 2 => 3, 4..6 if x > 1 => { let z = 1; z } 'c' => 4, _ => 5 }; try { throw \"x\"; } catch (e) { print(e); } do { x -= 1; } until x == 0; while true { loop { break 2; } } let f = |a| |b| a + b; f(1)(2); (f)(3)",
     "fn int.double() { this * 2 } fn add(x) { this += x; } let n = 2; n.double(); n.add(1); let f = |x| { assert x > 0, \"w\"; x }; let h = |x| n = x; let k = #{ `a`: 1, b: () }; k.b ?? return 3; if n == 1 {} else if n == 2 { n } else { k.a }",
     "signature A { in a: str out c: list[{ x: int(1..=5) \"d\", y: \"p\" | 2 | true }]?; assert c.len() > 1, \"m\"; } let p = predict(signature { in match: str = \"x\" out b: float(..=1); assert match != \"y\" || b in 0..1; }); p(match: \"q\").b; let q = chain_of_thought(A); q.signature.with_field(\"out x\").fields",

@@ -1,0 +1,394 @@
+//! What flows where: through variables, branches, loops and functions.
+//!
+//! The walk goes through the code in the order in which it runs and keeps what is known of each
+//! variable. Where two ways meet, a variable is what it is on one of them; what is assigned in
+//! a loop adds to what it was. Functions are walked several times, until what their calls give
+//! them and what they return no longer changes; only the last round tells what is wrong. An
+//! error is told only where it is one on every way that is known.
+
+use super::Checker;
+use super::args::Argument;
+use super::model::FnInfo;
+use super::scope::{Known, Scopes};
+use super::value::{FnKey, Parts};
+use crate::syntax::ast::{self, If};
+use crate::syntax::{Node, NodeKind};
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// After how many rounds what still changes counts as unknown.
+const ROUNDS: usize = 6;
+
+/// In how many loops the walk goes through a body more than once.
+const DEEPEST: usize = 3;
+
+/// The calls of a function.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Site {
+    /// What they give its parameters.
+    args: Vec<Known>,
+    /// Whether others call it too, with whatever.
+    open: bool,
+}
+
+/// What the walk knows besides the scopes.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    /// What is known of expressions that were walked, by their place in memory.
+    seen: IndexMap<usize, Known>,
+    /// The calls found in the last round, and in this one.
+    sites: BTreeMap<FnKey, Site>,
+    next_sites: BTreeMap<FnKey, Site>,
+    /// What functions returned in the last round, and in this one.
+    results: BTreeMap<FnKey, Known>,
+    next_results: BTreeMap<FnKey, Known>,
+    /// Functions that judge replies.
+    pub(super) metrics: BTreeSet<FnKey>,
+    /// Closures of which is known who calls them.
+    placed: BTreeSet<FnKey>,
+    /// What the functions around return, outermost first.
+    returns: Vec<Known>,
+    /// Blocks further out than this may run again, or not to their end: what is assigned to
+    /// their variables adds to what they were.
+    pub(super) weak: usize,
+    /// How many loops are around.
+    loops: usize,
+    /// Blocks further out than this are those around the closure.
+    pub(super) outside: usize,
+    /// Whether this is the first round.
+    first: bool,
+    /// Whether a `try` is around.
+    pub(super) trying: bool,
+}
+
+impl Flow {
+    /// What a function returns.
+    pub(super) fn result(&self, key: FnKey) -> Known {
+        let missing = if self.first { Known::Never } else { Known::Nothing };
+        self.results.get(&key).cloned().unwrap_or(missing)
+    }
+
+    /// What a function is given for its parameter at `index`.
+    pub(super) fn given(&self, key: FnKey, index: usize) -> Known {
+        match self.sites.get(&key) {
+            None if self.first => Known::Never,
+            None => Known::Nothing,
+            Some(site) if site.open => Known::Nothing,
+            Some(site) => site.args.get(index).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Takes down that it is known who calls a function that stands as a value next.
+    pub(super) fn place(&mut self, key: FnKey) {
+        self.placed.insert(key);
+    }
+
+    /// Takes down a call.
+    pub(super) fn call(&mut self, key: FnKey, args: Vec<Known>) {
+        match self.next_sites.get_mut(&key) {
+            None => {
+                self.next_sites.insert(key, Site { args, open: false });
+            }
+            Some(site) => {
+                site.args.truncate(args.len());
+                for (known, arg) in site.args.iter_mut().zip(args) {
+                    *known = std::mem::take(known).or(arg);
+                }
+            }
+        }
+    }
+
+    /// Whether all calls of a function name it.
+    pub(super) fn is_called_by_name(&self, key: FnKey) -> bool {
+        self.sites.get(&key).is_some_and(|it| !it.open) && !self.metrics.contains(&key)
+    }
+
+    /// Takes down that anybody may call a function.
+    fn open(&mut self, key: FnKey) {
+        self.next_sites.entry(key).or_default().open = true;
+    }
+
+    /// Ends a round; true where nothing changed.
+    fn settle(&mut self, last: bool) -> bool {
+        let sites = std::mem::take(&mut self.next_sites);
+        let results = std::mem::take(&mut self.next_results);
+        let settled = !self.first && sites == self.sites && results == self.results;
+        self.first = false;
+        if last && !settled {
+            self.sites.retain(|key, it| sites.get(key) == Some(it));
+            self.results.retain(|key, it| results.get(key) == Some(it));
+            return false;
+        }
+        (self.sites, self.results) = (sites, results);
+        settled
+    }
+
+    /// What was never reached is unknown after all.
+    fn finish(&mut self) {
+        self.first = false;
+        for known in self.results.values_mut() {
+            if *known == Known::Never {
+                *known = Known::Nothing;
+            }
+        }
+        for known in self.sites.values_mut().flat_map(|it| &mut it.args) {
+            if *known == Known::Never {
+                *known = Known::Nothing;
+            }
+        }
+    }
+
+    /// What is known of an expression that was walked.
+    pub(super) fn seen(&self, node: &Node) -> Option<&Known> {
+        self.seen.get(&place(node))
+    }
+}
+
+/// Where a node is: the tree does not move while it is walked.
+fn place(node: &Node) -> usize {
+    std::ptr::from_ref(node) as usize
+}
+
+impl<'a> Checker<'a> {
+    /// Walks the unit until nothing new is known, and tells what is wrong.
+    pub(super) fn walk_unit(&mut self) {
+        self.flow.first = true;
+        let called = |it: &Node| matches!(it.kind, NodeKind::FnItem | NodeKind::Closure);
+        let rounds = if self.tree.walk().any(called) { ROUNDS } else { 0 };
+        for round in 1..=rounds {
+            let told = self.diags.len();
+            self.walk_round();
+            self.diags.truncate(told);
+            if self.flow.settle(round == ROUNDS) {
+                break;
+            }
+        }
+        self.flow.finish();
+        self.walk_round();
+    }
+
+    fn walk_round(&mut self) {
+        self.flow.seen.clear();
+        self.flow.placed.clear();
+        self.consts.clear();
+        self.walk_items();
+    }
+
+    /// Keeps what is known of an expression.
+    pub(super) fn saw(&mut self, node: &Node, known: &Known) {
+        self.flow.seen.insert(place(node), known.clone());
+    }
+
+    /// Walks a function's body with its parameters in scope, and takes down what it returns.
+    pub(super) fn body_of(
+        &mut self,
+        key: Option<FnKey>,
+        body: impl FnOnce(&mut Self) -> Known,
+    ) {
+        let weak = std::mem::take(&mut self.flow.weak);
+        let trying = std::mem::take(&mut self.flow.trying);
+        self.flow.returns.push(Known::Never);
+        let tail = body(self);
+        (self.flow.weak, self.flow.trying) = (weak, trying);
+        let returned = self.flow.returns.pop().unwrap_or_default().or(tail);
+        if let Some(key) = key {
+            let results = &mut self.flow.next_results;
+            let before = results.remove(&key).unwrap_or(Known::Never);
+            results.insert(key, before.or(returned));
+        }
+    }
+
+    /// Takes down what is returned.
+    pub(super) fn returned(&mut self, known: Known) {
+        if let Some(all) = self.flow.returns.last_mut() {
+            *all = std::mem::take(all).or(known);
+        }
+    }
+
+    /// Walks what may run any number of times.
+    pub(super) fn repeated(&mut self, mut body: impl FnMut(&mut Self)) {
+        let weak = std::mem::replace(&mut self.flow.weak, self.scopes.depth());
+        let before = self.scopes.clone();
+        let told = self.diags.len();
+        self.flow.loops += 1;
+        if self.flow.loops > DEEPEST {
+            // Each loop around doubles the work.
+            self.forget();
+            body(self);
+            self.flow.loops -= 1;
+            self.flow.weak = weak;
+            return;
+        }
+        body(self);
+        self.diags.truncate(told);
+        if self.scopes.changed_since(&before) {
+            // What the first time assigned is there the second time.
+            self.flow.seen.clear();
+            body(self);
+            self.diags.truncate(told);
+        }
+        self.flow.seen.clear();
+        body(self);
+        self.flow.loops -= 1;
+        self.flow.weak = weak;
+    }
+
+    /// Nothing is known of variables that are assigned somewhere.
+    fn forget(&mut self) {
+        let names: Vec<String> = self.scopes.names().map(str::to_owned).collect();
+        for name in names {
+            let known = self.scopes.get(&name).map_or(Known::Nothing, |it| it.known.clone());
+            let known = self.later(&name, known);
+            self.scopes.set(&name, known);
+        }
+    }
+
+    /// Takes in another way to the same place; a way that ends before it adds nothing.
+    pub(super) fn meet(&mut self, other: Scopes, here: &Known, there: &Known) {
+        let may_leave = self.flow.weak == 0;
+        if *here == Known::Never && may_leave {
+            self.scopes = other;
+        } else if *there != Known::Never || !may_leave {
+            self.scopes.join(&other);
+        }
+    }
+
+    /// An `if`, and what it gives.
+    pub(super) fn branches(&mut self, node: If<'a>) -> Known {
+        if let Some(condition) = node.condition() {
+            self.expr(condition);
+        }
+        let before = self.scopes.clone();
+        let then = node.then().map_or(Known::Unit, |it| self.expr(it));
+        let after = std::mem::replace(&mut self.scopes, before);
+        let otherwise = node.otherwise().map_or(Known::Unit, |it| self.expr(it));
+        self.meet(after, &otherwise, &then);
+        then.or(otherwise)
+    }
+
+    /// Takes down the call of a function of the unit.
+    pub(super) fn calls(&mut self, info: &FnInfo, args: &[Argument<'a>]) {
+        let Some(key) = self.key_of(info) else { return };
+        if args.iter().any(|it| !matches!(it, Argument::Positional(_) | Argument::Named(..))) {
+            return self.flow.open(key);
+        }
+        let names: Vec<&str> = info.params.iter().map(|it| &*it.name).collect();
+        let mut given = vec![Known::Nothing; names.len()];
+        for (index, argument) in args.iter().enumerate() {
+            let at = match argument {
+                Argument::Named(name, _) => {
+                    let name = name.text(self.text);
+                    names.iter().position(|it| *it == name)
+                }
+                _ => Some(index),
+            };
+            let known = self.infer(argument.value());
+            if let Some(slot) = at.and_then(|at| given.get_mut(at)) {
+                *slot = known;
+            }
+        }
+        self.flow.call(key, given);
+    }
+
+    /// Takes down the call of a closure by its value.
+    pub(super) fn calls_value(&mut self, known: &Known, args: &[Argument<'a>]) {
+        let plain: Option<Vec<&Node>> = args.iter().map(|it| it.positional()).collect();
+        match (known, plain) {
+            (Known::Function(key), Some(nodes)) => {
+                let given = nodes.into_iter().map(|it| self.infer(it)).collect();
+                self.flow.call(*key, given);
+            }
+            _ => self.escapes(known),
+        }
+    }
+
+    /// Anybody may call the functions that a value is.
+    pub(super) fn escapes(&mut self, known: &Known) {
+        for it in known.all() {
+            if let Known::Function(key) = it {
+                self.flow.open(*key);
+            }
+        }
+    }
+
+    /// The key of a function of this unit that has no other of its name.
+    pub(super) fn key_of(&self, info: &FnInfo) -> Option<FnKey> {
+        (info.span.source == self.source && info.overloads.is_empty())
+            .then_some(info.span.start)
+    }
+
+    /// A function or closure that stands as a value.
+    pub(super) fn function_at(&mut self, node: &Node) -> Option<FnKey> {
+        match node.kind {
+            NodeKind::Closure => Some(node.start),
+            NodeKind::Paren => self.function_at(ast::exprs(node).next()?),
+            NodeKind::Name => match self.infer(node) {
+                Known::Function(key) => Some(key),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Takes down that a value, where it is a function, is called with these arguments.
+    pub(super) fn called_with(&mut self, node: &'a Node, args: Vec<Known>) {
+        if let Some(key) = self.function_at(node) {
+            self.flow.call(key, args);
+            self.flow.placed.insert(key);
+        }
+    }
+
+    /// Takes down that nobody calls a closure but those that are found.
+    pub(super) fn kept(&mut self, node: &'a Node) {
+        if node.kind == NodeKind::Closure {
+            self.flow.placed.insert(node.start);
+        }
+    }
+
+    /// Whether it is known who calls a function that stands as a value here; else anybody may.
+    pub(super) fn stands(&mut self, known: &Known) {
+        if let Known::Function(key) = known
+            && !self.flow.placed.remove(key)
+        {
+            self.flow.open(*key);
+        }
+    }
+
+    /// What a variable is from here on.
+    pub(super) fn assigned_to(&mut self, name: &str, known: Known) {
+        let Some(place) = self.scopes.place(name) else { return };
+        let known = match self.scopes.get(name) {
+            Some(old) if place < self.flow.weak => old.known.clone().or(known),
+            _ => known,
+        };
+        let known = self.steady(name, known);
+        self.scopes.set(name, known);
+    }
+
+    /// What of a variable may be another value after a part of it was assigned, or a method
+    /// has worked on it in place.
+    pub(super) fn changed(&mut self, node: &Node, part: Option<(Arc<str>, Known)>) {
+        let Some(name) = root(node).map(|it| it.text(self.text)) else { return };
+        let Some(binding) = self.scopes.get(name) else { return };
+        let known = match (&binding.known, part) {
+            (old, _) if !old.can_change() => return,
+            (Known::Map(parts), Some((key, value))) if node.kind == NodeKind::Name => {
+                let mut parts: Parts = (**parts).clone();
+                parts.insert(key, value);
+                Known::Map(Arc::new(parts))
+            }
+            _ => Known::Nothing,
+        };
+        self.assigned_to(name, known);
+    }
+}
+
+/// The variable that an expression is a part of.
+pub(super) fn root(node: &Node) -> Option<&Node> {
+    match node.kind {
+        NodeKind::Name => Some(node),
+        NodeKind::Member | NodeKind::Index | NodeKind::Paren => root(ast::exprs(node).next()?),
+        _ => None,
+    }
+}

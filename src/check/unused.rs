@@ -1,0 +1,193 @@
+//! What is declared and never used, where that is certain.
+//!
+//! Main's variables can be asked for by their names, on the command line and in a session, and
+//! items by other files, so only what no one else can name is told of.
+
+use super::{Checker, codes};
+use crate::syntax::ast::{self, Closure, FnItem, For, Let, ModuleItem, TestItem, Try};
+use crate::syntax::{Node, NodeKind, Token, TokenKind};
+use std::collections::BTreeMap;
+
+/// A variable, and whether it was read.
+struct Variable<'a> {
+    name: &'a str,
+    token: Token,
+    /// Whether it is told of when it is not read.
+    told: bool,
+    read: bool,
+}
+
+/// The variables of the blocks around, outermost first.
+type Blocks<'a> = Vec<Vec<Variable<'a>>>;
+
+impl<'a> Checker<'a> {
+    /// Tells of variables, parameters, private items and members that nothing uses.
+    pub(super) fn unused(&mut self) {
+        let tree = self.tree;
+        for node in tree.walk() {
+            match node.kind {
+                NodeKind::FnItem => self.unused_in_function(FnItem(node)),
+                NodeKind::TestItem => {
+                    let body = TestItem(node).body();
+                    body.into_iter().for_each(|it| self.reads(it, &mut Vec::new()));
+                }
+                _ => {}
+            }
+        }
+        // In a session what follows may use them. A unit that another imports is told of when it
+        // is checked itself.
+        if self.around.prior.is_empty() && !self.around.open && self.around.prefix.is_empty() {
+            self.unused_items();
+        }
+    }
+
+    fn unused_in_function(&mut self, item: FnItem<'a>) {
+        let Some(body) = item.body() else { return };
+        let key = item.name(self.text).map(|it| it.start);
+        // Others may give a function to what calls it with just these arguments.
+        let private = item.0.tokens().next().is_some_and(|it| it.text(self.text) == "private");
+        let direct = private && key.is_some_and(|it| self.flow.is_called_by_name(it));
+        let params = item.params();
+        let variable = |token: Token| Variable {
+            name: token.text(self.text),
+            token,
+            told: direct,
+            read: false,
+        };
+        let own = params.iter().filter_map(|it| it.name()).map(variable).collect();
+        let mut blocks = vec![own];
+        self.reads(body, &mut blocks);
+        self.leave(&mut blocks, "parameter");
+    }
+
+    /// Marks what an expression or statement reads.
+    fn reads(&mut self, node: &'a Node, blocks: &mut Blocks<'a>) {
+        match node.kind {
+            NodeKind::Name => self.read(node, blocks),
+            NodeKind::Block => {
+                blocks.push(Vec::new());
+                self.reads_below(node, blocks);
+                self.leave(blocks, "variable");
+            }
+            NodeKind::Let => {
+                self.reads_below(node, blocks);
+                self.declare(Let(node).name(self.text), true, blocks);
+            }
+            NodeKind::For => {
+                let view = For(node);
+                view.iterable().into_iter().for_each(|it| self.reads(it, blocks));
+                self.within(view.names().collect(), view.body(), blocks);
+            }
+            NodeKind::Closure => {
+                let view = Closure(node);
+                let names = view.params().into_iter().filter_map(|it| it.name()).collect();
+                self.within(names, view.body(), blocks);
+            }
+            NodeKind::Try => {
+                let view = Try(node);
+                for (index, block) in view.blocks().enumerate() {
+                    let name = view.name(self.text).filter(|_| index == 1);
+                    self.within(name.into_iter().collect(), Some(block), blocks);
+                }
+            }
+            NodeKind::Assign => {
+                let mut sides = ast::exprs(node);
+                let target = sides.next();
+                // To write is not to read.
+                let target = target.filter(|it| it.kind != NodeKind::Name);
+                for side in target.into_iter().chain(sides) {
+                    self.reads(side, blocks);
+                }
+            }
+            _ => self.reads_below(node, blocks),
+        }
+    }
+
+    fn reads_below(&mut self, node: &'a Node, blocks: &mut Blocks<'a>) {
+        node.nodes().for_each(|it| self.reads(it, blocks));
+    }
+
+    /// Walks a part with names of its own, which may go unused.
+    fn within(&mut self, names: Vec<Token>, body: Option<&'a Node>, blocks: &mut Blocks<'a>) {
+        blocks.push(Vec::new());
+        for name in names {
+            self.declare(Some(name), false, blocks);
+        }
+        body.into_iter().for_each(|it| self.reads(it, blocks));
+        self.leave(blocks, "variable");
+    }
+
+    fn declare(&self, token: Option<Token>, told: bool, blocks: &mut Blocks<'a>) {
+        if let (Some(token), Some(block)) = (token, blocks.last_mut()) {
+            block.push(Variable { name: token.text(self.text), token, told, read: false });
+        }
+    }
+
+    fn read(&self, node: &Node, blocks: &mut Blocks<'a>) {
+        let name = node.text(self.text);
+        let all = blocks.iter_mut().rev().flat_map(|it| it.iter_mut().rev());
+        if let Some(variable) = all.into_iter().find(|it| it.name == name) {
+            variable.read = true;
+        }
+    }
+
+    /// Leaves a block.
+    fn leave(&mut self, blocks: &mut Blocks<'a>, noun: &str) {
+        for variable in blocks.pop().unwrap_or_default() {
+            if !variable.told || variable.read || variable.name.starts_with('_') {
+                continue;
+            }
+            let message = format!("the {noun} `{}` is never read", variable.name);
+            let span = variable.token.span(self.source);
+            let told = self.tell(codes::UNUSED_VARIABLE, span, message);
+            told.hints.push(match noun {
+                "parameter" => "leave it out, here and in the calls".to_owned(),
+                _ => format!("leave it out, or call it `_{}`", variable.name),
+            });
+        }
+    }
+
+    /// Private items and members that nothing names.
+    fn unused_items(&mut self) {
+        let mut named: BTreeMap<&str, usize> = BTreeMap::new();
+        for token in self.tree.leaves() {
+            if ast::is_word(token.kind) || token.kind == TokenKind::Str {
+                let text = token.text(self.text).trim_matches('"');
+                *named.entry(text).or_default() += 1;
+            }
+        }
+        let once = |name: &str| named.get(name) == Some(&1);
+        let mut found: Vec<(Token, String)> = Vec::new();
+        for node in self.tree.nodes() {
+            let private =
+                node.tokens().next().is_some_and(|it| it.text(self.text) == "private");
+            let name = node.tokens().find(|it| {
+                it.kind == TokenKind::Ident && {
+                    let text = it.text(self.text);
+                    !matches!(text, "private" | "signature" | "type")
+                }
+            });
+            if let Some(name) = name.filter(|it| private && once(it.text(self.text))) {
+                let message =
+                    format!("the private item `{}` is never used", name.text(self.text));
+                found.push((name, message));
+            }
+            let Some(module) = ModuleItem::cast(node).filter(|it| it.methods().count() > 0)
+            else {
+                continue;
+            };
+            let params = module.params();
+            let params = params.iter().filter_map(|it| it.name());
+            let members = module.members().filter_map(|it| it.name(self.text));
+            for name in params.chain(members).filter(|it| once(it.text(self.text))) {
+                let message = format!("nothing uses the member `{}`", name.text(self.text));
+                found.push((name, message));
+            }
+        }
+        for (name, message) in found {
+            if !name.text(self.text).starts_with('_') {
+                self.tell(codes::UNUSED_ITEM, name.span(self.source), message);
+            }
+        }
+    }
+}
