@@ -9,6 +9,7 @@ mod args;
 mod check;
 mod compile;
 mod completions;
+mod data;
 mod eval;
 mod explain;
 mod expression;
@@ -76,6 +77,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Test(args) => test::run(shell, &args),
         Command::Explain(args) => explain::run(shell, &args),
         Command::Prompt(args) => prompt::run(shell, &args),
+        Command::Data(args) => data::run(shell, &args),
         Command::Eval(args) => eval::run(shell, &args),
         Command::Compile(args) => compile::run(shell, &args),
         Command::Repl(args) => repl::run(shell, &args),

@@ -18,6 +18,10 @@ mod cli;
 mod console;
 #[path = "suite/data.rs"]
 mod data;
+#[path = "suite/data_large.rs"]
+mod data_large;
+#[path = "suite/data_props.rs"]
+mod data_props;
 #[cfg(all(feature = "http", feature = "local"))]
 #[path = "suite/download.rs"]
 mod download;

@@ -56,6 +56,16 @@ const COMPILED: &[Param] = &[
     option("valset", "dataset", "examples to choose by; the trainset without it"),
 ];
 
+const CHECK: Method = method(
+    "check",
+    &[
+        option("inputs", "str | list[str]", "the columns that make rows equal"),
+        option("label", "str", "the column that holds what is right"),
+    ],
+    "check",
+    "what is wrong with the rows: doubles, leaks, gaps, labels that disagree",
+);
+
 const KEYS: Method = method("keys", &[], "list[str]", "the names");
 const VALUES: Method = method("values", &[], "list", "the values");
 const TO_JSON: Method = method("to_json", &[], "str", "the same as JSON");
@@ -182,7 +192,24 @@ pub const OBJECTS: &[Object] = &[
                 "the rows of both",
             ),
             method("len", &[], "int", "how many rows"),
+            CHECK,
         ],
+        open: false,
+    },
+    Object {
+        name: "Check",
+        fields: &[
+            field("rows", "map", "the parts and how many rows they have"),
+            field("inputs", "list[str]", "the columns that make rows equal"),
+            field("label", "str", "the column that holds what is right"),
+            field("serious", "int", "how many findings are serious"),
+            field(
+                "findings",
+                "list",
+                "level, kind, field, message, rows, places and advice of each",
+            ),
+        ],
+        methods: &[],
         open: false,
     },
     Object {
@@ -192,7 +219,7 @@ pub const OBJECTS: &[Object] = &[
             field("dev", "dataset", "to choose by"),
             field("test", "dataset", "to report on"),
         ],
-        methods: &[],
+        methods: &[CHECK],
         open: false,
     },
     Object {

@@ -30,6 +30,8 @@ pub(super) enum Command {
     Prompt(Prompt),
     /// Score a program on data
     Eval(Eval),
+    /// Look at data: what stands in a file, and what is wrong with it
+    Data(Data),
     /// Improve a program with an optimizer, and save what was found
     Compile(Compile),
     /// Try things out, line by line
@@ -244,6 +246,39 @@ pub(super) struct Eval {
     /// Write the report as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Arguments of `dsp data`.
+#[derive(Debug, Args)]
+pub(super) struct Data {
+    #[command(subcommand)]
+    pub(super) action: DataAction,
+}
+
+/// What to do with data.
+#[derive(Debug, Subcommand)]
+pub(super) enum DataAction {
+    /// Find doubles, leaks between files, gaps, labels that disagree, and what gives answers away
+    Check {
+        /// The files, those to learn from first
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The columns that make rows equal; by their usual names when left out
+        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+        inputs: Vec<String>,
+        /// The column that holds what is right; by its usual names when left out
+        #[arg(long, value_name = "NAME")]
+        label: Option<String>,
+        /// Write the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show columns, types, counts and the first rows of a file
+    Show {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 /// Arguments of `dsp compile`.

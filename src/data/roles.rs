@@ -7,25 +7,25 @@ use crate::schema::{Record, Value};
 use crate::util::sha256_hex;
 use std::sync::Arc;
 
-/// Names that a label usually has.
+/// Names that a label usually has, the likeliest first.
 const LABELS: &[&str] = &[
+    "label",
     "answer",
+    "target",
+    "output",
+    "labels",
     "answers",
-    "category",
+    "targets",
+    "outputs",
     "class",
-    "completion",
+    "category",
+    "intent",
     "expected",
     "gold",
-    "intent",
-    "label",
-    "labels",
-    "output",
-    "outputs",
-    "reasoning",
+    "completion",
     "response",
     "solution",
-    "target",
-    "targets",
+    "reasoning",
 ];
 
 /// Names of columns that number rows.
@@ -34,6 +34,11 @@ const NUMBERS: &[&str] = &["id", "idx", "index", "key", "guid", "uid", "uuid"];
 /// Whether a column is usually a label, by its name.
 pub(super) fn is_label(name: &str) -> bool {
     LABELS.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// How likely a column is the label that counts, by its name: 0 is the likeliest.
+pub(super) fn label_rank(name: &str) -> Option<usize> {
+    LABELS.iter().position(|it| *it == name.to_ascii_lowercase())
 }
 
 /// Whether a column only numbers rows, by its name.

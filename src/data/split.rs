@@ -5,9 +5,14 @@
 //! the parts to the size asked for. Within a stratum single rows are dealt by running deficits,
 //! so that each part gets its share of every label, and the shares of all labels add up.
 
+use crate::data::bundles::{Bundles, Joined};
+use crate::data::check::plural;
+use crate::data::dataset::small;
+use crate::data::profile::hash;
 use crate::data::table::Read;
 use crate::data::{Dataset, roles};
 use crate::diag::{Code, Diagnostic};
+use crate::schema::Record;
 use crate::util::Random;
 use indexmap::{IndexMap, IndexSet};
 use std::sync::Arc;
@@ -37,9 +42,6 @@ pub struct SplitOptions {
     pub inputs: Vec<String>,
 }
 
-/// Rows that stay together: their places, in order.
-type Bundle = Vec<usize>;
-
 impl Dataset {
     /// Splits the rows at random into parts of these sizes, in an order that the seed
     /// decides. Rows with equal inputs go into one part, so that nothing that was trained on
@@ -55,14 +57,14 @@ impl Dataset {
     ) -> Read<IndexMap<String, Self>> {
         let sizes = sizes(self.len(), parts).map_err(|message| bad(&message))?;
         let (mut bundles, strata) = bundles(self, options)?;
-        Random::new(options.seed, "split").shuffle(&mut bundles);
+        Random::new(options.seed, "split").shuffle(&mut bundles.order);
         let mut deal = Deal::new(&sizes, &strata, options.by.is_some());
         deal.large(&bundles);
         deal.single(&bundles, options.seed);
         let mut split = IndexMap::new();
         for (at, (name, share)) in parts.iter().enumerate() {
-            let mine = bundles.iter().zip(&deal.part).filter(|(_, part)| **part == Some(at));
-            let part = self.at(mine.flat_map(|(bundle, _)| bundle.iter().copied()));
+            let mine = bundles.iter().zip(&deal.part).filter(|(_, part)| **part == small(at));
+            let part = self.at(mine.flat_map(|(bundle, _)| bundle).map(|row| *row as usize));
             if part.is_empty() && wants(*share) && !self.is_empty() {
                 return Err(empty_part(name, self.len(), bundles.len()));
             }
@@ -72,7 +74,7 @@ impl Dataset {
     }
 }
 
-fn bad(message: &str) -> Box<Diagnostic> {
+pub(super) fn bad(message: &str) -> Box<Diagnostic> {
     Box::new(Diagnostic::bare(BAD_SPLIT, message))
 }
 
@@ -81,9 +83,6 @@ fn wants(share: Share) -> bool {
 }
 
 fn empty_part(name: &str, rows: usize, bundles: usize) -> Box<Diagnostic> {
-    let plural = |count: usize, noun: &str| {
-        format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-    };
     let mut message = format!("`{name}` would have no rows: there are {}", plural(rows, "row"));
     if bundles < rows {
         let stay = plural(bundles, "group");
@@ -137,7 +136,7 @@ fn portion(rows: usize, part: f64) -> usize {
 }
 
 /// The bundles in order of their first rows, and the stratum of each row.
-fn bundles(data: &Dataset, options: &SplitOptions) -> Read<(Vec<Bundle>, Vec<usize>)> {
+fn bundles(data: &Dataset, options: &SplitOptions) -> Read<(Bundles, Vec<u32>)> {
     let columns = data.columns();
     let named = |what, name: &Option<String>| match name {
         Some(name) => roles::known(what, name, &columns),
@@ -152,58 +151,35 @@ fn bundles(data: &Dataset, options: &SplitOptions) -> Read<(Vec<Bundle>, Vec<usi
         [] => roles::inputs(&columns, &except),
         names => names.iter().map(|it| Arc::from(it.as_str())).collect(),
     };
-    let (mut same, mut groups) = (IndexMap::new(), IndexMap::new());
-    let (mut joined, mut strata) = (Joined::new(data.len()), Vec::new());
+    // Room for all at once: growing would take twice as much for a while.
+    let mut same = Vec::with_capacity(data.len());
+    let (mut groups, mut strata) = (Vec::new(), Vec::with_capacity(data.len()));
     let mut labels = IndexSet::new();
+    let value = |values: &Record, name: &Option<String>| {
+        name.as_ref().and_then(|it| values.get(it.as_str())).cloned()
+    };
     for (at, row) in data.iter().enumerate() {
         let values = &row?.values;
-        joined.join(at, *same.entry(roles::hash(values, &inputs)).or_insert(at));
-        let group = options.group.as_ref().and_then(|it| values.get(it.as_str()));
-        if let Some(group) = group.filter(|it| !it.is_null()) {
-            joined.join(at, *groups.entry(group.to_json()).or_insert(at));
+        same.push((roles::hash(values, &inputs), small(at)));
+        if let Some(group) = value(values, &options.group).filter(|it| !it.is_null()) {
+            groups.push((hash(&group.to_json()), small(at)));
         }
-        let label = options.by.as_ref().and_then(|it| values.get(it.as_str()));
-        strata.push(labels.insert_full(label.map_or(String::new(), ToString::to_string)).0);
+        let label = value(values, &options.by).map_or(String::new(), |it| it.to_string());
+        strata.push(small(labels.insert_full(label).0));
     }
-    Ok((joined.sets(), strata))
+    let mut joined = Joined::new(data.len());
+    joined.join_equal(same);
+    joined.join_equal(groups);
+    Ok((joined.bundles(), strata))
 }
 
-/// Which rows belong together: a forest whose roots are the first rows of their sets.
-pub(super) struct Joined(Vec<u32>);
-
-impl Joined {
-    pub(super) fn new(len: usize) -> Self {
-        Self((0..len).map(super::dataset::small).collect())
-    }
-
-    pub(super) fn root(&mut self, at: usize) -> usize {
-        let mut root = at;
-        while self.0[root] as usize != root {
-            self.0[root] = self.0[self.0[root] as usize];
-            root = self.0[root] as usize;
-        }
-        root
-    }
-
-    pub(super) fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.root(a), self.root(b));
-        self.0[a.max(b)] = super::dataset::small(a.min(b));
-    }
-
-    /// The sets in order of their first rows.
-    pub(super) fn sets(mut self) -> Vec<Vec<usize>> {
-        let mut sets: IndexMap<usize, Vec<usize>> = IndexMap::new();
-        for at in 0..self.0.len() {
-            sets.entry(self.root(at)).or_default().push(at);
-        }
-        sets.into_values().collect()
-    }
-}
+/// Stands for no part.
+const NOWHERE: u32 = u32::MAX;
 
 /// Bundles on their way to parts.
 struct Deal<'a> {
     /// The stratum of each row.
-    strata: &'a [usize],
+    strata: &'a [u32],
     /// Whether parts get their share of each stratum.
     stratified: bool,
     /// The share of each part, of all rows.
@@ -212,42 +188,49 @@ struct Deal<'a> {
     room: Vec<usize>,
     /// How many rows of each stratum each part still wants.
     wanted: Vec<Vec<f64>>,
-    /// The part of each bundle.
-    part: Vec<Option<usize>>,
+    /// The part of each bundle; [`NOWHERE`] as long as it has none.
+    part: Vec<u32>,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^52")]
 impl<'a> Deal<'a> {
     /// The last part is what nobody asked for.
-    fn new(sizes: &[usize], strata: &'a [usize], stratified: bool) -> Self {
+    fn new(sizes: &[usize], strata: &'a [u32], stratified: bool) -> Self {
         let rows = strata.len();
         let rest = rows - sizes.iter().sum::<usize>();
         let room: Vec<usize> = sizes.iter().copied().chain([rest]).collect();
         let shares: Vec<f64> = room.iter().map(|it| *it as f64 / rows.max(1) as f64).collect();
-        let mut counts = vec![0usize; strata.iter().max().map_or(0, |it| it + 1)];
-        strata.iter().for_each(|it| counts[*it] += 1);
+        let mut counts = vec![0usize; strata.iter().max().map_or(0, |it| *it as usize + 1)];
+        strata.iter().for_each(|it| counts[*it as usize] += 1);
         let wanted =
             shares.iter().map(|share| counts.iter().map(|it| share * *it as f64).collect());
         Self { strata, stratified, wanted: wanted.collect(), shares, room, part: Vec::new() }
     }
 
-    fn give(&mut self, bundle: &[usize], part: usize) {
+    fn stratum_of(&self, row: u32) -> usize {
+        self.strata[row as usize] as usize
+    }
+
+    fn give(&mut self, bundle: &[u32], part: usize) {
         self.room[part] = self.room[part].saturating_sub(bundle.len());
-        bundle.iter().for_each(|row| self.wanted[part][self.strata[*row]] -= 1.0);
+        for row in bundle {
+            let stratum = self.stratum_of(*row);
+            self.wanted[part][stratum] -= 1.0;
+        }
     }
 
     /// Deals bundles of several rows: the largest first, each to the part that lacks most of
     /// what is in it, among those with room for it, else to the one with most room.
-    fn large(&mut self, bundles: &[Bundle]) {
-        self.part = vec![None; bundles.len()];
+    fn large(&mut self, bundles: &Bundles) {
+        self.part = vec![NOWHERE; bundles.len()];
         let mut order: Vec<usize> =
-            (0..bundles.len()).filter(|at| bundles[*at].len() > 1).collect();
-        order.sort_by_key(|at| std::cmp::Reverse(bundles[*at].len()));
+            (0..bundles.len()).filter(|at| bundles.get(*at).len() > 1).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(bundles.get(*at).len()));
         for at in order {
-            let bundle = &bundles[at];
+            let bundle = bundles.get(at);
             let parts = || (0..self.room.len()).filter(|part| self.shares[*part] > 0.0);
             let lack = |part: usize| match self.stratified {
-                true => bundle.iter().map(|row| self.wanted[part][self.strata[*row]]).sum(),
+                true => bundle.iter().map(|row| self.wanted[part][self.stratum_of(*row)]).sum(),
                 false => self.room[part] as f64,
             };
             let best = |parts: &mut dyn Iterator<Item = usize>,
@@ -262,24 +245,27 @@ impl<'a> Deal<'a> {
                 .or_else(|| best(&mut parts(), &|part| self.room[part] as f64));
             let Some((part, _)) = part else { continue };
             self.give(bundle, part);
-            self.part[at] = Some(part);
+            self.part[at] = small(part);
         }
     }
 
     /// Deals single rows.
-    fn single(&mut self, bundles: &[Bundle], seed: u64) {
-        let single = (0..bundles.len()).filter(|at| bundles[*at].len() == 1);
+    fn single(&mut self, bundles: &Bundles, seed: u64) {
+        let single = (0..bundles.len()).filter(|at| bundles.get(*at).len() == 1);
         if !self.stratified {
             for at in single {
-                let part = (0..self.room.len()).find(|part| self.room[*part] > 0);
-                self.part[at] = part;
-                part.into_iter().for_each(|part| self.give(&bundles[at], part));
+                let Some(part) = (0..self.room.len()).find(|it| self.room[*it] > 0) else {
+                    break;
+                };
+                self.part[at] = small(part);
+                self.give(bundles.get(at), part);
             }
             return;
         }
-        let mut strata: IndexMap<usize, Vec<usize>> = IndexMap::new();
+        let mut strata: IndexMap<usize, Vec<u32>> = IndexMap::new();
         for at in single {
-            strata.entry(self.strata[bundles[at][0]]).or_default().push(at);
+            let stratum = self.stratum_of(bundles.get(at)[0]);
+            strata.entry(stratum).or_default().push(small(at));
         }
         // The order of strata decides which of them the odd rows come from.
         let mut order: Vec<usize> = strata.keys().copied().collect();
@@ -292,13 +278,7 @@ impl<'a> Deal<'a> {
     }
 
     /// Deals the single rows of a stratum; what parts are owed is carried to the next.
-    fn stratum(
-        &mut self,
-        bundles: &[Bundle],
-        stratum: usize,
-        rows: &[usize],
-        owed: &mut [f64],
-    ) {
+    fn stratum(&mut self, bundles: &Bundles, stratum: usize, rows: &[u32], owed: &mut [f64]) {
         let wanted: Vec<f64> = self.wanted.iter().map(|it| it[stratum].max(0.0)).collect();
         let all: f64 = wanted.iter().sum();
         for at in rows {
@@ -312,8 +292,8 @@ impl<'a> Deal<'a> {
             });
             let Some(part) = most else { continue };
             owed[part] -= 1.0;
-            self.part[*at] = Some(part);
-            self.give(&bundles[*at], part);
+            self.part[*at as usize] = small(part);
+            self.give(bundles.get(*at as usize), part);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Rows in memory, or in a file with the place where each begins.
 
+use crate::data::dataset::small;
 use crate::data::reader::{self, DATA_IO};
 use crate::diag::Diagnostic;
 use crate::host::{Blob, Host, Scratch};
@@ -25,10 +26,45 @@ pub(super) struct Entry {
     pub(super) source: u32,
 }
 
+/// Where rows come from. Most often they are all of one source and numbered in order; then only
+/// their places are kept.
+#[derive(Debug, Default)]
+struct Entries {
+    places: Vec<u32>,
+    /// Index and source, where one row's are not as said.
+    others: Option<Vec<(u32, u32)>>,
+}
+
+impl Entries {
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    fn usual(at: usize) -> (u32, u32) {
+        (small(at), 0)
+    }
+
+    fn push(&mut self, entry: Entry) {
+        let at = self.len();
+        self.places.push(entry.place);
+        let own = (entry.index, entry.source);
+        if self.others.is_none() && own != Self::usual(at) {
+            self.others = Some((0..at).map(Self::usual).collect());
+        }
+        self.others.iter_mut().for_each(|others| others.push(own));
+    }
+
+    fn get(&self, at: usize) -> Option<Entry> {
+        let place = *self.places.get(at)?;
+        let (index, source) = self.others.as_ref().map_or(Self::usual(at), |others| others[at]);
+        Some(Entry { index, place, source })
+    }
+}
+
 /// Rows in order; never changed.
 #[derive(Debug)]
 pub(super) struct Table {
-    entries: Vec<Entry>,
+    entries: Entries,
     sources: Vec<Arc<str>>,
     columns: IndexSet<Arc<str>>,
     body: Body,
@@ -65,7 +101,7 @@ impl Table {
 
     /// Where a row comes from: its entry and the name of its source.
     pub(super) fn entry(&self, at: usize) -> Option<(Entry, Option<&Arc<str>>)> {
-        let entry = *self.entries.get(at)?;
+        let entry = self.entries.get(at)?;
         Some((entry, self.sources.get(entry.source as usize)))
     }
 
@@ -85,7 +121,8 @@ impl Table {
             Body::Memory(rows) => Ok(Arc::clone(&rows[at])),
             Body::File(held) => {
                 let values = held.read(at).map_err(|what| self.unreadable(at, &what))?;
-                Ok(Arc::new(Row { values, index: self.entries[at].index as usize }))
+                let index = self.entries.get(at).map_or(at, |it| it.index as usize);
+                Ok(Arc::new(Row { values, index }))
             }
         }
     }
@@ -116,7 +153,7 @@ pub(super) struct Builder<'h> {
     bound: u64,
     weight: u64,
     rows: Vec<Arc<Row>>,
-    entries: Vec<Entry>,
+    entries: Entries,
     sources: Vec<Arc<str>>,
     columns: IndexSet<Arc<str>>,
     spilled: Option<Spill>,
@@ -136,7 +173,7 @@ impl<'h> Builder<'h> {
             bound,
             weight: 0,
             rows: Vec::new(),
-            entries: Vec::new(),
+            entries: Entries::default(),
             sources: Vec::new(),
             columns: IndexSet::new(),
             spilled: None,
@@ -238,14 +275,19 @@ fn weight(value: &Value) -> u64 {
 /// Notes where the rows of a file begin.
 pub(super) struct Places {
     blob: Arc<dyn Blob>,
-    entries: Vec<Entry>,
+    entries: Entries,
     offsets: Vec<u64>,
     columns: IndexSet<Arc<str>>,
 }
 
 impl Places {
     pub(super) fn new(blob: Arc<dyn Blob>) -> Self {
-        Self { blob, entries: Vec::new(), offsets: Vec::new(), columns: IndexSet::new() }
+        Self {
+            blob,
+            entries: Entries::default(),
+            offsets: Vec::new(),
+            columns: IndexSet::new(),
+        }
     }
 
     /// How many rows there are so far.
@@ -262,7 +304,7 @@ impl Places {
 
     pub(super) fn finish(mut self, source: Arc<str>, form: Form) -> Table {
         self.offsets.push(self.blob.size());
-        self.entries.shrink_to_fit();
+        self.entries.places.shrink_to_fit();
         self.offsets.shrink_to_fit();
         let body = Body::File(Held { blob: self.blob, offsets: self.offsets, form });
         Table { entries: self.entries, sources: vec![source], columns: self.columns, body }

@@ -1,6 +1,7 @@
 //! Data sets, rows and splits as values of scripts.
 
 use crate::data::{Dataset, Share, SplitOptions};
+use crate::eval::check_value::check_parts;
 use crate::runtime::{Args, Cx, Error, Object, Val, count, to_record, wrong};
 use crate::schema::{Record, Row, Value};
 use indexmap::IndexMap;
@@ -119,7 +120,7 @@ impl DatasetValue {
 }
 
 /// Takes the names of columns: a text, or a list of texts.
-fn columns(args: &mut Args, name: &str) -> Result<Vec<String>, Error> {
+pub(super) fn columns(args: &mut Args, name: &str) -> Result<Vec<String>, Error> {
     let Some(value) = args.option(name) else { return Ok(Vec::new()) };
     let list = match &value {
         Val::List(items) => items.iter().map(|it| it.as_str().map(ToOwned::to_owned)).collect(),
@@ -158,6 +159,7 @@ impl Object for DatasetValue {
             "map" => self.map(cx, args),
             "split" => self.split(args),
             "slice" => self.slice(args),
+            "check" => check_parts(&[("data".to_owned(), self.0.clone())], args),
             "unique" => self.unique(args),
             "take" => count("n", &args.take(0, "n").unwrap_or_default())
                 .and_then(|n| same(self.0.take(n))),
@@ -262,6 +264,13 @@ impl Object for Splits {
 
     fn members(&self) -> Vec<String> {
         self.0.keys().map(ToString::to_string).collect()
+    }
+
+    fn method(&self, _: &Cx<'_>, name: &str, args: Args) -> Option<Result<Val, Error>> {
+        let part =
+            |(name, data): (&Arc<str>, &DatasetValue)| (name.to_string(), data.0.clone());
+        (name == "check")
+            .then(|| check_parts(&self.0.iter().map(part).collect::<Vec<_>>(), args))
     }
 
     fn show(&self) -> String {

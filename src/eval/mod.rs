@@ -4,6 +4,7 @@
 //! this floor does not know; results are consumed in logical order, so that a number never
 //! depends on threads. Every mean has an interval and every comparison is paired.
 
+mod check_value;
 mod data_value;
 mod evaluation;
 mod export;
@@ -22,6 +23,7 @@ pub use crate::data::{Dataset, Kind, Share};
 pub use crate::lm::Cancel;
 pub use crate::util::Random;
 pub use budget::CallBudget;
+pub use check_value::CheckValue;
 pub use data_value::{DatasetValue, RowValue, Splits};
 pub(crate) use evaluation::compare_scores;
 pub use evaluation::{

@@ -103,3 +103,43 @@ fn a_prompt_is_shown_without_fetching_a_model() {
     assert!(ended.stdout.contains("Topic is one of: a, b."), "{}", ended.stdout);
     assert!(!ended.stderr.contains("downloading"), "{}", ended.stderr);
 }
+
+#[test]
+fn data_are_checked_across_files() {
+    let train = "{\"q\": \"a\", \"label\": \"x\"}\n{\"q\": \"b\", \"label\": \"y\"}\n";
+    let check = |test: &str, more: &[&str]| {
+        let args = [&["data", "check", "train.jsonl", "test.csv"], more].concat();
+        Dsp::new(&args).file("train.jsonl", train).file("test.csv", test).end()
+    };
+    let clean = check("q,label\nc,x\n", &[]);
+    assert_eq!((clean.code, clean.stderr.as_str()), (Some(0), ""));
+    let leak = check("q,label\nc,x\na,x\n", &[]);
+    assert_eq!((leak.code, leak.stderr.as_str()), (Some(1), ""));
+    assert!(leak.stdout.contains("\n  train.jsonl:1 = test.csv:3\n"), "{}", leak.stdout);
+    let json = check("q,label\nc,x\na,x\n", &["--json"]);
+    let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json.code, Some(1));
+    assert_eq!(report["serious"], 1);
+    assert_eq!(report["rows"]["test.csv"], 2);
+    assert_eq!(report["findings"][0]["kind"], "leak");
+    assert_eq!(report["findings"][0]["places"][0][1], "test.csv:3");
+}
+
+#[test]
+fn data_are_shown() {
+    let rows = "q,n\nhello,1\nyou,\n";
+    let shown = Dsp::new(&["data", "show", "d.csv"]).file("d.csv", rows).end();
+    assert_eq!(
+        (shown.code, shown.stdout.as_str()),
+        (
+            Some(0),
+            "2 rows\n\n\
+             column  type  filled  different  characters\n\
+             ──────  ────  ──────  ─────────  ──────────\n\
+             q       str        2          2   3 … 5 … 5\n\
+             n       str        1          1           1\n\n\
+             d.csv:2\n{\"q\":\"hello\",\"n\":\"1\"}\n\n\
+             d.csv:3\n{\"q\":\"you\",\"n\":null}\n"
+        )
+    );
+}
