@@ -24,7 +24,7 @@ use crate::optimize::{Ask, Example, FEW_DEMOS, Phase, Policy, Search, Sizes, Who
 use crate::program::State;
 use crate::schema::{Signature, Value};
 use indexmap::IndexMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The temperature of further samples of a row.
@@ -75,10 +75,23 @@ impl Policy for BootstrapFewShot {
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let bootstrap = Bootstrap::new(*self, search);
         let order: Vec<usize> = (0..search.train().len()).collect();
-        let made = bootstrap.state(search, "bootstrap", &order, self.max_bootstrapped);
-        made.tell(search, self.max_bootstrapped);
+        let label = "bootstrap".to_owned();
+        let wanted = Wanted { label, order, size: self.max_bootstrapped };
+        let mut courses = Courses::new(&bootstrap, search, vec![wanted]);
+        let mut stop = None;
+        while stop.is_none() && !courses.are_done() {
+            let asks = courses.asks();
+            let runs = search.run("bootstrap", &asks);
+            courses.take(search, &asks, &runs.outcomes);
+            stop = runs.stop;
+        }
+        // What was found before the end is worth keeping.
+        let made = courses.made(search, 0);
+        if stop.is_none() {
+            made.tell(search);
+        }
         search.propose("bootstrap", made.state);
-        made.stop.map_or(Ok(()), Err)
+        stop.map_or(Ok(()), Err)
     }
 }
 
@@ -91,19 +104,30 @@ pub(crate) struct Bootstrap {
     teacher: State,
 }
 
+/// A bootstrap that is wanted.
+pub(crate) struct Wanted {
+    pub(crate) label: String,
+    /// The rows to try, in this order.
+    pub(crate) order: Vec<usize>,
+    /// How many of them are to give demos, at most.
+    pub(crate) size: usize,
+}
+
 /// A bootstrapped state.
 pub(crate) struct Made {
+    pub(crate) label: String,
     pub(crate) state: State,
     /// How many rows gave demos.
-    pub(crate) rows: usize,
-    /// What ended it early.
-    pub(crate) stop: Option<Stop>,
+    rows: usize,
+    /// How many were to.
+    wanted: usize,
 }
 
 impl Made {
     /// Tells the user when fewer rows than wanted gave demos.
-    pub(crate) fn tell(&self, search: &mut Search<'_>, wanted: usize) {
-        if self.rows < wanted && self.stop.is_none() {
+    pub(crate) fn tell(&self, search: &mut Search<'_>) {
+        if self.rows < self.wanted {
+            let wanted = self.wanted;
             let message = match self.rows {
                 0 => format!("no row gave demos, {wanted} were wanted"),
                 1 => format!("1 row gave demos, {wanted} were wanted"),
@@ -115,10 +139,133 @@ impl Made {
     }
 }
 
+/// Bootstraps under way, side by side: each has a width of rows tried at a time, a row that
+/// several want is run once, and each gets what it would get alone.
+pub(crate) struct Courses<'a> {
+    bootstrap: &'a Bootstrap,
+    width: usize,
+    courses: Vec<Course>,
+    /// What was tried, by the content of the row.
+    tried: BTreeMap<String, Trial>,
+}
+
+struct Course {
+    label: String,
+    rows: Vec<Example>,
+    /// How many of them were tried.
+    at: usize,
+    size: usize,
+    found: Found,
+}
+
 /// Demos found so far, and the rows (by content) that gave them.
-struct Found<'a> {
-    rows: BTreeSet<&'a str>,
+#[derive(Default)]
+struct Found {
+    rows: BTreeSet<String>,
     demos: Demos,
+}
+
+/// What came of a row.
+#[derive(Default)]
+struct Trial {
+    /// How many samples of it were tried.
+    rounds: u64,
+    /// The first one that is good enough.
+    good: Option<Arc<Outcome>>,
+}
+
+impl<'a> Courses<'a> {
+    pub(crate) fn new(
+        bootstrap: &'a Bootstrap,
+        search: &Search<'_>,
+        wanted: Vec<Wanted>,
+    ) -> Self {
+        let course = |wanted: Wanted| {
+            let rows = wanted.order.iter().map(|at| search.train()[*at].clone());
+            let (label, size, found) = (wanted.label, wanted.size, Found::default());
+            Course { label, rows: unique(rows), at: 0, size, found }
+        };
+        let courses = wanted.into_iter().map(course).collect();
+        Self { bootstrap, width: search.width(), courses, tried: BTreeMap::new() }
+    }
+
+    /// Whether this one has all it wanted, or no rows are left.
+    pub(crate) fn is_done(&self, at: usize) -> bool {
+        let course = &self.courses[at];
+        course.at >= course.rows.len() || course.found.rows.len() >= course.size
+    }
+
+    pub(crate) fn are_done(&self) -> bool {
+        (0..self.courses.len()).all(|at| self.is_done(at))
+    }
+
+    /// The runs that are wanted next, each once.
+    pub(crate) fn asks(&self) -> Vec<Ask> {
+        let open = (0..self.courses.len()).filter(|at| !self.is_done(*at));
+        let rows = unique(open.flat_map(|at| self.next(at).iter().cloned()));
+        let undecided = rows.iter().filter(|it| !self.is_decided(it));
+        undecided.map(|it| self.bootstrap.ask(it, self.rounds(it))).collect()
+    }
+
+    /// Takes what the runs gave, and the demos out of it.
+    pub(crate) fn take(
+        &mut self,
+        search: &Search<'_>,
+        asks: &[Ask],
+        outcomes: &[Option<Arc<Outcome>>],
+    ) {
+        for (ask, outcome) in asks.iter().zip(outcomes) {
+            let Some(outcome) = outcome else { continue };
+            let good = self.bootstrap.good(outcome).then(|| Arc::clone(outcome));
+            let trial = Trial { rounds: ask.rollout + 1, good };
+            self.tried.insert(ask.example.hash.clone(), trial);
+        }
+        for at in 0..self.courses.len() {
+            while !self.is_done(at) && self.next(at).iter().all(|it| self.is_decided(it)) {
+                self.advance(search, at);
+            }
+        }
+    }
+
+    /// The state of this one with what it has found, filled up with labeled demos.
+    pub(crate) fn made(&self, search: &Search<'_>, at: usize) -> Made {
+        let Course { label, size, found, .. } = &self.courses[at];
+        let state = self.bootstrap.filled(search, label, found);
+        Made { label: label.clone(), state, rows: found.rows.len(), wanted: *size }
+    }
+
+    /// The rows that this one tries next.
+    fn next(&self, at: usize) -> &[Example] {
+        let course = &self.courses[at];
+        &course.rows[course.at..(course.at + self.width).min(course.rows.len())]
+    }
+
+    fn rounds(&self, example: &Example) -> u64 {
+        self.tried.get(&example.hash).map_or(0, |it| it.rounds)
+    }
+
+    /// Whether a row gave a good sample, or all that may be tried.
+    fn is_decided(&self, example: &Example) -> bool {
+        let most = self.bootstrap.options.max_rounds as u64;
+        let good = |it: &Trial| it.good.is_some();
+        self.rounds(example) >= most || self.tried.get(&example.hash).is_some_and(good)
+    }
+
+    /// Takes the demos that the next rows of this one gave, as many as it still wants.
+    fn advance(&mut self, search: &Search<'_>, at: usize) {
+        let rows = self.next(at).to_vec();
+        let course = &mut self.courses[at];
+        course.at += rows.len();
+        for example in &rows {
+            let trial = self.tried.get(&example.hash);
+            let good = trial.and_then(|it| Some((it.good.as_ref()?, it.rounds - 1)));
+            if let Some((outcome, round)) =
+                good.filter(|_| course.found.rows.len() < course.size)
+            {
+                self.bootstrap.keep(search, &mut course.found, example, outcome, round);
+            }
+        }
+    }
 }
 
 impl Bootstrap {
@@ -138,76 +285,16 @@ impl Bootstrap {
         Self { options, predictors, labels, teacher }
     }
 
-    /// The state with demos from runs on the rows in this `order`, from at most `size` of
-    /// them, and labeled ones.
-    pub(crate) fn state(
-        &self,
-        search: &mut Search<'_>,
-        label: &str,
-        order: &[usize],
-        size: usize,
-    ) -> Made {
-        let train = search.train().to_vec();
-        let rows: Vec<&Example> = order.iter().map(|at| &train[*at]).collect();
-        let (mut found, stop) = self.collect(search, label, &unique(&rows), size);
+    /// The state with these demos, filled up with labeled ones.
+    fn filled(&self, search: &Search<'_>, label: &str, found: &Found) -> State {
+        let mut demos = found.demos.clone();
         let given = |path: &str| found.demos.get(path).map_or(0, Vec::len);
         let room = |path: &str| self.options.max_labeled.saturating_sub(given(path));
         let random = |path: &str| search.random(&format!("{label}/labeled/{path}"));
-        let labeled = self.labels.draw(&train, &found.rows, room, random);
-        for (path, demos) in labeled {
-            found.demos.entry(path).or_default().extend(demos);
+        for (path, more) in self.labels.draw(search.train(), &found.rows, room, random) {
+            demos.entry(path).or_default().extend(more);
         }
-        let state = with_demos(search.start(), &self.predictors, &found.demos);
-        Made { state, rows: found.rows.len(), stop }
-    }
-
-    /// Tries rows, a width at a time, until `size` of them gave demos.
-    fn collect<'a>(
-        &self,
-        search: &mut Search<'_>,
-        label: &str,
-        rows: &[&'a Example],
-        size: usize,
-    ) -> (Found<'a>, Option<Stop>) {
-        let mut found = Found { rows: BTreeSet::new(), demos: Demos::new() };
-        for chunk in rows.chunks(search.width()) {
-            if found.rows.len() >= size {
-                break;
-            }
-            let (tried, stop) = self.try_rows(search, label, chunk);
-            for (example, good) in chunk.iter().zip(tried) {
-                if let Some((outcome, round)) = good.filter(|_| found.rows.len() < size) {
-                    self.keep(search, &mut found, example, &outcome, round);
-                }
-            }
-            if stop.is_some() {
-                return (found, stop);
-            }
-        }
-        (found, None)
-    }
-
-    /// For each row the first sample that is good enough, with its number.
-    #[expect(clippy::type_complexity, reason = "a pair by row, used in one place")]
-    fn try_rows(
-        &self,
-        search: &mut Search<'_>,
-        label: &str,
-        rows: &[&Example],
-    ) -> (Vec<Option<(Arc<Outcome>, u64)>>, Option<Stop>) {
-        let mut good: Vec<Option<(Arc<Outcome>, u64)>> = vec![None; rows.len()];
-        for round in 0..self.options.max_rounds as u64 {
-            let open: Vec<usize> = (0..rows.len()).filter(|at| good[*at].is_none()).collect();
-            let asks: Vec<Ask> = open.iter().map(|at| self.ask(rows[*at], round)).collect();
-            let runs = search.run(label, Who::Teacher, &asks);
-            for (at, outcome) in open.into_iter().zip(runs.outcomes) {
-                good[at] = outcome.filter(|it| self.good(it)).map(|it| (it, round));
-            }
-            if runs.stop.is_some() {
-                return (good, runs.stop);
-            }
-        }
-        (good, None)
+        with_demos(search.start(), &self.predictors, &demos)
     }
 
     fn ask(&self, example: &Example, round: u64) -> Ask {
@@ -218,6 +305,7 @@ impl Bootstrap {
             }
         }
         Ask {
+            who: Who::Teacher,
             state: Arc::new(state),
             example: example.clone(),
             rollout: round,
@@ -235,11 +323,11 @@ impl Bootstrap {
         outcome.failure.is_none() && outcome.asserts_failed == 0 && scored
     }
 
-    fn keep<'a>(
+    fn keep(
         &self,
         search: &Search<'_>,
-        found: &mut Found<'a>,
-        example: &'a Example,
+        found: &mut Found,
+        example: &Example,
         outcome: &Outcome,
         round: u64,
     ) {
@@ -249,7 +337,7 @@ impl Bootstrap {
         if demos.is_empty() {
             return;
         }
-        found.rows.insert(&example.hash);
+        found.rows.insert(example.hash.clone());
         for (path, demo) in demos {
             found.demos.entry(path).or_default().push(demo);
         }
@@ -257,7 +345,7 @@ impl Bootstrap {
 }
 
 /// The first of each group of equal rows.
-fn unique<'a>(rows: &[&'a Example]) -> Vec<&'a Example> {
+fn unique(rows: impl Iterator<Item = Example>) -> Vec<Example> {
     let mut seen = BTreeSet::new();
-    rows.iter().copied().filter(|it| seen.insert(it.hash.as_str())).collect()
+    rows.filter(|it| seen.insert(it.hash.clone())).collect()
 }

@@ -41,13 +41,13 @@ impl Labels {
     pub(crate) fn draw(
         &self,
         rows: &[Example],
-        used: &BTreeSet<&str>,
+        used: &BTreeSet<String>,
         count: impl Fn(&str) -> usize,
         random: impl Fn(&str) -> Random,
     ) -> Demos {
         let mut drawn = Demos::new();
         for (path, fitting) in &self.by_path {
-            let mut seen = used.clone();
+            let mut seen: BTreeSet<&str> = used.iter().map(String::as_str).collect();
             let fresh: Vec<&(usize, Demo)> =
                 fitting.iter().filter(|(at, _)| seen.insert(&rows[*at].hash)).collect();
             let chosen = random(path).sample(fresh.len(), count(path));

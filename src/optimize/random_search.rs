@@ -11,7 +11,7 @@
 //! of the training rows are kept for it instead of choosing on what was learnt from.
 
 use crate::eval::Stop;
-use crate::optimize::bootstrap_few_shot::Bootstrap;
+use crate::optimize::bootstrap_few_shot::{Bootstrap, Courses, Wanted};
 use crate::optimize::demo::{Demos, Labels, with_demos};
 use crate::optimize::labeled_few_shot::count;
 use crate::optimize::{BootstrapFewShot, Phase, Policy, Search, Sizes, Who};
@@ -62,59 +62,101 @@ impl Policy for RandomSearch {
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let bootstrap = Bootstrap::new(self.bootstrap, search);
-        for candidate in self.candidates(search) {
-            let (label, state) = match candidate {
-                Proposal::Ready(label, state) => (label, *state),
-                Proposal::Bootstrap { label, order, size } => {
-                    let made = bootstrap.state(search, &label, &order, size);
-                    if label == PLAIN {
-                        made.tell(search, size);
-                    }
-                    made.stop.map_or(Ok(()), Err)?;
-                    (label, made.state)
-                }
-            };
-            let score = search.score(&label, state)?;
-            if self.stop_at.is_some_and(|enough| score >= enough) {
-                break;
-            }
+        match self.stop_at {
+            Some(enough) => self.until(enough, &bootstrap, search),
+            None => self.all(&bootstrap, search),
         }
-        Ok(())
     }
 }
 
 /// The bootstrap from the rows in order.
 const PLAIN: &str = "bootstrap";
 
-/// A state, or how to make it.
-enum Proposal {
-    Ready(String, Box<State>),
-    Bootstrap { label: String, order: Vec<usize>, size: usize },
-}
-
 impl RandomSearch {
-    /// All proposals in order; none of them depends on a score.
-    fn candidates(&self, search: &Search<'_>) -> Vec<Proposal> {
-        let rows: Vec<usize> = (0..search.train().len()).collect();
-        let mut all = Vec::new();
-        let mut ready = |label: &str, state| {
-            all.push(Proposal::Ready(label.to_owned(), Box::new(state)));
-        };
-        if search.start().demo_count() > 0 {
-            ready("as it is", search.start().clone());
+    /// Scores all candidates. No score decides what is proposed next, so each is scored as
+    /// soon as it is made, beside the bootstraps that are still under way.
+    fn all(&self, bootstrap: &Bootstrap, search: &mut Search<'_>) -> Result<(), Stop> {
+        let ready = self.ready(search).into_iter().enumerate();
+        let mut ready: Vec<_> =
+            ready.map(|(serial, (label, state))| (serial, label, state)).collect();
+        let first = ready.len();
+        let wanted = self.wanted(search);
+        let mut waiting: Vec<usize> = (0..wanted.len()).collect();
+        let mut courses = Courses::new(bootstrap, search, wanted);
+        loop {
+            let (done, open): (Vec<_>, _) =
+                waiting.into_iter().partition(|at| courses.is_done(*at));
+            waiting = open;
+            for at in done {
+                let made = courses.made(search, at);
+                if at == 0 {
+                    made.tell(search);
+                }
+                ready.push((first + at, made.label, made.state));
+            }
+            let asks = courses.asks();
+            if ready.is_empty() && asks.is_empty() {
+                return Ok(());
+            }
+            let outcomes = search.step("candidates", std::mem::take(&mut ready), &asks)?;
+            courses.take(search, &asks, &outcomes);
         }
-        ready("no demos", with_demos(search.start(), &search.predictors(), &Demos::new()));
-        ready("labeled", self.labeled(search));
+    }
+
+    /// Scores one candidate after another until a score is high enough.
+    fn until(
+        &self,
+        enough: f64,
+        bootstrap: &Bootstrap,
+        search: &mut Search<'_>,
+    ) -> Result<(), Stop> {
+        for (label, state) in self.ready(search) {
+            if search.score(&label, state)? >= enough {
+                return Ok(());
+            }
+        }
+        for (at, wanted) in self.wanted(search).into_iter().enumerate() {
+            let mut courses = Courses::new(bootstrap, search, vec![wanted]);
+            while !courses.are_done() {
+                let asks = courses.asks();
+                let outcomes = search.step("bootstrap", Vec::new(), &asks)?;
+                courses.take(search, &asks, &outcomes);
+            }
+            let made = courses.made(search, 0);
+            if at == 0 {
+                made.tell(search);
+            }
+            if search.score(&made.label, made.state)? >= enough {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// States that need no run.
+    fn ready(&self, search: &Search<'_>) -> Vec<(String, State)> {
+        let mut all = Vec::new();
+        if search.start().demo_count() > 0 {
+            all.push(("as it is".to_owned(), search.start().clone()));
+        }
+        let bare = with_demos(search.start(), &search.predictors(), &Demos::new());
+        all.push(("no demos".to_owned(), bare));
+        all.push(("labeled".to_owned(), self.labeled(search)));
+        all
+    }
+
+    /// The bootstraps, in order.
+    fn wanted(&self, search: &Search<'_>) -> Vec<Wanted> {
+        let rows: Vec<usize> = (0..search.train().len()).collect();
         let most = self.bootstrap.max_bootstrapped;
-        let label = PLAIN.to_owned();
-        all.push(Proposal::Bootstrap { label, order: rows.clone(), size: most });
+        let mut all = vec![Wanted { label: PLAIN.to_owned(), order: rows.clone(), size: most }];
         for serial in 1..=self.candidates {
             let label = format!("{PLAIN} {serial}");
             let mut random = search.random(&label);
             let mut order = rows.clone();
             random.shuffle(&mut order);
             let size = if most == 0 { 0 } else { 1 + random.below(most) };
-            all.push(Proposal::Bootstrap { label, order, size });
+            all.push(Wanted { label, order, size });
         }
         all
     }

@@ -27,11 +27,14 @@ pub struct Candidate {
     pub calls: u64,
     /// Whether scoring it was begun.
     pub(crate) tried: bool,
+    /// Its place among all that are proposed.
+    pub(crate) serial: usize,
 }
 
 impl Candidate {
-    pub(crate) fn new(label: &str, state: State) -> Self {
+    pub(crate) fn new(serial: usize, label: &str, state: State) -> Self {
         Self {
+            serial,
             label: label.to_owned(),
             state: Arc::new(state),
             values: Vec::new(),

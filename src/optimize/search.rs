@@ -17,11 +17,15 @@ use crate::schema::{Row, Signature};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// When all of at least this many runs fail by machines, the search ends: spending more would
 /// show nothing.
 const HOPELESS: usize = 4;
+
+/// When the first runs of a batch fail by machines, this many, the rest is not tried.
+const HOPELESS_BATCH: usize = 16;
 
 /// Who makes a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +48,8 @@ pub struct Example {
 /// A run that a policy asks for.
 #[derive(Debug, Clone)]
 pub struct Ask {
+    /// Who makes it.
+    pub who: Who,
     /// The state.
     pub state: Arc<State>,
     /// The row.
@@ -59,8 +65,18 @@ pub struct Ask {
 pub struct Runs {
     /// In the order in which they were asked for; `None` for those that were not made.
     pub outcomes: Vec<Option<Arc<Outcome>>>,
+    /// Whether each was made now, not remembered.
+    pub made: Vec<bool>,
     /// Why some were not made.
     pub stop: Option<Stop>,
+}
+
+impl Runs {
+    /// The calls of those in a range that were made now.
+    fn calls(&self, range: Range<usize>) -> u64 {
+        let made = range.filter(|at| self.made[*at]);
+        made.filter_map(|at| Some(u64::from(self.outcomes[at].as_ref()?.calls))).sum()
+    }
 }
 
 /// What a run is remembered by.
@@ -179,8 +195,8 @@ impl<'a> Search<'a> {
     }
 
     /// Makes runs, or remembers them.
-    pub fn run(&mut self, phase: &str, who: Who, asks: &[Ask]) -> Runs {
-        let keys = keys(who, asks);
+    pub fn run(&mut self, phase: &str, asks: &[Ask]) -> Runs {
+        let keys = keys(asks);
         let mut fresh: BTreeMap<&Key, usize> = BTreeMap::new();
         for (at, key) in keys.iter().enumerate() {
             if !self.remembers(key, &asks[at]) {
@@ -189,10 +205,15 @@ impl<'a> Search<'a> {
         }
         let mut asked: Vec<usize> = fresh.into_values().collect();
         asked.sort_unstable();
-        let stop = self.make(phase, who, asks, &keys, &asked);
+        let mut stop = None;
+        for group in self.groups(asks, &asked) {
+            stop = stop.or_else(|| self.make(phase, asks, &keys, &group));
+        }
         let outcomes =
             keys.iter().map(|key| Some(Arc::clone(&self.memo.get(key)?.outcome))).collect();
-        Runs { outcomes, stop }
+        let mut made = vec![false; asks.len()];
+        asked.iter().for_each(|at| made[*at] = true);
+        Runs { outcomes, made, stop }
     }
 
     /// Whether a run was made, with its steps if those are wanted.
@@ -200,11 +221,24 @@ impl<'a> Search<'a> {
         self.memo.get(key).is_some_and(|known| known.with_steps || !ask.keep_steps)
     }
 
-    /// Makes the runs at `asked` and remembers them.
+    /// The runs at `asked`, those of one evaluator together.
+    fn groups(&self, asks: &[Ask], asked: &[usize]) -> Vec<Vec<usize>> {
+        let apart = self.problem.teacher.as_ref().is_some_and(|it| it.evaluator.is_some());
+        if !apart {
+            return vec![asked.to_vec()];
+        }
+        let of = |who| asked.iter().copied().filter(|at| asks[*at].who == who).collect();
+        [Who::Student, Who::Teacher]
+            .map(of)
+            .into_iter()
+            .filter(|it: &Vec<_>| !it.is_empty())
+            .collect()
+    }
+
+    /// Makes the runs at `asked`, all of one evaluator, and remembers them.
     fn make(
         &mut self,
         phase: &str,
-        who: Who,
         asks: &[Ask],
         keys: &[Key],
         asked: &[usize],
@@ -212,22 +246,27 @@ impl<'a> Search<'a> {
         let jobs: Vec<Job> = asked.iter().map(|at| job(&asks[*at])).collect();
         let mut seen = self.progress_of(phase, jobs.len());
         let progress = &mut self.progress;
+        let (part, mut failures) = (self.cancel.part(), Failures::default());
         let mut done = |outcome: &Outcome| {
+            if failures.are_hopeless_with(outcome) {
+                part.cancel();
+            }
             // A run that is made again is done once.
             seen.done = (seen.done + 1).min(seen.total);
             seen.calls += u64::from(outcome.calls);
             progress(&seen);
         };
-        let evaluator = evaluator(self.problem, who);
+        let first = asked.first()?;
+        let evaluator = evaluator(self.problem, asks[*first].who);
         let (run, budget) = (self.settings.run, &mut self.budget);
-        let batch = run_jobs(evaluator, &jobs, run, budget, self.cancel, &mut done);
+        let batch = run_jobs(evaluator, &jobs, run, budget, &part, &mut done);
         let hopeless = hopeless(&batch.outcomes);
         for (at, outcome) in asked.iter().zip(batch.outcomes) {
             if let Some(outcome) = outcome {
                 self.keep(&keys[*at], outcome, asks[*at].keep_steps);
             }
         }
-        batch.stop.or(hopeless)
+        hopeless.or(batch.stop)
     }
 
     fn keep(&mut self, key: &Key, outcome: Outcome, with_steps: bool) {
@@ -250,7 +289,8 @@ impl<'a> Search<'a> {
 
     /// Proposes a state that is not scored.
     pub fn propose(&mut self, label: &str, state: State) {
-        self.candidates.push(Candidate::new(label, state));
+        let serial = self.candidates.len();
+        self.candidates.push(Candidate::new(serial, label, state));
     }
 
     /// Proposes a state and scores it on the rows to choose by.
@@ -258,26 +298,63 @@ impl<'a> Search<'a> {
     /// # Errors
     /// Why not all rows were scored; the state can then not be chosen.
     pub fn score(&mut self, label: &str, state: State) -> Result<f64, Stop> {
-        let before = self.budget.spent();
-        let mut candidate = Candidate::new(label, state);
+        let serial = self.candidates.len();
+        self.step(label, vec![(serial, label.to_owned(), state)], &[])?;
+        Ok(self.candidates[serial].score.unwrap_or_default())
+    }
+
+    /// Proposes states, each with its place among all that will be proposed, and scores them on
+    /// the rows to choose by; makes other runs beside that. Nothing waits for another, so that
+    /// many runs are under way. The rows of one state stand together, for models that remember
+    /// the beginnings of prompts.
+    ///
+    /// # Errors
+    /// Why not all was done. States that were scored on all rows can be chosen.
+    pub fn step(
+        &mut self,
+        phase: &str,
+        states: Vec<(usize, String, State)>,
+        others: &[Ask],
+    ) -> Result<Vec<Option<Arc<Outcome>>>, Stop> {
+        let new = |(serial, label, state): (usize, String, State)| {
+            Candidate::new(serial, &label, state)
+        };
+        let proposed: Vec<Candidate> = states.into_iter().map(new).collect();
+        let mut asks: Vec<Ask> = proposed.iter().flat_map(|it| self.asks(it)).collect();
+        let n_scores = asks.len();
+        asks.extend_from_slice(others);
+        let mut runs = self.run(phase, &asks);
+        let mut stop = runs.stop.clone();
+        for (at, mut candidate) in proposed.into_iter().enumerate() {
+            let rows = at * self.val.len()..(at + 1) * self.val.len();
+            candidate.calls = runs.calls(rows.clone());
+            let outcomes = &runs.outcomes[rows];
+            let whole = outcomes.iter().all(Option::is_some);
+            candidate.take(outcomes, whole, self.settings.seed);
+            if candidate.score.is_none() {
+                stop.get_or_insert_with(|| Stop::Refused(unscored(outcomes)));
+            }
+            self.adopt(candidate);
+        }
+        let others = runs.outcomes.split_off(n_scores);
+        stop.map_or(Ok(others), Err)
+    }
+
+    /// Puts a candidate in its place.
+    fn adopt(&mut self, candidate: Candidate) {
+        let at = self.candidates.partition_point(|it| it.serial < candidate.serial);
+        self.candidates.insert(at, candidate);
+    }
+
+    fn asks(&self, candidate: &Candidate) -> Vec<Ask> {
         let ask = |example: &Example| Ask {
+            who: Who::Student,
             state: Arc::clone(&candidate.state),
             example: example.clone(),
             rollout: 0,
             keep_steps: false,
         };
-        let asks: Vec<Ask> = self.val.iter().map(ask).collect();
-        let runs = self.run(label, Who::Student, &asks);
-        candidate.calls = self.budget.spent() - before;
-        let stop = runs.stop.clone();
-        candidate.take(&runs.outcomes, stop.is_none(), self.settings.seed);
-        let score = candidate.score;
-        self.candidates.push(candidate);
-        match (stop, score) {
-            (Some(stop), _) => Err(stop),
-            (None, Some(score)) => Ok(score),
-            (None, None) => Err(Stop::Refused(unscored(&runs.outcomes))),
-        }
+        self.val.iter().map(ask).collect()
     }
 
     /// The best candidate: the highest score, then the fewest failed assertions, the fewest
@@ -333,16 +410,16 @@ fn best(candidates: &[Candidate]) -> Option<usize> {
 }
 
 /// What runs are remembered by. A state that is asked for many rows is hashed once.
-fn keys(who: Who, asks: &[Ask]) -> Vec<Key> {
+fn keys(asks: &[Ask]) -> Vec<Key> {
     let mut last: Option<(&Arc<State>, String)> = None;
     let mut hash = |state| match &last {
         Some((same, hash)) if Arc::ptr_eq(same, state) => hash.clone(),
         Some(_) | None => last.insert((state, state.hash())).1.clone(),
     };
     let key = |ask| {
-        let Ask { state, example, rollout, .. }: &Ask = ask;
+        let Ask { who, state, example, rollout, .. }: &Ask = ask;
         Key {
-            who,
+            who: *who,
             state: hash(state),
             row: example.row.index,
             row_hash: example.hash.clone(),
@@ -370,15 +447,34 @@ fn evaluator<'a>(problem: &Problem<'a>, who: Who) -> &'a dyn Evaluator {
     }
 }
 
+/// Failures of machines at the beginning of a batch.
+#[derive(Default)]
+struct Failures {
+    count: usize,
+    /// Whether a run came back.
+    any_came: bool,
+}
+
+impl Failures {
+    /// Whether, with this outcome, so many runs failed and none came back that the rest need
+    /// not be tried.
+    fn are_hopeless_with(&mut self, outcome: &Outcome) -> bool {
+        self.any_came |= !outcome.failed_by(FailureKind::Infrastructure);
+        self.count += 1;
+        !self.any_came && self.count >= HOPELESS_BATCH
+    }
+}
+
 /// The reason to give up when machines failed in every run.
 fn hopeless(outcomes: &[Option<Outcome>]) -> Option<Stop> {
     let failed = |it: &Option<Outcome>| {
         it.as_ref().is_some_and(|it| it.failed_by(FailureKind::Infrastructure))
     };
-    if outcomes.len() < HOPELESS || !outcomes.iter().all(failed) {
+    let made = || outcomes.iter().filter(|it| it.is_some());
+    if made().count() < HOPELESS || !made().all(failed) {
         return None;
     }
-    let first = outcomes.first()?.as_ref()?.failure.as_ref()?;
+    let first = made().next()?.as_ref()?.failure.as_ref()?;
     Some(Stop::Refused(format!("every run failed: {}", first.message)))
 }
 

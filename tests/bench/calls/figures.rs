@@ -3,7 +3,7 @@
 use crate::bare::{Bare, CAPABILITIES};
 use crate::clock::{Took, cpu_of_children, figure, mebibytes, median, time};
 use crate::mock::Mock;
-use crate::programs::{engine, evaluation, inputs, rows, run, sequence, signature};
+use crate::programs::{self, engine, evaluation, inputs, rows, run, sequence, signature};
 use dsp_lang::adapt::{Adapter, Ask};
 use dsp_lang::engine::{Engine, Program};
 use dsp_lang::lm::Scripted;
@@ -22,13 +22,14 @@ const CALLS: usize = 1000;
 type Figure = fn(&Mock);
 
 /// The figures, by the names that the command line takes.
-pub(crate) const ALL: [(&str, Figure); 7] = [
+pub(crate) const ALL: [(&str, Figure); 8] = [
     ("first", first),
     ("call", call),
     ("cached", cached),
     ("engine", engine_alone),
     ("adapter", adapter),
     ("eval", eval),
+    ("search", search),
     ("memory", memory),
 ];
 
@@ -271,6 +272,36 @@ fn eval_one(mock: &Mock, latency: u64, threads: usize, n: usize) {
         mean_cpu(&ours) / n as f64 * 1e6,
         mean_cpu(&bare) / n as f64 * 1e6,
     );
+}
+
+/// A search over 16 bootstraps, each scored on 100 rows. How busy the threads were is the time
+/// that so many calls take one after another, shared among them, as a share of the time the
+/// search took.
+fn search(mock: &Mock) {
+    const LATENCY: u64 = 20;
+    let mut alone = None;
+    for threads in [1_usize, 4, 64] {
+        mock.reset(LATENCY);
+        let engine = engine(&mock.base()).no_cache().build().unwrap();
+        let mut said = String::new();
+        let took = time(|| said = run(&programs::search(&engine, threads)));
+        let numbers: Vec<f64> = said.split(' ').map(|it| it.parse().unwrap()).collect();
+        let [before, after, calls, seconds] = numbers[..] else { panic!("{said}") };
+        let call = *alone.get_or_insert(seconds / calls);
+        let busy = calls * call / threads as f64 / seconds;
+        let params =
+            json!({ "name": "random-search", "latency_ms": LATENCY, "threads": threads });
+        let metrics = json!({
+            "opt_s": seconds, "lm_calls": calls, "score_before": before, "score": after,
+            "busy": busy, "all_cpu_s": took.cpu,
+        });
+        figure("dsp", "opt", params, metrics);
+        eprintln!(
+            "random_search, {threads} threads: {before:.3} to {after:.3}, {calls} calls, \
+             {seconds:.2} s, threads {:.1} % busy",
+            busy * 100.0
+        );
+    }
 }
 
 /// The most memory of an evaluation, and what 10,000 calls of one script leave behind.

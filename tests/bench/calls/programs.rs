@@ -27,10 +27,14 @@ pub(crate) fn signature() -> Signature {
 
 /// The data set that all runners share, or one like it.
 pub(crate) fn rows(n: usize) -> Vec<(String, i64)> {
-    let path = "../shared/bench/data/arith-eval.jsonl";
+    rows_of("eval", n)
+}
+
+fn rows_of(name: &str, n: usize) -> Vec<(String, i64)> {
+    let path = format!("../shared/bench/data/arith-{name}.jsonl");
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let known: Vec<(String, i64)> = text.lines().map(row).collect();
-    let made = |at: i64| (format!("Item 0-{at}: what is {at} + 6 * 7?"), at + 42);
+    let made = |at: i64| (format!("Item {name}-{at}: what is {at} + 6 * 7?"), at + 42);
     let fill = (known.len() as i64..n as i64).map(made);
     known.iter().cloned().chain(fill).take(n).collect()
 }
@@ -75,6 +79,26 @@ pub(crate) fn evaluation(
     load(engine, &main, rows)
 }
 
+/// Compiles a module by a search, and says how it scored before and after on other rows, how
+/// many calls the search made, and how many seconds it took.
+pub(crate) fn search(engine: &Engine, threads: usize) -> Program {
+    let part = |name: &str, n| data_file_of(name, &rows_of(name, n));
+    let (train, val, test) = (part("train", 200), part("val", 100), part("test", 300));
+    let text = format!(
+        "{ITEMS}settings {{ threads: {threads} }}\n\
+         const train = load({train:?});\nconst val = load({val:?});\nconst test = load({test:?});\n\
+         let program = Reason();\n\
+         let before = evaluate(program, test, metric: same).score;\n\
+         let start = cost();\n\
+         let search = random_search(metric: same, candidates: 16, max_calls: 10000);\n\
+         let found = search.compile(program, trainset: train, valset: val);\n\
+         let end = cost();\n\
+         let after = evaluate(found, test, metric: same).score;\n\
+         `${{before}} ${{after}} ${{end.calls - start.calls}} ${{end.seconds - start.seconds}}`\n"
+    );
+    engine.load_text("search.dsp", &text).unwrap_or_else(|it| panic!("{it}"))
+}
+
 fn load(engine: &Engine, main: &str, rows: &[(String, i64)]) -> Program {
     let path = data_file(rows);
     let data = format!(
@@ -87,13 +111,17 @@ fn load(engine: &Engine, main: &str, rows: &[(String, i64)]) -> Program {
 
 /// The rows as a file, for `load`.
 fn data_file(rows: &[(String, i64)]) -> PathBuf {
+    data_file_of("rows", rows)
+}
+
+fn data_file_of(name: &str, rows: &[(String, i64)]) -> PathBuf {
     let lines: String = rows
         .iter()
         .map(|(question, answer)| {
             serde_json::json!({ "question": question, "answer": answer }).to_string() + "\n"
         })
         .collect();
-    let name = format!("dsp-bench-{}-{}.jsonl", std::process::id(), rows.len());
+    let name = format!("dsp-bench-{}-{name}-{}.jsonl", std::process::id(), rows.len());
     let path = std::env::temp_dir().join(name);
     std::fs::write(&path, lines).unwrap();
     path
