@@ -1,6 +1,7 @@
 //! Rows that belong together, in little memory: a data set may have millions of them.
 
 use super::dataset::small;
+use std::num::NonZeroU64;
 
 /// Which rows belong together: a forest whose roots are the first rows of their sets.
 pub(super) struct Joined(Vec<u32>);
@@ -24,12 +25,15 @@ impl Joined {
         self.0[a.max(b)] = small(a.min(b));
     }
 
-    /// Joins rows with equal keys; rows and keys are taken apart.
-    pub(super) fn join_equal(&mut self, mut keys: Vec<(u64, u32)>) {
-        keys.sort_unstable();
-        for pair in keys.windows(2) {
-            if pair[0].0 == pair[1].0 {
-                self.join(pair[0].1 as usize, pair[1].1 as usize);
+    /// Joins rows with equal keys; a row without a key is alone.
+    pub(super) fn join_equal(&mut self, keys: &[Option<NonZeroU64>]) {
+        let keyed = (0..keys.len()).filter(|at| keys[*at].is_some());
+        let mut rows: Vec<u32> = keyed.map(small).collect();
+        rows.sort_unstable_by_key(|at| (keys[*at as usize], *at));
+        for pair in rows.windows(2) {
+            let (a, b) = (pair[0] as usize, pair[1] as usize);
+            if keys[a] == keys[b] {
+                self.join(a, b);
             }
         }
     }
@@ -37,8 +41,11 @@ impl Joined {
     /// The sets in order of their first rows.
     pub(super) fn bundles(mut self) -> Bundles {
         let mut rows: Vec<u32> = (0..small(self.0.len())).collect();
-        let roots: Vec<u32> = (0..self.0.len()).map(|at| small(self.root(at))).collect();
-        rows.sort_by_key(|at| roots[*at as usize]);
+        for at in 0..self.0.len() {
+            self.0[at] = small(self.root(at));
+        }
+        let roots = self.0;
+        rows.sort_unstable_by_key(|at| (roots[*at as usize], *at));
         let begins =
             |at: &usize| *at == 0 || roots[rows[at - 1] as usize] != roots[rows[*at] as usize];
         let starts: Vec<u32> = (0..rows.len()).filter(begins).map(small).collect();

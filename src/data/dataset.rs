@@ -21,8 +21,42 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub struct Dataset {
     parts: Arc<[Part]>,
-    /// Which rows, in order: places in all parts, one after the other.
-    picks: Arc<[u32]>,
+    picks: Picks,
+}
+
+/// Which rows, in order: places in all parts, one after the other.
+#[derive(Debug, Clone)]
+enum Picks {
+    /// The first ones.
+    First(u32),
+    /// These.
+    These(Arc<[u32]>),
+}
+
+impl Default for Picks {
+    fn default() -> Self {
+        Self::First(0)
+    }
+}
+
+impl Picks {
+    fn len(&self) -> usize {
+        match self {
+            Self::First(count) => *count as usize,
+            Self::These(picks) => picks.len(),
+        }
+    }
+
+    fn get(&self, at: usize) -> Option<u32> {
+        match self {
+            Self::First(count) => (at < *count as usize).then(|| small(at)),
+            Self::These(picks) => picks.get(at).copied(),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u32> {
+        (0..self.len()).filter_map(|at| self.get(at))
+    }
 }
 
 /// A table and how its rows are called here.
@@ -49,17 +83,19 @@ impl Dataset {
 
     /// All rows of a table.
     pub(super) fn of(table: Table) -> Self {
-        let picks = (0..small(table.len())).collect();
+        let picks = Picks::First(small(table.len()));
         Self { parts: [Part { table: table.into(), start: 0, shift: 0 }].into(), picks }
     }
 
     fn picked(&self, picks: impl Into<Arc<[u32]>>) -> Self {
-        Self { parts: Arc::clone(&self.parts), picks: picks.into() }
+        Self { parts: Arc::clone(&self.parts), picks: Picks::These(picks.into()) }
     }
 
     /// The rows at these places of the set.
     pub(super) fn at(&self, places: impl IntoIterator<Item = usize>) -> Self {
-        self.picked(places.into_iter().map(|at| self.picks[at]).collect::<Vec<u32>>())
+        self.picked(
+            places.into_iter().filter_map(|at| self.picks.get(at)).collect::<Vec<u32>>(),
+        )
     }
 
     /// How many rows there are.
@@ -69,7 +105,7 @@ impl Dataset {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.picks.is_empty()
+        self.len() == 0
     }
 
     /// Whether some rows are in a file, and are read when they are used.
@@ -79,7 +115,7 @@ impl Dataset {
 
     /// The part that the row at this place of the set stands in, and where.
     fn locate(&self, at: usize) -> Option<(&Part, usize)> {
-        let pick = *self.picks.get(at)? as usize;
+        let pick = self.picks.get(at)? as usize;
         let part = self.parts.partition_point(|part| part.start <= pick).checked_sub(1)?;
         let part = &self.parts[part];
         Some((part, pick - part.start))
@@ -166,7 +202,7 @@ impl Dataset {
         let mut kept = Vec::new();
         for (row, pick) in self.iter().zip(self.picks.iter()) {
             if keep(&row?)? {
-                kept.push(*pick);
+                kept.push(pick);
             }
         }
         Ok(self.picked(kept))
@@ -222,7 +258,7 @@ impl Dataset {
     /// The rows in an order that the seed decides.
     #[must_use]
     pub fn shuffle(&self, seed: u64) -> Self {
-        let mut picks = self.picks.to_vec();
+        let mut picks: Vec<u32> = self.picks.iter().collect();
         Random::new(seed, "shuffle").shuffle(&mut picks);
         self.picked(picks)
     }
@@ -237,7 +273,7 @@ impl Dataset {
     #[must_use]
     pub fn slice(&self, start: usize, end: usize) -> Self {
         let end = end.min(self.len());
-        self.picked(self.picks.get(start.min(end)..end).unwrap_or_default())
+        self.at(start.min(end)..end)
     }
 
     /// These rows and then those of `other`. Where indices would clash, those of `other`
@@ -257,7 +293,7 @@ impl Dataset {
         let picks = other.picks.iter().map(|pick| pick + small(end));
         Self {
             parts: self.parts.iter().cloned().chain(moved).collect(),
-            picks: self.picks.iter().copied().chain(picks).collect(),
+            picks: Picks::These(self.picks.iter().chain(picks).collect()),
         }
     }
 }

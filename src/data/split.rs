@@ -15,6 +15,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::schema::Record;
 use crate::util::Random;
 use indexmap::{IndexMap, IndexSet};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// A split or a check does not fit the rows.
@@ -158,18 +159,20 @@ fn bundles(data: &Dataset, options: &SplitOptions) -> Read<(Bundles, Vec<u32>)> 
     let value = |values: &Record, name: &Option<String>| {
         name.as_ref().and_then(|it| values.get(it.as_str())).cloned()
     };
-    for (at, row) in data.iter().enumerate() {
+    for row in data.iter() {
         let values = &row?.values;
-        same.push((roles::hash(values, &inputs), small(at)));
-        if let Some(group) = value(values, &options.group).filter(|it| !it.is_null()) {
-            groups.push((hash(&group.to_json()), small(at)));
+        same.push(NonZeroU64::new(roles::hash(values, &inputs) | 1));
+        if options.group.is_some() {
+            let group = value(values, &options.group).filter(|it| !it.is_null());
+            groups.push(group.and_then(|it| NonZeroU64::new(hash(&it.to_json()) | 1)));
         }
         let label = value(values, &options.by).map_or(String::new(), |it| it.to_string());
         strata.push(small(labels.insert_full(label).0));
     }
     let mut joined = Joined::new(data.len());
-    joined.join_equal(same);
-    joined.join_equal(groups);
+    joined.join_equal(&same);
+    drop(same);
+    joined.join_equal(&groups);
     Ok((joined.bundles(), strata))
 }
 
