@@ -13,6 +13,7 @@ mod doc;
 mod eval;
 mod explain;
 mod expression;
+mod fmt;
 mod models;
 mod new;
 mod prompt;
@@ -73,6 +74,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(shell, &args),
         Command::Check(args) => check::run(shell, &args),
+        Command::Fmt(args) => fmt::run(shell, &args),
         Command::Test(args) => test::run(shell, &args),
         Command::Explain(args) => explain::run(shell, &args),
         Command::Prompt(args) => prompt::run(shell, &args),
