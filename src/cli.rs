@@ -12,6 +12,7 @@ mod completions;
 mod eval;
 mod explain;
 mod expression;
+mod fmt;
 mod models;
 mod prompt;
 mod repl;
@@ -71,6 +72,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(shell, &args),
         Command::Check(args) => check::run(shell, &args),
+        Command::Fmt(args) => fmt::run(shell, &args),
         Command::Test(args) => test::run(shell, &args),
         Command::Explain(args) => explain::run(shell, &args),
         Command::Prompt(args) => prompt::run(shell, &args),

@@ -26,7 +26,7 @@
 //!  5  runtime           the host language, our values in it, budgets
 //!  5  data              rows, the files they stand in, what is wrong with them
 //!  4  adapt  lower  program  trace
-//!  3  check  lm  store
+//!  3  check  fmt  lm  store
 //!  2  syntax schema config render explain
 //!  1  diag   host   catalog
 //!  0  source util
@@ -65,6 +65,8 @@ pub mod engine;
 pub mod eval;
 #[doc(hidden)]
 pub mod explain;
+#[doc(hidden)]
+pub mod fmt;
 pub mod host;
 pub mod lm;
 #[doc(hidden)]

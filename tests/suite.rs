@@ -26,6 +26,8 @@ mod download;
 mod embedded;
 #[path = "suite/examples.rs"]
 mod examples;
+#[path = "suite/fmt.rs"]
+mod fmt;
 #[path = "suite/front.rs"]
 mod front;
 #[cfg(feature = "http")]

@@ -20,6 +20,8 @@ pub(super) enum Command {
     Run(Run),
     /// Say what is wrong with scripts, without running them
     Check(Check),
+    /// Lay scripts out in the one style
+    Fmt(Fmt),
     /// Run the tests of scripts; models are not asked, their recorded replies are
     Test(Test),
     /// Say what a code such as E0203 means, with an example and its mend
@@ -117,6 +119,30 @@ pub(super) struct Check {
     /// Write one JSON object for each diagnostic
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Arguments of `dsp fmt`.
+#[derive(Debug, Args)]
+pub(super) struct Fmt {
+    /// Scripts, and folders whose scripts are meant; `-` reads standard input
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Change nothing; list the files that would change, and fail if there are any
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Change nothing; show what would change
+    #[arg(long)]
+    pub(super) diff: bool,
+    /// How wide lines may be
+    #[arg(long, value_name = "N", default_value_t = crate::fmt::WIDTH, value_parser = line_width)]
+    pub(super) width: usize,
+}
+
+fn line_width(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (20..=1000).contains(&number) => Ok(number),
+        _ => Err("expected a number from 20 to 1000".to_owned()),
+    }
 }
 
 /// Arguments of `dsp test`.

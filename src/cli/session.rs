@@ -72,7 +72,11 @@ pub(super) fn load(shell: &Shell, engine: &Engine, script: &Path) -> Result<Prog
     Ok(program)
 }
 
-fn read_stdin() -> Result<String, Failure> {
+/// Reads a script from standard input.
+///
+/// # Errors
+/// It cannot be read, or is not UTF-8.
+pub(super) fn read_stdin() -> Result<String, Failure> {
     let mut text = String::new();
     match std::io::stdin().lock().read_to_string(&mut text) {
         Ok(_) => Ok(text),

@@ -1,7 +1,6 @@
 //! The one place where specs call the library.
 
 use super::notes::Mark;
-use super::section::Stage;
 use dsp_lang::config::{Caps, Config};
 use dsp_lang::diag::Diagnostic;
 use dsp_lang::engine::{self, Engine, TestOptions};
@@ -116,11 +115,6 @@ impl Default for Store {
     fn default() -> Self {
         Self(Arc::new(dsp_lang::store::Store::in_memory()))
     }
-}
-
-/// Whether the library can do this yet.
-pub(crate) fn is_available(stage: Stage) -> bool {
-    stage != Stage::Fmt
 }
 
 /// The tokens of a text, one a line, without white space.

@@ -6,6 +6,7 @@
 
 pub(crate) mod bad;
 pub(crate) mod drive;
+pub(crate) mod layout;
 pub(crate) mod manual;
 pub(crate) mod notes;
 pub(crate) mod own;

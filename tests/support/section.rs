@@ -60,7 +60,7 @@ pub(crate) enum Stage {
     Lex,
     /// Its tree stands in `ref/NAME.parse`.
     Parse,
-    /// Its formatted text stands in `ref/NAME.fmt`.
+    /// Its layout stands behind a line `//=`.
     Fmt,
     /// Its diagnostics are noted.
     Check,
@@ -218,7 +218,7 @@ impl Section {
         } else if key == "prompt" {
             let (path, inputs) = value.split_once(' ').unwrap_or((&value, "{}"));
             self.setup.prompt = Some((path.to_owned(), inputs.to_owned()));
-        } else if ["seed", "max_calls", "max_tokens", "max_usd", "operations", "once"]
+        } else if ["seed", "max_calls", "max_tokens", "max_usd", "operations", "once", "width"]
             .contains(&key)
         {
             self.setup.settings.insert(key.to_owned(), value);
@@ -235,6 +235,12 @@ impl Section {
             LineKind::Code | LineKind::Note(_) => format!("{}\n", line.text),
         });
         lines.collect()
+    }
+
+    /// The lines of its texts: all but its set-up.
+    pub(crate) fn text_lines(&self) -> impl Iterator<Item = &str> {
+        let texts = self.lines.iter().filter(|line| line.kind != LineKind::Setup);
+        texts.map(|line| line.text.as_str())
     }
 
     /// The line behind its last that is no blank and no note: all places from there on count
