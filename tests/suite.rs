@@ -42,6 +42,8 @@ mod keys;
 mod optimize;
 #[path = "suite/packages.rs"]
 mod packages;
+#[path = "suite/parallel.rs"]
+mod parallel;
 #[path = "suite/program.rs"]
 mod program;
 #[path = "suite/projects.rs"]
@@ -56,6 +58,8 @@ mod repl;
 #[cfg(feature = "retrieve")]
 #[path = "suite/retrieve.rs"]
 mod retrieve;
+#[path = "suite/rhai.rs"]
+mod rhai_corpus;
 #[path = "suite/schema.rs"]
 mod schema;
 #[path = "suite/scripted.rs"]

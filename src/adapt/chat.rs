@@ -8,7 +8,8 @@
 use crate::adapt::write::{push_escaped, push_value};
 use crate::adapt::{Ask, ParseError, Prepared};
 use crate::lm::{Decoding, Message, Prompt, Role};
-use crate::schema::{Choices, Demo, Field, Record, Signature, Ty, Value};
+use crate::schema::{Choices, Demo, Field, Record, Signature, Ty, Value, is_history_type};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 pub(super) fn prompt(ask: &Ask<'_>) -> Prepared {
@@ -20,13 +21,40 @@ pub(super) fn prompt(ask: &Ask<'_>) -> Prepared {
         messages.push(question(ask.signature, &demo.inputs, &closing));
         messages.push(answer(ask.signature, &demo.outputs));
     }
-    messages.push(question(ask.signature, ask.inputs, &closing));
+    for turn in ask.signature.turns(ask.inputs) {
+        messages.extend(said(ask.signature, turn, &closing));
+    }
+    messages.push(question(ask.signature, &asked(ask), &closing));
     Prepared {
         prompt: Prompt::Chat(messages),
         decoding: Decoding::Free,
         stop: Vec::new(),
         max_tokens: None,
     }
+}
+
+/// The inputs of the last question: earlier turns are messages of their own.
+pub(super) fn asked<'a>(ask: &Ask<'a>) -> Cow<'a, Record> {
+    let Some(history) = ask.signature.history() else { return Cow::Borrowed(ask.inputs) };
+    let mut inputs = ask.inputs.clone();
+    inputs.shift_remove(&history.name);
+    Cow::Owned(inputs)
+}
+
+/// A turn that went before: what it has of the signature's fields.
+fn said(signature: &Signature, turn: &Record, closing: &str) -> Vec<Message> {
+    let has = |fields: &[Field]| fields.iter().any(|field| turn.contains_key(&field.name));
+    let mut messages = Vec::new();
+    if has(&signature.inputs) {
+        messages.push(question(signature, turn, closing));
+    }
+    if has(&signature.outputs) {
+        let outputs =
+            signature.outputs.iter().filter(|field| turn.contains_key(&field.name)).cloned();
+        let told = Signature { outputs: outputs.collect(), ..signature.clone() };
+        messages.push(answer(&told, turn));
+    }
+    messages
 }
 
 pub(super) fn repair(ask: &Ask<'_>, reply: &str, error: &ParseError) -> Prepared {
@@ -46,7 +74,9 @@ pub(super) fn split_demos<'a>(
     demos: &'a [Demo],
 ) -> (Vec<&'a Demo>, Vec<&'a Demo>) {
     let has = |record: &Record, fields: &[Field]| {
-        fields.iter().all(|field| record.contains_key(&field.name))
+        // A conversation may begin with its first question.
+        let given = |it: &Field| record.contains_key(&it.name) || is_history_type(&it.ty);
+        fields.iter().all(given)
     };
     let some = |record: &Record, fields: &[Field]| {
         fields.iter().any(|field| record.get(&field.name).is_some_and(|it| !it.is_null()))
@@ -61,7 +91,8 @@ fn system(ask: &Ask<'_>) -> String {
     let mut out = String::with_capacity(256 + ask.instructions.len());
     if !signature.inputs.is_empty() {
         out.push_str("Input fields:\n");
-        signature.inputs.iter().for_each(|field| push_field(&mut out, field));
+        let shown = |field: &&Field| !is_history_type(&field.ty) || shows(ask, field);
+        signature.inputs.iter().filter(shown).for_each(|field| push_field(&mut out, field));
     }
     out.push_str("Output fields:\n");
     signature.outputs.iter().for_each(|field| push_field(&mut out, field));
@@ -87,6 +118,11 @@ fn system(ask: &Ask<'_>) -> String {
         out.push_str(instructions);
     }
     out
+}
+
+/// Whether a demo shows what went before it.
+fn shows(ask: &Ask<'_>, history: &Field) -> bool {
+    ask.demos.iter().any(|demo| demo.inputs.contains_key(&history.name))
 }
 
 fn is_json(ty: &Ty, signature: &Signature) -> bool {

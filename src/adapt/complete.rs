@@ -16,7 +16,7 @@
 //! for the blank line between examples. A model that obeys templates has everything put into its
 //! mouth but the values, in the very bytes that a demo has.
 
-use crate::adapt::chat::split_demos;
+use crate::adapt::chat::{asked, split_demos};
 use crate::adapt::read::{read_reply, read_sections};
 use crate::adapt::write::{is_text, push_value};
 use crate::adapt::{Ask, ParseError, Parsed, Prepared};
@@ -57,7 +57,12 @@ fn prepared(ask: &Ask<'_>, capabilities: &Capabilities, note: &str) -> Prepared 
         push_fields(&mut text, ask.signature, &ask.signature.outputs, &demo.outputs);
         text.push('\n');
     }
-    push_fields(&mut text, ask.signature, &ask.signature.inputs, ask.inputs);
+    for turn in ask.signature.turns(ask.inputs) {
+        push_fields(&mut text, ask.signature, &ask.signature.inputs, turn);
+        push_fields(&mut text, ask.signature, &ask.signature.outputs, turn);
+        text.push('\n');
+    }
+    push_fields(&mut text, ask.signature, &ask.signature.inputs, &asked(ask));
     text.push_str(note);
     let forms = ask.signature.outputs.iter().map(|it| Form::of(it, ask)).collect::<Vec<_>>();
     let decoding = if capabilities.template {

@@ -113,6 +113,9 @@ impl Object {
     }
 }
 
+/// Natives that may be called on their first argument: `xs.parallel_map(f)`.
+pub const NATIVE_METHODS: &[&str] = &["parallel_map"];
+
 /// The native of this name.
 pub fn native(name: &str) -> Option<&'static Native> {
     NATIVES.iter().find(|it| it.name == name)

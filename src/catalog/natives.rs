@@ -296,6 +296,45 @@ for warning in warnings(reply) { print(warning); }
 //> stray commas"#,
     ),
     native(
+        "history",
+        &[optional("turns", "list", "replies, or maps of inputs and outputs")],
+        "history",
+        "the turns of a conversation; `h += reply` adds one, with the inputs of its call",
+        r#"let chat = predict("log: history, question -> answer", lm: scripted([#{ answer: "Herbert" }, #{ answer: "1965" }]));
+let log = history();
+log += chat(log, question: "Who wrote Dune?");
+print(chat(log, question: "And when?").answer, log.len());
+//> 1965 1"#,
+    ),
+    native(
+        "parallel_map",
+        &[
+            required("items", "list | dataset | range", "what to go through"),
+            required(
+                "f",
+                "fn | program",
+                "called with each element; the fields of a map are inputs of a program",
+            ),
+            option("threads", "int", "how many calls go on at once"),
+        ],
+        "list",
+        "calls a function with each element, several at once; results come in the order of the elements",
+        r"print([1, 2, 3].parallel_map(|n| n * 2, threads: 2), parallel_map(0..3, |n| n + 1));
+//> [2, 4, 6] [1, 2, 3]",
+    ),
+    native(
+        "parallel",
+        &[
+            required("calls", "list | map", "closures without parameters"),
+            option("threads", "int", "how many calls go on at once"),
+        ],
+        "list | map",
+        "calls several closures at once; results stand where the closures stood",
+        r"let both = parallel(#{ a: || 1 + 1, b: || 2 + 2 });
+print(both.a + both.b);
+//> 6",
+    ),
+    native(
         "sleep",
         &[required("seconds", "float | int", "how long")],
         "nothing",

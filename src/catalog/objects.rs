@@ -182,6 +182,15 @@ pub const OBJECTS: &[Object] = &[
                 "the rows of both",
             ),
             method("len", &[], "int", "how many rows"),
+            method(
+                "parallel_map",
+                &[
+                    required("f", "fn", "called with each row"),
+                    option("threads", "int", "how many calls go on at once"),
+                ],
+                "list",
+                "what a function returns for each row, several at once",
+            ),
         ],
         open: false,
     },
@@ -272,6 +281,15 @@ pub const OBJECTS: &[Object] = &[
         name: "Lm",
         fields: &[field("name", "str", "provider and model")],
         methods: &[],
+        open: false,
+    },
+    Object {
+        name: "History",
+        fields: &[],
+        methods: &[
+            method("len", &[], "int", "how many turns"),
+            method("last", &[required("n", "int", "how many")], "history", "the newest turns"),
+        ],
         open: false,
     },
     Object {

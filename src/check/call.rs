@@ -366,6 +366,7 @@ impl<'a> Checker<'a> {
             self.expr(receiver);
             self.used(receiver);
             self.method(node, receiver, name, &args);
+            self.in_place(receiver, name);
             self.for_each(name, &args);
         }
         self.arguments(&args);

@@ -53,6 +53,7 @@ codes! {
     NO_OUTPUTS = "E0309", "a signature without outputs";
     BAD_DEFAULT = "E0310", "a default that does not fit";
     NO_CHOICES = "E0311", "`one_of` without a list";
+    HISTORY_PLACE = "E0312", "a history that is no input";
 
     NO_FORWARD = "E0401", "a module without `forward`";
     ASSIGNED_MEMBER = "E0402", "an assignment to a member";

@@ -12,12 +12,13 @@ fn fits_within(value: &Value, ty: &Ty, types: &TypeTable, depth: usize) -> bool 
     let again = |value: &Value, ty: &Ty| fits_within(value, ty, types, depth);
     match (ty, value) {
         (Ty::Any, _)
+        | (Ty::History, Value::List(_) | Value::Map(_))
         | (Ty::Str, Value::Str(_))
         | (Ty::Int, Value::Int(_))
         | (Ty::Float, Value::Int(_) | Value::Float(_))
         | (Ty::Bool, Value::Bool(_))
         | (Ty::Optional(_), Value::Null) => true,
-        (Ty::Str | Ty::Int | Ty::Float | Ty::Bool, _) => false,
+        (Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::History, _) => false,
         (Ty::List(item), Value::List(items)) => items.iter().all(|it| again(it, item)),
         (Ty::Dict(item), Value::Map(record)) => record.values().all(|it| again(it, item)),
         (Ty::List(_) | Ty::Dict(_), _) => false,

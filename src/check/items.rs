@@ -234,6 +234,7 @@ impl<'a> Checker<'a> {
         } else {
             (&mut signature.inputs, &signature.outputs)
         };
+        self.diags.extend(super::history::misplaced(&field, output, same, span));
         if same.iter().any(|it| it.name == field.name) {
             let kind = if output { "outputs" } else { "inputs" };
             let message = format!("the signature has two {kind} `{name}`");
@@ -514,6 +515,6 @@ fn needs(ty: &Ty, name: &str, table: &TypeTable, seen: &mut BTreeSet<Arc<str>>) 
         Ty::Union(members) => members.iter().all(|it| needs(it, name, table, seen)),
         Ty::Bounded(inner, _) => needs(inner, name, table, seen),
         Ty::List(_) | Ty::Dict(_) | Ty::Optional(_) | Ty::Enum(_) | Ty::OneOf(_) => false,
-        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any => false,
+        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History => false,
     }
 }

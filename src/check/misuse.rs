@@ -1,5 +1,6 @@
 //! Literals where they cannot be meant: Rhai refuses them before anything runs, and so do we.
 
+use super::model::Resolution;
 use super::{Checker, codes};
 use crate::catalog;
 use crate::syntax::ast::{self, For, Member};
@@ -66,6 +67,25 @@ impl Checker<'_> {
             let message = format!("a condition is bool, found {found}");
             self.tell(codes::NOT_A_CONDITION, self.span(node), message);
         }
+    }
+
+    /// A method that would change a const.
+    pub(super) fn in_place(&mut self, receiver: &Node, name: Token) {
+        let word = name.text(self.text);
+        if !catalog::is_in_place(word) || self.is_own_method(word) {
+            return;
+        }
+        let Some(root) = root(receiver) else { return };
+        if self.resolution(root) == Some(Resolution::Const) {
+            let of = root.text(self.text);
+            let message = format!("`{word}` would change `{of}`, which does not change");
+            let told = self.tell(codes::ASSIGNED_CONST, name.span(self.source), message);
+            told.hints.push(format!("change a copy: `let copy = {of};`"));
+        }
+    }
+
+    fn resolution(&self, name: &Node) -> Option<Resolution> {
+        self.out.resolutions.get(&name.start).copied()
     }
 
     fn iteration(&mut self, node: For<'_>) {
@@ -139,6 +159,15 @@ impl Checker<'_> {
                 }
             }
         }
+    }
+}
+
+/// The name whose part an expression is.
+fn root(node: &Node) -> Option<&Node> {
+    match node.kind {
+        NodeKind::Name => Some(node),
+        NodeKind::Member | NodeKind::Index | NodeKind::Paren => root(ast::exprs(node).next()?),
+        _ => None,
     }
 }
 

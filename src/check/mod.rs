@@ -14,6 +14,7 @@ mod choices;
 pub(crate) mod codes;
 mod cycles;
 mod fits;
+mod history;
 mod imports;
 mod items;
 mod known;

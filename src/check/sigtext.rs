@@ -2,6 +2,7 @@
 //! types of the language and DSPy's spelling of them.
 
 use super::choices::{Chosen, Input, among};
+use super::history::misplaced;
 use super::shape::found;
 use super::types::{Place, TypeScope, Types};
 use super::{codes, fits, literal};
@@ -53,7 +54,11 @@ pub(crate) fn read_field(
     let mut reader = Reader::new(text, scope, place, known, consts);
     let field = parsed.tree.nodes().find_map(FieldDecl::cast).and_then(|decl| {
         let output = decl.direction().is_none() || decl.is_output(text);
-        Some((output, reader.field(decl)?))
+        let field = reader.field(decl)?;
+        let span = decl.name().map_or(place.span, |it| place.token(it));
+        let side = if output { &signature.outputs } else { &signature.inputs };
+        reader.diags.extend(misplaced(&field, output, side, span));
+        Some((output, field))
     });
     (field, reader.finish(parsed))
 }
@@ -124,6 +129,7 @@ impl<'a> Reader<'a> {
             return;
         }
         let side = if output { &mut signature.outputs } else { &mut signature.inputs };
+        self.diags.extend(misplaced(&field, output, side, span));
         if side.iter().any(|it| it.name == field.name) {
             let message = format!("the signature has two fields `{name}`");
             self.tell(codes::DUPLICATE_FIELD, span, message);

@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The types that need no declaration.
-const BUILT_IN: &[&str] = &["str", "int", "float", "bool", "any", "list", "dict"];
+const BUILT_IN: &[&str] = &["str", "int", "float", "bool", "any", "list", "dict", "history"];
 /// Types of the language that this version cannot carry.
-const NOT_YET: &[&str] = &["image", "audio", "file", "history", "tool"];
+const NOT_YET: &[&str] = &["image", "audio", "file", "tool"];
 
 /// Whether a name is that of a type whose values have no parts.
 pub(super) fn is_scalar(name: &str) -> bool {
@@ -217,6 +217,7 @@ impl<'a> Types<'a> {
             "float" => Ty::Float,
             "bool" => Ty::Bool,
             "any" => Ty::Any,
+            "history" => Ty::History,
             "list" => Ty::List(Box::new(Ty::Any)),
             "dict" => Ty::Dict(Box::new(Ty::Any)),
             _ if NOT_YET.contains(&name) => self.not_yet(name, span),
@@ -282,6 +283,7 @@ impl<'a> Types<'a> {
     fn spelling<'n>(&self, name: &'n str) -> &'n str {
         match name {
             "List" if self.python => "list",
+            "History" | "dspy.History" if self.python => "history",
             "Dict" if self.python => "dict",
             "Any" if self.python => "any",
             other => other,

@@ -10,7 +10,6 @@ mod export;
 mod job;
 pub mod metric;
 mod natives;
-mod pool;
 mod program;
 mod run;
 mod values;
@@ -20,6 +19,7 @@ pub mod stats;
 
 pub use crate::data::{Dataset, Kind, Share};
 pub use crate::lm::Cancel;
+pub use crate::runtime::ordered_map;
 pub use crate::util::Random;
 pub use budget::CallBudget;
 pub use data_value::{DatasetValue, RowValue, Splits};
@@ -29,7 +29,6 @@ pub use evaluation::{
 };
 pub use job::{Evaluator, Failure, FailureKind, Job, Outcome, Progress, Step};
 pub use natives::{OPTIONS, Reporter, Scoring, natives, run_options, score};
-pub use pool::ordered_map;
 pub use program::ProgramEvaluator;
 pub use run::{Batch, RunOptions, Stop, run_jobs};
 pub use values::{ComparisonValue, EvaluationValue};

@@ -97,6 +97,8 @@ pub struct CallContext {
     pub timeout: Option<Duration>,
     /// Which call of the program this is; scripted replies are addressed by it.
     pub address: Address,
+    /// Whether other calls of the same run may go on at the same time.
+    pub parallel: bool,
 }
 
 /// The place of a call in a run: independent of time and threads.
@@ -108,6 +110,17 @@ pub struct Address {
     pub example: Option<usize>,
     /// How many calls of this predictor came before in this run of the program.
     pub ordinal: usize,
+    /// Which of the closures that `parallel` calls at once it was made in; empty elsewhere. Each
+    /// counts its calls by itself.
+    pub branch: String,
+}
+
+impl Address {
+    /// The path, and the branch where there is one: `answer`, `answer/left`.
+    pub fn place(&self) -> String {
+        let Self { path, branch, .. } = self;
+        if branch.is_empty() { path.clone() } else { format!("{path}/{branch}") }
+    }
 }
 
 /// Runs a future to its end on the calling thread, with the shared runtime behind it.

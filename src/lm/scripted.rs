@@ -47,8 +47,8 @@ impl Scripted {
     }
 
     /// Returns a model that answers by the place of the call: the key is the path of the
-    /// predictor (`answer`), or that with the index of the example (`answer#3`), which wins; the
-    /// list holds the replies to its first call in a run of the program, its second and so on.
+    /// predictor (`answer`), or that with the index of the example (`answer#3`), which wins, or
+    /// with the branch of `parallel` (`answer/left`, `answer/left#3`); the list holds the replies to its first call in a run of the program, its second and so on.
     ///
     /// Such replies do not depend on the order of calls, so they serve parallel runs, and any
     /// number of runs.
@@ -135,6 +135,11 @@ impl Scripted {
 
     fn reply(&self, request: &Request, context: &CallContext) -> Result<String, Error> {
         match &self.source {
+            Source::List { .. } if context.parallel => {
+                let message = "a list of replies answers one call after the other";
+                let hint = "give them by path: `scripted(#{ answer: [\"…\", \"…\"] })`";
+                Err(self.error(message.to_owned()).hint(hint))
+            }
             Source::List { replies, asked } => {
                 let mut asked = lock(asked);
                 let reply = replies.get(*asked).cloned();
@@ -204,17 +209,20 @@ fn identity(kind: &str, replies: &impl serde::Serialize) -> String {
     format!("scripted {kind} {}", sha256_hex(&bytes))
 }
 
-/// The key that answers for an address: the one of its example where there is such a one.
+/// The key that answers for an address: the one of its branch and example where there is such a
+/// one.
 fn key(replies: &BTreeMap<String, Vec<String>>, address: &Address) -> String {
-    address
-        .example
-        .map(|example| format!("{}#{example}", address.path))
-        .filter(|key| replies.contains_key(key))
+    let place = address.place();
+    let example = |place: &str| address.example.map(|example| format!("{place}#{example}"));
+    [example(&place), example(&address.path), Some(place)]
+        .into_iter()
+        .flatten()
+        .find(|key| replies.contains_key(key))
         .unwrap_or_else(|| address.path.clone())
 }
 
 fn place(address: &Address) -> String {
-    match (address.path.as_str(), address.example) {
+    match (address.place().as_str(), address.example) {
         ("", None) => "the program".to_owned(),
         (path, None) => format!("`{path}`"),
         (path, Some(example)) => format!("`{path}` on example {example}"),

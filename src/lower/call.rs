@@ -280,7 +280,9 @@ impl Emitter<'_> {
         if word == "type_of" && args.is_empty() {
             return self.type_of(name.start, receiver);
         }
-        if plain && !owned && !reserved && self.is_function(word) {
+        let native =
+            catalog::NATIVE_METHODS.contains(&word) && self.checked.function(word).is_none();
+        if plain && !owned && !reserved && !native && self.is_function(word) {
             return self.plain_method(call, receiver, word, &args);
         }
         let optional = call.0.token(TokenKind::QuestionDot).is_some();
@@ -335,7 +337,8 @@ impl Emitter<'_> {
     ) {
         let missing = match self.checked.function(word) {
             Some(info) if info.overloads.is_empty() && !catalog::is_rhai_method(word) => {
-                info.params.len().saturating_sub(args.len())
+                let left = info.params.get(args.len()..).unwrap_or_default();
+                if left.iter().all(ParamInfo::may_be_left_out) { left.len() } else { 0 }
             }
             _ => 0,
         };

@@ -59,7 +59,15 @@ pub(in crate::runtime) fn requests(script: &Script, value: &Val, retries: u32) -
 
 /// Natives that ask no model and call nothing back.
 fn harmless(name: &str) -> Option<u64> {
-    let asks = ["evaluate", "compare", "lm", "predict", "chain_of_thought"];
+    let asks = [
+        "evaluate",
+        "compare",
+        "lm",
+        "predict",
+        "chain_of_thought",
+        "parallel_map",
+        "parallel",
+    ];
     (!asks.contains(&name)).then_some(0)
 }
 

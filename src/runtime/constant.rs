@@ -2,30 +2,46 @@
 
 use crate::runtime::cx::Cx;
 use crate::runtime::error::Error;
+use crate::runtime::parallel::unplaced;
 use crate::runtime::value::Val;
 use crate::util::lock;
 
 /// The value of a const.
 pub(in crate::runtime) fn value(cx: &Cx<'_>, name: &str) -> Result<Val, Error> {
-    let run = cx.run();
-    let place = run.session().constant(name);
-    if !run.enter_constant(name) {
+    let session = cx.run().session();
+    // Told before anybody waits: two consts that need each other may be computed on two threads.
+    if let Some(other) = cx.run().constant_under_way()
+        && !session.note_need(&other, name)
+    {
         return Err(Error::value(format!("const `{name}` needs itself")).fatal());
     }
+    let place = session.constant(name);
     // Others who want it wait here, so that it is computed once.
     let mut known = lock(&place);
-    let result = match &*known {
+    match &*known {
         Some(value) => Ok(value.clone()),
         None => compute(cx, name).inspect(|value| *known = Some(value.clone())),
-    };
-    drop(known);
-    run.leave_constant();
-    result
+    }
 }
 
 fn compute(cx: &Cx<'_>, name: &str) -> Result<Val, Error> {
-    let function = cx.run().script().constant_function(name);
+    let run = cx.run();
+    let function = run.script().constant_function(name);
     let function =
         function.ok_or_else(|| Error::value(format!("there is no const `{name}`")))?;
-    cx.call_lowered(&function, None, Vec::new())
+    if run.depth() == 0 {
+        run.enter_constant(name);
+        let value = cx.call_lowered(&function, None, Vec::new());
+        run.leave_constant();
+        return value;
+    }
+    // Which of several parallel calls is the first to need a const is a matter of time, so what
+    // it does is part of none of them.
+    let apart = run.for_const(name);
+    let value = run
+        .script()
+        .with_context(&apart, |cx| cx.call_lowered(&function, None, Vec::new()))
+        .map(|it| unplaced(&it));
+    run.keep_const(name, &apart);
+    value
 }

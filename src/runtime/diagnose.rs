@@ -61,7 +61,7 @@ fn unwind(error: &EvalAltResult) -> (&EvalAltResult, Vec<(&str, Position)>) {
 }
 
 /// The user's name of a lowered function.
-fn user_name(lowered: &str) -> String {
+pub(in crate::runtime) fn user_name(lowered: &str) -> String {
     let name = lowered.split(" @ ").next().unwrap_or(lowered);
     let name = &without_unit(name);
     if let Some((module, method)) = name.split_once("__m_") {

@@ -159,6 +159,24 @@ impl Error {
         self
     }
 
+    /// The error of one of several calls that went on at once.
+    #[must_use]
+    pub(in crate::runtime) fn in_element(self, what: &str, at: usize) -> Self {
+        match *self.0 {
+            Inner::Host(error) => {
+                let name = format!("{what}, element {at}");
+                let around = EvalAltResult::ErrorInFunctionCall(
+                    name,
+                    String::new(),
+                    error,
+                    Position::NONE,
+                );
+                Self(Box::new(Inner::Host(Box::new(around))))
+            }
+            Inner::Ours(_) => self.note(format!("in element {at} of `{what}`")),
+        }
+    }
+
     /// The failure of ours at the bottom of it, if it is one.
     pub fn failure(&self) -> Option<Failure> {
         match &*self.0 {

@@ -103,6 +103,7 @@ fn pay(
     let left = session.time_left();
     let context =
         CallContext { cancel: session.cancel.clone(), timeout: left, ..context.clone() };
+    let context = CallContext { parallel: run.depth() > 0, ..context };
     let answered = wait(lm.clone(), request.clone(), context);
     match answered {
         Some(Ok(completion)) => {

@@ -4,13 +4,15 @@ use crate::lm::{LmOptions, Scripted};
 use crate::runtime::cx::{Args, Cx, Native, number, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::exchange::stopped;
+use crate::runtime::history::history;
 use crate::runtime::lm_value::LmValue;
+use crate::runtime::parallel::{parallel, parallel_map};
 use crate::runtime::predictor::{Predictor, options};
 use crate::runtime::reply::Reply;
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::trace_value::TraceValue;
 use crate::runtime::value::{Object, Val};
-use crate::trace::{Node, NodeId, Trace};
+use crate::trace::Trace;
 use indexmap::IndexMap;
 use std::any::Any;
 use std::fmt;
@@ -30,6 +32,9 @@ pub fn natives() -> Vec<Bound> {
         bound("chain_of_thought", chain_of_thought),
         bound("lm", lm),
         bound("scripted", scripted),
+        bound("history", history),
+        bound("parallel_map", parallel_map),
+        bound("parallel", parallel),
         bound("print", print),
         bound("debug", debug),
         bound("sleep", sleep),
@@ -129,7 +134,7 @@ fn print(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
     // As in the host language, nothing is shown as nothing.
     let show = |it: &Val| if it.is_null() { String::new() } else { it.show() };
     let shown: Vec<String> = args.positional.iter().map(show).collect();
-    cx.run().env().host.print(&(shown.join(" ") + "\n"));
+    cx.run().print(&(shown.join(" ") + "\n"));
     Ok(Val::Null)
 }
 
@@ -165,36 +170,13 @@ pub(in crate::runtime) fn pause(cx: &Cx<'_>, seconds: f64) -> Result<Val, Error>
 /// The nodes of the reply's call and what happened in its course.
 fn trace_of(cx: &Cx<'_>, args: &mut Args) -> Result<Trace, Error> {
     let value = args.take(0, "reply").unwrap_or_default();
-    let whole = cx.run().trace();
     if value.is_null() {
-        return Ok(whole);
+        return Ok(cx.run().trace());
     }
     let Some(reply) = value.downcast::<Reply>() else {
         return Err(wrong("reply", "a reply", &value));
     };
-    Ok(match reply.course() {
-        Some(root) if root.0 < whole.nodes.len() => below(&whole, root),
-        _ => Trace::default(),
-    })
-}
-
-/// The part of a trace that is the course of one node, renumbered.
-fn below(whole: &Trace, root: NodeId) -> Trace {
-    let mut places: IndexMap<NodeId, NodeId> = IndexMap::new();
-    let mut part = Trace::default();
-    for (id, node) in whole.iter() {
-        let parent = node.parent.and_then(|it| places.get(&it)).copied();
-        if id == root || parent.is_some() {
-            places.insert(id, NodeId(part.nodes.len()));
-            part.nodes.push(Node { parent, ..node.clone() });
-        }
-    }
-    for edge in &whole.edges {
-        if let (Some(from), Some(to)) = (places.get(&edge.from), places.get(&edge.to)) {
-            part.edges.push(crate::trace::Edge { from: *from, to: *to, ..edge.clone() });
-        }
-    }
-    part
+    Ok(reply.course().map(|root| cx.run().trace_of(root)).unwrap_or_default())
 }
 
 fn trace(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {

@@ -38,6 +38,19 @@ impl Reply {
         Self { course: Some(node), ..self }
     }
 
+    /// Returns the reply at other places of the trace.
+    #[must_use]
+    pub(in crate::runtime) fn moved(&self, to: &dyn Fn(NodeId) -> Option<NodeId>) -> Self {
+        let (node, course) = (self.node.and_then(to), self.course.and_then(to));
+        Self { node, course, ..self.clone() }
+    }
+
+    /// Returns the reply with these fields.
+    #[must_use]
+    pub(in crate::runtime) fn with_fields(self, fields: IndexMap<Arc<str>, Val>) -> Self {
+        Self { fields: Arc::new(fields), ..self }
+    }
+
     /// The outermost call that returned it.
     pub fn course(&self) -> Option<NodeId> {
         self.course

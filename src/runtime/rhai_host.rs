@@ -8,6 +8,7 @@ use crate::catalog;
 use crate::lower::names;
 use crate::runtime::cx::{Args, Cx, Native};
 use crate::runtime::error::Error;
+use crate::runtime::history::HistoryValue;
 use crate::runtime::run::Run;
 use crate::runtime::value::{Func, ObjectRef, Other, Text, Val};
 use indexmap::IndexMap;
@@ -148,6 +149,12 @@ pub(in crate::runtime) fn with_context<T>(
 
 /// The host's value as ours.
 pub(in crate::runtime) fn from_dynamic(value: Dynamic) -> Val {
+    convert(value, false)
+}
+
+/// The host's value as ours; `shown` keeps characters apart from texts, as they are printed
+/// without quotes.
+fn convert(value: Dynamic, shown: bool) -> Val {
     let value = value.flatten();
     if value.is_unit() {
         return Val::Null;
@@ -164,26 +171,29 @@ pub(in crate::runtime) fn from_dynamic(value: Dynamic) -> Val {
     if let Ok(it) = value.as_bool() {
         return Val::Bool(it);
     }
-    if let Ok(it) = value.as_char() {
+    if let Ok(it) = value.as_char()
+        && !shown
+    {
         return Val::str(it.encode_utf8(&mut [0; 4]));
     }
-    from_compound(value)
+    from_compound(value, shown)
 }
 
-fn from_compound(value: Dynamic) -> Val {
+fn from_compound(value: Dynamic, shown: bool) -> Val {
+    let inner = |it: Dynamic| convert(it, shown);
     let value = match value.try_cast_result::<Obj>() {
         Ok(object) => return Val::Object(object.0),
         Err(value) => value,
     };
     if value.is_array() {
-        return Val::List(value.cast::<Array>().into_iter().map(from_dynamic).collect());
+        return Val::List(value.cast::<Array>().into_iter().map(inner).collect());
     }
     if value.is_map() {
         return Val::Map(
             value
                 .cast::<Map>()
                 .into_iter()
-                .map(|(k, v)| (k.as_str().into(), from_dynamic(v)))
+                .map(|(k, v)| (k.as_str().into(), inner(v)))
                 .collect(),
         );
     }
@@ -209,6 +219,37 @@ pub(in crate::runtime) fn into_dynamic(value: Val) -> Dynamic {
         Val::Func(function) => Dynamic::from(function.0),
         Val::Other(other) => other.0,
     }
+}
+
+/// A value without anything that is shared with variables of the script: what a closure captured
+/// is copied.
+pub(in crate::runtime) fn unshared(value: &Val) -> Val {
+    match value {
+        Val::Func(function) => Val::Func(Func(unshared_function(&function.0))),
+        Val::List(items) => Val::List(items.iter().map(unshared).collect()),
+        Val::Map(entries) => {
+            Val::Map(entries.iter().map(|(k, v)| (k.clone(), unshared(v))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn unshared_function(function: &FnPtr) -> FnPtr {
+    let mut copy = function.clone();
+    for captured in copy.iter_curry_mut() {
+        *captured = into_dynamic(unshared(&from_dynamic(captured.clone())));
+    }
+    copy
+}
+
+/// The integers of a range.
+pub(in crate::runtime) fn range(value: &Val) -> Option<std::ops::Range<i64>> {
+    let Val::Other(Other(value)) = value else { return None };
+    if let Some(it) = value.read_lock::<std::ops::Range<i64>>() {
+        return Some(it.clone());
+    }
+    let it = value.read_lock::<std::ops::RangeInclusive<i64>>()?;
+    Some(*it.start()..it.end().saturating_add(1))
 }
 
 /// An argument that is left out.
@@ -278,7 +319,11 @@ fn bind_native(module: &mut Module, name: &'static str, native: Arc<dyn Native>)
             move |context: NativeCallContext<'_>, positional: Array, named: Map| {
                 let native = &native;
                 guarded(&context, || {
-                    native.call(&Cx::new(&context), args_of(positional, named))
+                    let shown = name == "print";
+                    let positional = positional.into_iter().map(|it| convert(it, shown));
+                    let args =
+                        Args { positional: positional.collect(), ..args_of(vec![], named) };
+                    native.call(&Cx::new(&context), args)
                 })
             },
         );
@@ -494,7 +539,7 @@ fn call_method(
     context: &NativeCallContext<'_>,
     mut receiver: Dynamic,
     name: &str,
-    positional: Array,
+    mut positional: Array,
     named: Map,
     function: &str,
 ) -> HostResult<Dynamic> {
@@ -508,16 +553,36 @@ fn call_method(
         let callee = from_dynamic(callee);
         return guarded(context, || Cx::new(context).call(&callee, args_of(positional, named)));
     }
+    if catalog::NATIVE_METHODS.contains(&name) {
+        positional.insert(0, receiver);
+        return native_method(context, name, args_of(positional, named));
+    }
     if !named.is_empty() {
         let kind = from_dynamic(receiver).kind();
         return Err(
             Error::value(format!("`{name}` of a {kind} takes no named arguments")).into_host()
         );
     }
-    let mut positional = positional;
     let mut args: Vec<&mut Dynamic> =
         std::iter::once(&mut receiver).chain(positional.iter_mut()).collect();
     context.call_fn_raw(function, true, true, &mut args)
+}
+
+/// A native that may be called on its first argument.
+fn native_method(
+    context: &NativeCallContext<'_>,
+    name: &str,
+    args: Args,
+) -> HostResult<Dynamic> {
+    guarded(context, || {
+        let cx = Cx::new(context);
+        native_of(&cx, name)?.call(&cx, args)
+    })
+}
+
+fn native_of(cx: &Cx<'_>, name: &str) -> Result<Arc<dyn Native>, Error> {
+    let native = cx.run().env().bindings.natives.get(name).cloned();
+    native.ok_or_else(|| Error::value(format!("`{name}` is not part of this build")))
 }
 
 /// Calls method or member `name` of an object.
@@ -536,6 +601,11 @@ fn object_method(cx: &Cx<'_>, object: &Obj, name: &str, args: Args) -> Result<Va
     }
     match object.0.get(name) {
         Some(member) => cx.call(&member, args),
+        None if catalog::NATIVE_METHODS.contains(&name) => {
+            let mut args = args;
+            args.positional.insert(0, Val::Object(object.0.clone()));
+            native_of(cx, name)?.call(cx, args)
+        }
         None => Err(unknown_member(&object.0, name)),
     }
 }
@@ -635,6 +705,13 @@ fn bind_comparison(module: &mut Module) {
             same(&Dynamic::from(a), &Dynamic::from(b)) == wanted
         });
     }
+    let plus = FuncRegistration::new("+").in_global_namespace().with_volatility(true);
+    plus.set_into_module(
+        module,
+        |context: NativeCallContext<'_>, object: Obj, added: Dynamic| {
+            guarded(&context, || added_to(&Cx::new(&context), &object, from_dynamic(added)))
+        },
+    );
     global("contains").set_into_module(module, move |object: Obj, item: Dynamic| {
         let n_items = object.0.n_items().unwrap_or(0);
         let item = from_dynamic(item);
@@ -642,6 +719,20 @@ fn bind_comparison(module: &mut Module) {
             (0..n_items).filter_map(|at| object.0.item(at)?.ok()).any(|it| it.same(&item));
         in_items || item.as_str().is_some_and(|name| object.0.get(name).is_some())
     });
+}
+
+/// `object + value`: a history with one more turn, and texts of what is shown.
+fn added_to(cx: &Cx<'_>, object: &Obj, added: Val) -> Result<Val, Error> {
+    if let Some(history) = object.0.as_any().downcast_ref::<HistoryValue>() {
+        return history.plus(cx.run(), &added);
+    }
+    match &added {
+        Val::Str(text) => Ok(Val::str(&(object.0.show() + text.as_str()))),
+        other => {
+            let (a, b) = (crate::util::a(object.0.type_name()), crate::util::a(other.kind()));
+            Err(Error::value(format!("`+` does not work on {a} and {b}")))
+        }
+    }
 }
 
 /// Binds a method name for every number of arguments that scripts use.

@@ -2,22 +2,21 @@
 
 use crate::diag::Code;
 use crate::host::SharedHost;
-use crate::lm::{Address, Cancel, LmOptions, SharedLm};
+use crate::lm::{Cancel, LmOptions, SharedLm};
+use crate::runtime::course::{Branch, Course};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::rhai_host::Bindings;
 use crate::runtime::script::Script;
 use crate::runtime::tape::Tape;
-use crate::runtime::value::{Text, Val, to_record};
-use crate::schema::Record;
+use crate::runtime::value::Val;
 use crate::source::Span;
 use crate::store::Replies;
-use crate::trace::{Edge, Kind, Node, NodeId, Totals, Trace, Via};
+use crate::trace::Totals;
 use crate::util::lock;
-use indexmap::IndexMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -98,6 +97,10 @@ pub struct Session {
     consts: Arc<Consts>,
     models: Arc<Mutex<BTreeMap<String, SharedLm>>>,
     ledger: Arc<Ledger>,
+    /// Threads that parallel calls of the program have under way.
+    pub(super) threads: Arc<AtomicUsize>,
+    /// Which consts the values of consts were found to need.
+    needs: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>,
 }
 
 /// The values of consts, as far as they are known.
@@ -127,6 +130,8 @@ impl Session {
             consts: Arc::default(),
             models: Arc::default(),
             ledger: Arc::default(),
+            threads: Arc::default(),
+            needs: Arc::default(),
         }
     }
 
@@ -142,6 +147,8 @@ impl Session {
             consts: self.consts.clone(),
             models: self.models.clone(),
             ledger: self.ledger.clone(),
+            threads: self.threads.clone(),
+            needs: self.needs.clone(),
         }
     }
 
@@ -156,8 +163,8 @@ impl Session {
     /// The same session told otherwise: consts are computed anew, what was spent stays spent.
     #[must_use]
     pub fn told(&self, settings: Settings, base: PathBuf) -> Self {
-        let consts = Arc::default();
-        Self { settings, base, consts, ..self.resumed(self.cancel.clone()) }
+        let (consts, needs) = (Arc::default(), Arc::default());
+        Self { settings, base, consts, needs, ..self.resumed(self.cancel.clone()) }
     }
 
     /// The same session where nothing is sent, and so nothing spent; see [`Settings::dry`].
@@ -172,6 +179,23 @@ impl Session {
         lock(&self.consts).entry(name.to_owned()).or_default().clone()
     }
 
+    /// Notes that the value of const `name` needs that of `other`; false where that one needs
+    /// this one, so that neither can ever be known.
+    pub(in crate::runtime) fn note_need(&self, name: &str, other: &str) -> bool {
+        let mut needs = lock(&self.needs);
+        needs.entry(name.to_owned()).or_default().insert(other.to_owned());
+        let (mut seen, mut open) = (BTreeSet::new(), vec![other]);
+        while let Some(next) = open.pop() {
+            if next == name {
+                return false;
+            }
+            if seen.insert(next) {
+                open.extend(needs.get(next).into_iter().flatten().map(String::as_str));
+            }
+        }
+        true
+    }
+
     /// The same session for a program with more items, some of which may have the names of
     /// earlier ones; `holds` says which consts still have the value that is known.
     #[must_use]
@@ -180,7 +204,8 @@ impl Session {
         let kept = known.iter().filter(|(name, _)| holds(name));
         let kept = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         let consts = Arc::new(Mutex::new(kept));
-        Self { consts, began: self.began, ..self.resumed(self.cancel.clone()) }
+        let needs = Arc::default();
+        Self { consts, needs, began: self.began, ..self.resumed(self.cancel.clone()) }
     }
 
     /// The model that predictors ask when they name none.
@@ -312,23 +337,11 @@ pub struct Run {
     example: Option<usize>,
     rollout: u64,
     limits: RunLimits,
-    calls: AtomicU64,
-    course: Arc<Mutex<Course>>,
-}
-
-/// What a run writes down as it goes.
-#[derive(Debug, Default)]
-struct Course {
-    trace: Trace,
-    /// The nodes under way, the innermost last.
-    open: Vec<NodeId>,
-    /// Where texts of replies came from, by identity; the text is kept so that its identity is
-    /// not given to another.
-    texts: BTreeMap<usize, (Text, NodeId, Arc<str>)>,
-    /// How often each predictor was called.
-    ordinals: BTreeMap<String, usize>,
-    warnings: Vec<Warning>,
-    consts: Vec<String>,
+    /// Calls so far, those of its branches included.
+    calls: Arc<AtomicU64>,
+    pub(super) course: Arc<Mutex<Course>>,
+    /// Where it is one of several at once, inside another run.
+    pub(super) branch: Option<Branch>,
 }
 
 /// Something that went wrong and did not stop the run.
@@ -359,13 +372,7 @@ impl Run {
     /// earlier entries have their history.
     pub fn resumed(&self, session: Arc<Session>, script: Arc<Script>) -> Arc<Self> {
         let course = self.course.clone();
-        {
-            // A run that was stopped may have left these.
-            let mut course = lock(&course);
-            course.open.clear();
-            course.consts.clear();
-            course.warnings.clear();
-        }
+        lock(&course).forget_what_was_open();
         let fresh = Self::fresh(session, script, None, 0, RunLimits::default());
         Arc::new(Self { course, ..fresh })
     }
@@ -383,8 +390,21 @@ impl Run {
         rollout: u64,
         limits: RunLimits,
     ) -> Self {
-        let (calls, course) = (AtomicU64::new(0), Arc::default());
-        Self { session, script, example, rollout, limits, calls, course }
+        let (calls, course) = (Arc::default(), Arc::default());
+        Self { session, script, example, rollout, limits, calls, course, branch: None }
+    }
+
+    /// Returns a run inside this one that keeps a course of its own.
+    pub(super) fn inner(&self, course: Course, branch: Option<Branch>) -> Arc<Self> {
+        let (session, script) = (self.session.clone(), self.script.clone());
+        let fresh = Self::fresh(session, script, self.example, self.rollout, self.limits);
+        let calls = self.calls.clone();
+        Arc::new(Self { calls, course: Arc::new(Mutex::new(course)), branch, ..fresh })
+    }
+
+    /// The example that it is a run of.
+    pub(super) fn example(&self) -> Option<usize> {
+        self.example
     }
 
     /// What the runs of the command share.
@@ -420,203 +440,5 @@ impl Run {
             Some(cap) if before >= cap => Err(over("calls", cap)),
             _ => Ok(()),
         }
-    }
-
-    /// The address of the next call of the predictor at `path`.
-    pub(in crate::runtime) fn next_address(&self, path: &str) -> Address {
-        let mut course = lock(&self.course);
-        let ordinal = course.ordinals.entry(path.to_owned()).or_default();
-        let address =
-            Address { path: path.to_owned(), example: self.example, ordinal: *ordinal };
-        *ordinal += 1;
-        address
-    }
-
-    /// The address of a node.
-    pub(in crate::runtime) fn trace_address(&self, id: NodeId) -> Address {
-        lock(&self.course).trace.node(id).address.clone()
-    }
-
-    /// Opens a node: what happens until it is closed is its child.
-    pub(in crate::runtime) fn open_node(&self, mut node: Node) -> NodeId {
-        node.began = self.env().host.elapsed();
-        let mut course = lock(&self.course);
-        node.parent = course.open.last().copied();
-        let id = NodeId(course.trace.nodes.len());
-        course.trace.nodes.push(node);
-        course.open.push(id);
-        id
-    }
-
-    /// Closes a node.
-    pub(in crate::runtime) fn close_node(&self, id: NodeId, finish: impl FnOnce(&mut Node)) {
-        let now = self.env().host.elapsed();
-        let mut course = lock(&self.course);
-        while course.open.last().is_some_and(|it| *it >= id) {
-            course.open.pop();
-        }
-        let node = &mut course.trace.nodes[id.0];
-        node.took = now.saturating_sub(node.began);
-        finish(node);
-    }
-
-    /// Notes which replies flow into a node.
-    pub(in crate::runtime) fn note_inputs<'a>(
-        &self,
-        to: NodeId,
-        inputs: impl Iterator<Item = (&'a str, &'a Val)>,
-    ) {
-        let mut course = lock(&self.course);
-        let mut edges = Vec::new();
-        for (name, value) in inputs {
-            trace_origins(&course, value, &mut |from, output| {
-                edges.push(Edge {
-                    from,
-                    output: output.map(ToOwned::to_owned),
-                    to,
-                    input: Some(name.to_owned()),
-                    via: Via::Identity,
-                });
-            });
-        }
-        for edge in edges {
-            if edge.from != to && !course.trace.edges.contains(&edge) {
-                course.trace.edges.push(edge);
-            }
-        }
-    }
-
-    /// Remembers where the texts of a reply came from.
-    pub(in crate::runtime) fn note_outputs<'a>(
-        &self,
-        from: NodeId,
-        outputs: impl Iterator<Item = (&'a Arc<str>, &'a Val)>,
-    ) {
-        let mut course = lock(&self.course);
-        for (name, value) in outputs {
-            remember_texts(&mut course, from, name, value);
-        }
-    }
-
-    /// Writes a search down: what was looked for, and what was found.
-    pub fn note_retrieval(
-        &self,
-        name: &str,
-        inputs: Record,
-        query: &Val,
-        found: &IndexMap<Arc<str>, Val>,
-    ) -> NodeId {
-        let node =
-            self.open_node(Node::new(Kind::Retrieval, name, self.next_address(name), inputs));
-        self.note_inputs(node, std::iter::once(("query", query)));
-        self.note_outputs(node, found.iter());
-        self.close_node(node, |it| it.outputs = to_record(found).ok());
-        node
-    }
-
-    /// Tells of something that does not stop the run.
-    pub fn warn(&self, warning: Warning) {
-        lock(&self.course).warnings.push(warning);
-    }
-
-    /// What was told so far, a line each.
-    pub(in crate::runtime) fn told_warnings(&self) -> Vec<String> {
-        lock(&self.course).warnings.iter().map(|it| it.message.clone()).collect()
-    }
-
-    /// Takes what was told so far.
-    pub fn take_warnings(&self) -> Vec<Warning> {
-        std::mem::take(&mut lock(&self.course).warnings)
-    }
-
-    /// The trace so far.
-    pub fn trace(&self) -> Trace {
-        lock(&self.course).trace.clone()
-    }
-
-    /// How many nodes the trace has so far.
-    pub fn n_nodes(&self) -> usize {
-        lock(&self.course).trace.nodes.len()
-    }
-
-    /// Takes the trace of a run that has ended.
-    pub fn take_trace(&self) -> Trace {
-        std::mem::take(&mut lock(&self.course).trace)
-    }
-
-    /// Calls and tokens so far.
-    pub fn totals(&self) -> Totals {
-        lock(&self.course).trace.totals()
-    }
-
-    /// Takes over the trace of another run, as if it had happened here now.
-    pub fn adopt(&self, other: Trace) {
-        let mut course = lock(&self.course);
-        let base = course.trace.nodes.len();
-        let parent = course.open.last().copied();
-        let moved = |id: NodeId| NodeId(id.0 + base);
-        for node in other.nodes {
-            let node = Node { parent: node.parent.map(moved).or(parent), ..node };
-            course.trace.nodes.push(node);
-        }
-        for edge in other.edges {
-            let (from, to) = (moved(edge.from), moved(edge.to));
-            course.trace.edges.push(Edge { from, to, ..edge });
-        }
-    }
-
-    /// Notes that a const is being computed; false when it is already.
-    pub(in crate::runtime) fn enter_constant(&self, name: &str) -> bool {
-        let mut course = lock(&self.course);
-        if course.consts.iter().any(|it| it == name) {
-            return false;
-        }
-        course.consts.push(name.to_owned());
-        true
-    }
-
-    /// Notes that a const is computed.
-    pub(in crate::runtime) fn leave_constant(&self) {
-        lock(&self.course).consts.pop();
-    }
-}
-
-/// Tells where the texts and replies inside a value came from.
-fn trace_origins(course: &Course, value: &Val, tell: &mut impl FnMut(NodeId, Option<&str>)) {
-    match value {
-        Val::Str(text) => {
-            if let Some((_, node, field)) = course.texts.get(&text.identity()) {
-                tell(*node, Some(field));
-            }
-        }
-        Val::List(items) => items.iter().for_each(|it| trace_origins(course, it, tell)),
-        Val::Map(entries) => entries.values().for_each(|it| trace_origins(course, it, tell)),
-        Val::Object(object) => {
-            if let Some(node) = object.node() {
-                tell(node, None);
-            }
-        }
-        Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => {}
-        Val::Func(_) | Val::Other(_) => {}
-    }
-}
-
-fn remember_texts(course: &mut Course, from: NodeId, name: &Arc<str>, value: &Val) {
-    match value {
-        Val::Str(text) => {
-            // The first who made a text is where it came from; who passes it on is not.
-            course
-                .texts
-                .entry(text.identity())
-                .or_insert_with(|| (text.clone(), from, name.clone()));
-        }
-        Val::List(items) => {
-            items.iter().for_each(|it| remember_texts(course, from, name, it));
-        }
-        Val::Map(entries) => {
-            entries.values().for_each(|it| remember_texts(course, from, name, it));
-        }
-        Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => {}
-        Val::Object(_) | Val::Func(_) | Val::Other(_) => {}
     }
 }

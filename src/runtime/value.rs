@@ -73,6 +73,14 @@ impl Func {
     pub fn lowered_name(&self) -> &str {
         self.0.fn_name()
     }
+
+    /// What `print` shows: the name that the user gave it.
+    fn show(&self) -> String {
+        match self.lowered_name() {
+            name if name.starts_with("anon$") => "function".to_owned(),
+            name => format!("Fn({})", crate::runtime::diagnose::user_name(name)),
+        }
+    }
 }
 
 /// A value that only Rhai knows.
@@ -258,9 +266,9 @@ impl Val {
             Self::Str(text) => text.as_str().to_owned(),
             Self::Bool(it) => it.to_string(),
             Self::Int(it) => it.to_string(),
-            Self::Float(it) => Value::Float(*it).to_json(),
+            Self::Float(it) => Dynamic::from_float(*it).to_string(),
             Self::Object(object) => object.show(),
-            Self::Func(_) => "function".to_owned(),
+            Self::Func(function) => function.show(),
             Self::Other(other) => other.0.to_string(),
             Self::List(items) => {
                 let shown: Vec<String> = items.iter().map(Self::show_quoted).collect();
@@ -279,7 +287,6 @@ impl Val {
     fn show_quoted(&self) -> String {
         match self {
             Self::Str(text) => Value::from(text.as_str()).to_json(),
-            Self::Float(it) if !it.is_finite() => it.to_string(),
             other => other.show(),
         }
     }

@@ -3,7 +3,7 @@
 //! For what comes from rows, callers and files: an integer may stand for a float, nothing else
 //! is guessed. What a model writes is read leniently elsewhere, by `adapt`.
 
-use crate::schema::{Bound, Field, Record, Ty, TypeTable, Value};
+use crate::schema::{Bound, Field, Record, Ty, TypeTable, Value, history_of};
 use std::fmt;
 use std::sync::Arc;
 
@@ -106,6 +106,7 @@ impl Converter<'_> {
             (Ty::Enum(options), _) if options.contains(value) => Ok(value.clone()),
             // Whether it is one of them is known where there is a call.
             (Ty::OneOf(_), Value::Str(_) | Value::Int(_) | Value::Bool(_)) => Ok(value.clone()),
+            (Ty::History, _) => history_of(value).ok_or_else(|| mismatch(ty, value)),
             (Ty::Optional(_), Value::Null) => Ok(Value::Null),
             (Ty::Optional(inner), _) => self.value(value, inner),
             (Ty::List(item), Value::List(items)) => self.list(items, item),

@@ -1,6 +1,6 @@
 //! JSON schema of types, for providers and tools that take one.
 
-use crate::schema::{Bound, Field, Ty, TypeTable, Value};
+use crate::schema::{Bound, Field, MESSAGES, Ty, TypeTable, Value};
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 
@@ -32,6 +32,11 @@ impl Defs<'_> {
             Ty::Float => json!({ "type": "number" }),
             Ty::Bool => json!({ "type": "boolean" }),
             Ty::Any => json!({}),
+            Ty::History => json!({
+                "type": "object",
+                "properties": { MESSAGES: { "type": "array", "items": { "type": "object" } } },
+                "required": [MESSAGES],
+            }),
             Ty::List(item) => json!({ "type": "array", "items": self.ty(item) }),
             Ty::Dict(item) => {
                 json!({ "type": "object", "additionalProperties": self.ty(item) })

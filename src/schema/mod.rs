@@ -5,6 +5,7 @@
 
 mod choices;
 mod convert;
+mod history;
 mod json_schema;
 mod signature;
 mod ty;
@@ -13,6 +14,8 @@ mod value;
 pub use choices::choices_of;
 pub use convert::{ConvertError, convert, convert_fields};
 pub(crate) use convert::{brief, check_bound, left_out, shortened};
+pub(crate) use history::history_of;
+pub use history::{MESSAGES, is_history, is_history_type};
 pub use json_schema::{json_schema, record_schema};
 pub use signature::{Demo, Field, Row, Signature};
 pub use ty::{Bound, Choices, Ty, TypeTable};

@@ -143,7 +143,7 @@ impl Signature {
             }
             Ty::Union(members) => members.iter().for_each(|it| self.reach(it, found)),
             Ty::Record(fields) => fields.iter().for_each(|it| self.reach(&it.ty, found)),
-            Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any => {}
+            Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History => {}
             Ty::Enum(_) | Ty::OneOf(_) => {}
         }
     }

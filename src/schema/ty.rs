@@ -21,6 +21,8 @@ pub enum Ty {
     Bool,
     /// Any JSON value.
     Any,
+    /// The earlier turns of a conversation: an input that is laid out as messages.
+    History,
     /// A list of one type.
     List(Box<Ty>),
     /// Values of one type under any names.
@@ -115,6 +117,7 @@ impl fmt::Display for Ty {
             Self::Float => f.write_str("float"),
             Self::Bool => f.write_str("bool"),
             Self::Any => f.write_str("any"),
+            Self::History => f.write_str("history"),
             Self::List(item) => write!(f, "list[{item}]"),
             Self::Dict(item) => write!(f, "dict[str, {item}]"),
             Self::Optional(inner) => inner.fmt_inner(f).and_then(|()| f.write_str("?")),

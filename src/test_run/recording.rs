@@ -95,6 +95,8 @@ struct CallLine {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     example: Option<usize>,
     n: usize,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    branch: String,
     request: String,
     lm: String,
     sampling: Sampling,
@@ -272,12 +274,13 @@ impl Recording {
 impl CallLine {
     fn new(place: &Place, call: &Call) -> Self {
         let Completion { text, finish, usage, model, .. } = call.completion.clone();
-        let Address { path, example, ordinal } = place.address.clone();
+        let Address { path, example, ordinal, branch } = place.address.clone();
         Self {
             test: place.test.clone(),
             call: path,
             example,
             n: ordinal,
+            branch,
             request: call.request.clone(),
             lm: call.model.clone(),
             sampling: call.sampling.clone(),
@@ -290,8 +293,9 @@ impl CallLine {
     }
 
     fn parts(self) -> (Place, Call) {
-        let (path, example, ordinal) = (self.call, self.example, self.n);
-        let place = Place { test: self.test, address: Address { path, example, ordinal } };
+        let (path, example, ordinal, branch) = (self.call, self.example, self.n, self.branch);
+        let address = Address { path, example, ordinal, branch };
+        let place = Place { test: self.test, address };
         let (finish, usage, model) = (self.finish, self.usage, self.by);
         let completion = Completion { text: self.reply, finish, usage, model, attempts: 1 };
         let (request, sampling, prompt) = (self.request, self.sampling, self.prompt);
@@ -321,7 +325,7 @@ fn short(bytes: &[u8]) -> String {
 
 /// A call as people read it: `answer#0`, on the example 3 `answer@3#0`.
 pub fn shown(address: &Address) -> String {
-    let Address { path, example, ordinal } = address;
+    let (path, Address { example, ordinal, .. }) = (address.place(), address);
     let example = example.map_or(String::new(), |it| format!("@{it}"));
     format!("{path}{example}#{ordinal}")
 }

@@ -51,6 +51,8 @@ struct NodeLine {
     example: Option<usize>,
     #[serde(default)]
     ordinal: usize,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    branch: String,
     inputs: Record,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     outputs: Option<Record>,
@@ -141,6 +143,7 @@ fn node_line(id: NodeId, node: &Node, content: &dyn Content) -> NodeLine {
         path: node.address.path.clone(),
         example: node.address.example,
         ordinal: node.address.ordinal,
+        branch: node.address.branch.clone(),
         inputs: node.inputs.clone(),
         outputs: node.outputs.clone(),
         error: node.error.clone(),
@@ -232,7 +235,12 @@ fn read_node(line: NodeLine, content: &dyn Content) -> Node {
         parent: line.parent.map(NodeId),
         kind: line.kind,
         name: line.name.into(),
-        address: Address { path: line.path, example: line.example, ordinal: line.ordinal },
+        address: Address {
+            path: line.path,
+            example: line.example,
+            ordinal: line.ordinal,
+            branch: line.branch,
+        },
         inputs: line.inputs,
         outputs: line.outputs,
         error: line.error,

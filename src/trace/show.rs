@@ -48,7 +48,7 @@ fn push_node(
 fn label(node: &Node) -> String {
     let mut label = node.name.to_string();
     if !node.address.path.is_empty() && node.address.path != label {
-        let _ = write!(label, " [{}]", node.address.path);
+        let _ = write!(label, " [{}]", node.address.place());
     }
     if let Some(example) = node.address.example {
         let _ = write!(label, " example {example}");
@@ -137,7 +137,7 @@ pub(super) fn canonical(trace: &Trace) -> String {
             id.0,
             node.kind.as_str(),
             node.name,
-            address.path
+            address.place()
         );
         let _ = write!(out, " {:?} {}", address.example, address.ordinal);
         let _ = writeln!(out, " {} {}", json(&node.inputs), outcome(node));

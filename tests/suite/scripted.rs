@@ -24,7 +24,7 @@ fn text(lm: &Scripted, path: &str, example: Option<usize>, ordinal: usize) -> St
 }
 
 fn at(path: &str, example: Option<usize>, ordinal: usize) -> Address {
-    Address { path: path.to_owned(), example, ordinal }
+    Address { path: path.to_owned(), example, ordinal, branch: String::new() }
 }
 
 #[test]

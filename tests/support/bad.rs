@@ -23,6 +23,8 @@ use toml::{Table, Value};
 
 /// How long a case may take.
 const LIMIT: Duration = Duration::from_secs(1);
+/// How often a case that took longer is run again.
+const TRIES: usize = 5;
 /// How long it is waited for before it is ended.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -74,9 +76,12 @@ impl Case {
 
     fn test(&self) -> Result<(), Failed> {
         let mut ended = self.run()?;
-        if ended.took > LIMIT {
+        for _ in 0..TRIES {
             // Another process may have had the processor.
-            ended = self.run()?;
+            if ended.took > LIMIT {
+                std::thread::sleep(LIMIT);
+                ended = self.run()?;
+            }
         }
         let Ended { code, stderr, took } = ended;
         let errors = stderr.lines().filter(|line| line.starts_with("error")).count();
@@ -140,7 +145,9 @@ fn wait(mut child: Child, started: Instant) -> Result<Ended, Failed> {
         let mut bytes = Vec::new();
         pipe.read_to_end(&mut bytes).map(|_| String::from_utf8_lossy(&bytes).into_owned())
     });
+    let mut waited = Duration::ZERO;
     let status = loop {
+        waited = waited.max(waited_for_processor(child.id()));
         if let Some(status) = child.try_wait()? {
             break status;
         }
@@ -150,9 +157,19 @@ fn wait(mut child: Child, started: Instant) -> Result<Ended, Failed> {
         }
         std::thread::sleep(Duration::from_millis(2));
     };
-    let took = started.elapsed();
+    let took = started.elapsed().saturating_sub(waited);
     let stderr = reader.join().expect("reading does not panic")?;
     Ok(Ended { code: status.code().map(i64::from), stderr, took })
+}
+
+/// How long a process waited for a processor that others had, as far as the system tells.
+fn waited_for_processor(process: u32) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task"));
+    let waited = tasks.into_iter().flatten().flatten().filter_map(|task| {
+        let times = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        times.split(' ').nth(1)?.trim().parse().ok()
+    });
+    Duration::from_nanos(waited.max().unwrap_or(0))
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {

@@ -47,7 +47,7 @@ impl Reader<'_> {
             return Err(ConvertError::new("a part was left out with `...`"));
         }
         match ty {
-            Ty::Any => self.natural(node),
+            Ty::Any | Ty::History => self.natural(node),
             Ty::Str | Ty::OneOf(_) => self.fit_str(node),
             Ty::Int | Ty::Float | Ty::Bool | Ty::Enum(_) => self.fit_scalar(node, ty),
             Ty::List(item) => self.fit_list(node, item, ty),

@@ -3,7 +3,7 @@
 use crate::syntax::kind::{NodeKind, TokenKind};
 use crate::syntax::messages;
 use crate::syntax::parser::item::Item;
-use crate::syntax::parser::{Context, Mark, Parser};
+use crate::syntax::parser::{Context, Mark, Parser, shift};
 use crate::syntax::tree::Node;
 
 impl Parser<'_> {
@@ -187,7 +187,9 @@ impl Parser<'_> {
         } else if !self.built_since(mark).is_some_and(assignable) {
             let hint = "a variable, a field or an element can be assigned to; `==` compares";
             let message = "this cannot be assigned to";
-            self.error(self.here(), messages::NOT_ASSIGNABLE, message, hint);
+            let built = self.built_since(mark).map(|it| shift(self.place, it.start, it.end));
+            let span = built.unwrap_or_else(|| self.here());
+            self.error(span, messages::NOT_ASSIGNABLE, message, hint);
         }
         self.bump();
         self.expr();

@@ -1,0 +1,478 @@
+//! What a run writes down as it goes: its trace, its counts, its warnings.
+//!
+//! A run may have branches, which go on at once and keep courses of their own. What they write
+//! down is taken over in the order of the branches, so that no trace depends on time: each
+//! counts its calls in its own share of the numbers, and its nodes are numbered on from those
+//! that there were when it began.
+
+use crate::lm::Address;
+use crate::runtime::history::HistoryValue;
+use crate::runtime::run::{Run, Warning};
+use crate::runtime::value::{Text, Val, to_record};
+use crate::schema::Record;
+use crate::trace::{Edge, Kind, Node, NodeId, Totals, Trace, Via};
+use crate::util::lock;
+use indexmap::IndexMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a run writes down as it goes.
+#[derive(Debug, Default)]
+pub(in crate::runtime) struct Course {
+    /// The nodes of its own; their ids are counted from `base`.
+    trace: Trace,
+    /// How many nodes the run around it had.
+    base: usize,
+    /// The nodes under way, the innermost last.
+    open: Vec<NodeId>,
+    /// Where texts of replies came from, by identity; the text is kept so that its identity is
+    /// not given to another.
+    texts: BTreeMap<usize, (Text, NodeId, Arc<str>)>,
+    /// How often each predictor was called.
+    ordinals: BTreeMap<String, usize>,
+    warnings: Vec<Warning>,
+    /// The consts being computed, the innermost last.
+    consts: Vec<String>,
+    /// What is printed when it is taken over.
+    printed: String,
+    /// What consts did that were first needed in a branch, by name.
+    of_consts: BTreeMap<String, Self>,
+}
+
+/// A run's place among those that go on at once inside another.
+#[derive(Debug)]
+pub(in crate::runtime) struct Branch {
+    outer: Arc<Run>,
+    place: Place,
+    /// How often each predictor had been called when they began.
+    before: Arc<BTreeMap<String, usize>>,
+}
+
+/// Which of the branches it is.
+#[derive(Debug, Clone)]
+pub(in crate::runtime) enum Place {
+    /// One of `of` elements, which all do the same: first come the first calls of all of them,
+    /// then their second ones.
+    Element { at: usize, of: usize },
+    /// One that has a name, and counts its calls by itself.
+    Named(Arc<str>),
+}
+
+impl Place {
+    /// The number of the `count`-th call.
+    fn ordinal(&self, count: usize) -> usize {
+        match self {
+            Self::Element { at, of } => at + count * of,
+            Self::Named(_) => count,
+        }
+    }
+
+    /// The first number that no branch has used where each made `count` calls at most.
+    fn after(&self, count: usize) -> usize {
+        match self {
+            Self::Element { of, .. } => count * of,
+            Self::Named(_) => count,
+        }
+    }
+}
+
+impl Course {
+    /// A run that was stopped may have left these.
+    pub(in crate::runtime) fn forget_what_was_open(&mut self) {
+        self.open.clear();
+        self.consts.clear();
+        self.warnings.clear();
+    }
+
+    /// The id of the next node.
+    fn end(&self) -> usize {
+        self.base + self.trace.nodes.len()
+    }
+
+    fn node(&mut self, id: NodeId) -> &mut Node {
+        &mut self.trace.nodes[id.0 - self.base]
+    }
+
+    /// The trace with ids from 0; values that came from outside have no edges in it.
+    fn own_trace(&self) -> Trace {
+        if self.base == 0 {
+            return self.trace.clone();
+        }
+        let moved = |id: NodeId| id.0.checked_sub(self.base).map(NodeId);
+        let node = |it: &Node| Node { parent: it.parent.and_then(moved), ..it.clone() };
+        let edges = self.trace.edges.iter().filter_map(|edge| {
+            Some(Edge { from: moved(edge.from)?, to: moved(edge.to)?, ..edge.clone() })
+        });
+        Trace { nodes: self.trace.nodes.iter().map(node).collect(), edges: edges.collect() }
+    }
+
+    /// Takes over nodes and edges whose ids are counted from `base`.
+    fn take_over(&mut self, trace: Trace, base: usize) {
+        let end = self.end();
+        let parent = self.open.last().copied();
+        let moved = |id: NodeId| moved(id, base, end);
+        for node in trace.nodes {
+            let node = Node { parent: node.parent.map(moved).or(parent), ..node };
+            self.trace.nodes.push(node);
+        }
+        for edge in trace.edges {
+            let (from, to) = (moved(edge.from), moved(edge.to));
+            self.trace.edges.push(Edge { from, to, ..edge });
+        }
+    }
+}
+
+/// The id of a node that is taken over: ids from `base` on are counted from `end`.
+pub(in crate::runtime) fn moved(id: NodeId, base: usize, end: usize) -> NodeId {
+    if id.0 >= base { NodeId(id.0 - base + end) } else { id }
+}
+
+/// What a run had when its branches began.
+#[derive(Debug)]
+pub(in crate::runtime) struct Fork {
+    ordinals: Arc<BTreeMap<String, usize>>,
+    /// How many nodes there were.
+    pub(in crate::runtime) base: usize,
+}
+
+impl Run {
+    /// Begins branches.
+    pub(in crate::runtime) fn fork(&self) -> Fork {
+        let course = lock(&self.course);
+        Fork { ordinals: Arc::new(course.ordinals.clone()), base: course.end() }
+    }
+
+    /// Returns the branch at a place.
+    pub(in crate::runtime) fn branch(self: &Arc<Self>, fork: &Fork, place: Place) -> Arc<Self> {
+        let course = Course { base: fork.base, ..Course::default() };
+        let before = fork.ordinals.clone();
+        let branch = Branch { outer: self.clone(), place, before };
+        self.inner(course, Some(branch))
+    }
+
+    /// Takes over what a branch that has ended wrote down, and returns the id from which its
+    /// nodes are counted now.
+    pub(in crate::runtime) fn join(&self, ended: &Self) -> usize {
+        let Some(branch) = &ended.branch else { return 0 };
+        let theirs = std::mem::take(&mut *lock(&ended.course));
+        self.print(&theirs.printed);
+        let mut course = lock(&self.course);
+        let end = course.end();
+        for (identity, (text, node, field)) in theirs.texts {
+            let from = (text, moved(node, theirs.base, end), field);
+            course.texts.entry(identity).or_insert(from);
+        }
+        for (path, count) in theirs.ordinals {
+            let before = branch.before.get(&path).copied().unwrap_or_default();
+            let known = course.ordinals.entry(path).or_default();
+            *known = (*known).max(before + branch.place.after(count));
+        }
+        course.warnings.extend(theirs.warnings);
+        course.of_consts.extend(theirs.of_consts);
+        course.take_over(theirs.trace, theirs.base);
+        end
+    }
+
+    /// Takes over what consts did that the branches were the first to need: in the order of
+    /// their names, for which branch came first is a matter of time.
+    pub(in crate::runtime) fn join_consts(&self) {
+        if self.branch.is_some() {
+            return;
+        }
+        let of_consts = std::mem::take(&mut lock(&self.course).of_consts);
+        for (_, theirs) in of_consts {
+            self.print(&theirs.printed);
+            let mut course = lock(&self.course);
+            course.warnings.extend(theirs.warnings);
+            course.take_over(theirs.trace, 0);
+        }
+    }
+
+    /// A run in which a const is computed that a branch is the first to need.
+    pub(in crate::runtime) fn for_const(&self, name: &str) -> Arc<Self> {
+        self.inner(Course { consts: vec![name.to_owned()], ..Course::default() }, None)
+    }
+
+    /// Keeps what such a run did.
+    pub(in crate::runtime) fn keep_const(&self, name: &str, ended: &Self) {
+        let theirs = std::mem::take(&mut *lock(&ended.course));
+        lock(&self.course).of_consts.insert(name.to_owned(), theirs);
+    }
+
+    /// How many runs it is a branch inside of.
+    pub(in crate::runtime) fn depth(&self) -> usize {
+        self.branch.as_ref().map_or(0, |it| 1 + it.outer.depth())
+    }
+
+    /// Writes to the standard output; what branches print is written in their order.
+    pub(in crate::runtime) fn print(&self, text: &str) {
+        if self.branch.is_some() {
+            lock(&self.course).printed.push_str(text);
+        } else if !text.is_empty() {
+            self.env().host.print(text);
+        }
+    }
+
+    /// The address of the next call of the predictor at `path`.
+    pub(in crate::runtime) fn next_address(&self, path: &str) -> Address {
+        let count = {
+            let mut course = lock(&self.course);
+            let ordinal = course.ordinals.entry(path.to_owned()).or_default();
+            *ordinal += 1;
+            *ordinal - 1
+        };
+        let ordinal = self.ordinal(path, count);
+        let branch = self.branch_name();
+        Address { path: path.to_owned(), example: self.example(), ordinal, branch }
+    }
+
+    /// The names of the branches that it is inside of, with dots.
+    fn branch_name(&self) -> String {
+        let Some(branch) = &self.branch else { return String::new() };
+        let outer = branch.outer.branch_name();
+        match &branch.place {
+            Place::Element { .. } => outer,
+            Place::Named(name) if outer.is_empty() => name.to_string(),
+            Place::Named(name) => format!("{outer}.{name}"),
+        }
+    }
+
+    /// The number of the `count`-th call in this run among all calls.
+    fn ordinal(&self, path: &str, count: usize) -> usize {
+        match &self.branch {
+            None => count,
+            Some(branch) => {
+                let before = branch.before.get(path).copied().unwrap_or_default();
+                branch.outer.ordinal(path, before + branch.place.ordinal(count))
+            }
+        }
+    }
+
+    /// The address of a node.
+    pub(in crate::runtime) fn trace_address(&self, id: NodeId) -> Address {
+        lock(&self.course).node(id).address.clone()
+    }
+
+    /// Opens a node: what happens until it is closed is its child.
+    pub(in crate::runtime) fn open_node(&self, mut node: Node) -> NodeId {
+        node.began = self.env().host.elapsed();
+        let mut course = lock(&self.course);
+        node.parent = course.open.last().copied();
+        let id = NodeId(course.end());
+        course.trace.nodes.push(node);
+        course.open.push(id);
+        id
+    }
+
+    /// Closes a node.
+    pub(in crate::runtime) fn close_node(&self, id: NodeId, finish: impl FnOnce(&mut Node)) {
+        let now = self.env().host.elapsed();
+        let mut course = lock(&self.course);
+        while course.open.last().is_some_and(|it| *it >= id) {
+            course.open.pop();
+        }
+        let node = course.node(id);
+        node.took = now.saturating_sub(node.began);
+        finish(node);
+    }
+
+    /// Notes which replies flow into a node.
+    pub(in crate::runtime) fn note_inputs<'a>(
+        &self,
+        to: NodeId,
+        inputs: impl Iterator<Item = (&'a str, &'a Val)>,
+    ) {
+        let mut edges = Vec::new();
+        for (name, value) in inputs {
+            self.trace_origins(value, &mut |from, output| {
+                edges.push(Edge {
+                    from,
+                    output,
+                    to,
+                    input: Some(name.to_owned()),
+                    via: Via::Identity,
+                });
+            });
+        }
+        let mut course = lock(&self.course);
+        for edge in edges {
+            if edge.from != to && !course.trace.edges.contains(&edge) {
+                course.trace.edges.push(edge);
+            }
+        }
+    }
+
+    /// Tells where the texts and replies inside a value came from.
+    fn trace_origins(&self, value: &Val, tell: &mut impl FnMut(NodeId, Option<String>)) {
+        match value {
+            Val::Str(text) => {
+                if let Some((node, field)) = self.origin(text.identity()) {
+                    tell(node, Some(field.to_string()));
+                }
+            }
+            Val::List(items) => items.iter().for_each(|it| self.trace_origins(it, tell)),
+            Val::Map(entries) => entries.values().for_each(|it| self.trace_origins(it, tell)),
+            Val::Object(object) => {
+                if let Some(node) = object.node() {
+                    tell(node, None);
+                }
+                if let Some(history) = value.downcast::<HistoryValue>() {
+                    history.turns().iter().for_each(|it| self.trace_origins(it, tell));
+                }
+            }
+            Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => {}
+            Val::Func(_) | Val::Other(_) => {}
+        }
+    }
+
+    /// Where a text came from: in this run, or before it began.
+    fn origin(&self, identity: usize) -> Option<(NodeId, Arc<str>)> {
+        let own = lock(&self.course).texts.get(&identity).map(|it| (it.1, it.2.clone()));
+        own.or_else(|| self.branch.as_ref()?.outer.origin(identity))
+    }
+
+    /// Remembers where the texts of a reply came from.
+    pub(in crate::runtime) fn note_outputs<'a>(
+        &self,
+        from: NodeId,
+        outputs: impl Iterator<Item = (&'a Arc<str>, &'a Val)>,
+    ) {
+        let mut course = lock(&self.course);
+        for (name, value) in outputs {
+            remember_texts(&mut course, from, name, value);
+        }
+    }
+
+    /// Writes a search down: what was looked for, and what was found.
+    pub fn note_retrieval(
+        &self,
+        name: &str,
+        inputs: Record,
+        query: &Val,
+        found: &IndexMap<Arc<str>, Val>,
+    ) -> NodeId {
+        let node =
+            self.open_node(Node::new(Kind::Retrieval, name, self.next_address(name), inputs));
+        self.note_inputs(node, std::iter::once(("query", query)));
+        self.note_outputs(node, found.iter());
+        self.close_node(node, |it| it.outputs = to_record(found).ok());
+        node
+    }
+
+    /// Tells of something that does not stop the run.
+    pub fn warn(&self, warning: Warning) {
+        lock(&self.course).warnings.push(warning);
+    }
+
+    /// What was told so far, a line each.
+    pub(in crate::runtime) fn told_warnings(&self) -> Vec<String> {
+        lock(&self.course).warnings.iter().map(|it| it.message.clone()).collect()
+    }
+
+    /// Takes what was told so far.
+    pub fn take_warnings(&self) -> Vec<Warning> {
+        std::mem::take(&mut lock(&self.course).warnings)
+    }
+
+    /// The trace so far.
+    pub fn trace(&self) -> Trace {
+        lock(&self.course).own_trace()
+    }
+
+    /// What happened in the course of one node, renumbered.
+    pub(in crate::runtime) fn trace_of(&self, root: NodeId) -> Trace {
+        let course = lock(&self.course);
+        match (root.0.checked_sub(course.base), &self.branch) {
+            (Some(at), _) if at < course.trace.nodes.len() => {
+                below(&course.own_trace(), NodeId(at))
+            }
+            (None, Some(branch)) => branch.outer.trace_of(root),
+            _ => Trace::default(),
+        }
+    }
+
+    /// What went into a node.
+    pub(in crate::runtime) fn inputs_of(&self, id: NodeId) -> Option<Record> {
+        let course = lock(&self.course);
+        match (id.0.checked_sub(course.base), &self.branch) {
+            (Some(at), _) => course.trace.nodes.get(at).map(|it| it.inputs.clone()),
+            (None, Some(branch)) => branch.outer.inputs_of(id),
+            (None, None) => None,
+        }
+    }
+
+    /// How many nodes the trace has so far.
+    pub fn n_nodes(&self) -> usize {
+        lock(&self.course).trace.nodes.len()
+    }
+
+    /// Takes the trace of a run that has ended.
+    pub fn take_trace(&self) -> Trace {
+        std::mem::take(&mut lock(&self.course).trace)
+    }
+
+    /// Calls and tokens so far.
+    pub fn totals(&self) -> Totals {
+        lock(&self.course).trace.totals()
+    }
+
+    /// Takes over the trace of another run, as if it had happened here now.
+    pub fn adopt(&self, other: Trace) {
+        lock(&self.course).take_over(other, 0);
+    }
+
+    /// The const whose value is being computed.
+    pub(in crate::runtime) fn constant_under_way(&self) -> Option<String> {
+        let own = lock(&self.course).consts.last().cloned();
+        own.or_else(|| self.branch.as_ref()?.outer.constant_under_way())
+    }
+
+    /// Notes that a const is being computed.
+    pub(in crate::runtime) fn enter_constant(&self, name: &str) {
+        lock(&self.course).consts.push(name.to_owned());
+    }
+
+    /// Notes that a const is computed.
+    pub(in crate::runtime) fn leave_constant(&self) {
+        lock(&self.course).consts.pop();
+    }
+}
+
+/// The part of a trace that is the course of one node, renumbered.
+fn below(whole: &Trace, root: NodeId) -> Trace {
+    let mut places: IndexMap<NodeId, NodeId> = IndexMap::new();
+    let mut part = Trace::default();
+    for (id, node) in whole.iter() {
+        let parent = node.parent.and_then(|it| places.get(&it)).copied();
+        if id == root || parent.is_some() {
+            places.insert(id, NodeId(part.nodes.len()));
+            part.nodes.push(Node { parent, ..node.clone() });
+        }
+    }
+    for edge in &whole.edges {
+        if let (Some(from), Some(to)) = (places.get(&edge.from), places.get(&edge.to)) {
+            part.edges.push(Edge { from: *from, to: *to, ..edge.clone() });
+        }
+    }
+    part
+}
+
+fn remember_texts(course: &mut Course, from: NodeId, name: &Arc<str>, value: &Val) {
+    match value {
+        Val::Str(text) => {
+            // The first who made a text is where it came from; who passes it on is not.
+            course
+                .texts
+                .entry(text.identity())
+                .or_insert_with(|| (text.clone(), from, name.clone()));
+        }
+        Val::List(items) => {
+            items.iter().for_each(|it| remember_texts(course, from, name, it));
+        }
+        Val::Map(entries) => {
+            entries.values().for_each(|it| remember_texts(course, from, name, it));
+        }
+        Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => {}
+        Val::Object(_) | Val::Func(_) | Val::Other(_) => {}
+    }
+}
