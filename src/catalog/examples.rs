@@ -1,4 +1,5 @@
 //! A program for each kind of value, with what it prints: `dsp doc` shows it with each method.
+//! A test runs it, and looks for a call of each method in it.
 
 /// Kinds of values, by name, and their programs.
 pub const EXAMPLES: &[(&str, &str)] = &[
