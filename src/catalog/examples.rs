@@ -44,8 +44,10 @@ print(reply.answer, reply.keys(), reply.values(), reply.with(answer: "Rome").to_
 print(data.len(), data.unique().len(), data.filter(|row| row.n > 1).len(), data.take(2)[1].q);
 let parts = data.shuffle(seed: 1).split(train: 0.5, test: 0.5, seed: 7);
 print(parts.train.concat(parts.test).len(), data.slice(1, 3).map(|row| row.with(n: row.n * 2))[0].n);
+print(data.parallel_map(|row| row.n, threads: 2));
 //> 4 3 3 b
-//> 4 4"#,
+//> 4 4
+//> [1, 2, 2, 3]"#,
     ),
     (
         "Splits",
@@ -123,5 +125,11 @@ print(what.to_mermaid());
 //> flowchart TD
 //>     n0(["lm self<br>scripted"])
 //>"#,
+    ),
+    (
+        "History",
+        r#"let log = history([#{ question: "1", answer: "a" }, #{ question: "2", answer: "b" }]);
+print(log.len(), log.last(1).len());
+//> 2 1"#,
     ),
 ];

@@ -418,10 +418,11 @@ for it in completions(reply) { print(it.answer); }"#,
         &[optional("turns", "list", "replies, or maps of inputs and outputs")],
         "history",
         "the turns of a conversation; `h += reply` adds one, with the inputs of its call",
-        r#"let chat = predict("log: history, question -> answer");
+        r#"let chat = predict("log: history, question -> answer", lm: scripted([#{ answer: "Herbert" }, #{ answer: "1965" }]));
 let log = history();
 log += chat(log, question: "Who wrote Dune?");
-print(chat(log, question: "And when?").answer);"#,
+print(chat(log, question: "And when?").answer, log.len());
+//> 1965 1"#,
     ),
     native(
         "parallel_map",
@@ -436,9 +437,8 @@ print(chat(log, question: "And when?").answer);"#,
         ],
         "list",
         "calls a function with each element, several at once; results come in the order of the elements",
-        r#"let answer = predict("question -> answer");
-let replies = ["1+1?", "2+2?"].parallel_map(|it| answer(question: it), threads: 2);
-print(replies.map(|it| it.answer));"#,
+        r"print([1, 2, 3].parallel_map(|n| n * 2, threads: 2), parallel_map(0..3, |n| n + 1));
+//> [2, 4, 6] [1, 2, 3]",
     ),
     native(
         "parallel",
@@ -449,7 +449,8 @@ print(replies.map(|it| it.answer));"#,
         "list | map",
         "calls several closures at once; results stand where the closures stood",
         r"let both = parallel(#{ a: || 1 + 1, b: || 2 + 2 });
-print(both.a + both.b);",
+print(both.a + both.b);
+//> 6",
     ),
     native(
         "sleep",

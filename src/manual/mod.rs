@@ -45,6 +45,7 @@ pages! {
     "cookbook",
     "card",
     "grammar",
+    "layout",
     "types",
     "calls",
     "values",
