@@ -12,6 +12,7 @@ mod completions;
 mod eval;
 mod explain;
 mod expression;
+mod fix;
 mod models;
 mod prompt;
 mod repl;
