@@ -14,6 +14,7 @@ mod doc;
 mod eval;
 mod explain;
 mod expression;
+mod fix;
 mod fmt;
 mod models;
 mod new;

@@ -49,6 +49,24 @@ pub struct Label {
     pub text: String,
 }
 
+/// A change of the text that mends what is wrong, where it is certain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// What goes.
+    pub span: Span,
+    /// What comes in its place.
+    pub text: String,
+}
+
+/// What was likely meant by a word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Suggestion {
+    /// What to tell the user; may be empty.
+    pub hint: String,
+    /// The word that must have been meant, where only one is near.
+    pub certain: Option<String>,
+}
+
 /// One thing to tell the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -66,6 +84,8 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// What the user can do.
     pub hints: Vec<String>,
+    /// The changes that mend it, together; none where no change is certain.
+    pub edits: Vec<Edit>,
 }
 
 impl Diagnostic {
@@ -84,6 +104,7 @@ impl Diagnostic {
             labels: Vec::new(),
             notes: Vec::new(),
             hints: Vec::new(),
+            edits: Vec::new(),
         }
     }
 
@@ -120,10 +141,41 @@ impl Diagnostic {
         self
     }
 
+    /// Adds a change that mends it.
+    #[must_use]
+    pub fn edit(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.edits.push(Edit { span, text: text.into() });
+        self
+    }
+
+    /// Adds what was likely meant by the word at its place.
+    #[must_use]
+    pub fn suggest(self, suggestion: Suggestion) -> Self {
+        let told = self.hint(suggestion.hint);
+        match (suggestion.certain, told.primary.as_ref().map(|it| it.span)) {
+            (Some(word), Some(span)) => told.edit(span, word),
+            _ => told,
+        }
+    }
+
     /// Whether it stops the program.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+}
+
+/// What was likely meant by `wanted`, and whether it must have been.
+pub fn suggestion<'a>(
+    wanted: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Suggestion {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let hint = did_you_mean(wanted, candidates.iter().copied());
+    let certain = nearest(wanted, &candidates).filter(|near| {
+        let others: Vec<&str> = candidates.iter().filter(|it| *it != near).copied().collect();
+        wanted.len() > 2 && nearest(wanted, &others).is_none()
+    });
+    Suggestion { hint, certain: certain.map(str::to_owned) }
 }
 
 /// A hint that names the likeliest of `candidates`, or lists them when they are few, or is

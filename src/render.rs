@@ -11,7 +11,7 @@ mod view;
 pub use plain::plain;
 pub use table::{Align, Table};
 
-use crate::diag::{Diagnostic, Label, Severity};
+use crate::diag::{Diagnostic, Edit, Label, Severity};
 use crate::source::{Sources, Span};
 use codespan_reporting::diagnostic as drawn;
 use codespan_reporting::term::{self, Config, termcolor::Ansi};
@@ -46,6 +46,8 @@ pub fn json(sources: &Sources, diag: &Diagnostic) -> Value {
     }
     let labels: Vec<Value> = diag.labels.iter().map(|it| label_json(sources, it)).collect();
     merge(&mut object, json!({"labels": labels, "notes": diag.notes, "hints": diag.hints}));
+    let edits: Vec<Value> = diag.edits.iter().map(|it| edit_json(sources, it)).collect();
+    merge(&mut object, json!({ "edits": edits }));
     object
 }
 
@@ -73,6 +75,16 @@ fn label_json(sources: &Sources, label: &Label) -> Value {
         "end": end,
         "label": label.text,
     })
+}
+
+/// A change: the range that goes, and `replacement`.
+fn edit_json(sources: &Sources, edit: &Edit) -> Value {
+    let mut object = label_json(sources, &Label { span: edit.span, text: String::new() });
+    if let Value::Object(object) = &mut object {
+        object.shift_remove("label");
+    }
+    merge(&mut object, json!({ "replacement": edit.text }));
+    object
 }
 
 fn draw(sources: &Sources, diag: &Diagnostic, color: bool) -> String {

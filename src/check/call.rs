@@ -7,7 +7,7 @@ use super::scope::Known;
 use super::shape::Shape;
 use super::{Checker, codes, literal};
 use crate::catalog::{self, Native, Object};
-use crate::diag::did_you_mean;
+use crate::diag::suggestion;
 use crate::schema::Signature;
 use crate::source::Span;
 use crate::syntax::ast::{self, Call, MethodCall};
@@ -112,11 +112,16 @@ impl<'a> Checker<'a> {
         let near = {
             let mut known = self.names_in_sight();
             known.extend(catalog::RHAI_FUNCTIONS);
-            crate::diag::nearest(name, &known).map(str::to_owned)
+            let mut near = suggestion(name, known);
+            // A list of everything helps nobody.
+            if !near.hint.starts_with("did you mean") {
+                near.hint.clear();
+            }
+            near
         };
         let told =
             self.tell(codes::UNKNOWN_FUNCTION, span, format!("there is no function `{name}`"));
-        told.hints.extend(near.map(|it| format!("did you mean `{it}`?")));
+        *told = told.clone().suggest(near);
     }
 
     fn path_call(&mut self, node: &'a Node, callee: &'a Node, args: &[Argument<'a>]) {
@@ -477,10 +482,10 @@ impl<'a> Checker<'a> {
             || self.resolve(word) != Resolution::Unknown;
         let known_word = known_word || known.is("map") || self.flow.trying;
         let (Some(kind), false) = (known.kind(), known_word) else { return };
-        let hint = did_you_mean(word, catalog::RHAI_METHODS.iter().copied());
+        let hint = suggestion(word, catalog::RHAI_METHODS.iter().copied());
         let message = format!("{} has no method `{word}`", crate::util::a(kind));
         let told = self.tell(codes::WILL_FAIL, name.span(self.source), message);
-        *told = told.clone().hint(hint);
+        *told = told.clone().suggest(hint);
     }
 
     fn instance_method(
@@ -553,14 +558,14 @@ impl<'a> Checker<'a> {
             known.extend(info.members.iter().map(|it| &*it.name));
             known.extend(info.methods.keys().map(|it| &**it));
         }
-        let hint = did_you_mean(word, known);
+        let hint = suggestion(word, known);
         let owner = match &own {
             Some(info) => format!("the module `{}`", info.name),
             None => crate::util::a(&object.name.to_lowercase()),
         };
         let message = format!("{owner} has no `{word}`");
         let told = self.tell(codes::UNKNOWN_MEMBER, name.span(self.source), message);
-        *told = told.clone().hint(hint);
+        *told = told.clone().suggest(hint);
     }
 
     /// The place of a call's name and arguments.

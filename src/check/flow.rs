@@ -37,6 +37,8 @@ struct Site {
 pub(super) struct Flow {
     /// What is known of expressions that were walked, by their place in memory.
     seen: IndexMap<usize, Known>,
+    /// Quotients of integers, by their place in memory.
+    divided: BTreeSet<usize>,
     /// The calls found in the last round, and in this one.
     sites: BTreeMap<FnKey, Site>,
     next_sites: BTreeMap<FnKey, Site>,
@@ -139,6 +141,16 @@ impl Flow {
         }
     }
 
+    /// Takes down that an expression is a quotient of integers.
+    pub(super) fn divides(&mut self, node: &Node) {
+        self.divided.insert(place(node));
+    }
+
+    /// Whether an expression is a quotient of integers.
+    pub(super) fn is_divided(&self, node: &Node) -> bool {
+        self.divided.contains(&place(node))
+    }
+
     /// What is known of an expression that was walked.
     pub(super) fn seen(&self, node: &Node) -> Option<&Known> {
         self.seen.get(&place(node))
@@ -171,6 +183,7 @@ impl<'a> Checker<'a> {
     fn walk_round(&mut self) {
         self.flow.seen.clear();
         self.flow.placed.clear();
+        self.flow.divided.clear();
         self.consts.clear();
         self.walk_items();
     }

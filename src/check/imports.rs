@@ -4,7 +4,7 @@ use super::model::{Checked, FnInfo, ModuleInfo, Resolution};
 use super::types::{ImportedTypes, TypeScope, private};
 use super::{Checker, codes, literal, names};
 use crate::catalog;
-use crate::diag::did_you_mean;
+use crate::diag::suggestion;
 use crate::schema::{Field, Ty, TypeTable};
 use crate::source::Span;
 use crate::stdlib;
@@ -147,16 +147,16 @@ impl<'a> Checker<'a> {
                 self.diags.push(private(prefix, word, span));
             }
             Some(Import::Unit(unit)) => {
-                let hint = did_you_mean(word, unit.public_items());
+                let hint = suggestion(word, unit.public_items());
                 let message = format!("`{prefix}` has no `{word}`");
                 let told = self.tell(codes::UNKNOWN_NAME, span, message);
-                *told = told.clone().hint(hint);
+                *told = told.clone().suggest(hint);
             }
             None if prefix == NATIVE => {
                 let message = format!("the language has no function `{word}`");
-                let hint = did_you_mean(word, catalog::NATIVES.iter().map(|it| it.name));
+                let hint = suggestion(word, catalog::NATIVES.iter().map(|it| it.name));
                 let told = self.tell(codes::UNKNOWN_NAME, span, message);
-                *told = told.clone().hint(hint);
+                *told = told.clone().suggest(hint);
             }
             None if prefix == "global" => {
                 let message = format!("there is no const `{word}`");
@@ -198,8 +198,21 @@ impl<'a> Checker<'a> {
             .collect();
         for (alias, span) in unused {
             let message = format!("the import `{alias}` is not used");
-            self.tell(codes::UNUSED_IMPORT, span, message);
+            let line = self.import_line(span);
+            let told = self.tell(codes::UNUSED_IMPORT, span, message);
+            *told = line.into_iter().fold(told.clone(), |told, line| told.edit(line, ""));
         }
+    }
+
+    /// The import that binds a name, with the end of its line.
+    fn import_line(&self, name: Span) -> Option<Span> {
+        let holds = |it: &&Node| it.start <= name.start && name.end <= it.end;
+        let item =
+            self.tree.nodes().filter(|it| it.kind == NodeKind::ImportItem).find(holds)?;
+        let rest = self.text.get(item.end as usize..)?;
+        let blank = rest.find('\n').filter(|end| rest[..*end].trim().is_empty());
+        let more = u32::try_from(blank.map_or(0, |it| it + 1)).ok()?;
+        Some(Span { start: item.start, end: item.end + more, ..name })
     }
 
     /// Whether a type of an import is named, in a type or in the text of a signature.

@@ -4,7 +4,7 @@ use super::model::StaticPredictor;
 use super::value::{Known, Parts};
 use super::{Checker, codes};
 use crate::catalog::{self, Object};
-use crate::diag::{Code, did_you_mean};
+use crate::diag::{Code, Suggestion, suggestion};
 use crate::schema::Ty;
 use crate::syntax::Token;
 use std::sync::Arc;
@@ -122,9 +122,12 @@ impl Checker<'_> {
         let word = name.text(self.text);
         let Part::Missing(missing) = self.part(of, word) else { return };
         let names = missing.names.iter().map(|it| &**it);
-        let hint = missing.hint.unwrap_or_else(|| did_you_mean(word, names));
+        let hint = match missing.hint {
+            Some(hint) => Suggestion { hint, certain: None },
+            None => suggestion(word, names),
+        };
         let told = self.tell(missing.code, name.span(self.source), missing.message);
-        *told = told.clone().hint(hint);
+        *told = told.clone().suggest(hint);
     }
 }
 

@@ -4,7 +4,7 @@ use super::imports::words;
 use super::model::{FnInfo, Resolution};
 use super::{Checker, codes};
 use crate::catalog;
-use crate::diag::did_you_mean;
+use crate::diag::{Suggestion, suggestion};
 use crate::source::Span;
 use crate::stdlib;
 use crate::syntax::Node;
@@ -81,9 +81,9 @@ impl Checker<'_> {
                 name => format!("`{name}`"),
             };
             let message = format!("{owner} has no field `{name}`");
-            let hint = did_you_mean(name, self.scopes.names());
+            let hint = suggestion(name, self.scopes.names());
             let told = self.tell(codes::CONTRACT_NAME, span, message);
-            *told = told.clone().hint(hint);
+            *told = told.clone().suggest(hint);
             return;
         }
         if matches!(name, "assert" | "suggest") {
@@ -93,17 +93,19 @@ impl Checker<'_> {
         }
         // Any two short names are near each other.
         let hint = match name.len() {
-            0..3 => String::new(),
-            _ => did_you_mean(name, self.names_in_sight()),
+            0..3 => Suggestion::default(),
+            _ => suggestion(name, self.names_in_sight()),
         };
         let later = self.out.lets.iter().any(|it| &**it == name);
         let told = self.tell(codes::UNKNOWN_NAME, span, format!("there is no `{name}` here"));
-        *told = told.clone().hint(if later {
-            format!("`let {name}` comes later")
+        *told = if later {
+            told.clone().hint(format!("`let {name}` comes later"))
+        } else if hint.hint.starts_with("did") {
+            told.clone().suggest(hint)
         } else {
             // A list of everything in scope helps nobody.
-            hint.strip_prefix("did").map_or(String::new(), |it| format!("did{it}"))
-        });
+            told.clone()
+        };
     }
 
     /// Whether an item names what only main sees.

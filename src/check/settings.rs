@@ -2,7 +2,7 @@
 
 use super::model::Setting;
 use super::{Checker, codes, literal};
-use crate::diag::did_you_mean;
+use crate::diag::suggestion;
 use crate::schema::Value;
 use crate::syntax::Node;
 use crate::syntax::ast::SettingsItem;
@@ -30,13 +30,13 @@ impl Checker<'_> {
             let key = name.text(self.text);
             let span = name.span(self.source);
             let Some((_, ty)) = SETTINGS.iter().find(|it| it.0 == key) else {
-                let hint = did_you_mean(key, SETTINGS.iter().map(|it| it.0));
+                let hint = suggestion(key, SETTINGS.iter().map(|it| it.0));
                 let told = self.tell(
                     codes::UNKNOWN_SETTING,
                     span,
                     format!("there is no setting `{key}`"),
                 );
-                *told = told.clone().hint(hint);
+                *told = told.clone().suggest(hint);
                 continue;
             };
             let at = self.span(node);

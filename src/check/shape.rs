@@ -4,7 +4,7 @@ use super::args::Argument;
 use super::model::ParamInfo;
 use super::{Checker, codes, fits, literal};
 use crate::catalog;
-use crate::diag::did_you_mean;
+use crate::diag::suggestion;
 use crate::schema::{Field, Signature, Ty, Value};
 use crate::source::Span;
 use crate::syntax::{Node, Token};
@@ -187,10 +187,10 @@ impl<'a> Checker<'a> {
             None if shape.open => {}
             None => {
                 given.pop();
-                let hint = did_you_mean(word, shape.formals.iter().map(|it| &*it.name));
+                let hint = suggestion(word, shape.formals.iter().map(|it| &*it.name));
                 let message = format!("{} has no {} `{word}`", shape.what, shape.noun);
                 let told = self.tell(codes::UNKNOWN_ARGUMENT, span, message);
-                *told = told.clone().hint(hint);
+                *told = told.clone().suggest(hint);
                 return false;
             }
         }

@@ -6,7 +6,7 @@ use super::shape::found;
 use super::value::{Known, Typed};
 use super::{Checker, codes, literal};
 use crate::catalog;
-use crate::diag::{Code, nearest};
+use crate::diag::{Code, suggestion};
 use crate::schema::{Ty, Value};
 use crate::syntax::ast::{self, Binary, FnItem, MethodCall, Switch};
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
@@ -71,8 +71,24 @@ impl<'a> Checker<'a> {
         let message = format!("`{word}` works in place and returns nothing");
         let code =
             if self.context.metric { codes::METRIC_TRAP } else { codes::IN_PLACE_RESULT };
-        let told = self.tell(code, name.span(self.source), message);
-        told.hints.push("call it as a statement of its own, then use the variable".to_owned());
+        let pure = match word {
+            "make_upper" => Some("to_upper"),
+            "make_lower" => Some("to_lower"),
+            "trim" => Some("trimmed"),
+            "sort" => Some("sorted"),
+            _ => None,
+        };
+        let pure = pure.filter(|it| {
+            catalog::is_rhai_method(it) || self.resolve(it) != super::Resolution::Unknown
+        });
+        let span = name.span(self.source);
+        let told = self.tell(code, span, message);
+        match pure {
+            Some(pure) => *told = told.clone().hint(format!("write `{pure}`")).edit(span, pure),
+            None => told
+                .hints
+                .push("call it as a statement of its own, then use the variable".to_owned()),
+        }
     }
 
     /// A value that nobody uses: where making it is all the code does, that is a mistake.
@@ -200,8 +216,8 @@ impl<'a> Checker<'a> {
             show(&typed.ty),
             found(&value)
         );
-        let hint = near_literal(&typed.ty, &value).unwrap_or_default();
-        self.trap(codes::ALWAYS_SAME, node, message, hint);
+        self.trap(codes::ALWAYS_SAME, node, message, String::new());
+        self.suggest_literal(&typed.ty, &value);
         true
     }
 
@@ -233,8 +249,19 @@ impl<'a> Checker<'a> {
             return;
         };
         let message = format!("this case is {}, never {}", show(&typed.ty), found(&value));
-        let hint = near_literal(&typed.ty, &value).unwrap_or_default();
-        self.trap(codes::ALWAYS_SAME, node, message, hint);
+        let ty = typed.ty.clone();
+        self.trap(codes::ALWAYS_SAME, node, message, String::new());
+        self.suggest_literal(&ty, &value);
+    }
+
+    /// Adds the literal of a type that was likely meant to what was told last.
+    fn suggest_literal(&mut self, ty: &Ty, value: &Value) {
+        let (Ty::Enum(values), Some(word)) = (ty, value.as_str()) else { return };
+        let mut near = suggestion(word, values.iter().filter_map(Value::as_str));
+        near.certain = near.certain.map(|it| format!("\"{it}\""));
+        if let Some(told) = self.diags.last_mut() {
+            *told = told.clone().suggest(near);
+        }
     }
 
     /// A division of integers drops the rest: of two literals, that cannot be meant.
@@ -246,6 +273,9 @@ impl<'a> Checker<'a> {
         {
             self.truncates(node);
         }
+        if self.infer(left).is("int") && self.infer(right).is("int") {
+            self.flow.divides(node);
+        }
     }
 
     fn truncates(&mut self, node: &Node) {
@@ -254,17 +284,8 @@ impl<'a> Checker<'a> {
         self.trap(codes::INTEGER_DIVISION, node, message, hint);
     }
 
-    fn is_integer_division(&mut self, node: &Node) -> bool {
-        let node = unwrapped(node);
-        let Some(view) = Binary::cast(node) else { return false };
-        let (Some(left), Some(right), Some(operator)) =
-            (view.left(), view.right(), view.operator())
-        else {
-            return false;
-        };
-        operator.text(self.text) == "/"
-            && self.infer(left).is("int")
-            && self.infer(right).is("int")
+    fn is_integer_division(&self, node: &Node) -> bool {
+        self.flow.is_divided(unwrapped(node))
     }
 
     /// What a metric returns: a quotient of integers is 0 or 1 where a share is meant.
@@ -420,13 +441,6 @@ fn basic(ty: &Ty) -> bool {
         Ty::Bounded(inner, _) => basic(inner),
         _ => false,
     }
-}
-
-/// The literal of a type that was likely meant.
-fn near_literal(ty: &Ty, value: &Value) -> Option<String> {
-    let (Ty::Enum(values), Some(word)) = (ty, value.as_str()) else { return None };
-    let words: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
-    nearest(word, &words).map(|it| format!("did you mean `\"{it}\"`?"))
 }
 
 /// The beginning of a text, on one line.

@@ -5,7 +5,7 @@ use super::choices::{Chosen, MESSAGE_HINT};
 use super::codes;
 use super::fits::show;
 use super::literal;
-use crate::diag::{Diagnostic, did_you_mean};
+use crate::diag::{Diagnostic, Suggestion, suggestion};
 use crate::schema::{Bound, Field, Ty, TypeTable, Value};
 use crate::source::{SourceId, Span};
 use crate::syntax::ast::{self, RecordField};
@@ -226,24 +226,30 @@ impl<'a> Types<'a> {
     }
 
     fn unknown(&mut self, name: &str, span: Span) -> Ty {
-        let hint = match name {
-            "string" | "String" | "text" => "write `str`".to_owned(),
-            "integer" | "number" | "i64" => "write `int`, or `float` for fractions".to_owned(),
-            "double" | "f64" => "write `float`".to_owned(),
-            "boolean" => "write `bool`".to_owned(),
-            "array" | "List" | "Array" | "tuple" | "set" => "write `list[T]`".to_owned(),
-            "Optional" => "write `T?`".to_owned(),
-            "Literal" | "Union" => "write `\"a\" | \"b\"`".to_owned(),
+        let known = self.scope.names.keys().map(|it| &**it);
+        let mut near = suggestion(name, known.chain(BUILT_IN.iter().copied()));
+        let (hint, instead) = match name {
+            "string" | "String" | "text" => ("write `str`", Some("str")),
+            "integer" | "i64" => ("write `int`, or `float` for fractions", Some("int")),
+            "number" => ("write `int`, or `float` for fractions", None),
+            "double" | "f64" => ("write `float`", Some("float")),
+            "boolean" => ("write `bool`", Some("bool")),
+            "array" | "List" | "Array" | "tuple" | "set" => ("write `list[T]`", None),
+            "Optional" => ("write `T?`", None),
+            "Literal" | "Union" => ("write `\"a\" | \"b\"`", None),
             "map" | "object" | "Dict" => {
-                "write `dict[str, T]`, or a record such as `{ name: str, age: int }`".to_owned()
+                ("write `dict[str, T]`, or a record such as `{ name: str, age: int }`", None)
             }
-            _ => {
-                let known = self.scope.names.keys().map(|it| &**it);
-                did_you_mean(name, known.chain(BUILT_IN.iter().copied()))
-            }
+            _ => ("", near.certain.as_deref()),
         };
+        if !hint.is_empty() {
+            near = Suggestion { hint: hint.to_owned(), certain: instead.map(str::to_owned) };
+        }
+        if !self.place.exact {
+            near.certain = None;
+        }
         let message = format!("there is no type `{name}`");
-        self.diags.push(Diagnostic::new(codes::UNKNOWN_TYPE, span, message).hint(hint));
+        self.diags.push(Diagnostic::new(codes::UNKNOWN_TYPE, span, message).suggest(near));
         Ty::Any
     }
 
@@ -263,10 +269,10 @@ impl<'a> Types<'a> {
                     Ty::Any
                 }
                 None => {
-                    let hint = did_you_mean(word, import.types.keys().map(|it| &**it));
+                    let hint = suggestion(word, import.types.keys().map(|it| &**it));
                     let message = format!("`{alias}` has no type `{word}`");
                     let told = Diagnostic::new(codes::UNKNOWN_TYPE, span, message);
-                    self.diags.push(told.hint(hint));
+                    self.diags.push(told.suggest(hint));
                     Ty::Any
                 }
             },

@@ -125,6 +125,12 @@ pub(super) struct Check {
     /// Write one JSON object for each diagnostic
     #[arg(long)]
     pub(super) json: bool,
+    /// Make the changes that are certain, in the files
+    #[arg(long)]
+    pub(super) fix: bool,
+    /// Show the changes of `--fix` instead of making them
+    #[arg(long, requires = "fix")]
+    pub(super) diff: bool,
 }
 
 /// Arguments of `dsp fmt`.

@@ -1,6 +1,7 @@
 //! `dsp check`
 
 use super::args::Check;
+use super::fix;
 use super::shell::{Failure, Shell};
 use crate::diag::{Code, Diagnostic};
 use crate::engine;
@@ -11,6 +12,14 @@ use std::sync::Arc;
 
 /// Says what is wrong with scripts; those that can be read are all looked at.
 pub(super) fn run(shell: &Shell, args: &Check) -> Result<(), Failure> {
+    if args.fix {
+        for path in &args.files {
+            fix::run(shell, path, args.diff)?;
+        }
+        if args.diff {
+            return Ok(());
+        }
+    }
     let mut sources = Sources::default();
     let mut diags = Vec::new();
     for path in &args.files {

@@ -7,6 +7,7 @@
 pub mod ast;
 pub mod kind;
 mod lexer;
+pub(crate) mod mend;
 pub mod messages;
 mod parser;
 pub mod text;

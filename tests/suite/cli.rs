@@ -61,6 +61,61 @@ fn a_script_without_faults_checks_in_silence() {
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "", ""));
 }
 
+/// A script with mistakes whose mends are certain, one whose is not, and the script mended.
+const BROKEN: &str = "signature QA { in question: string  out answer: str }\nlet ask = predict(QA)\nlet reply = ask(qestion: \"x\");\nif reply.anwser === \"\" { print(1)); }\nprint(nowhere);\n";
+const MENDED: &str = "signature QA { in question: str  out answer: str }\nlet ask = predict(QA);\nlet reply = ask(question: \"x\");\nif reply.answer == \"\" { print(1); }\nprint(nowhere);\n";
+
+#[test]
+fn what_is_certain_is_mended() {
+    let mut dsp = Dsp::new(&["check", "--fix", "a.dsp"]).file("a.dsp", BROKEN);
+    let path = dsp.dir.path().join("a.dsp");
+    let output = dsp.command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "one mistake is left");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told.matches("fixed: a.dsp: ").count(), 6, "{told}");
+    assert!(told.contains("there is no `nowhere` here"), "{told}");
+    assert_eq!(std::fs::read_to_string(path).unwrap(), MENDED);
+}
+
+#[test]
+fn changes_are_shown_and_not_made() {
+    let mut dsp = Dsp::new(&["check", "--fix", "--diff", "a.dsp"])
+        .file("a.dsp", "let a = 1\nprint(a);\n");
+    let output = dsp.command.output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(shown, "--- a.dsp\n+++ a.dsp\n@@ -1,1 +1,1 @@\n-let a = 1\n+let a = 1;\n");
+    let text = std::fs::read_to_string(dsp.dir.path().join("a.dsp")).unwrap();
+    assert_eq!(text, "let a = 1\nprint(a);\n");
+}
+
+#[test]
+fn diagnostics_are_objects_of_one_shape() {
+    let ended = Dsp::new(&["check", "--json", "a.dsp"]).file("a.dsp", BROKEN).end();
+    let keys = [
+        "code",
+        "severity",
+        "message",
+        "file",
+        "line",
+        "column",
+        "end_line",
+        "end_column",
+        "start",
+        "end",
+        "label",
+        "labels",
+        "notes",
+        "hints",
+        "edits",
+    ];
+    for line in ended.stdout.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        let found: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(found, keys, "{line}");
+    }
+    assert!(ended.stdout.contains(r#""replacement":"answer""#), "{}", ended.stdout);
+}
+
 #[test]
 fn a_code_is_explained() {
     let page = Dsp::new(&["explain", "e0203"]).end();

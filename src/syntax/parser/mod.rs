@@ -41,7 +41,9 @@ pub struct Parse {
 pub fn parse(source: SourceId, text: &str) -> Parse {
     let mut parser = Parser::new(Span::new(source, 0, text.len()), text);
     parser.file();
-    parser.finish()
+    let mut parsed = parser.finish();
+    parsed.diags.iter_mut().for_each(|it| crate::syntax::mend::mend(it, text));
+    parsed
 }
 
 /// Parses the text under `span` as a type, such as one inside a string; the tree's root is a
