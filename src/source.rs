@@ -3,7 +3,7 @@
 //! A [`Span`] is a range of bytes of one text. Lines and columns are computed when somebody
 //! looks: both count from 1, columns in characters.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A text known to [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,13 +61,16 @@ pub struct Source {
     pub name: Arc<str>,
     /// The text.
     pub text: Arc<str>,
+    /// Where its lines begin, found when somebody asks.
+    lines: Arc<OnceLock<Vec<usize>>>,
 }
 
 impl Sources {
     /// Adds a text.
     pub fn add(&mut self, name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> SourceId {
         let id = u32::try_from(self.texts.len()).expect("fewer than 2^32 texts fit in memory");
-        self.texts.push(Source { name: name.into(), text: text.into() });
+        let (name, text) = (name.into(), text.into());
+        self.texts.push(Source { name, text, lines: Arc::default() });
         SourceId(id)
     }
 
@@ -88,7 +91,22 @@ impl Sources {
 
     /// Line and column of a byte.
     pub fn position(&self, id: SourceId, offset: usize) -> (usize, usize) {
-        position(&self.get(id).text, offset)
+        self.get(id).position(offset)
+    }
+}
+
+impl Source {
+    /// Line and column of a byte, as [`position`] finds them, without a look at all that is
+    /// before it.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let lines = self.lines.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
+        });
+        let offset = self.text.floor_char_boundary(offset);
+        let line = lines.partition_point(|start| *start <= offset);
+        let column = self.text[lines[line - 1]..offset].chars().count() + 1;
+        (line, column)
     }
 }
 

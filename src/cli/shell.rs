@@ -14,6 +14,8 @@ const USAGE: Code = Code("E0005");
 const CANNOT_WRITE: Code = Code("E0006");
 /// A file, or a place of the user's, that is of no use.
 pub(super) const UNUSABLE: Code = Code("E0007");
+/// So many diagnostics are shown; nobody reads more, and drawing each takes time.
+const MOST_TOLD: usize = 100;
 /// The codes of the command line and their titles.
 pub const CODES: &[(Code, &str)] = &[
     (USAGE, "a command that cannot be carried out"),
@@ -124,8 +126,12 @@ impl Shell {
     /// Writes diagnostics; of a quiet command only errors.
     pub(super) fn diagnose(&self, sources: &Sources, diags: &[Diagnostic]) {
         let told = diags.iter().filter(|diag| diag.is_error() || !self.quiet);
-        let told: Vec<Diagnostic> = told.cloned().collect();
+        let more = told.clone().count().saturating_sub(MOST_TOLD);
+        let told: Vec<Diagnostic> = told.take(MOST_TOLD).cloned().collect();
         self.eprint(&render::text(sources, &told, self.colors()));
+        if more > 0 {
+            self.eprint(&format!("and {more} more\n"));
+        }
     }
 
     /// Writes warnings that are about no text.

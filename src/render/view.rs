@@ -84,10 +84,18 @@ impl File {
             places: BTreeMap::new(),
             columns: BTreeMap::new(),
         };
+        let first = places.iter().min().copied().unwrap_or_default();
+        let until = places.iter().max().copied().unwrap_or_default();
         let mut start = 0;
         for line in source.text.split_inclusive('\n') {
             let end = start + line.len();
             let last = end == source.text.len() && !line.ends_with('\n');
+            if end <= first && !last || start > until {
+                // Nobody sees it.
+                file.text.push_str(if last { "" } else { "\n" });
+                start = end;
+                continue;
+            }
             let inside = |at: &&usize| start <= **at && (**at < end || last && **at == end);
             let here: Vec<usize> = places.iter().filter(inside).map(|at| at - start).collect();
             file.draw_line(line, start, &here);
