@@ -397,10 +397,11 @@ impl<'a> Checker<'a> {
             let item = self.scopes.place(receiver.text(self.text)).is_none()
                 && self.resolve(receiver.text(self.text)) == super::Resolution::Const;
             if item && !matches!(word, "remove" | "set") {
-                let name = receiver.text(self.text);
-                let message = format!("`{name}` does not change: it is a const");
-                let told = self.tell(codes::ASSIGNED_CONST, self.span(receiver), message);
-                told.hints.push(format!("work on a copy: `let copy = {name};`"));
+                let of = receiver.text(self.text);
+                let message = format!("`{of}` does not change: it is a const");
+                let hint = format!("work on a copy: `let copy = {of};`");
+                let told = self.tell(codes::ASSIGNED_CONST, name.span(self.source), message);
+                told.hints.push(hint);
             }
             return;
         }
