@@ -89,13 +89,13 @@ result.save("result.json");
 let one = predict("question -> answer: int", lm: scripted(#{ "self#0": #{ answer: 2 }, "self#1": #{ answer: 5 } }));
 let two = predict("question -> answer: int", lm: scripted(#{ "self#0": #{ answer: 2 }, "self#1": #{ answer: 4 } }));
 let result = compare(one, two, data, metric: |example, reply| example.answer == reply.answer);
-print(result.a.score, result.b.score, result.difference, result.reliable, result.interval[0] < 0.0, result.rows.len());
+print(result.a.score, result.b.score, result.gain, result.reliable, result.interval[0] < 0.0, result.rows.len());
 print(result.report());
 result.save("result.json");
 //> 0.5 1.0 0.5 false false 2
 //> before   0.500, 95 % interval 0.013 to 0.987 (exact, 2 rows)
 //> after    1.000, 95 % interval 0.158 to 1.000 (exact, 2 rows)
-//> gain     +0.500, 95 % interval +0.000 to +1.000 (bootstrap, 2 pairs)
+//> gain     +0.500, 95 % interval -0.473 to +0.987 (from exact intervals, 2 pairs)
 //> test     p = 1.0000 (exact McNemar test; 1 better, 0 worse, 1 the same)
 //> verdict  no reliable gain
 //> advice   a gain of this size would show on about 16 rows

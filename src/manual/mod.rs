@@ -50,6 +50,8 @@ pages! {
     "calls",
     "values",
     "data",
+    "evaluation",
+    "stdlib",
     "modules",
     "adapters",
     "state",

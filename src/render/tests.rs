@@ -98,7 +98,7 @@ fn json_counts_lines_and_characters_from_one() {
     let id = sources.add("a.dsp", "é\nxé y");
     let diag = Diagnostic::new(Code("W0301"), at(id, 7..8), "odd").hint("do not");
     let object = json(&sources, &diag).to_string();
-    let expected = r#"{"code":"W0301","severity":"warning","message":"odd","file":"a.dsp","line":2,"column":4,"end_line":2,"end_column":5,"start":7,"end":8,"label":"","labels":[],"notes":[],"hints":["do not"]}"#;
+    let expected = r#"{"code":"W0301","severity":"warning","message":"odd","file":"a.dsp","line":2,"column":4,"end_line":2,"end_column":5,"start":7,"end":8,"label":"","labels":[],"notes":[],"hints":["do not"],"edits":[]}"#;
     assert_eq!(object, expected);
 }
 
