@@ -113,8 +113,8 @@ fn left(
     if interrupted && evaluation.not_run > 0 { Err(Failure::told()) } else { Ok(()) }
 }
 
-/// The run to go on with: the one of this id, else the newest that was begun in this folder and
-/// has rows left.
+/// The run to go on with: the one of this id, else of those that were begun in this folder the
+/// newest that has rows left, else the newest.
 fn resumed(shell: &Shell, folder: Option<&Path>, id: &str) -> Result<(String, Asked), Failure> {
     let folder = folder.ok_or_else(|| Failure::usage("this machine has no place for runs"))?;
     let (id, saved) =
@@ -146,14 +146,19 @@ fn named(shell: &Shell, folder: &Path, id: &str) -> Result<(String, journal::Sav
 fn newest(shell: &Shell, folder: &Path) -> Result<(String, journal::Saved), Failure> {
     let here = asked::here(shell)?;
     let ids = journal::ids(&*shell.host, folder).unwrap_or_default();
-    let found = ids.into_iter().find_map(|id| {
-        let saved = journal::read(&*shell.host, folder, &id).ok()?;
+    let mut found = None;
+    for id in ids {
+        let Ok(saved) = journal::read(&*shell.host, folder, &id) else { continue };
         let ours = asked::begun_in(&saved.header.command) == Some(&here);
-        (ours && saved.end.is_none()).then_some((id, saved))
-    });
-    found.ok_or_else(|| {
-        Failure::usage("no evaluation that was begun in this folder has rows left")
-    })
+        if ours && saved.end.is_none() {
+            return Ok((id, saved));
+        }
+        // Of one that is complete the report may be what is missing.
+        if ours && found.is_none() {
+            found = Some((id, saved));
+        }
+    }
+    found.ok_or_else(|| Failure::usage("no evaluation was begun in this folder"))
 }
 
 /// What ends all at once, and what ends it after the rows under way: Ctrl-C does the second,

@@ -128,13 +128,14 @@ fn a_killed_evaluation_goes_on_where_it_was() {
         kills += 1;
         assert!(kills < 200, "no kill leaves anything behind");
     }
-    assert!(kills > 1, "it was too fast to be killed");
+    assert!(kills > 0, "it was too fast to be killed");
     assert_eq!(setting.report(), expected);
     let asked = setting.server.seen().len() - ROWS;
     assert!(asked <= ROWS + kills * THREADS, "{asked} requests, {kills} kills");
+    // Of what is complete the report is made again, and nobody is asked.
     let done = setting.command(&["--resume"]).output().unwrap();
-    assert_eq!(done.status.code(), Some(2));
-    assert!(said(&done).contains("begun in this folder has rows left"), "{}", said(&done));
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!((setting.report(), setting.server.seen().len()), (expected, asked + ROWS));
 }
 
 #[cfg(unix)]
