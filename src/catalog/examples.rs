@@ -12,12 +12,14 @@ print(sure.name, sure.instructions, sure.fields.map(|it| it.name), sure.without(
     ),
     (
         "Predictor",
-        r#"let ask = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]));
+        r#"let ask = predict("question -> answer", lm: scripted(#{ self: [#{ answer: "Paris" }, #{ answer: "Paris" }, #{ answer: "Lyon" }] }));
 print(ask.with(temperature: 0.5)(question: "The capital of France?").answer, ask.demos, ask.signature.name);
 ask.save("ask.state.json");
 print(ask.with_state("ask.state.json").instructions, ask.prompt(question: "Who?").len() > 0);
+print(completions(ask.freeze().sample(2, question: "The capital of France?")).len());
 //> Paris []
-//> From `question`, write `answer`. true"#,
+//> From `question`, write `answer`. true
+//> 2"#,
     ),
     (
         "Program",
@@ -25,12 +27,14 @@ print(ask.with_state("ask.state.json").instructions, ask.prompt(question: "Who?"
     let answer = predict("question -> answer");
     fn forward(question: str) { answer(question) }
 }
-let ask = Ask().with(lm: scripted([#{ answer: "Paris" }]), at: "answer");
+let ask = Ask().with(lm: scripted(#{ answer: [#{ answer: "Paris" }, #{ answer: "Paris" }, #{ answer: "Lyon" }] }), at: "answer");
 print(ask(question: "The capital of France?").answer);
 ask.save("ask.state.json");
 print(ask.with_state("ask.state.json").answer.demos, ask.prompt(at: "answer", question: "Who?").len() > 0);
+print(completions(ask.freeze().sample(2, question: "The capital of France?")).len());
 //> Paris
-//> [] true"#,
+//> [] true
+//> 2"#,
     ),
     (
         "Reply",
@@ -44,17 +48,17 @@ print(reply.answer, reply.keys(), reply.values(), reply.with(answer: "Rome").to_
 print(data.len(), data.unique().len(), data.filter(|row| row.n > 1).len(), data.take(2)[1].q);
 let parts = data.shuffle(seed: 1).split(train: 0.5, test: 0.5, seed: 7);
 print(parts.train.concat(parts.test).len(), data.slice(1, 3).map(|row| row.with(n: row.n * 2))[0].n);
-print(data.parallel_map(|row| row.n, threads: 2));
+print(data.parallel_map(|row| row.n, threads: 2), data.check(inputs: "q").findings.len());
 //> 4 3 3 b
 //> 4 4
-//> [1, 2, 2, 3]"#,
+//> [1, 2, 2, 3] 1"#,
     ),
     (
         "Splits",
         r"let data = dataset([#{ n: 1 }, #{ n: 2 }, #{ n: 3 }, #{ n: 4 }]);
 let parts = data.split(train: 2, dev: 1, test: 1, seed: 7);
-print(parts.train.len(), parts.dev.len(), parts.test.len());
-//> 2 1 1",
+print(parts.train.len(), parts.dev.len(), parts.test.len(), parts.check().serious);
+//> 2 1 1 0",
     ),
     (
         "Row",
@@ -71,6 +75,21 @@ print(search.plan(sum, trainset: data).len() > 0);
 print(search.compile(sum, trainset: data).demos);
 //> true
 //> [#{"answer": 2, "question": "1 + 1?"}]"#,
+    ),
+    (
+        "Check",
+        r#"let data = dataset([#{ text: "hi", label: "a" }, #{ text: "hi", label: "b" }]);
+let check = data.check(label: "label");
+print(check.serious, check.inputs, check.label, check.rows, check.findings[0].kind);
+//> 1 ["text"] label #{"data": 2} disagreement"#,
+    ),
+    (
+        "RowResult",
+        r#"let data = dataset([#{ question: "1 + 1?", answer: 2 }]);
+let sum = predict("question -> answer: int", lm: scripted(#{ "self#0": #{ answer: 2 } }));
+let row = evaluate(sum, data, metric: |example, reply| example.answer == reply.answer).rows[0];
+print(row.origin, row.inputs, row.reply.answer, row.score, row.calls);
+//> row 0 #{"question": "1 + 1?"} 2 1.0 1"#,
     ),
     (
         "Evaluation",
@@ -92,7 +111,7 @@ let result = compare(one, two, data, metric: |example, reply| example.answer == 
 print(result.a.score, result.b.score, result.gain, result.reliable, result.interval[0] < 0.0, result.rows.len());
 print(result.report());
 result.save("result.json");
-//> 0.5 1.0 0.5 false false 2
+//> 0.5 1.0 0.5 false true 2
 //> before   0.500, 95 % interval 0.013 to 0.987 (exact, 2 rows)
 //> after    1.000, 95 % interval 0.158 to 1.000 (exact, 2 rows)
 //> gain     +0.500, 95 % interval -0.473 to +0.987 (from exact intervals, 2 pairs)

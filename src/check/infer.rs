@@ -248,6 +248,10 @@ impl Checker<'_> {
             "split" if of.is("str") => Known::List(Arc::new(Known::basic(Ty::Str))),
             "to_float" => Known::basic(Ty::Float),
             "to_int" => Known::basic(Ty::Int),
+            _ if rows => {
+                let method = of.object().and_then(|it| it.method(word));
+                method.map_or(Known::Nothing, |it| Known::of_catalog(it.result))
+            }
             _ => Known::Nothing,
         }
     }

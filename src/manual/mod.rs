@@ -65,8 +65,11 @@ pages! {
 /// Returns what there is on a topic, as Markdown.
 pub fn topic(name: &str) -> Option<String> {
     let name = name.trim();
+    let object = catalog::OBJECTS.iter().find(|it| it.name.eq_ignore_ascii_case(name));
     if let Some(page) = PAGES.iter().find(|it| it.name.eq_ignore_ascii_case(name)) {
-        return Some(page.text.to_owned());
+        // A page may be about a kind of value: then both belong together.
+        let parts = object.map(entry::object).map(|it| format!("{}\n{it}", page.text));
+        return Some(parts.unwrap_or_else(|| page.text.to_owned()));
     }
     let found: Vec<String> = entries(name);
     if !found.is_empty() {

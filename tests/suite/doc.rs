@@ -16,7 +16,7 @@ fn every_page_is_a_topic() {
     assert_eq!(files, topics);
     let contents = manual::contents();
     for page in manual::PAGES {
-        assert_eq!(manual::topic(page.name).as_deref(), Some(page.text));
+        assert!(manual::topic(page.name).unwrap().starts_with(page.text));
         assert!(!page.title().is_empty() && contents.contains(page.title()), "{}", page.name);
     }
 }
