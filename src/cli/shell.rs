@@ -3,7 +3,6 @@
 use crate::diag::{Code, Diagnostic};
 use crate::engine;
 use crate::host::SharedHost;
-use crate::lm;
 use crate::render;
 use crate::source::{SourceId, Sources};
 use std::path::Path;
@@ -56,7 +55,8 @@ impl Failure {
     }
 
     /// A model that cannot be had.
-    pub(super) fn model(error: &lm::Error) -> Self {
+    #[cfg(feature = "local")]
+    pub(super) fn model(error: &crate::lm::Error) -> Self {
         let diag = Diagnostic::bare(UNUSABLE, error.to_string());
         Self::io(diag.hint(error.hint_text().unwrap_or_default()))
     }

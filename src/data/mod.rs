@@ -23,7 +23,6 @@ pub use check::{CheckOptions, check};
 pub use dataset::Dataset;
 pub use findings::{Finding, Level, Report};
 pub use profile::{Column, profile};
-pub(crate) use reader::BAD_ROW;
-pub use reader::Kind;
+pub use reader::{BAD_ROW, Kind};
 pub use split::{Share, SplitOptions};
 pub use table::Read;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// A data file cannot be read.
 pub(crate) const DATA_IO: Code = Code("E0701");
 /// A row of a data file is not one.
-pub(crate) const BAD_ROW: Code = Code("E0702");
+pub const BAD_ROW: Code = Code("E0702");
 /// A data file is of a kind that we do not read.
 pub(crate) const UNKNOWN_KIND: Code = Code("E0703");
 

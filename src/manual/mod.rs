@@ -1,7 +1,7 @@
 //! The reference as `dsp doc` shows it: its pages, and what the catalog says of each native.
 //!
 //! A topic is a page, a code, a native, a kind of value, or one of its methods. Everything is
-//! Markdown; [`render`] turns it into text for terminals.
+//! Markdown; `render` turns it into text for terminals.
 
 mod entry;
 mod render;

@@ -1,7 +1,7 @@
 //! The tests of a program: run side by side, told in the order of the text.
 //!
 //! Each test is a run of its own, with its own consts, budget, time, output and trace; what
-//! goes wrong in one, a panic included, is the failure of that one. [`blame`] finds the calls
+//! goes wrong in one, a panic included, is the failure of that one. `blame` finds the calls
 //! to models that a failure came from. How all this is told is in `text`, `json` and `junit`:
 //! pure functions to a string.
 
