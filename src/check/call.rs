@@ -589,7 +589,7 @@ fn predictor_name(predictor: &StaticPredictor, called: Option<&str>) -> String {
     }
 }
 
-/// Why there is no function of a name that many languages have.
+/// Why there is no function of a name that many languages have, or that is for later.
 fn absent_on_purpose(name: &str) -> Option<&'static str> {
     match name {
         "rand" | "random" | "rand_int" | "rand_float" | "rand_bool" => {
@@ -601,6 +601,13 @@ fn absent_on_purpose(name: &str) -> Option<&'static str> {
         "env" | "getenv" => Some("a script does not see the environment"),
         "println" | "echo" | "puts" => Some("write `print(…)`"),
         "str" => Some("write `x.to_string()`, or `${x}` between back-ticks"),
+        "react" | "tool" | "mcp" | "program_of_thought" | "multi_chain" => {
+            Some("tools and what is built on them are not supported yet")
+        }
+        "gepa" | "mipro_v2" | "copro" | "simba" | "knn_few_shot" | "infer_rules" | "tune"
+        | "better_together" | "bootstrap_finetune" => Some(
+            "not supported yet; there are `labeled_few_shot`, `bootstrap_few_shot` and `random_search`",
+        ),
         _ => None,
     }
 }

@@ -575,6 +575,28 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// That a value does not change, and what to do instead, where that is known of it.
+    fn unchanging_value(&mut self, node: &'a Node) -> Option<(&'static str, &'static str)> {
+        // Inside a module its members are spoken of.
+        if node.text(self.text) == "self" {
+            return None;
+        }
+        match self.infer(node) {
+            Known::Reply(_) | Known::Answer(_) => Some((
+                "a reply does not change",
+                "`reply.with(field: value)` is a changed copy",
+            )),
+            Known::Row(_) => {
+                Some(("a row does not change", "`row.with(column: value)` is a changed copy"))
+            }
+            Known::Instance(_) => Some((
+                "a program does not change",
+                "give what varies as a parameter of the module: `M(name: value)`",
+            )),
+            _ => None,
+        }
+    }
+
     /// What an assignment may change: a variable, or a part of one.
     fn target(&mut self, node: &'a Node, whole: &'a Node) {
         let span = self.span(whole);
@@ -585,12 +607,12 @@ impl<'a> Checker<'a> {
             }
             NodeKind::Member | NodeKind::Index => {
                 let Some(receiver) = ast::exprs(node).next() else { return };
-                if let Known::Reply(_) | Known::Answer(_) = self.infer(receiver) {
-                    let told =
-                        self.tell(codes::ASSIGNED_CONST, span, "a reply does not change");
-                    told.hints.push("`reply.with(field: value)` is a changed copy".to_owned());
-                } else {
-                    self.target(receiver, whole);
+                match self.unchanging_value(receiver) {
+                    Some((message, hint)) => {
+                        let told = self.tell(codes::ASSIGNED_CONST, span, message);
+                        told.hints.push(hint.to_owned());
+                    }
+                    None => self.target(receiver, whole),
                 }
             }
             NodeKind::Error => {}

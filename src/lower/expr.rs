@@ -1,9 +1,10 @@
 //! Statements and expressions: copied, but for names, members and calls.
 
-use super::{Emitter, names};
+use super::{Emitter, names, quoted};
 use crate::catalog;
 use crate::check::{Checked, Resolution};
 use crate::syntax::ast::{self, Assert, Call, MapEntry, Member, MethodCall, Param, Try};
+use crate::syntax::text::unquote;
 use crate::syntax::{Child, Node, NodeKind, Token, TokenKind};
 
 impl Emitter<'_> {
@@ -64,12 +65,27 @@ impl Emitter<'_> {
         match token.kind {
             TokenKind::DocLine => self.out.write("\n"),
             TokenKind::DocBlock | TokenKind::Shebang => self.out.write(" "),
+            TokenKind::Str if self.is_continued(token) => self.continued_string(token),
             // Inside a template a line end would be text.
             _ if parent == NodeKind::Template => self.copy(token),
             _ => {
                 self.break_line();
                 self.copy(token);
             }
+        }
+    }
+
+    /// Whether a string goes on behind a backslash at the end of a line.
+    fn is_continued(&self, token: Token) -> bool {
+        token.text(self.text).contains('\n')
+    }
+
+    /// Rhai cuts the indentation of a continued line at the column of the opening quote, which
+    /// is another one in the generated text: the value is written.
+    fn continued_string(&mut self, token: Token) {
+        match unquote(token, self.text) {
+            Ok(value) => self.write_at(&quoted(&value), token.start),
+            Err(_) => self.copy(token),
         }
     }
 

@@ -316,6 +316,8 @@ impl Run {
                 if let Some(node) = object.node() {
                     tell(node, None);
                 }
+                let fields = value.entries().into_iter().flat_map(IndexMap::values);
+                fields.for_each(|it| self.trace_origins(it, tell));
                 if let Some(history) = value.downcast::<HistoryValue>() {
                     history.turns().iter().for_each(|it| self.trace_origins(it, tell));
                 }
@@ -473,6 +475,10 @@ fn remember_texts(course: &mut Course, from: NodeId, name: &Arc<str>, value: &Va
             entries.values().for_each(|it| remember_texts(course, from, name, it));
         }
         Val::Null | Val::Bool(_) | Val::Int(_) | Val::Float(_) => {}
-        Val::Object(_) | Val::Func(_) | Val::Other(_) => {}
+        Val::Object(_) => {
+            let fields = value.entries().into_iter().flat_map(IndexMap::values);
+            fields.for_each(|it| remember_texts(course, from, name, it));
+        }
+        Val::Func(_) | Val::Other(_) => {}
     }
 }

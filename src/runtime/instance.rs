@@ -314,10 +314,10 @@ impl Instance {
         if let Some(reply) = value.downcast::<Reply>() {
             return Ok(reply.clone().passed_on(node));
         }
-        match value {
-            Val::Map(fields) => Ok(Reply::new(fields, Some(node))),
-            other => {
-                let (name, kind) = (&self.class.name, other.kind());
+        match value.entries() {
+            Some(fields) => Ok(Reply::new(fields.clone(), Some(node))),
+            None => {
+                let (name, kind) = (&self.class.name, value.kind());
                 let message = format!("`{name}.forward` returned {kind}, not a reply or a map");
                 Err(Error::value(message).hint("return the reply, or `#{ answer: … }`"))
             }

@@ -28,6 +28,7 @@ mod parallel;
 mod pool;
 mod predictor;
 mod program;
+mod record_value;
 mod reply;
 mod rhai_host;
 mod run;

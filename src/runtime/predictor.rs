@@ -12,6 +12,7 @@ use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::exchange::send;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::program::{self, Overrides};
+use crate::runtime::record_value::typed_values;
 use crate::runtime::reply::Reply;
 use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
@@ -333,7 +334,7 @@ impl Predictor {
         let ask = self.ask(&laid_out, &inputs);
         let question = Question { ask, adapter, wanted: &wanted };
         let read = self.converse(run, &lm, &question, node, &mut call);
-        let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed));
+        let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed, &wanted));
         run.close_node(node, |it| {
             it.error = result.as_ref().err().map(ToString::to_string);
             it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
@@ -423,12 +424,13 @@ impl Predictor {
         node: NodeId,
         inputs: &Record,
         parsed: Parsed,
+        wanted: &Signature,
     ) -> Result<Reply, Error> {
-        let fields = named_values(&parsed.values);
+        let fields = typed_values(&parsed.values, &wanted.outputs, &wanted.types);
         cx.run().note_outputs(node, fields.iter());
         let warnings = parsed.liberties.iter().map(ToString::to_string).collect();
         if let Some(contracts) = &self.base.contracts {
-            let mut values = named_values(inputs);
+            let mut values = typed_values(inputs, &wanted.inputs, &wanted.types);
             values.extend(fields.clone());
             cx.call_lowered(contracts, None, vec![Val::Map(values)])?;
         }

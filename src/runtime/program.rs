@@ -10,6 +10,7 @@ use crate::runtime::instance::{Instance, frozen, override_in, place, walk};
 use crate::runtime::lm_value::LmValue;
 pub(in crate::runtime) use crate::runtime::predictor::BARE;
 use crate::runtime::predictor::{self, Predictor};
+use crate::runtime::record_value::typed_value;
 use crate::runtime::reply::Reply;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::script::Script;
@@ -253,11 +254,11 @@ impl Program {
         let value = cx.call(&self.value, args)?;
         match value.downcast::<Reply>() {
             Some(reply) => Ok(reply.clone()),
-            None => match value {
-                Val::Map(fields) => Ok(Reply::new(fields, None)),
-                other => Err(Error::value(format!(
+            None => match value.entries() {
+                Some(fields) => Ok(Reply::new(fields.clone(), None)),
+                None => Err(Error::value(format!(
                     "the program returned {}, not a reply or a map",
-                    other.kind()
+                    value.kind()
                 ))),
             },
         }
@@ -357,7 +358,7 @@ fn from_outside(value: &Val, ty: &Ty, table: &TypeTable) -> Result<Val, Error> {
         _ => None,
     };
     let fits = convert(&parsed.unwrap_or(data), ty, table);
-    fits.map(|it| Val::from_value(&it)).map_err(|it| Error::value(it.to_string()))
+    fits.map(|it| typed_value(&it, ty, table)).map_err(|it| Error::value(it.to_string()))
 }
 
 /// A type without its name, its bound, and that it may be nothing.

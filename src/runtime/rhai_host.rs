@@ -668,9 +668,10 @@ fn data_method(object: &Obj, name: &str, args: &Args) -> Option<Result<Val, Erro
         (_, crate::schema::Value::Map(record)) => record,
         _ => return None,
     };
+    let member = |(name, value)| object.0.get(name).unwrap_or_else(|| Val::from_value(value));
     let items = match name {
         "keys" => record.keys().map(|it| Val::str(it)).collect(),
-        _ => record.values().map(Val::from_value).collect(),
+        _ => record.iter().map(|(name, value)| member((&**name, value))).collect(),
     };
     Some(Ok(Val::List(items)))
 }

@@ -26,12 +26,12 @@ pub struct Judgement {
 /// # Errors
 /// Anything else.
 pub fn judgement(value: &Val) -> Result<Judgement, Error> {
-    match value {
-        Val::Map(entries) => of_map(entries),
-        other => match other.downcast::<Reply>() {
-            Some(reply) => of_reply(reply),
-            None => Ok(Judgement { score: score("", value)?, ..Judgement::default() }),
-        },
+    if let Some(entries) = value.entries() {
+        return of_map(entries);
+    }
+    match value.downcast::<Reply>() {
+        Some(reply) => of_reply(reply),
+        None => Ok(Judgement { score: score("", value)?, ..Judgement::default() }),
     }
 }
 

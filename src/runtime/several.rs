@@ -265,10 +265,10 @@ pub(in crate::runtime) fn samples(
 
 /// What was chosen as a reply that knows what it was chosen from.
 pub(in crate::runtime) fn reply_of(value: &Val, all: Vec<Val>) -> Result<Reply, Error> {
-    match (value.downcast::<Reply>(), value) {
+    match (value.downcast::<Reply>(), value.entries()) {
         (Some(reply), _) => Ok(reply.clone().chosen_from(all)),
-        (None, Val::Map(fields)) => Ok(Reply::new(fields.clone(), None).chosen_from(all)),
-        (None, other) => Err(wrong("reduce", "a reply or a map from its function", other)),
+        (None, Some(fields)) => Ok(Reply::new(fields.clone(), None).chosen_from(all)),
+        (None, None) => Err(wrong("reduce", "a reply or a map from its function", value)),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::runtime::cx::{Args, Cx};
 use crate::runtime::error::Error;
+use crate::runtime::record_value::RecordValue;
 use crate::schema::{Record, Value};
 use indexmap::IndexMap;
 use rhai::{Dynamic, FnPtr, ImmutableString};
@@ -250,6 +251,14 @@ impl Val {
     /// The text of a string.
     pub fn as_str(&self) -> Option<&str> {
         if let Self::Str(text) = self { Some(text.as_str()) } else { None }
+    }
+
+    /// Its entries, if it is a map or a record.
+    pub fn entries(&self) -> Option<&IndexMap<Arc<str>, Val>> {
+        match self {
+            Self::Map(entries) => Some(entries),
+            other => other.downcast::<RecordValue>().map(RecordValue::fields),
+        }
     }
 
     /// The object, if it is one of type `T`.

@@ -92,7 +92,8 @@ fn doc_block(comment: &str) -> String {
     }
     let unstarred: Vec<&str> =
         inner.lines().map(|line| line.trim_start().strip_prefix('*').unwrap_or(line)).collect();
-    dedent(&unstarred.join("\n"))
+    // Here the first line counts: what stands behind `/**` is indented as behind the stars.
+    dedent(&format!("\n{}", unstarred.join("\n")))
 }
 
 /// Takes away the indentation that all lines have, spaces at line ends, and empty lines at
