@@ -23,8 +23,7 @@ static SIGNATURES: LazyLock<Vec<Signature>> = LazyLock::new(|| {
     TEXTS.iter().map(|it| read(it).unwrap_or_else(|wrong| panic!("{it}: {wrong:?}"))).collect()
 });
 
-/// What is read of a reply are values of the outputs' types, and a reply that states them is read
-/// as the same.
+/// What is read of a reply are values of the outputs' types.
 pub(crate) fn reply(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     for signature in SIGNATURES.iter() {
