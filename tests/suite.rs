@@ -36,6 +36,8 @@ mod examples;
 mod fmt;
 #[path = "suite/front.rs"]
 mod front;
+#[path = "suite/fuzzed.rs"]
+mod fuzzed;
 #[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;

@@ -1,0 +1,37 @@
+//! Replies of models.
+
+use dsp_lang::adapt::{Adapter, read_value};
+use dsp_lang::check::signature_from_str;
+use dsp_lang::schema::{Signature, Ty, TypeTable, convert_fields};
+use std::sync::{Arc, LazyLock};
+
+/// Signatures of all types of outputs.
+const TEXTS: [&str; 8] = [
+    "question -> answer",
+    "question -> topic: 'billing' | 'other thing', urgent: bool",
+    "text -> count: int, share: float(0..=1), note: str?",
+    "text -> reasoning, answer: str(..=20)",
+    "text -> tags: list[str], more: list[int](1..=3)?",
+    "text -> people: list[{ name: str, role: str?, age: int? }]",
+    "text -> scores: dict[str, float], either: int | str | list[bool]",
+    "text -> value: any",
+];
+
+static SIGNATURES: LazyLock<Vec<Signature>> = LazyLock::new(|| {
+    let types = Arc::new(TypeTable::new());
+    let read = |text: &&str| signature_from_str(text, &types, &|_| false);
+    TEXTS.iter().map(|it| read(it).unwrap_or_else(|wrong| panic!("{it}: {wrong:?}"))).collect()
+});
+
+/// What is read of a reply are values of the outputs' types.
+pub(crate) fn reply(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    for signature in SIGNATURES.iter() {
+        for adapter in Adapter::ALL {
+            let Ok(parsed) = adapter.parse(signature, text) else { continue };
+            let values = convert_fields(&parsed.values, &signature.outputs, &signature.types);
+            assert_eq!(values.as_ref(), Ok(&parsed.values), "{signature:?}");
+        }
+    }
+    let _ = read_value(text, &Ty::Any, &TypeTable::new());
+}
