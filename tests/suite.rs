@@ -73,6 +73,8 @@ mod rhai_corpus;
 mod schema;
 #[path = "suite/scripted.rs"]
 mod scripted;
+#[path = "suite/sizes.rs"]
+mod sizes;
 #[path = "suite/sources.rs"]
 mod sources;
 #[path = "suite/stats.rs"]

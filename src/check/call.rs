@@ -3,11 +3,12 @@
 use super::args::{Argument, arguments};
 use super::known::reply_fields;
 use super::model::{FnInfo, Resolution, StaticPredictor};
+use super::resolve::MOST_GUESSED;
 use super::scope::Known;
 use super::shape::Shape;
 use super::{Checker, codes, literal};
 use crate::catalog::{self, Native, Object};
-use crate::diag::suggestion;
+use crate::diag::{Suggestion, suggestion};
 use crate::schema::Signature;
 use crate::source::Span;
 use crate::syntax::ast::{self, Call, MethodCall};
@@ -109,7 +110,9 @@ impl<'a> Checker<'a> {
             told.hints.push("put it into a block of its own: `{ … }`".to_owned());
             return;
         }
-        let near = {
+        let near = if self.diags.len() >= MOST_GUESSED {
+            Suggestion::default()
+        } else {
             let mut known = self.names_in_sight();
             known.extend(catalog::RHAI_FUNCTIONS);
             let mut near = suggestion(name, known);

@@ -6,7 +6,7 @@ use super::model::Resolution;
 use super::{literal, types};
 use crate::diag::did_you_mean;
 use crate::schema::{Choices, Field, Ty, Value, choices_of};
-use crate::syntax::ast::{ConstItem, FieldDecl};
+use crate::syntax::ast::FieldDecl;
 use crate::syntax::{Node, NodeKind};
 use std::sync::Arc;
 
@@ -115,10 +115,7 @@ impl Checker<'_> {
             let consts = self.items.iter().filter(|(_, it)| it.0 == Resolution::Const);
             return Chosen::Nothing(did_you_mean(name, inputs.chain(consts.map(|it| &**it.0))));
         }
-        let value = self.tree.nodes().filter_map(ConstItem::cast).find_map(|item| {
-            let named = item.name(self.text)?.text(self.text) == name;
-            named.then_some(item.value()).flatten()
-        });
+        let value = self.values.get(name).copied();
         match value.and_then(|it| literal::constant(it, self.text)) {
             None => {
                 let key = self.out.key(name);

@@ -17,17 +17,8 @@ impl<'a> Checker<'a> {
     /// later, if ever.
     pub(super) fn const_cycles(&mut self) {
         let reads = self.const_reads();
-        let mut told: BTreeSet<&str> = BTreeSet::new();
-        for (name, read) in &reads {
-            let mut seen = BTreeSet::new();
-            if told.contains(name) || !reaches(&reads, name, name, &mut seen) {
-                continue;
-            }
-            let round = seen.iter().copied().filter(|it| {
-                reads.contains_key(it) && reaches(&reads, it, name, &mut BTreeSet::new())
-            });
-            told.extend(round);
-            let span = read.name.span(self.source);
+        for name in endless(&reads) {
+            let span = reads[name].name.span(self.source);
             self.tell(codes::ENDLESS_CONST, span, format!("the const `{name}` needs itself"));
         }
     }
@@ -56,15 +47,52 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Whether the value of `from` needs that of `wanted`.
-fn reaches<'a>(
-    reads: &BTreeMap<&'a str, Reads<'a>>,
-    from: &str,
-    wanted: &str,
+/// The first name of each circle of consts, after Kosaraju: consts in the order in which they
+/// are done, then backwards whoever reads each.
+fn endless<'a>(reads: &BTreeMap<&'a str, Reads<'a>>) -> Vec<&'a str> {
+    let mut readers: BTreeMap<&str, Vec<&'a str>> = BTreeMap::new();
+    for (name, read) in reads {
+        read.others.iter().for_each(|other| readers.entry(other).or_default().push(name));
+    }
+    let mut seen = BTreeSet::new();
+    let mut done = Vec::new();
+    for name in reads.keys() {
+        let others = |name| reads.get(name).into_iter().flat_map(|it| &it.others).copied();
+        reach(name, others, &mut seen, &mut done);
+    }
+    seen.clear();
+    let mut first = Vec::new();
+    for name in done.into_iter().rev() {
+        let mut round = Vec::new();
+        let others = |name| readers.get(name).into_iter().flatten().copied();
+        reach(name, others, &mut seen, &mut round);
+        let reads_itself = |it: &&str| reads[*it].others.contains(*it);
+        if round.len() > 1 || round.iter().any(reads_itself) {
+            first.extend(round.into_iter().min());
+        }
+    }
+    first
+}
+
+/// Adds to `done` what is reached from `from` and was not seen, each behind what it reaches. A
+/// list of steps takes the place of the call stack, which a long chain would exhaust.
+fn reach<'a, I: Iterator<Item = &'a str>>(
+    from: &'a str,
+    others: impl Fn(&'a str) -> I,
     seen: &mut BTreeSet<&'a str>,
-) -> bool {
-    let Some(read) = reads.get(from) else { return false };
-    read.others.iter().any(|other| {
-        *other == wanted || (seen.insert(other) && reaches(reads, other, wanted, seen))
-    })
+    done: &mut Vec<&'a str>,
+) {
+    if !seen.insert(from) {
+        return;
+    }
+    let mut steps = vec![(from, others(from))];
+    while let Some((name, rest)) = steps.last_mut() {
+        match rest.find(|it| seen.insert(it)) {
+            Some(next) => steps.push((next, others(next))),
+            None => {
+                done.push(name);
+                steps.pop();
+            }
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::schema::{Field, Ty, TypeTable};
 use crate::source::Span;
 use crate::stdlib;
 use crate::syntax::ast::ImportItem;
-use crate::syntax::{Node, NodeKind, Token};
+use crate::syntax::{Child, Node, NodeKind, Token};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -187,12 +187,16 @@ impl<'a> Checker<'a> {
         if self.around.open {
             return;
         }
+        if self.imports.is_empty() {
+            return;
+        }
+        let in_types = self.named_in_types();
         let unused: Vec<(Arc<str>, Span)> = self
             .imports
             .iter()
             .filter(|(alias, (import, _))| {
                 let known = !matches!(import, Import::Unknown);
-                known && !self.used_imports.contains(*alias) && !self.names_types_of(alias)
+                known && !self.used_imports.contains(*alias) && !in_types.contains::<str>(alias)
             })
             .map(|(alias, (_, span))| (alias.clone(), *span))
             .collect();
@@ -206,25 +210,33 @@ impl<'a> Checker<'a> {
 
     /// The import that binds a name, with the end of its line.
     fn import_line(&self, name: Span) -> Option<Span> {
-        let holds = |it: &&Node| it.start <= name.start && name.end <= it.end;
-        let item =
-            self.tree.nodes().filter(|it| it.kind == NodeKind::ImportItem).find(holds)?;
+        let children = &self.tree.children;
+        let behind = children.partition_point(|it| it.start() <= name.start);
+        let Child::Node(item) = children.get(behind.checked_sub(1)?)? else { return None };
         let rest = self.text.get(item.end as usize..)?;
         let blank = rest.find('\n').filter(|end| rest[..*end].trim().is_empty());
         let more = u32::try_from(blank.map_or(0, |it| it + 1)).ok()?;
         Some(Span { start: item.start, end: item.end + more, ..name })
     }
 
-    /// Whether a type of an import is named, in a type or in the text of a signature.
-    fn names_types_of(&self, alias: &str) -> bool {
-        let path = format!("{alias}::");
-        self.tree.walk().any(|it| match it.kind {
-            NodeKind::TypeName | NodeKind::TypeGeneric => it.text(self.text).starts_with(&path),
-            NodeKind::Literal | NodeKind::Template | NodeKind::TypeOneOf => {
-                it.text(self.text).contains(&path)
+    /// The names before `::` in types and in the texts of signatures.
+    fn named_in_types(&self) -> BTreeSet<&'a str> {
+        let mut found = BTreeSet::new();
+        for node in self.tree.walk() {
+            use NodeKind as K;
+            if !matches!(
+                node.kind,
+                K::TypeName | K::TypeGeneric | K::Literal | K::Template | K::TypeOneOf
+            ) {
+                continue;
             }
-            _ => false,
-        })
+            let text = node.text(self.text);
+            for (end, _) in text.match_indices("::") {
+                let other = |it: char| it != '_' && !it.is_alphanumeric();
+                found.extend(text[..end].rsplit(other).next());
+            }
+        }
+        found
     }
 
     /// The types of earlier and of imported units; the unit's own come later, under their own

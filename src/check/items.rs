@@ -4,7 +4,7 @@ use super::choices::Input;
 use super::model::{
     ConstInfo, FnInfo, MemberInfo, ModuleInfo, ParamInfo, Resolution, StaticPredictor, TestInfo,
 };
-use super::scope::{Binding, Frame, Known, Scopes};
+use super::scope::{Binding, Known, Scopes};
 use super::shape::found;
 use super::types::{Place, Types};
 use super::{Checker, codes, fits, flow, literal, names};
@@ -18,7 +18,7 @@ use crate::syntax::ast::{
 };
 use crate::syntax::text::unquote;
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl<'a> Checker<'a> {
@@ -70,7 +70,11 @@ impl<'a> Checker<'a> {
                     FnItem(node).name(self.text).map(|it| (it, Resolution::Function))
                 }
                 NodeKind::ConstItem => {
-                    ConstItem(node).name(self.text).map(|it| (it, Resolution::Const))
+                    let name = ConstItem(node).name(self.text);
+                    if let (Some(name), Some(value)) = (name, ConstItem(node).value()) {
+                        self.values.entry(name.text(self.text)).or_insert(value);
+                    }
+                    name.map(|it| (it, Resolution::Const))
                 }
                 NodeKind::ImportItem => {
                     self.import(ImportItem(node));
@@ -238,7 +242,8 @@ impl<'a> Checker<'a> {
         let inputs = decls().filter(|it| !it.is_output(self.text));
         let inputs = inputs.filter_map(|it| Input::declared(it, self.text)).collect();
         let outside = std::mem::replace(&mut self.inputs, inputs);
-        decls().for_each(|decl| self.field(decl, &mut signature));
+        let mut named = BTreeMap::new();
+        decls().for_each(|decl| self.field(decl, &mut signature, &mut named));
         self.inputs = outside;
         if signature.outputs.is_empty() && node.token(TokenKind::RBrace).is_some() {
             let message = match name {
@@ -251,7 +256,13 @@ impl<'a> Checker<'a> {
         signature
     }
 
-    fn field(&mut self, decl: FieldDecl<'_>, signature: &mut Signature) {
+    /// Reads a field; `named` are those before it, and whether they are outputs.
+    fn field(
+        &mut self,
+        decl: FieldDecl<'_>,
+        signature: &mut Signature,
+        named: &mut BTreeMap<Arc<str>, bool>,
+    ) {
         let Some(token) = decl.name() else { return };
         let name = token.text(self.text);
         let span = token.span(self.source);
@@ -261,21 +272,19 @@ impl<'a> Checker<'a> {
             decl.description().and_then(|it| ast::prose(it, self.text).map(Into::into));
         let field = Field { name: name.into(), ty, description, default };
         let output = decl.is_output(self.text);
-        let (same, other) = if output {
-            (&mut signature.outputs, &signature.inputs)
-        } else {
-            (&mut signature.inputs, &signature.outputs)
-        };
+        let same = if output { &mut signature.outputs } else { &mut signature.inputs };
         self.diags.extend(super::history::misplaced(&field, output, same, span));
-        if same.iter().any(|it| it.name == field.name) {
+        let before = named.get(&field.name).copied();
+        if before == Some(output) {
             let kind = if output { "outputs" } else { "inputs" };
             let message = format!("the signature has two {kind} `{name}`");
             self.tell(codes::DUPLICATE_FIELD, span, message);
-        } else if other.iter().any(|it| it.name == field.name) {
+        } else if before.is_some() {
             let message = format!("`{name}` is both an input and an output");
             let told = self.tell(codes::FIELD_BOTH_WAYS, span, message);
             told.hints.push("give one of them another name".to_owned());
         } else {
+            named.insert(field.name.clone(), output);
             same.push(field);
         }
     }
@@ -303,10 +312,11 @@ impl<'a> Checker<'a> {
     /// The parameters of a function, method or module.
     fn params(&mut self, params: &[Param<'_>]) -> Vec<ParamInfo> {
         let mut out: Vec<ParamInfo> = Vec::new();
+        let mut named: BTreeSet<&str> = BTreeSet::new();
         for param in params {
             let Some(token) = param.name() else { continue };
             let name = token.text(self.text);
-            if out.iter().any(|it| &*it.name == name) {
+            if !named.insert(name) {
                 let message = format!("there are two parameters `{name}`");
                 self.tell(codes::DUPLICATE_PARAM, token.span(self.source), message);
                 continue;
@@ -422,21 +432,24 @@ impl<'a> Checker<'a> {
         let mut info = (**info).clone();
         let params =
             info.params.iter().map(|it| (it.name.clone(), Binding::member(Known::Nothing)));
-        let mut frame: Frame = params.collect();
+        let mut scopes = Scopes::default();
+        scopes.push(params.collect());
+        let mut slots: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        for (at, member) in info.members.iter().enumerate() {
+            slots.entry(member.name.clone()).or_insert(at);
+        }
         for member in item.members() {
             let (Some(name), Some(value)) = (member.name(self.text), member.value()) else {
                 continue;
             };
             let name = name.text(self.text);
-            let mut scopes = Scopes::default();
-            scopes.push(frame.clone());
-            let outside = std::mem::replace(&mut self.scopes, scopes);
+            std::mem::swap(&mut self.scopes, &mut scopes);
             let known = self.infer(value);
-            self.scopes = outside;
-            if let Some(slot) = info.members.iter_mut().find(|it| &*it.name == name) {
+            std::mem::swap(&mut self.scopes, &mut scopes);
+            if let Some(slot) = slots.get(name).map(|at| &mut info.members[*at]) {
                 (slot.predictor, slot.module) = told_of(&known);
             }
-            frame.insert(name.into(), Binding::member(known));
+            scopes.declare(name, Binding::member(known));
         }
         self.out.modules.insert(info.name.clone(), Arc::new(info));
     }

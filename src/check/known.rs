@@ -11,10 +11,13 @@ use super::sigtext;
 use super::types::Place;
 use crate::catalog::{self, Native};
 use crate::source::Span;
-use crate::syntax::ast::{Call, ConstItem, Member, MethodCall};
+use crate::syntax::ast::{Call, Member, MethodCall};
 use crate::syntax::text::string_value;
 use crate::syntax::{Node, NodeKind, TokenKind, ast};
 use std::sync::Arc;
+
+/// How many consts may wait for each other at once.
+const MAX_WAITING: usize = 50;
 
 impl<'a> Checker<'a> {
     /// What is known of the value of an expression.
@@ -87,9 +90,14 @@ impl<'a> Checker<'a> {
         if let Some(known) = self.consts.get(name) {
             return known.clone();
         }
+        // Each waits on the call stack.
+        if self.n_waiting == MAX_WAITING {
+            return Known::Nothing;
+        }
         // A const that needs itself is known as nothing.
         self.consts.insert(name.into(), Known::Nothing);
-        let known = match self.const_value(name) {
+        self.n_waiting += 1;
+        let known = match self.values.get(name).copied() {
             Some(value) => {
                 let scopes = std::mem::take(&mut self.scopes);
                 let known = self.infer(value);
@@ -98,16 +106,9 @@ impl<'a> Checker<'a> {
             }
             None => self.prior_known(name),
         };
+        self.n_waiting -= 1;
         self.consts.insert(name.into(), known.clone());
         known
-    }
-
-    fn const_value(&self, name: &str) -> Option<&'a Node> {
-        let tree = self.tree;
-        tree.nodes().filter_map(ConstItem::cast).find_map(|item| {
-            let found = item.name(self.text)?.text(self.text) == name;
-            if found { item.value() } else { None }
-        })
     }
 
     /// What an earlier unit knows of its const or variable.
@@ -116,7 +117,7 @@ impl<'a> Checker<'a> {
             if let Some(info) = unit.consts.get(name) {
                 return known_const(info);
             }
-            if unit.lets.iter().any(|it| &**it == name) {
+            if unit.lets.contains(name) {
                 return unit
                     .predictors
                     .get(name)

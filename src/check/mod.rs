@@ -116,6 +116,8 @@ pub fn check_unit(
         imports: BTreeMap::new(),
         used_imports: BTreeSet::new(),
         consts: BTreeMap::new(),
+        values: BTreeMap::new(),
+        n_waiting: 0,
         broken: BTreeSet::new(),
         inputs: Vec::new(),
         assigned: BTreeMap::new(),
@@ -136,7 +138,7 @@ pub fn check_unit(
     checker.unused_imports();
     let mut diags = checker.diags;
     diags.extend(checker.firm);
-    diags.retain(|it| !is_consequence(it, parse, text));
+    drop_consequences(&mut diags, parse, text);
     diags.sort_by_key(|it| {
         it.primary.as_ref().map_or((0, 0), |at| (at.span.start, at.span.end))
     });
@@ -144,8 +146,8 @@ pub fn check_unit(
     (checker.out, diags)
 }
 
-/// Whether a diagnostic says of a line that does not parse that it means nothing.
-fn is_consequence(diag: &Diagnostic, parse: &Parse, text: &str) -> bool {
+/// Takes out what says of a line that does not parse that it means nothing.
+fn drop_consequences(diags: &mut Vec<Diagnostic>, parse: &Parse, text: &str) {
     let consequences = [
         codes::UNKNOWN_NAME,
         codes::UNKNOWN_FUNCTION,
@@ -153,12 +155,17 @@ fn is_consequence(diag: &Diagnostic, parse: &Parse, text: &str) -> bool {
         codes::UNKNOWN_TYPE,
         codes::ASSIGNED_CONST,
     ];
+    let slips: Vec<&Diagnostic> = parse.diags.iter().filter(|it| it.is_error()).collect();
+    if slips.is_empty() {
+        return;
+    }
+    let ends: Vec<usize> = text.match_indices('\n').map(|it| it.0).collect();
     let line = |diag: &Diagnostic| {
         let start = diag.primary.as_ref()?.span.start as usize;
-        Some(text.get(..start)?.matches('\n').count())
+        Some(ends.partition_point(|end| *end < start))
     };
-    let slip = |it: &Diagnostic| it.is_error() && line(it) == line(diag);
-    consequences.contains(&diag.code) && parse.diags.iter().any(slip)
+    let broken: BTreeSet<Option<usize>> = slips.into_iter().map(line).collect();
+    diags.retain(|it| !consequences.contains(&it.code) || !broken.contains(&line(it)));
 }
 
 /// Reads a signature such as `question, context: list[str] -> answer: str`. `is_const` knows the
@@ -251,6 +258,10 @@ struct Checker<'a> {
     used_imports: BTreeSet<Arc<str>>,
     /// What is known of consts that were asked for.
     consts: BTreeMap<Arc<str>, Known>,
+    /// The values of the unit's consts, as they are written.
+    values: BTreeMap<&'a str, &'a Node>,
+    /// How many consts wait for what is known of others.
+    n_waiting: usize,
     /// The inputs of the signature being read.
     inputs: Vec<choices::Input>,
     /// Where strings stand that are no signatures.

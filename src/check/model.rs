@@ -49,7 +49,7 @@ pub struct Checked {
     /// and those of consts and of main's variables under their names.
     pub predictors: IndexMap<String, StaticPredictor>,
     /// The names of main's variables.
-    pub lets: Vec<Arc<str>>,
+    pub lets: BTreeSet<Arc<str>>,
     /// Whether it has statements to run.
     pub main: bool,
     /// What it names of earlier units.

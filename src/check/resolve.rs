@@ -10,6 +10,10 @@ use crate::stdlib;
 use crate::syntax::Node;
 use std::sync::Arc;
 
+/// Behind so many mistakes nobody reads what may have been meant, and each guess looks at all
+/// names.
+pub(super) const MOST_GUESSED: usize = 100;
+
 impl Checker<'_> {
     /// What a name stands for as a value.
     pub(super) fn name(&mut self, node: &Node) {
@@ -94,9 +98,10 @@ impl Checker<'_> {
         // Any two short names are near each other.
         let hint = match name.len() {
             0..3 => Suggestion::default(),
+            _ if self.diags.len() >= MOST_GUESSED => Suggestion::default(),
             _ => suggestion(name, self.names_in_sight()),
         };
-        let later = self.out.lets.iter().any(|it| &**it == name);
+        let later = self.out.lets.contains(name);
         let told = self.tell(codes::UNKNOWN_NAME, span, format!("there is no `{name}` here"));
         *told = if later {
             told.clone().hint(format!("`let {name}` comes later"))
@@ -111,7 +116,7 @@ impl Checker<'_> {
     /// Whether an item names what only main sees.
     pub(super) fn is_main_variable(&self, name: &str) -> bool {
         self.context.item
-            && (self.out.lets.iter().any(|it| &**it == name)
+            && (self.out.lets.contains(name)
                 || self.around.locals.iter().any(|it| &**it == name))
     }
 

@@ -17,8 +17,23 @@ struct Variable<'a> {
     read: bool,
 }
 
-/// The variables of the blocks around, outermost first.
-type Blocks<'a> = Vec<Vec<Variable<'a>>>;
+/// The variables of a block.
+#[derive(Default)]
+struct Block<'a> {
+    variables: Vec<Variable<'a>>,
+    /// The newest of each name.
+    newest: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Block<'a> {
+    fn push(&mut self, variable: Variable<'a>) {
+        self.newest.insert(variable.name, self.variables.len());
+        self.variables.push(variable);
+    }
+}
+
+/// The blocks around, outermost first.
+type Blocks<'a> = Vec<Block<'a>>;
 
 impl<'a> Checker<'a> {
     /// Tells of variables, parameters, private items and members that nothing uses.
@@ -54,7 +69,8 @@ impl<'a> Checker<'a> {
             told: direct,
             read: false,
         };
-        let own = params.iter().filter_map(|it| it.name()).map(variable).collect();
+        let mut own = Block::default();
+        params.iter().filter_map(|it| it.name()).for_each(|it| own.push(variable(it)));
         let mut blocks = vec![own];
         self.reads(body, &mut blocks);
         self.leave(&mut blocks, "parameter");
@@ -65,7 +81,7 @@ impl<'a> Checker<'a> {
         match node.kind {
             NodeKind::Name => self.read(node, blocks),
             NodeKind::Block => {
-                blocks.push(Vec::new());
+                blocks.push(Block::default());
                 self.reads_below(node, blocks);
                 self.leave(blocks, "variable");
             }
@@ -109,7 +125,7 @@ impl<'a> Checker<'a> {
 
     /// Walks a part with names of its own, which may go unused.
     fn within(&mut self, names: Vec<Token>, body: Option<&'a Node>, blocks: &mut Blocks<'a>) {
-        blocks.push(Vec::new());
+        blocks.push(Block::default());
         for name in names {
             self.declare(Some(name), false, blocks);
         }
@@ -125,15 +141,17 @@ impl<'a> Checker<'a> {
 
     fn read(&self, node: &Node, blocks: &mut Blocks<'a>) {
         let name = node.text(self.text);
-        let all = blocks.iter_mut().rev().flat_map(|it| it.iter_mut().rev());
-        if let Some(variable) = all.into_iter().find(|it| it.name == name) {
-            variable.read = true;
+        for block in blocks.iter_mut().rev() {
+            if let Some(at) = block.newest.get(name) {
+                block.variables[*at].read = true;
+                return;
+            }
         }
     }
 
     /// Leaves a block.
     fn leave(&mut self, blocks: &mut Blocks<'a>, noun: &str) {
-        for variable in blocks.pop().unwrap_or_default() {
+        for variable in blocks.pop().unwrap_or_default().variables {
             if !variable.told || variable.read || variable.name.starts_with('_') {
                 continue;
             }

@@ -122,7 +122,7 @@ pub(super) struct Check {
     /// The scripts
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
-    /// Write one JSON object for each diagnostic
+    /// Write one JSON object for each diagnostic, 100 at most
     #[arg(long)]
     pub(super) json: bool,
     /// Make the changes that are certain, in the files

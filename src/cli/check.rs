@@ -2,7 +2,7 @@
 
 use super::args::Check;
 use super::fix;
-use super::shell::{Failure, Shell};
+use super::shell::{Failure, MOST_TOLD, Shell};
 use crate::diag::{Code, Diagnostic};
 use crate::engine;
 use crate::render;
@@ -22,17 +22,21 @@ pub(super) fn run(shell: &Shell, args: &Check) -> Result<(), Failure> {
     }
     let mut sources = Sources::default();
     let mut diags = Vec::new();
+    let mut told = BTreeSet::new();
     for path in &args.files {
         let id = shell.read(path, &mut sources)?;
         let found = engine::check_source(&*shell.host, &mut sources, id);
         // What two of them import is told of once.
-        let told: BTreeSet<_> = diags.iter().map(|it| place(&sources, it)).collect();
-        let new = found.into_iter().filter(|it| !told.contains(&place(&sources, it)));
-        diags.extend(new.collect::<Vec<_>>());
+        let places: Vec<Told> = found.iter().map(|it| place(&sources, it)).collect();
+        let new = found.into_iter().zip(&places).filter(|(_, place)| !told.contains(*place));
+        diags.extend(new.map(|it| it.0));
+        told.extend(places);
     }
     if args.json {
-        let lines = diags.iter().map(|diag| format!("{}\n", render::json(&sources, diag)));
+        let told = diags.iter().take(MOST_TOLD);
+        let lines = told.map(|diag| format!("{}\n", render::json(&sources, diag)));
         shell.print(&lines.collect::<String>());
+        shell.more(diags.len());
     } else {
         shell.diagnose(&sources, &diags);
         conclude(shell, &diags);

@@ -3,6 +3,7 @@
 use super::shell::{Failure, Shell};
 use crate::diag::{Diagnostic, Edit};
 use crate::engine;
+use crate::fmt::diff;
 use crate::source::{SourceId, Sources};
 use std::path::Path;
 
@@ -20,7 +21,7 @@ pub(super) fn run(shell: &Shell, path: &Path, only_show: bool) -> Result<(), Fai
         return Ok(());
     }
     if only_show {
-        shell.print(&difference(&name, &old, &new));
+        shell.print(&diff::unified(&name, &old, &new));
         return Ok(());
     }
     shell.write(path, &new)?;
@@ -93,30 +94,4 @@ fn changed(text: &str, diags: &[Diagnostic]) -> (String, Vec<String>) {
     }
     out.push_str(&text[at..]);
     (out, messages)
-}
-
-/// The lines that differ, as `diff -u` shows them without lines around.
-fn difference(name: &str, old: &str, new: &str) -> String {
-    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let mut out = format!("--- {name}\n+++ {name}\n");
-    let (mut a, mut b) = (0, 0);
-    while a < old.len() || b < new.len() {
-        if old.get(a) == new.get(b) {
-            (a, b) = (a + 1, b + 1);
-            continue;
-        }
-        // The next line that both have.
-        let both = (a..old.len()).find_map(|ahead| {
-            let limit = new.len().min(b + (ahead - a) + 2);
-            let blank = old[ahead].trim().is_empty();
-            let found = (b..limit).find(|other| old[ahead] == new[*other] && !blank);
-            found.map(|other| (ahead, other))
-        });
-        let (until, same) = both.unwrap_or((old.len(), new.len()));
-        out.push_str(&format!("@@ -{},{} +{},{} @@\n", a + 1, until - a, b + 1, same - b));
-        old[a..until].iter().for_each(|line| out.push_str(&format!("-{line}\n")));
-        new[b..same].iter().for_each(|line| out.push_str(&format!("+{line}\n")));
-        (a, b) = (until, same);
-    }
-    out
 }

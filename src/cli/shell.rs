@@ -14,7 +14,7 @@ const CANNOT_WRITE: Code = Code("E0006");
 /// A file, or a place of the user's, that is of no use.
 pub(super) const UNUSABLE: Code = Code("E0007");
 /// So many diagnostics are shown; nobody reads more, and drawing each takes time.
-const MOST_TOLD: usize = 100;
+pub(super) const MOST_TOLD: usize = 100;
 /// The codes of the command line and their titles.
 pub const CODES: &[(Code, &str)] = &[
     (USAGE, "a command that cannot be carried out"),
@@ -126,11 +126,16 @@ impl Shell {
     /// Writes diagnostics; of a quiet command only errors.
     pub(super) fn diagnose(&self, sources: &Sources, diags: &[Diagnostic]) {
         let told = diags.iter().filter(|diag| diag.is_error() || !self.quiet);
-        let more = told.clone().count().saturating_sub(MOST_TOLD);
+        let all = told.clone().count();
         let told: Vec<Diagnostic> = told.take(MOST_TOLD).cloned().collect();
         self.eprint(&render::text(sources, &told, self.colors()));
-        if more > 0 {
-            self.eprint(&format!("and {more} more\n"));
+        self.more(all);
+    }
+
+    /// Says how many of so many diagnostics are not told.
+    pub(super) fn more(&self, all: usize) {
+        if all > MOST_TOLD {
+            self.eprint(&format!("and {} more\n", all - MOST_TOLD));
         }
     }
 

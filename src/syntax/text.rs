@@ -42,10 +42,12 @@ pub fn prose(node: &Node, text: &str) -> Option<String> {
 /// Returns the `///` and `/** … */` text directly before `item`, a child of `parent`: dedented,
 /// with its line breaks and relative indentation. An empty line ends it.
 pub fn docs(parent: &Node, item: &Node, text: &str) -> Option<String> {
-    let at = parent.children.iter().position(|child| match child {
+    let first = parent.children.partition_point(|child| child.start() < item.start);
+    let at = parent.children[first..].iter().position(|child| match child {
         Child::Node(node) => node.start == item.start && node.kind == item.kind,
         Child::Token(_) => false,
-    })?;
+    });
+    let at = first + at?;
     let mut tokens = Vec::new();
     for child in parent.children[..at].iter().rev() {
         let Child::Token(token) = child else { break };

@@ -41,6 +41,16 @@ pub struct Node {
     pub children: Vec<Child>,
 }
 
+impl Child {
+    /// Its first byte.
+    pub fn start(&self) -> u32 {
+        match self {
+            Self::Node(node) => node.start,
+            Self::Token(token) => token.start,
+        }
+    }
+}
+
 impl Node {
     /// Its place in `source`.
     pub fn span(&self, source: SourceId) -> Span {

@@ -83,9 +83,23 @@ fn changes_are_shown_and_not_made() {
         .file("a.dsp", "let a = 1\nprint(a);\n");
     let output = dsp.command.output().unwrap();
     let shown = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(shown, "--- a.dsp\n+++ a.dsp\n@@ -1,1 +1,1 @@\n-let a = 1\n+let a = 1;\n");
+    assert_eq!(
+        shown,
+        "--- a.dsp\n+++ a.dsp\n@@ -1,2 +1,2 @@\n-let a = 1\n+let a = 1;\n print(a);\n"
+    );
     let text = std::fs::read_to_string(dsp.dir.path().join("a.dsp")).unwrap();
     assert_eq!(text, "let a = 1\nprint(a);\n");
+}
+
+#[test]
+fn nobody_is_told_of_more_than_100_mistakes() {
+    let text = "print(nowhere);\n".repeat(150);
+    let drawn = Dsp::new(&["check", "a.dsp"]).file("a.dsp", &text).end();
+    assert_eq!(drawn.stderr.matches("there is no `nowhere` here").count(), 100);
+    assert!(drawn.stderr.ends_with("and 50 more\n150 errors\n"), "{}", drawn.stderr);
+    let objects = Dsp::new(&["check", "--json", "a.dsp"]).file("a.dsp", &text).end();
+    assert_eq!((objects.code, objects.stdout.lines().count()), (Some(1), 100));
+    assert_eq!(objects.stderr, "and 50 more\n");
 }
 
 #[test]

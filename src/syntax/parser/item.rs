@@ -150,10 +150,14 @@ impl Parser<'_> {
 
     /// Passes over what stands on this line before a `{`, if one does.
     pub(super) fn skip_to_brace(&mut self) {
+        if self.at < self.braceless {
+            return;
+        }
         let mut ahead = 0;
         while self.nth(ahead) != TokenKind::LBrace {
             let ends = matches!(self.nth(ahead), TokenKind::Semi | TokenKind::End);
             if ends || self.word(ahead).on_new_line {
+                self.braceless = self.at + ahead;
                 return;
             }
             ahead += 1;

@@ -20,6 +20,8 @@ use crate::syntax::kind::{NodeKind, TokenKind};
 use crate::syntax::lexer::lex;
 use crate::syntax::messages;
 use crate::syntax::tree::{Child, Node, Token};
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 /// How many expressions, statements and types may stand in each other. Whoever walks the tree
 /// recurses, so the limit protects all of them.
@@ -130,6 +132,10 @@ struct Parser<'t> {
     /// How many more closing than opening braces the text has: so many blocks lack their first
     /// one, or, if it is negative, their last.
     missing_braces: i32,
+    /// The word up to which no `{` stands on the line, where it was looked for.
+    braceless: usize,
+    /// The names that the file declares, once somebody asked.
+    declared: OnceCell<BTreeSet<&'t str>>,
 }
 
 impl<'t> Parser<'t> {
@@ -150,6 +156,8 @@ impl<'t> Parser<'t> {
             context: Context::default(),
             in_loop: false,
             missing_braces: 0,
+            braceless: 0,
+            declared: OnceCell::new(),
         };
         parser.find_words();
         parser
@@ -254,11 +262,14 @@ impl<'t> Parser<'t> {
     /// are also names of the user's are taken for those.
     fn declares(&self, name: &str) -> bool {
         use TokenKind as T;
-        self.words.windows(2).any(|pair| {
-            matches!(pair[0].token.kind, T::Fn | T::Let | T::Const | T::As)
-                && pair[1].token.kind == T::Ident
-                && pair[1].token.text(self.text) == name
-        })
+        let declared = self.declared.get_or_init(|| {
+            let pairs = self.words.windows(2).filter(|pair| {
+                matches!(pair[0].token.kind, T::Fn | T::Let | T::Const | T::As)
+                    && pair[1].token.kind == T::Ident
+            });
+            pairs.map(|pair| pair[1].token.text(self.text)).collect()
+        });
+        declared.contains(name)
     }
 
     // Building.
