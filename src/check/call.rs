@@ -69,6 +69,7 @@ impl<'a> Checker<'a> {
             }
             Resolution::Module => {
                 if let Some(info) = self.out.module(name).cloned() {
+                    self.makes(&info, args);
                     let shape = Shape::of_params(format!("`{name}`"), &info.params);
                     self.compare(&shape, args, self.call_span(node));
                 }
@@ -300,6 +301,11 @@ impl<'a> Checker<'a> {
         let simple = matches!(callee.kind, NodeKind::Name | NodeKind::Member);
         let called = self.infer(callee);
         self.calls_value(&called, args);
+        // It takes what the program takes that it asks.
+        let called = match called {
+            Known::Program(inner) => (*inner).clone(),
+            other => other,
+        };
         match called {
             Known::Predictor(it) => {
                 let what = predictor_name(&it, simple.then_some(name));
@@ -461,6 +467,8 @@ impl<'a> Checker<'a> {
                 }
             }
             Known::Row(parts) if parts.contains_key(word) => {}
+            // It has the members of what it asks, too.
+            Known::Program(_) if !catalog::is_object_method(word) => {}
             Known::Of(_) | Known::List(_) => self.plain_method(&known, name),
             Known::Function(_) if word == "call" => self.calls_value(&known, args),
             _ => {

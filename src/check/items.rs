@@ -385,7 +385,7 @@ impl<'a> Checker<'a> {
             if let Some(member) = Let::cast(node).and_then(|it| it.name(self.text)) {
                 self.unique_member(&info, member);
                 let name = member.text(self.text).into();
-                info.members.push(MemberInfo { name, predictor: None, module: None });
+                info.members.push(MemberInfo { name, ..MemberInfo::default() });
             } else if let Some(method) = FnItem::cast(node)
                 && let Some(token) = method.name(self.text)
             {
@@ -435,6 +435,7 @@ impl<'a> Checker<'a> {
             self.scopes = outside;
             if let Some(slot) = info.members.iter_mut().find(|it| &*it.name == name) {
                 (slot.predictor, slot.module) = told_of(&known);
+                slot.known = known.outside();
             }
             frame.insert(name.into(), Binding::member(known));
         }

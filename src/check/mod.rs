@@ -13,6 +13,7 @@ mod call;
 mod choices;
 pub(crate) mod codes;
 mod cycles;
+mod exports;
 mod fits;
 mod flow;
 mod history;
@@ -26,6 +27,7 @@ mod model;
 pub mod names;
 mod options;
 mod parts;
+mod programs;
 mod resolve;
 mod scope;
 mod settings;
@@ -128,6 +130,7 @@ pub fn check_unit(
     checker.outer();
     checker.items();
     checker.walk_unit();
+    checker.exports();
     checker.const_cycles();
     if parse.diags.iter().all(|it| !it.is_error()) {
         checker.unused();

@@ -314,6 +314,12 @@ impl<'a> Checker<'a> {
                 }
             }
             _ if self.is_integer_division(node) => self.truncates(node),
+            // `1 - wrong / all`
+            NodeKind::Binary => {
+                let operator = Binary(node).operator().map_or("", |it| it.text(self.text));
+                let sums = matches!(operator, "+" | "-" | "*");
+                ast::exprs(node).filter(|_| sums).for_each(|it| self.result_trap(it));
+            }
             _ => {}
         }
     }

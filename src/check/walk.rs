@@ -1,6 +1,7 @@
 //! Through the code of a unit with the names in scope.
 
 use super::model::Resolution;
+use super::programs::is_range;
 use super::scope::{Binding, Frame, Known, Scopes};
 use super::value::FnKey;
 use super::{Checker, Context, codes, literal};
@@ -113,11 +114,11 @@ impl<'a> Checker<'a> {
         self.context.module = Some(name.into());
         let mut frame = Frame::new();
         self.scopes.push(Frame::new());
-        for param in item.params() {
+        let key = self.out.modules.get(name).map(|it| it.span.start);
+        for (index, param) in item.params().into_iter().enumerate() {
             self.param_default(param);
             if let Some(token) = param.name() {
-                let known = param.ty().map(|it| self.declared(it));
-                let binding = Binding::member(known.unwrap_or_default());
+                let binding = Binding::member(self.param_known(param, key, index));
                 frame.insert(token.text(self.text).into(), binding.clone());
                 self.scopes.declare(token.text(self.text), binding);
             }
@@ -382,6 +383,9 @@ impl<'a> Checker<'a> {
         match node.kind {
             NodeKind::Name => {
                 self.name(node);
+                if self.scopes.get(node.text(self.text)).is_none() {
+                    self.module_stands(node.text(self.text));
+                }
                 let known = self.infer(node);
                 self.stands(&known);
             }
@@ -646,10 +650,4 @@ fn leaves(node: &Node) -> bool {
         K::ExprStmt => ast::exprs(node).next().is_some_and(leaves),
         _ => false,
     }
-}
-
-/// Whether an expression is a range.
-fn is_range(node: &Node, text: &str) -> bool {
-    node.kind == NodeKind::Binary
-        && ast::Binary(node).operator().is_some_and(|it| it.text(text).starts_with(".."))
 }
