@@ -9,6 +9,8 @@
 //! arguments with it; `known` says what a value is where the text shows it.
 
 pub(crate) mod args;
+mod assign;
+mod bodies;
 mod call;
 mod choices;
 pub(crate) mod codes;
@@ -22,8 +24,10 @@ mod infer;
 mod items;
 mod known;
 mod literal;
+mod methods;
 mod misuse;
 mod model;
+mod modules;
 pub mod names;
 mod options;
 mod parts;
@@ -126,15 +130,16 @@ pub fn check_unit(
         scopes: Scopes::default(),
         flow: Flow::default(),
         context: Context::default(),
+        sound: true,
+        words: BTreeMap::new(),
     };
     checker.outer();
     checker.items();
     checker.walk_unit();
     checker.exports();
     checker.const_cycles();
-    if parse.diags.iter().all(|it| !it.is_error()) {
-        checker.unused();
-    }
+    checker.sound = parse.diags.iter().all(|it| !it.is_error());
+    checker.unused();
     checker.predictors();
     checker.unused_imports();
     let mut diags = checker.diags;
@@ -155,6 +160,8 @@ fn is_consequence(diag: &Diagnostic, parse: &Parse, text: &str) -> bool {
         codes::NO_OUTPUTS,
         codes::UNKNOWN_TYPE,
         codes::ASSIGNED_CONST,
+        codes::UNUSED_VARIABLE,
+        codes::UNUSED_ITEM,
     ];
     let line = |diag: &Diagnostic| {
         let start = diag.primary.as_ref()?.span.start as usize;
@@ -267,6 +274,10 @@ struct Checker<'a> {
     scopes: Scopes,
     flow: Flow,
     context: Context,
+    /// Whether the text has no slip, so that the tree holds all of it.
+    sound: bool,
+    /// How often each word stands in a text with slips.
+    words: BTreeMap<&'a str, usize>,
 }
 
 impl Checker<'_> {

@@ -188,8 +188,11 @@ fn object_part(object: &Object, word: &str) -> Part {
         Some(field) => Part::Is(Known::of_catalog(field.ty)),
         None if object.open => Part::Unknown,
         None => {
-            let message =
-                format!("{} has no `{word}`", crate::util::a(&object.name.to_lowercase()));
+            let kind = match object.name {
+                "RowResult" => "row result".to_owned(),
+                name => name.to_lowercase(),
+            };
+            let message = format!("{} has no `{word}`", crate::util::a(&kind));
             let names = object_names(object);
             Part::Missing(Missing { code: codes::UNKNOWN_MEMBER, message, names, hint: None })
         }
