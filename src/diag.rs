@@ -178,6 +178,9 @@ pub fn suggestion<'a>(
     Suggestion { hint, certain: certain.map(str::to_owned) }
 }
 
+/// How many names a hint lists.
+const FEW: usize = 12;
+
 /// A hint that names the likeliest of `candidates`, or lists them when they are few, or is
 /// empty.
 pub fn did_you_mean<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
@@ -188,7 +191,7 @@ pub fn did_you_mean<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a s
     match candidates.as_slice() {
         [] => String::new(),
         [only] => format!("there is only `{only}`"),
-        some if some.len() <= 8 => {
+        some if some.len() <= FEW => {
             format!(
                 "there are {}",
                 some.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ")

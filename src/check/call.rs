@@ -1,17 +1,16 @@
 //! Calls: what is called, and whether the arguments fit it.
 
 use super::args::{Argument, arguments};
-use super::known::reply_fields;
 use super::model::{FnInfo, Resolution, StaticPredictor};
 use super::resolve::MOST_GUESSED;
 use super::scope::Known;
 use super::shape::Shape;
 use super::{Checker, codes, literal};
-use crate::catalog::{self, Native, Object};
+use crate::catalog::{self, Native};
 use crate::diag::{Suggestion, suggestion};
 use crate::schema::Signature;
 use crate::source::Span;
-use crate::syntax::ast::{self, Call, MethodCall};
+use crate::syntax::ast::{self, Call};
 use crate::syntax::{Node, NodeKind, Token};
 
 impl<'a> Checker<'a> {
@@ -35,7 +34,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The arguments themselves.
-    fn arguments(&mut self, args: &[Argument<'a>]) {
+    pub(super) fn arguments(&mut self, args: &[Argument<'a>]) {
         for argument in args {
             self.expr(argument.value());
             self.used(argument.value());
@@ -70,6 +69,7 @@ impl<'a> Checker<'a> {
             }
             Resolution::Module => {
                 if let Some(info) = self.out.module(name).cloned() {
+                    self.makes(&info, args);
                     let shape = Shape::of_params(format!("`{name}`"), &info.params);
                     self.compare(&shape, args, self.call_span(node));
                 }
@@ -199,7 +199,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Rhai's `for_each` binds the element to `this` and gives the closure its place.
-    fn for_each(&mut self, name: Token, args: &[Argument<'a>]) {
+    pub(super) fn for_each(&mut self, name: Token, args: &[Argument<'a>]) {
         let takes_place = args.iter().any(|it| {
             it.value().kind == NodeKind::Closure
                 && !ast::Closure(it.value()).params().is_empty()
@@ -303,6 +303,11 @@ impl<'a> Checker<'a> {
         let simple = matches!(callee.kind, NodeKind::Name | NodeKind::Member);
         let called = self.infer(callee);
         self.calls_value(&called, args);
+        // It takes what the program takes that it asks.
+        let called = match called {
+            Known::Program(inner) => (*inner).clone(),
+            other => other,
+        };
         match called {
             Known::Predictor(it) => {
                 let what = predictor_name(&it, simple.then_some(name));
@@ -348,7 +353,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn predictor_call(
+    pub(super) fn predictor_call(
         &mut self,
         node: &'a Node,
         what: String,
@@ -360,7 +365,7 @@ impl<'a> Checker<'a> {
         self.swapped(&shape, args, node);
     }
 
-    fn instance_call(
+    pub(super) fn instance_call(
         &mut self,
         node: &'a Node,
         module: &str,
@@ -404,187 +409,20 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks `x.m(…)`.
-    pub(super) fn method_call(&mut self, node: &'a Node) {
-        let call = MethodCall(node);
-        let args = arguments(call.args());
-        let (Some(receiver), Some(name)) = (call.receiver(), call.name()) else {
-            return self.arguments(&args);
-        };
-        let known = self.expr(receiver);
-        self.used(receiver);
-        self.placed_in_method(&known, name.text(self.text), &args);
-        self.arguments(&args);
-        self.method(node, receiver, name, &args);
-        self.prelude_method(name, &args);
-        self.in_place(receiver, name);
-        self.for_each(name, &args);
-        self.worked(receiver, name, &args);
-        self.concurrent(name.text(self.text), &args);
-    }
-
-    /// Notes a method that is a function of the prelude.
-    fn prelude_method(&mut self, name: Token, args: &[Argument<'a>]) {
-        let word = name.text(self.text);
-        let Some(info) = self.prelude(word) else { return };
-        let own = self.out.function(word).is_some() || self.typed.contains(word);
-        let rhai = catalog::is_rhai_method(word) && !takes(&info, args.len() + 1);
-        if !own && !rhai {
-            self.out.resolutions.insert(name.start, Resolution::Prelude);
-        }
-    }
-
-    fn method(
-        &mut self,
-        node: &'a Node,
-        receiver: &'a Node,
-        name: Token,
-        args: &[Argument<'a>],
-    ) {
-        let word = name.text(self.text);
-        let known = self.infer(receiver).present();
-        match known {
-            Known::Instance(module) => self.instance_method(node, &module, name, args),
-            Known::Predictor(it) => match word {
-                // Rhai's way to call a function value.
-                "call" => {
-                    let what = predictor_name(&it, None);
-                    self.predictor_call(node, what, &it.signature, args);
-                }
-                _ => self.object_method(node, "Predictor", None, name, args),
-            },
-            Known::Reply(it) => {
-                if !reply_fields(&it).contains(&word) {
-                    self.object_method(node, "Reply", None, name, args);
-                }
-            }
-            Known::Answer(parts) => {
-                if !parts.contains_key(word) {
-                    self.object_method(node, "Reply", None, name, args);
-                }
-            }
-            Known::Row(parts) if parts.contains_key(word) => {}
-            Known::Of(_) | Known::List(_) => self.plain_method(&known, name),
-            Known::Function(_) if word == "call" => self.calls_value(&known, args),
-            _ => {
-                if let Some(object) = known.object() {
-                    self.object_method(node, object.name, None, name, args);
-                }
-            }
-        }
-    }
-
-    /// Texts, numbers and lists have the methods that Rhai gives them.
-    fn plain_method(&mut self, known: &Known, name: Token) {
-        let word = name.text(self.text);
-        let known_word = catalog::is_rhai_method(word)
-            || catalog::is_rhai_function(word)
-            || catalog::native(word).is_some()
-            || self.is_own_method(word)
-            || matches!(word, "call" | "print" | "debug" | "type_of" | "parallel_map")
-            || self.resolve(word) != Resolution::Unknown;
-        let known_word = known_word || known.is("map") || self.flow.trying;
-        let (Some(kind), false) = (known.kind(), known_word) else { return };
-        let hint = suggestion(word, catalog::RHAI_METHODS.iter().copied());
-        let message = format!("{} has no method `{word}`", crate::util::a(kind));
-        let told = self.tell(codes::WILL_FAIL, name.span(self.source), message);
-        *told = told.clone().suggest(hint);
-    }
-
-    fn instance_method(
-        &mut self,
-        node: &'a Node,
-        module: &str,
-        name: Token,
-        args: &[Argument<'a>],
-    ) {
-        let word = name.text(self.text);
-        let Some(info) = self.module(module) else { return };
-        if info.methods.contains_key(word) {
-            return self.instance_call(node, module, word, args);
-        }
-        match self.member_known(module, word) {
-            Some(Known::Predictor(it)) => {
-                let what = predictor_name(&it, Some(word));
-                self.predictor_call(node, what, &it.signature, args);
-            }
-            Some(Known::Instance(inner)) => self.instance_call(node, &inner, "forward", args),
-            Some(_) => {}
-            None if word == "call" => self.instance_call(node, module, "forward", args),
-            None => self.object_method(node, "Program", Some(module), name, args),
-        }
-    }
-
-    fn object_method(
-        &mut self,
-        node: &'a Node,
-        object: &str,
-        module: Option<&str>,
-        name: Token,
-        args: &[Argument<'a>],
-    ) {
-        let word = name.text(self.text);
-        let Some(object) = catalog::object(object) else { return };
-        if self.out.function(word).is_some() {
-            return;
-        }
-        if let Some(method) = object.method(word) {
-            let what = format!("`{word}`");
-            let shape = Shape::of_catalog(what, method.params, method.extra_named, false);
-            self.compare(&shape, args, self.call_span(node));
-            return self.options(method.params, args);
-        }
-        let general = matches!(
-            word,
-            "call" | "to_string" | "to_debug" | "type_of" | "is_shared" | "to_json"
-        );
-        if general || (object.open && catalog::is_rhai_method(word)) {
-            return;
-        }
-        self.unknown_member(object, module, name);
-    }
-
-    /// Checks the name behind a dot.
-    pub(super) fn member_name(&mut self, receiver: &'a Node, name: Option<Token>) {
-        let Some(name) = name else { return };
-        let known = self.infer(receiver);
-        self.part_named(&known, name);
-    }
-
-    fn unknown_member(&mut self, object: &Object, module: Option<&str>, name: Token) {
-        let word = name.text(self.text);
-        let own = module.and_then(|it| self.module(it));
-        let mut known: Vec<&str> = object.methods.iter().map(|it| it.name).collect();
-        known.extend(object.fields.iter().map(|it| it.name));
-        if let Some(info) = &own {
-            known.extend(info.params.iter().map(|it| &*it.name));
-            known.extend(info.members.iter().map(|it| &*it.name));
-            known.extend(info.methods.keys().map(|it| &**it));
-        }
-        let hint = suggestion(word, known);
-        let owner = match &own {
-            Some(info) => format!("the module `{}`", info.name),
-            None => crate::util::a(&object.name.to_lowercase()),
-        };
-        let message = format!("{owner} has no `{word}`");
-        let told = self.tell(codes::UNKNOWN_MEMBER, name.span(self.source), message);
-        *told = told.clone().suggest(hint);
-    }
-
     /// The place of a call's name and arguments.
-    fn call_span(&self, node: &Node) -> Span {
+    pub(super) fn call_span(&self, node: &Node) -> Span {
         node.span(self.source)
     }
 }
 
 /// Whether a function takes so many arguments.
-fn takes(info: &FnInfo, count: usize) -> bool {
+pub(super) fn takes(info: &FnInfo, count: usize) -> bool {
     let required = info.params.iter().filter(|it| !it.may_be_left_out()).count();
     (required..=info.params.len()).contains(&count)
 }
 
 /// How a predictor is named in messages: by its signature, else by what the call says.
-fn predictor_name(predictor: &StaticPredictor, called: Option<&str>) -> String {
+pub(super) fn predictor_name(predictor: &StaticPredictor, called: Option<&str>) -> String {
     match (&*predictor.signature.name, called) {
         ("", Some(name)) => format!("`{name}`"),
         ("", None) => "the predictor".to_owned(),

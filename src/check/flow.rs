@@ -8,7 +8,7 @@
 
 use super::Checker;
 use super::args::Argument;
-use super::model::FnInfo;
+use super::model::{FnInfo, ModuleInfo, ParamInfo};
 use super::scope::{Known, Scopes};
 use super::value::{FnKey, Parts};
 use crate::syntax::ast::{self, If};
@@ -45,6 +45,8 @@ pub(super) struct Flow {
     /// What functions returned in the last round, and in this one.
     results: BTreeMap<FnKey, Known>,
     next_results: BTreeMap<FnKey, Known>,
+    /// Functions and modules that others may call with whatever.
+    public: BTreeSet<FnKey>,
     /// Functions that judge replies.
     pub(super) metrics: BTreeSet<FnKey>,
     /// Closures of which is known who calls them.
@@ -74,6 +76,7 @@ impl Flow {
     /// What a function is given for its parameter at `index`.
     pub(super) fn given(&self, key: FnKey, index: usize) -> Known {
         match self.sites.get(&key) {
+            _ if self.public.contains(&key) => Known::Nothing,
             None if self.first => Known::Never,
             None => Known::Nothing,
             Some(site) if site.open => Known::Nothing,
@@ -126,6 +129,19 @@ impl Flow {
         settled
     }
 
+    /// Forgets what was found: others may call these.
+    pub(super) fn publish(&mut self, public: BTreeSet<FnKey>) {
+        self.sites.clear();
+        self.results.clear();
+        self.public = public;
+    }
+
+    /// What functions return, as other units may know it.
+    pub(super) fn results_outside(&self) -> BTreeMap<FnKey, Known> {
+        let known = self.results.iter().map(|(key, it)| (*key, it.outside()));
+        known.filter(|(_, it)| *it != Known::Nothing).collect()
+    }
+
     /// What was never reached is unknown after all.
     fn finish(&mut self) {
         self.first = false;
@@ -165,6 +181,12 @@ fn place(node: &Node) -> usize {
 impl<'a> Checker<'a> {
     /// Walks the unit until nothing new is known, and tells what is wrong.
     pub(super) fn walk_unit(&mut self) {
+        self.walk_rounds();
+        self.walk_round();
+    }
+
+    /// Walks the unit until nothing new is known.
+    pub(super) fn walk_rounds(&mut self) {
         self.flow.first = true;
         let called = |it: &Node| matches!(it.kind, NodeKind::FnItem | NodeKind::Closure);
         let rounds = if self.tree.walk().any(called) { ROUNDS } else { 0 };
@@ -177,7 +199,6 @@ impl<'a> Checker<'a> {
             }
         }
         self.flow.finish();
-        self.walk_round();
     }
 
     fn walk_round(&mut self) {
@@ -282,11 +303,30 @@ impl<'a> Checker<'a> {
 
     /// Takes down the call of a function of the unit.
     pub(super) fn calls(&mut self, info: &FnInfo, args: &[Argument<'a>]) {
-        let Some(key) = self.key_of(info) else { return };
+        if let Some(key) = self.key_of(info) {
+            self.calls_with(key, &info.params, args);
+        }
+    }
+
+    /// Takes down that a module is made.
+    pub(super) fn makes(&mut self, info: &ModuleInfo, args: &[Argument<'a>]) {
+        if info.span.source == self.source {
+            self.calls_with(info.span.start, &info.params, args);
+        }
+    }
+
+    /// A module that stands as a value may be made of whatever.
+    pub(super) fn module_stands(&mut self, name: &str) {
+        if let Some(info) = self.out.modules.get(name) {
+            self.flow.open(info.span.start);
+        }
+    }
+
+    fn calls_with(&mut self, key: FnKey, params: &[ParamInfo], args: &[Argument<'a>]) {
         if args.iter().any(|it| !matches!(it, Argument::Positional(_) | Argument::Named(..))) {
             return self.flow.open(key);
         }
-        let names: Vec<&str> = info.params.iter().map(|it| &*it.name).collect();
+        let names: Vec<&str> = params.iter().map(|it| &*it.name).collect();
         let mut given = vec![Known::Nothing; names.len()];
         for (index, argument) in args.iter().enumerate() {
             let at = match argument {

@@ -81,6 +81,7 @@ impl Checker<'_> {
             Known::Predictor(it) => Known::Reply(it.clone()),
             Known::Instance(module) => self.answer_of(module),
             Known::Function(key) => self.flow.result(*key),
+            Known::Program(asked) => self.reply_of(asked),
             _ => Known::Nothing,
         };
         called.all().iter().map(each).fold(Known::Never, Known::or)
@@ -108,10 +109,8 @@ impl Checker<'_> {
 
     /// What a method of a module gives.
     fn method_result(&self, module: &str, name: &str) -> Known {
-        let info = self.module(module);
-        let key =
-            info.as_ref().and_then(|it| it.methods.get(name)).and_then(|it| self.key_of(it));
-        key.map_or(Known::Nothing, |it| self.flow.result(it))
+        let Some(info) = self.module(module) else { return Known::Nothing };
+        info.methods.get(name).map_or(Known::Nothing, |it| self.gives(it))
     }
 
     pub(super) fn infer_method(&mut self, call: MethodCall<'_>) -> Known {
@@ -126,7 +125,11 @@ impl Checker<'_> {
     }
 
     fn infer_method_of(&mut self, of: &Known, word: &str, call: MethodCall<'_>) -> Known {
-        let copy = matches!(word, "with" | "with_state");
+        let copy = matches!(word, "with" | "with_state" | "freeze");
+        if word == "parallel_map" && !self.is_own_method(word) {
+            let first = arguments(call.args()).into_iter().next();
+            return self.mapped(first.map(|it| it.value()));
+        }
         match of {
             Known::Instance(module) => {
                 let info = self.module(module);
@@ -139,12 +142,15 @@ impl Checker<'_> {
                 match self.member_known(module, word) {
                     Some(member) => self.result_of(&member),
                     None if copy => of.clone(),
-                    None if word == "call" => self.answer_of(module),
+                    None if matches!(word, "call" | "sample") => self.answer_of(module),
                     None => Known::Nothing,
                 }
             }
-            Known::Predictor(_) if copy => of.clone(),
-            Known::Predictor(_) | Known::Function(_) if word == "call" => self.result_of(of),
+            Known::Predictor(_) | Known::Program(_) if copy => of.clone(),
+            Known::Predictor(_) | Known::Program(_) if word == "sample" => self.result_of(of),
+            Known::Predictor(_) | Known::Program(_) | Known::Function(_) if word == "call" => {
+                self.result_of(of)
+            }
             Known::Signature(_) if word == "with_instructions" => of.clone(),
             Known::Reply(it) if word == "with" => {
                 let names = super::known::reply_fields(it);
@@ -211,10 +217,7 @@ impl Checker<'_> {
         }
         let first = arguments(call.args()).into_iter().next().and_then(Argument::positional);
         let given = match first {
-            Some(node) if word == "map" => {
-                let key = self.function_at(node);
-                key.map_or(Known::Nothing, |it| self.flow.result(it))
-            }
+            Some(node) if word == "map" => self.function_result(node),
             _ => Known::Nothing,
         };
         let rows = matches!(of, Known::Rows(_));
@@ -246,6 +249,10 @@ impl Checker<'_> {
                 Known::basic(Ty::Str)
             }
             "split" if of.is("str") => Known::List(Arc::new(Known::basic(Ty::Str))),
+            "abs" if of.is("int") => Known::basic(Ty::Int),
+            "abs" | "sqrt" | "round" | "floor" | "ceiling" if of.is("float") => {
+                Known::basic(Ty::Float)
+            }
             "to_float" => Known::basic(Ty::Float),
             "to_int" => Known::basic(Ty::Int),
             _ if rows => {

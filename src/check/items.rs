@@ -1,10 +1,8 @@
 //! What a unit declares: names, types, signatures, modules, functions, consts, tests.
 
 use super::choices::Input;
-use super::model::{
-    ConstInfo, FnInfo, MemberInfo, ModuleInfo, ParamInfo, Resolution, StaticPredictor, TestInfo,
-};
-use super::scope::{Binding, Known, Scopes};
+use super::model::{ConstInfo, FnInfo, ParamInfo, Resolution, StaticPredictor, TestInfo};
+use super::scope::Known;
 use super::shape::found;
 use super::types::{Place, Types};
 use super::{Checker, codes, fits, flow, literal, names};
@@ -205,7 +203,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether the item whose name this is counts, not a later one of the same name.
-    fn is_first(&self, name: Token) -> bool {
+    pub(super) fn is_first(&self, name: Token) -> bool {
         self.items.get(name.text(self.text)).is_some_and(|it| it.1.start == name.start)
     }
 
@@ -305,12 +303,12 @@ impl<'a> Checker<'a> {
     }
 
     /// The documentation before an item.
-    fn docs(&self, parent: &Node, item: &Node) -> Arc<str> {
+    pub(super) fn docs(&self, parent: &Node, item: &Node) -> Arc<str> {
         ast::docs(parent, item, self.text).unwrap_or_default().into()
     }
 
     /// The parameters of a function, method or module.
-    fn params(&mut self, params: &[Param<'_>]) -> Vec<ParamInfo> {
+    pub(super) fn params(&mut self, params: &[Param<'_>]) -> Vec<ParamInfo> {
         let mut out: Vec<ParamInfo> = Vec::new();
         let mut named: BTreeSet<&str> = BTreeSet::new();
         for param in params {
@@ -336,7 +334,12 @@ impl<'a> Checker<'a> {
         out
     }
 
-    fn function_info(&mut self, item: FnItem<'_>, name: Token, doc: Arc<str>) -> FnInfo {
+    pub(super) fn function_info(
+        &mut self,
+        item: FnItem<'_>,
+        name: Token,
+        doc: Arc<str>,
+    ) -> FnInfo {
         FnInfo {
             lowered: self.out.key(&names::variable(name.text(self.text))).to_string(),
             params: self.params(&item.params()),
@@ -375,85 +378,6 @@ impl<'a> Checker<'a> {
         self.out.functions.insert(name, Arc::new(first));
     }
 
-    fn module_header(&mut self, item: ModuleItem<'a>) {
-        let Some(token) = item.name(self.text) else { return };
-        if !self.is_first(token) {
-            return;
-        }
-        let name: Arc<str> = token.text(self.text).into();
-        let params = self.params(&item.params());
-        let mut info = ModuleInfo {
-            name: name.clone(),
-            key: self.out.key(&name),
-            doc: self.docs(self.tree, item.0),
-            span: token.span(self.source),
-            params,
-            members: Vec::new(),
-            methods: indexmap::IndexMap::new(),
-        };
-        for node in item.0.nodes() {
-            if let Some(member) = Let::cast(node).and_then(|it| it.name(self.text)) {
-                self.unique_member(&info, member);
-                let name = member.text(self.text).into();
-                info.members.push(MemberInfo { name, predictor: None, module: None });
-            } else if let Some(method) = FnItem::cast(node)
-                && let Some(token) = method.name(self.text)
-            {
-                self.unique_member(&info, token);
-                let doc = self.docs(item.0, node);
-                let mut method = self.function_info(method, token, doc);
-                method.lowered = names::method(&info.key, token.text(self.text));
-                info.methods.entry(token.text(self.text).into()).or_insert(method);
-            }
-        }
-        if !info.methods.contains_key("forward") && item.0.token(TokenKind::RBrace).is_some() {
-            let message = format!("the module `{name}` has no method `forward`");
-            let span = info.span;
-            let told = self.tell(codes::NO_FORWARD, span, message);
-            told.hints.push("a call of the module runs `fn forward(…) { … }`".to_owned());
-        }
-        self.out.modules.insert(name, Arc::new(info));
-    }
-
-    fn unique_member(&mut self, info: &ModuleInfo, token: Token) {
-        let name = token.text(self.text);
-        if info.has(name) {
-            let message = format!("the module `{}` has two members `{name}`", info.name);
-            self.tell(codes::DUPLICATE_MEMBER, token.span(self.source), message);
-        }
-    }
-
-    fn module_members(&mut self, item: ModuleItem<'a>) {
-        let Some(token) = item.name(self.text) else { return };
-        if !self.is_first(token) {
-            return;
-        }
-        let Some(info) = self.out.modules.get(token.text(self.text)) else { return };
-        let mut info = (**info).clone();
-        let params =
-            info.params.iter().map(|it| (it.name.clone(), Binding::member(Known::Nothing)));
-        let mut scopes = Scopes::default();
-        scopes.push(params.collect());
-        let mut slots: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-        for (at, member) in info.members.iter().enumerate() {
-            slots.entry(member.name.clone()).or_insert(at);
-        }
-        for member in item.members() {
-            let (Some(name), Some(value)) = (member.name(self.text), member.value()) else {
-                continue;
-            };
-            let name = name.text(self.text);
-            std::mem::swap(&mut self.scopes, &mut scopes);
-            let known = self.infer(value);
-            std::mem::swap(&mut self.scopes, &mut scopes);
-            if let Some(slot) = slots.get(name).map(|at| &mut info.members[*at]) {
-                (slot.predictor, slot.module) = told_of(&known);
-            }
-            scopes.declare(name, Binding::member(known));
-        }
-        self.out.modules.insert(info.name.clone(), Arc::new(info));
-    }
-
     fn const_items(&mut self) {
         for item in self.tree.nodes().filter_map(ConstItem::cast) {
             let Some(token) = item.name(self.text) else { continue };
@@ -481,61 +405,6 @@ impl<'a> Checker<'a> {
             lowered,
             span: title.span(self.source),
         });
-    }
-
-    /// Lists the predictors that can be named without running anything.
-    pub(super) fn predictors(&mut self) {
-        let mut found: Vec<(String, StaticPredictor)> = Vec::new();
-        let modules: Vec<Arc<ModuleInfo>> = self.out.modules.values().cloned().collect();
-        for module in &modules {
-            let start = found.len();
-            self.module_predictors(module, &module.name, 8, &mut found);
-            // Without the module's name too, where that is clear.
-            let short: Vec<_> = found[start..]
-                .iter()
-                .filter_map(|(path, it)| Some((path.split_once('.')?.1.to_owned(), it.clone())))
-                .collect();
-            found.extend(short);
-        }
-        let consts: Vec<_> =
-            self.out.consts.iter().map(|(name, it)| (name.clone(), it.clone())).collect();
-        for (name, info) in consts {
-            if let Some(predictor) = &info.predictor {
-                found.push((name.to_string(), predictor.clone()));
-            }
-            if let Some(module) = info.module.as_ref().and_then(|it| self.module(it)) {
-                self.module_predictors(&module, &name, 8, &mut found);
-            }
-        }
-        for (alias, unit) in &self.out.imports {
-            let public = unit.predictors.iter().filter(|(path, _)| {
-                let item = path.split('.').next().unwrap_or_default();
-                unit.public(item).is_some()
-            });
-            found.extend(public.map(|(path, it)| (format!("{alias}::{path}"), it.clone())));
-        }
-        for (path, predictor) in found {
-            self.out.predictors.entry(path).or_insert(predictor);
-        }
-    }
-
-    fn module_predictors(
-        &self,
-        module: &ModuleInfo,
-        path: &str,
-        depth: usize,
-        found: &mut Vec<(String, StaticPredictor)>,
-    ) {
-        let Some(depth) = depth.checked_sub(1) else { return };
-        for member in &module.members {
-            let path = format!("{path}.{}", member.name);
-            if let Some(predictor) = &member.predictor {
-                found.push((path.clone(), predictor.clone()));
-            }
-            if let Some(inner) = member.module.as_ref().and_then(|it| self.module(it)) {
-                self.module_predictors(&inner, &path, depth, found);
-            }
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::Checker;
 use super::args::{Argument, arguments};
-use super::model::{ConstInfo, Resolution, StaticPredictor};
+use super::model::{Checked, ModuleInfo, Resolution, StaticPredictor};
 use super::parts::Part;
 use super::scope::Known;
 use super::sigtext;
@@ -80,7 +80,7 @@ impl<'a> Checker<'a> {
             Some(Resolution::Signature) => {
                 Known::Signature(Arc::new(unit.signatures[name].clone()))
             }
-            Some(Resolution::Const) => known_const(&unit.consts[name]),
+            Some(Resolution::Const) => const_of(&unit, name),
             _ => Known::Nothing,
         }
     }
@@ -114,8 +114,8 @@ impl<'a> Checker<'a> {
     /// What an earlier unit knows of its const or variable.
     pub(crate) fn prior_known(&self, name: &str) -> Known {
         for unit in self.around.prior.iter().rev() {
-            if let Some(info) = unit.consts.get(name) {
-                return known_const(info);
+            if unit.consts.contains_key(name) {
+                return const_of(unit, name);
             }
             if unit.lets.contains(name) {
                 return unit
@@ -133,13 +133,22 @@ impl<'a> Checker<'a> {
         if callee.kind == NodeKind::Name && self.scopes.get(name).is_none() {
             match self.item(name) {
                 Some(Resolution::Module) => return Known::Instance(self.out.key(name)),
-                Some(Resolution::Const | Resolution::Function) => {}
+                Some(Resolution::Const) => {}
+                Some(Resolution::Function) => {
+                    let info = self.out.function(name).cloned();
+                    return info.map_or(Known::Nothing, |it| self.gives(&it));
+                }
                 Some(_) => return Known::Nothing,
                 None => {
-                    return catalog::native(name)
-                        .map_or(Known::Nothing, |it| self.infer_native(it, call));
+                    return match catalog::native(name) {
+                        Some(native) => self.infer_native(native, call),
+                        None => self.infer_prelude(name, call),
+                    };
                 }
             }
+        }
+        if let Some(info) = self.imported_function(callee) {
+            return self.gives(&info);
         }
         if let Some((unit, name)) = self.imported(callee)
             && let Some(module) = unit.public(name).and(unit.modules.get(name))
@@ -150,7 +159,22 @@ impl<'a> Checker<'a> {
         self.result_of(&called)
     }
 
+    /// What a function of the prelude gives: what it gives as a method of its first argument.
+    fn infer_prelude(&mut self, name: &str, call: Call<'_>) -> Known {
+        let Some(info) = self.prelude(name) else { return Known::Nothing };
+        let first = arguments(call.args()).into_iter().next().and_then(Argument::positional);
+        let of = first.map_or(Known::Nothing, |it| self.infer(it));
+        match (name, &of) {
+            ("unique" | "sorted" | "sorted_by" | "take" | "slice", Known::List(_)) => of,
+            ("take" | "slice", _) if of.is("str") => of,
+            _ => self.gives(&info),
+        }
+    }
+
     fn infer_native(&mut self, native: &'static Native, call: Call<'_>) -> Known {
+        if let Some(known) = self.infer_asking(native, call) {
+            return known;
+        }
         let kind = match native.name {
             "predict" => "predict",
             "chain_of_thought" => "chain_of_thought",
@@ -239,15 +263,22 @@ impl<'a> Checker<'a> {
             return None;
         }
         let Some(member) = info.member(name) else {
-            let param = info.params.iter().find(|it| &*it.name == name);
-            let ty = param.and_then(|it| it.ty.as_ref());
-            return Some(ty.map_or(Known::Nothing, |it| Known::of(it, &self.out.types)));
+            let at = info.params.iter().position(|it| &*it.name == name);
+            return Some(at.map_or(Known::Nothing, |it| self.param_of(&info, it)));
         };
-        Some(match (&member.predictor, &member.module) {
-            (Some(it), _) => Known::Predictor(Arc::new(it.clone())),
-            (None, Some(module)) => Known::Instance(module.clone()),
-            (None, None) => Known::Nothing,
-        })
+        Some(member.known.clone())
+    }
+
+    /// What is known of a parameter of a module.
+    fn param_of(&self, info: &ModuleInfo, index: usize) -> Known {
+        let param = &info.params[index];
+        match &param.ty {
+            Some(ty) => Known::of(ty, &self.out.types),
+            None if info.span.source == self.source && !param.has_default => {
+                self.flow.given(info.span.start, index)
+            }
+            None => Known::Nothing,
+        }
     }
 
     /// Whether a node is a string literal.
@@ -257,7 +288,12 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn known_const(info: &ConstInfo) -> Known {
+/// What is known of a const of another unit.
+fn const_of(unit: &Checked, name: &str) -> Known {
+    if let Some(known) = unit.gives.consts.get(name) {
+        return known.clone();
+    }
+    let info = &unit.consts[name];
     match (&info.predictor, &info.module) {
         (Some(it), _) => Known::Predictor(Arc::new(it.clone())),
         (None, Some(module)) => Known::Instance(module.clone()),

@@ -9,10 +9,13 @@
 //! arguments with it; `known` says what a value is where the text shows it.
 
 pub(crate) mod args;
+mod assign;
+mod bodies;
 mod call;
 mod choices;
 pub(crate) mod codes;
 mod cycles;
+mod exports;
 mod fits;
 mod flow;
 mod history;
@@ -21,11 +24,14 @@ mod infer;
 mod items;
 mod known;
 mod literal;
+mod methods;
 mod misuse;
 mod model;
+mod modules;
 pub mod names;
 mod options;
 mod parts;
+mod programs;
 mod resolve;
 mod scope;
 mod settings;
@@ -126,14 +132,16 @@ pub fn check_unit(
         scopes: Scopes::default(),
         flow: Flow::default(),
         context: Context::default(),
+        sound: true,
+        words: BTreeMap::new(),
     };
     checker.outer();
     checker.items();
     checker.walk_unit();
+    checker.exports();
     checker.const_cycles();
-    if parse.diags.iter().all(|it| !it.is_error()) {
-        checker.unused();
-    }
+    checker.sound = parse.diags.iter().all(|it| !it.is_error());
+    checker.unused();
     checker.predictors();
     checker.unused_imports();
     let mut diags = checker.diags;
@@ -154,6 +162,8 @@ fn drop_consequences(diags: &mut Vec<Diagnostic>, parse: &Parse, text: &str) {
         codes::NO_OUTPUTS,
         codes::UNKNOWN_TYPE,
         codes::ASSIGNED_CONST,
+        codes::UNUSED_VARIABLE,
+        codes::UNUSED_ITEM,
     ];
     let slips: Vec<&Diagnostic> = parse.diags.iter().filter(|it| it.is_error()).collect();
     if slips.is_empty() {
@@ -275,6 +285,10 @@ struct Checker<'a> {
     scopes: Scopes,
     flow: Flow,
     context: Context,
+    /// Whether the text has no slip, so that the tree holds all of it.
+    sound: bool,
+    /// How often each word stands in a text with slips.
+    words: BTreeMap<&'a str, usize>,
 }
 
 impl Checker<'_> {

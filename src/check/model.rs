@@ -1,6 +1,7 @@
 //! What checking a unit finds out: plain data for `lower`, `runtime` and tools.
 
 use super::types::TypeScope;
+use super::value::{FnKey, Known};
 use crate::schema::{Signature, Ty, TypeTable, Value};
 use crate::source::{SourceId, Span};
 use crate::syntax::Node;
@@ -48,12 +49,24 @@ pub struct Checked {
     /// Predictors that can be named without running anything: `Rag.answer`, `Rag.inner.answer`,
     /// and those of consts and of main's variables under their names.
     pub predictors: IndexMap<String, StaticPredictor>,
+    /// What its functions and methods give whoever calls them, by where their names stand, and
+    /// what its consts are.
+    pub(crate) gives: Gives,
     /// The names of main's variables.
     pub lets: BTreeSet<Arc<str>>,
     /// Whether it has statements to run.
     pub main: bool,
     /// What it names of earlier units.
     pub outer: Outer,
+}
+
+/// What other units may know of a unit's values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gives {
+    /// What functions and methods return.
+    pub(crate) results: BTreeMap<FnKey, Known>,
+    /// What consts are.
+    pub(crate) consts: BTreeMap<Arc<str>, Known>,
 }
 
 /// What is in sight of earlier units, and of imported ones.
@@ -132,7 +145,7 @@ impl ModuleInfo {
 }
 
 /// A member of a module.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct MemberInfo {
     /// Its name.
     pub name: Arc<str>,
@@ -140,6 +153,8 @@ pub struct MemberInfo {
     pub predictor: Option<StaticPredictor>,
     /// The key of the module it is an instance of, where that is known.
     pub module: Option<Arc<str>>,
+    /// What is known of it.
+    pub(crate) known: Known,
 }
 
 /// A predictor whose signature is known without running anything.

@@ -65,6 +65,9 @@ impl<'a> Checker<'a> {
             return;
         }
         let Some(native) = catalog::native(name) else { return };
+        if name == "parallel_map" {
+            return self.placed_in_map(args);
+        }
         let Some(metric) = self.among(args, "metric", usize::MAX) else { return };
         self.judges(metric);
         if native.result == "optimizer" {
@@ -182,7 +185,7 @@ impl<'a> Checker<'a> {
 }
 
 /// A row of a data set.
-fn row_of(data: &Known) -> Known {
+pub(super) fn row_of(data: &Known) -> Known {
     match data {
         Known::Rows(parts) => Known::Row(parts.clone()),
         Known::List(item) => match &**item {
@@ -199,6 +202,9 @@ fn may_be(known: &Known, ty: &str) -> bool {
 }
 
 fn may_be_one(known: &Known, ty: &str) -> bool {
+    if let (Known::Scored(it), "program" | "metric" | "fn") = (known, ty) {
+        return it.object.to_lowercase() == ty;
+    }
     let kind = known.kind();
     match ty {
         "str" | "int" | "bool" => kind == Some(ty) || kind.is_none() && !is_ours(known),
@@ -243,7 +249,7 @@ fn described(known: &Known) -> Option<&'static str> {
     match known {
         Known::Reply(_) | Known::Answer(_) => Some("a reply"),
         Known::Predictor(_) => Some("a predictor"),
-        Known::Instance(_) => Some("a program"),
+        Known::Instance(_) | Known::Program(_) => Some("a program"),
         Known::Signature(_) => Some("a signature"),
         Known::Row(_) => Some("a row"),
         other => match other.object() {

@@ -1,7 +1,7 @@
 //! What stands behind a dot: the fields of replies, records and rows, the members of programs.
 
 use super::model::StaticPredictor;
-use super::value::{Known, Parts};
+use super::value::{Known, Parts, Scored};
 use super::{Checker, codes};
 use crate::catalog::{self, Object};
 use crate::diag::{Code, Suggestion, suggestion};
@@ -62,6 +62,7 @@ impl Checker<'_> {
             Known::Predictor(it) if word == "signature" => {
                 Part::Is(Known::Signature(Arc::new(it.signature.clone())))
             }
+            Known::Scored(it) => self.scored_part(it, word),
             Known::Splits(rows) if matches!(word, "train" | "dev" | "test") => {
                 Part::Is(Known::Rows(rows.clone()))
             }
@@ -79,6 +80,23 @@ impl Checker<'_> {
             },
             Known::List(_) => self.plain_part(of, word),
             _ => of.object().map_or(Part::Unknown, |it| object_part(it, word)),
+        }
+    }
+
+    /// The rows of an evaluation, and what was scored in them.
+    fn scored_part(&self, of: &Arc<Scored>, word: &str) -> Part {
+        let as_object = |object| Known::Scored(Arc::new(Scored { object, ..(**of).clone() }));
+        match (of.object, word) {
+            ("Evaluation", "rows" | "failures") => {
+                Part::Is(Known::List(Arc::new(as_object("RowResult"))))
+            }
+            ("Comparison", "a" | "b") => Part::Is(as_object("Evaluation")),
+            ("RowResult", "row") => Part::Is(of.row.clone()),
+            ("RowResult", "reply") => Part::Is(of.reply.clone().or(Known::Unit)),
+            (object, _) => {
+                let object = catalog::object(object);
+                object.map_or(Part::Unknown, |it| object_part(it, word))
+            }
         }
     }
 
@@ -170,8 +188,11 @@ fn object_part(object: &Object, word: &str) -> Part {
         Some(field) => Part::Is(Known::of_catalog(field.ty)),
         None if object.open => Part::Unknown,
         None => {
-            let message =
-                format!("{} has no `{word}`", crate::util::a(&object.name.to_lowercase()));
+            let kind = match object.name {
+                "RowResult" => "row result".to_owned(),
+                name => name.to_lowercase(),
+            };
+            let message = format!("{} has no `{word}`", crate::util::a(&kind));
             let names = object_names(object);
             Part::Missing(Missing { code: codes::UNKNOWN_MEMBER, message, names, hint: None })
         }

@@ -176,6 +176,21 @@ impl<'a> Checker<'a> {
             _ => {}
         }
         self.arithmetic(left, right, operator);
+        self.ordering(node, left, right, operator);
+    }
+
+    /// Texts and numbers have no order between them.
+    fn ordering(&mut self, node: &'a Node, left: &'a Node, right: &'a Node, operator: Token) {
+        if !matches!(operator.text(self.text), "<" | ">" | "<=" | ">=") {
+            return;
+        }
+        let (a, b) = (self.infer(left), self.infer(right));
+        let (Some(first), Some(second)) = (a.kind(), b.kind()) else { return };
+        let number = |kind| matches!(kind, "int" | "float");
+        if (first == "str" && number(second)) || (number(first) && second == "str") {
+            let message = format!("{first} and {second} have no order: this is always false");
+            self.trap(codes::ALWAYS_SAME, node, message, String::new());
+        }
     }
 
     /// A comparison whose outcome is known before anything runs.
@@ -314,6 +329,12 @@ impl<'a> Checker<'a> {
                 }
             }
             _ if self.is_integer_division(node) => self.truncates(node),
+            // `1 - wrong / all`
+            NodeKind::Binary => {
+                let operator = Binary(node).operator().map_or("", |it| it.text(self.text));
+                let sums = matches!(operator, "+" | "-" | "*");
+                ast::exprs(node).filter(|_| sums).for_each(|it| self.result_trap(it));
+            }
             _ => {}
         }
     }

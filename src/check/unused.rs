@@ -39,6 +39,9 @@ impl<'a> Checker<'a> {
     /// Tells of variables, parameters, private items and members that nothing uses.
     pub(super) fn unused(&mut self) {
         let tree = self.tree;
+        if !self.sound {
+            self.count_words();
+        }
         for node in tree.walk() {
             match node.kind {
                 NodeKind::FnItem => self.unused_in_function(FnItem(node)),
@@ -155,6 +158,10 @@ impl<'a> Checker<'a> {
             if !variable.told || variable.read || variable.name.starts_with('_') {
                 continue;
             }
+            // What does not parse may hold a use.
+            if !self.stands_once(variable.name) {
+                continue;
+            }
             let message = format!("the {noun} `{}` is never read", variable.name);
             let span = variable.token.span(self.source);
             let told = self.tell(codes::UNUSED_VARIABLE, span, message);
@@ -163,6 +170,21 @@ impl<'a> Checker<'a> {
                 _ => format!("leave it out, or call it `_{}`", variable.name),
             });
         }
+    }
+
+    /// How often each word stands in the text, in whatever place but comments.
+    fn count_words(&mut self) {
+        let text = self.text;
+        for token in self.tree.leaves().into_iter().filter(|it| !it.kind.is_trivia()) {
+            for word in token.text(text).split(|it: char| it != '_' && !it.is_alphanumeric()) {
+                *self.words.entry(word).or_default() += 1;
+            }
+        }
+    }
+
+    /// Whether nothing else in the text can be a use of a name, whatever does not parse.
+    fn stands_once(&self, name: &str) -> bool {
+        self.sound || self.words.get(name) == Some(&1)
     }
 
     /// Private items and members that nothing names.
@@ -203,7 +225,8 @@ impl<'a> Checker<'a> {
             }
         }
         for (name, message) in found {
-            if !name.text(self.text).starts_with('_') {
+            let word = name.text(self.text);
+            if self.stands_once(word) && !word.starts_with('_') {
                 self.tell(codes::UNUSED_ITEM, name.span(self.source), message);
             }
         }

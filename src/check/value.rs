@@ -53,10 +53,25 @@ pub(crate) enum Known {
     Splits(Arc<Parts>),
     /// An optimizer, and its metric.
     Optimizer(Option<FnKey>),
+    /// A program that replies with this, whatever it asks for it.
+    Program(Arc<Self>),
+    /// What came of scoring programs.
+    Scored(Arc<Scored>),
     /// A function or closure of the unit.
     Function(FnKey),
     /// One of these, of which none is itself such a choice.
     OneOf(Arc<[Self]>),
+}
+
+/// An evaluation, a comparison of two, or a row of one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Scored {
+    /// Its kind.
+    pub(crate) object: &'static str,
+    /// The row that was scored.
+    pub(crate) row: Known,
+    /// What the program replied with.
+    pub(crate) reply: Known,
 }
 
 /// A type and what its names mean.
@@ -90,6 +105,8 @@ impl PartialEq for Known {
             | (Self::Rows(a), Self::Rows(b))
             | (Self::Splits(a), Self::Splits(b)) => same(a, b),
             (Self::Optimizer(a), Self::Optimizer(b)) => a == b,
+            (Self::Program(a), Self::Program(b)) => same(a, b),
+            (Self::Scored(a), Self::Scored(b)) => same(a, b),
             (Self::Function(a), Self::Function(b)) => a == b,
             (Self::OneOf(a), Self::OneOf(b)) => same(a, b),
             _ => false,
@@ -225,6 +242,32 @@ impl Known {
         }
     }
 
+    /// What is known of it in other units, where functions of this one are not followed.
+    #[must_use]
+    pub(crate) fn outside(&self) -> Self {
+        let parts = |of: &Parts| {
+            Arc::new(of.iter().map(|(name, it)| (name.clone(), it.outside())).collect())
+        };
+        match self {
+            Self::Never | Self::Function(_) => Self::Nothing,
+            Self::Optimizer(_) => Self::Optimizer(None),
+            Self::List(item) => Self::List(Arc::new(item.outside())),
+            Self::Program(reply) => Self::Program(Arc::new(reply.outside())),
+            Self::Map(it) => Self::Map(parts(it)),
+            Self::Answer(it) => Self::Answer(parts(it)),
+            Self::Row(it) => Self::Row(parts(it)),
+            Self::Rows(it) => Self::Rows(parts(it)),
+            Self::Splits(it) => Self::Splits(parts(it)),
+            Self::Scored(it) => Self::Scored(Arc::new(Scored {
+                object: it.object,
+                row: it.row.outside(),
+                reply: it.reply.outside(),
+            })),
+            Self::OneOf(all) => all.iter().map(Self::outside).fold(Self::Never, Self::or),
+            _ => self.clone(),
+        }
+    }
+
     /// Whether a change of a part, or of the whole in place, could be seen in it.
     pub(crate) fn can_change(&self) -> bool {
         let fixed = |it: &Self| {
@@ -240,6 +283,8 @@ impl Known {
                     | Self::Rows(_)
                     | Self::Splits(_)
                     | Self::Optimizer(_)
+                    | Self::Program(_)
+                    | Self::Scored(_)
             )
         };
         !self.all().iter().all(fixed)
@@ -252,7 +297,8 @@ impl Known {
             Self::Signature(_) => "Signature",
             Self::Predictor(_) => "Predictor",
             Self::Reply(_) | Self::Answer(_) => "Reply",
-            Self::Instance(_) => "Program",
+            Self::Instance(_) | Self::Program(_) => "Program",
+            Self::Scored(it) => it.object,
             Self::Row(_) => "Row",
             Self::Rows(_) => "Dataset",
             Self::Splits(_) => "Splits",

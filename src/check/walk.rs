@@ -1,14 +1,11 @@
 //! Through the code of a unit with the names in scope.
 
-use super::model::Resolution;
+use super::programs::is_range;
 use super::scope::{Binding, Frame, Known, Scopes};
-use super::value::FnKey;
 use super::{Checker, Context, codes, literal};
-use crate::schema::{Signature, Ty};
-use crate::source::Span;
+use crate::schema::Ty;
 use crate::syntax::ast::{
-    self, Assert, Closure, ConstItem, FieldDecl, FnItem, For, If, Let, MapEntry, Member,
-    ModuleItem, Param, SignatureItem, SwitchCase, TestItem, Try,
+    self, Assert, Closure, ConstItem, For, If, Let, MapEntry, Member, SwitchCase, Try,
 };
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
 use std::collections::BTreeSet;
@@ -55,145 +52,6 @@ impl<'a> Checker<'a> {
         self.out.main = tree.nodes().any(|it| !is_item(it.kind) && it.kind != NodeKind::Error);
     }
 
-    fn item_code(&mut self, node: &'a Node) {
-        match node.kind {
-            NodeKind::SignatureItem => {
-                let name = SignatureItem(node).name(self.text).map(|it| it.text(self.text));
-                let signature = name.and_then(|it| self.signature(it));
-                self.contracts(node, name.unwrap_or_default().into(), signature);
-            }
-            NodeKind::ModuleItem => self.module_code(ModuleItem(node)),
-            NodeKind::FnItem => {
-                let item = FnItem(node);
-                let name = item.name(self.text).map_or("", |it| it.text(self.text));
-                let info = self.out.functions.get(name).cloned();
-                self.function(item, info.and_then(|it| self.key_of(&it)));
-            }
-            NodeKind::ConstItem => {
-                if let Some(value) = ConstItem(node).value() {
-                    self.expr(value);
-                }
-            }
-            NodeKind::TestItem => {
-                if let Some(body) = TestItem(node).body() {
-                    self.block(body);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The contracts of a signature, whose fields are in scope in them.
-    fn contracts(&mut self, node: &'a Node, name: Arc<str>, signature: Option<Signature>) {
-        let fields = node.nodes().filter_map(FieldDecl::cast).filter_map(FieldDecl::name);
-        let known = |name: &str| {
-            let signature = signature.as_ref()?;
-            Some(Known::of(&signature.field(name)?.ty, &signature.types))
-        };
-        let frame: Frame = fields
-            .map(|it| it.text(self.text))
-            .map(|it| {
-                let known = known(it).unwrap_or_default();
-                (it.into(), Binding { constant: true, ..Binding::variable(known) })
-            })
-            .collect();
-        let outside = std::mem::take(&mut self.scopes);
-        let context = std::mem::take(&mut self.context);
-        self.context = Context { item: true, contract: Some(name), ..Context::default() };
-        self.scopes.push(frame);
-        for contract in node.nodes().filter(|it| it.kind == NodeKind::Assert) {
-            self.statement(contract, false);
-        }
-        self.scopes = outside;
-        self.context = context;
-    }
-
-    fn module_code(&mut self, item: ModuleItem<'a>) {
-        let Some(name) = item.name(self.text).map(|it| it.text(self.text)) else { return };
-        self.context.module = Some(name.into());
-        let mut frame = Frame::new();
-        self.scopes.push(Frame::new());
-        for param in item.params() {
-            self.param_default(param);
-            if let Some(token) = param.name() {
-                let known = param.ty().map(|it| self.declared(it));
-                let binding = Binding::member(known.unwrap_or_default());
-                frame.insert(token.text(self.text).into(), binding.clone());
-                self.scopes.declare(token.text(self.text), binding);
-            }
-        }
-        for member in item.members() {
-            let known = member.value().map(|it| {
-                let known = self.expr(it);
-                self.used(it);
-                known
-            });
-            if let Some(token) = member.name(self.text) {
-                let binding = Binding::member(known.unwrap_or_default());
-                frame.insert(token.text(self.text).into(), binding.clone());
-                self.scopes.declare(token.text(self.text), binding);
-            }
-        }
-        self.scopes.pop();
-        for method in item.methods() {
-            self.context.method = true;
-            let myself = Binding {
-                resolution: Resolution::SelfValue,
-                known: Known::Instance(self.out.key(name)),
-                constant: true,
-            };
-            self.scopes.push([("self".into(), myself)].into_iter().collect());
-            self.scopes.push(frame.clone());
-            self.function(method, method_key(method, self.text));
-            self.scopes.pop();
-            self.scopes.pop();
-        }
-    }
-
-    fn param_default(&mut self, param: Param<'a>) {
-        if let Some(value) = param.default() {
-            self.expr(value);
-        }
-    }
-
-    /// What is known of a parameter: what its type says, else what calls give.
-    fn param_known(&mut self, param: Param<'a>, key: Option<FnKey>, index: usize) -> Known {
-        let name = param.name().map_or("", |it| it.text(self.text));
-        if param.is_rest() {
-            return Known::Nothing;
-        }
-        let given = match (param.ty(), key) {
-            (Some(ty), _) => self.declared(ty),
-            (None, Some(key)) => self.flow.given(key, index),
-            (None, None) => Known::Nothing,
-        };
-        let known = match param.default() {
-            Some(default) => given.or(self.infer(default)),
-            None => given,
-        };
-        self.steady(name, known)
-    }
-
-    fn function(&mut self, item: FnItem<'a>, key: Option<FnKey>) {
-        self.scopes.push(Frame::new());
-        for (index, param) in item.params().into_iter().enumerate() {
-            self.param_default(param);
-            let known = self.param_known(param, key, index);
-            if let Some(token) = param.name() {
-                self.scopes.declare(token.text(self.text), Binding::variable(known));
-            }
-        }
-        let outside = self.context.clone();
-        self.context.function = true;
-        self.context.metric = key.is_some_and(|it| self.flow.metrics.contains(&it));
-        let result = item.0.token(TokenKind::Dot).is_none().then_some(key).flatten();
-        self.body_of(result, |this| item.body().map_or(Known::Unit, |it| this.block(it)));
-        item.body().into_iter().for_each(|it| self.result_trap(it));
-        self.function_end(item);
-        self.context = outside;
-        self.scopes.pop();
-    }
-
     pub(super) fn block(&mut self, node: &'a Node) -> Known {
         self.scopes.push(Frame::new());
         let known = self.statements(node);
@@ -220,7 +78,7 @@ impl<'a> Checker<'a> {
         if ended { Known::Never } else { known }
     }
 
-    fn statement(&mut self, node: &'a Node, last: bool) -> Known {
+    pub(super) fn statement(&mut self, node: &'a Node, last: bool) -> Known {
         match node.kind {
             NodeKind::Let => {
                 self.let_statement(node, Let(node).name(self.text), Let(node).value());
@@ -382,6 +240,9 @@ impl<'a> Checker<'a> {
         match node.kind {
             NodeKind::Name => {
                 self.name(node);
+                if self.scopes.get(node.text(self.text)).is_none() {
+                    self.module_stands(node.text(self.text));
+                }
                 let known = self.infer(node);
                 self.stands(&known);
             }
@@ -539,113 +400,6 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn assign(&mut self, node: &'a Node) {
-        let mut sides = ast::exprs(node);
-        let (Some(target), value) = (sides.next(), sides.next()) else { return };
-        let mut known = Known::Nothing;
-        if let Some(value) = value {
-            known = self.expr(value);
-            self.used(value);
-            self.stands(&known);
-        }
-        self.target(target, target);
-        match target.kind {
-            NodeKind::Name => {
-                self.expr(target);
-                let operator = node.tokens().next().map_or("=", |it| it.text(self.text));
-                if operator != "=" {
-                    let old = self.infer(target);
-                    known =
-                        super::infer::combined(operator.trim_end_matches('='), &old, &known);
-                }
-                self.assigned_to(target.text(self.text), known);
-            }
-            // What is made here need not have been there.
-            NodeKind::Member => {
-                let view = Member(target);
-                let Some(receiver) = view.receiver() else { return };
-                self.expr(receiver);
-                let part = view.name().map(|it| (it.text(self.text).into(), known));
-                self.changed(receiver, part);
-            }
-            _ => {
-                self.expr(target);
-                self.changed(target, None);
-            }
-        }
-    }
-
-    /// That a value does not change, and what to do instead, where that is known of it.
-    fn unchanging_value(&mut self, node: &'a Node) -> Option<(&'static str, &'static str)> {
-        // Inside a module its members are spoken of.
-        if node.text(self.text) == "self" {
-            return None;
-        }
-        match self.infer(node) {
-            Known::Reply(_) | Known::Answer(_) => Some((
-                "a reply does not change",
-                "`reply.with(field: value)` is a changed copy",
-            )),
-            Known::Row(_) => {
-                Some(("a row does not change", "`row.with(column: value)` is a changed copy"))
-            }
-            Known::Instance(_) => Some((
-                "a program does not change",
-                "give what varies as a parameter of the module: `M(name: value)`",
-            )),
-            _ => None,
-        }
-    }
-
-    /// What an assignment may change: a variable, or a part of one.
-    fn target(&mut self, node: &'a Node, whole: &'a Node) {
-        let span = self.span(whole);
-        match node.kind {
-            NodeKind::Name => {
-                let part = node.end != whole.end;
-                self.target_name(node.text(self.text), part, span);
-            }
-            NodeKind::Member | NodeKind::Index => {
-                let Some(receiver) = ast::exprs(node).next() else { return };
-                match self.unchanging_value(receiver) {
-                    Some((message, hint)) => {
-                        let told = self.tell(codes::ASSIGNED_CONST, span, message);
-                        told.hints.push(hint.to_owned());
-                    }
-                    None => self.target(receiver, whole),
-                }
-            }
-            NodeKind::Error => {}
-            _ => {
-                let message = "only variables and their parts can be assigned";
-                self.tell(codes::ASSIGNED_CONST, span, message);
-            }
-        }
-    }
-
-    fn target_name(&mut self, name: &str, part: bool, span: Span) {
-        let constant = self.scopes.get(name).is_some_and(|it| it.constant);
-        match self.resolve(name) {
-            Resolution::SelfValue => {
-                self.tell(codes::ASSIGNED_MEMBER, span, "`self` and its members do not change");
-            }
-            Resolution::Member => {
-                let message = format!("`{name}` is a member, and members do not change");
-                let told = self.tell(codes::ASSIGNED_MEMBER, span, message);
-                told.hints.push("declare a variable of another name with `let`".to_owned());
-            }
-            // The parts of a local const are Rhai's business.
-            Resolution::Local if constant && !part => self.unchanging(name, span),
-            Resolution::Local | Resolution::Unknown => {}
-            _ => self.unchanging(name, span),
-        }
-    }
-
-    fn unchanging(&mut self, name: &str, span: Span) {
-        let message = format!("`{name}` cannot be assigned: it does not change");
-        self.tell(codes::ASSIGNED_CONST, span, message);
-    }
-
     fn member(&mut self, node: Member<'a>) {
         if let Some(receiver) = node.receiver() {
             self.expr(receiver);
@@ -653,11 +407,6 @@ impl<'a> Checker<'a> {
             self.member_name(receiver, node.name());
         }
     }
-}
-
-/// The key of a method; anybody may call `forward`.
-fn method_key(method: FnItem<'_>, text: &str) -> Option<FnKey> {
-    method.name(text).map(|it| it.start)
 }
 
 /// Whether a statement of this kind can end the block that it stands in.
@@ -668,10 +417,4 @@ fn leaves(node: &Node) -> bool {
         K::ExprStmt => ast::exprs(node).next().is_some_and(leaves),
         _ => false,
     }
-}
-
-/// Whether an expression is a range.
-fn is_range(node: &Node, text: &str) -> bool {
-    node.kind == NodeKind::Binary
-        && ast::Binary(node).operator().is_some_and(|it| it.text(text).starts_with(".."))
 }

@@ -10,6 +10,9 @@ use crate::source::Sources;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// What `--json` writes where there is nothing to tell.
+const ALL_WELL: &str = "{\"errors\":0,\"warnings\":0}\n";
+
 /// Says what is wrong with scripts; those that can be read are all looked at.
 pub(super) fn run(shell: &Shell, args: &Check) -> Result<(), Failure> {
     if args.fix {
@@ -34,8 +37,10 @@ pub(super) fn run(shell: &Shell, args: &Check) -> Result<(), Failure> {
     }
     if args.json {
         let told = diags.iter().take(MOST_TOLD);
-        let lines = told.map(|diag| format!("{}\n", render::json(&sources, diag)));
-        shell.print(&lines.collect::<String>());
+        let lines: String =
+            told.map(|diag| format!("{}
+", render::json(&sources, diag))).collect();
+        shell.print(if lines.is_empty() { ALL_WELL } else { &lines });
         shell.more(diags.len());
     } else {
         shell.diagnose(&sources, &diags);

@@ -77,6 +77,25 @@ fn what_is_certain_is_mended() {
     assert_eq!(std::fs::read_to_string(path).unwrap(), MENDED);
 }
 
+/// Slips whose mends are proved by reading the text again, and those that may mean two things.
+const SLIPS: &str = "let list = [1, 2 3];\nlet sum = (1 + 2];\nif sum = 3 { print(sum); }\nlet done = false;\nif not done { print(list); }\nprint(f\"hello\");\nlet map = { \"a\": 1 };\n";
+const NO_SLIPS: &str = "let list = [1, 2, 3];\nlet sum = (1 + 2);\nif sum == 3 { print(sum); }\nlet done = false;\nif !done { print(list); }\nprint(f\"hello\");\nlet map = { \"a\": 1 };\n";
+
+#[test]
+fn slips_are_mended_where_only_one_thing_can_be_meant() {
+    let mut dsp = Dsp::new(&["check", "--fix", "a.dsp"]).file("a.dsp", SLIPS);
+    let path = dsp.dir.path().join("a.dsp");
+    let output = dsp.command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "two mistakes are left");
+    assert_eq!(std::fs::read_to_string(path).unwrap(), NO_SLIPS);
+}
+
+#[test]
+fn a_script_without_faults_is_one_object() {
+    let ended = Dsp::new(&["check", "--json", "a.dsp"]).file("a.dsp", "let a = 1;\n").end();
+    assert_eq!(ended.stdout, "{\"errors\":0,\"warnings\":0}\n");
+}
+
 #[test]
 fn changes_are_shown_and_not_made() {
     let mut dsp = Dsp::new(&["check", "--fix", "--diff", "a.dsp"])

@@ -58,6 +58,23 @@ fn programs_check_without_a_diagnostic() {
     assert!(output.status.success() && said.is_empty(), "{said}");
 }
 
+#[test]
+fn their_tests_pass() {
+    for name in ["triage/main.dsp", "rag/main.dsp"] {
+        let home = tempfile::tempdir().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_dsp"))
+            .args(["test", "--json"])
+            .arg(examples().join(name))
+            .env_clear()
+            .env("DSP_HOME", home.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{name}: {said}");
+        assert!(said.contains("\"passed\""), "{name} has no tests: {said}");
+    }
+}
+
 /// What `main.dsp` of the triage prints, beside the numbers, with a model that is always right.
 #[test]
 fn the_triage_runs_and_runs_again_without_a_call() {

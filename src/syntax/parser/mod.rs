@@ -44,7 +44,12 @@ pub fn parse(source: SourceId, text: &str) -> Parse {
     let mut parser = Parser::new(Span::new(source, 0, text.len()), text);
     parser.file();
     let mut parsed = parser.finish();
-    parsed.diags.iter_mut().for_each(|it| crate::syntax::mend::mend(it, text));
+    let slips = |text: &str| {
+        let mut parser = Parser::new(Span::new(source, 0, text.len()), text);
+        parser.file();
+        parser.finish().diags.len()
+    };
+    crate::syntax::mend::mend_all(&mut parsed.diags, text, slips);
     parsed
 }
 

@@ -226,6 +226,10 @@ impl Parser<'_> {
             let message = "missing `;` at the end of the statement";
             let hint = if hint.is_empty() || self.on_new_line() { "" } else { hint };
             self.error(self.before(), messages::MISSING_SEMICOLON, message, hint);
+            if messages::foreign_word(behind).is_some() {
+                // The next line has a mistake of its own.
+                self.last_error = None;
+            }
             return;
         }
         if self.at(T::RParen) || self.at(T::RBracket) {
