@@ -52,9 +52,6 @@ fn soon(cases: Vec<(&'static str, String)>) {
         };
         let thread = std::thread::Builder::new().stack_size(STACK).spawn(steps).unwrap();
         let (took, bytes) = thread.join().unwrap_or_else(|_| panic!("{name} panics"));
-        if std::env::var_os("SHOW").is_some() {
-            eprintln!("{name}: {bytes} bytes, {took:?}");
-        }
         assert!(took < MOST, "{name}: {took:?} for {bytes} bytes");
     }
 }
