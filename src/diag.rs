@@ -211,6 +211,7 @@ pub fn nearest<'a>(wanted: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let bound = (wanted.chars().count() / 3).max(1);
     candidates
         .iter()
+        .filter(|it| it.len().abs_diff(wanted.len()) <= 4 * bound)
         .map(|it| (edit_distance(&folded, &it.to_lowercase()), *it))
         .filter(|(distance, _)| *distance <= bound)
         .min_by_key(|(distance, _)| *distance)
@@ -220,6 +221,12 @@ pub fn nearest<'a>(wanted: &str, candidates: &[&'a str]) -> Option<&'a str> {
 /// Insertions, deletions, substitutions and swaps of neighbours between two words.
 fn edit_distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    // What both begin and end with costs nothing.
+    let same = |pair: &(&char, &char)| pair.0 == pair.1;
+    let head = a.iter().zip(&b).take_while(same).count();
+    let (a, b) = (&a[head..], &b[head..]);
+    let tail = a.iter().rev().zip(b.iter().rev()).take_while(same).count();
+    let (a, b) = (&a[..a.len() - tail], &b[..b.len() - tail]);
     let mut before = vec![0; b.len() + 1];
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for i in 0..a.len() {

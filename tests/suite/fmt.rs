@@ -1,10 +1,15 @@
 //! The formatter: what it never does, on all programs of the repository and on made ones. How
 //! things are laid out stands in `tests/spec/fmt`.
 
+use dsp_lang::check::names;
+use dsp_lang::diag::Diagnostic;
+use dsp_lang::engine::check_text;
 use dsp_lang::fmt::{self, Error, WIDTH};
+use dsp_lang::lower::{Linked, lower};
 use dsp_lang::source::SourceId;
 use dsp_lang::syntax::{TokenKind, lex, parse};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -89,6 +94,57 @@ fn all_programs_of_the_repository_keep_what_they_say() {
             holds(program, width);
         }
     }
+}
+
+/// What a program is for the host language, word by word; nothing if it has errors. Signatures
+/// in its code are called after their places, which a layout moves: they are counted instead.
+fn lowered(text: &str) -> Option<Vec<String>> {
+    let check = check_text("main.dsp", text);
+    if check.diagnostics.iter().any(Diagnostic::is_error) {
+        return None;
+    }
+    let mut linked = Linked::default();
+    let range = lower(&mut linked, &check.checked, text).ok()?;
+    let text = &linked.text()[range];
+    let tokens = lex(text).into_iter().filter(|it| {
+        !it.kind.is_trivia() && !matches!(it.kind, TokenKind::Comma | TokenKind::Semi)
+    });
+    // An assert holds the text of its condition, which has a layout too.
+    let bare = |word: &str| match word.starts_with('"') {
+        true => word.replace("\\n", "").replace([' ', ',', ';'], ""),
+        false => word.to_owned(),
+    };
+    let mut words: Vec<String> = tokens.map(|it| bare(it.text(text))).collect();
+    let places: BTreeSet<u32> = check.checked.inline.keys().map(|it| it.1).collect();
+    for (number, place) in places.into_iter().enumerate() {
+        let (place, number) = (place.to_string(), format!("#{number}"));
+        for at in 0..words.len() {
+            let of_inline = at > 2 && words[at - 3] == names::INLINE && words[at] == place;
+            let of_contracts = words[at].ends_with(&format!("_{place}"));
+            if of_inline || of_contracts {
+                words[at] = words[at].replace(&place, &number);
+            }
+        }
+    }
+    Some(words)
+}
+
+#[test]
+fn programs_in_their_layout_are_lowered_to_the_same() {
+    let mut tried = 0;
+    for program in PROGRAMS.iter() {
+        for text in [program, &joined(program)] {
+            let Ok(laid_out) = fmt::format(SourceId(0), text, 40) else { continue };
+            let before = lowered(text);
+            tried += usize::from(before.is_some());
+            let lines = |words: Option<Vec<String>>| {
+                words.into_iter().flatten().map(|it| it + "\n").collect::<String>()
+            };
+            let changes = fmt::diff::unified("", &lines(before), &lines(lowered(&laid_out)));
+            assert!(changes.is_empty(), "{changes}of\n{text}");
+        }
+    }
+    assert!(tried > 300, "only {tried}");
 }
 
 /// A text with other white space, and comments, between its tokens.
