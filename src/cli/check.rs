@@ -37,9 +37,15 @@ pub(super) fn run(shell: &Shell, args: &Check) -> Result<(), Failure> {
     }
     if args.json {
         let told = diags.iter().take(MOST_TOLD);
-        let lines: String =
-            told.map(|diag| format!("{}
-", render::json(&sources, diag))).collect();
+        let lines: String = told
+            .map(|diag| {
+                format!(
+                    "{}
+",
+                    render::json(&sources, diag)
+                )
+            })
+            .collect();
         shell.print(if lines.is_empty() { ALL_WELL } else { &lines });
         shell.more(diags.len());
     } else {
