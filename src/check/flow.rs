@@ -15,6 +15,7 @@ use crate::syntax::ast::{self, If};
 use crate::syntax::{Node, NodeKind};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// After how many rounds what still changes counts as unknown.
@@ -36,7 +37,7 @@ struct Site {
 #[derive(Debug, Default)]
 pub(super) struct Flow {
     /// What is known of expressions that were walked, by their place in memory.
-    seen: IndexMap<usize, Known>,
+    seen: IndexMap<usize, Known, BuildHasherDefault<PlaceHasher>>,
     /// Quotients of integers, by their place in memory.
     divided: BTreeSet<usize>,
     /// The calls found in the last round, and in this one.
@@ -142,6 +143,12 @@ impl Flow {
         known.filter(|(_, it)| *it != Known::Nothing).collect()
     }
 
+    /// Whether all was reached.
+    fn is_finished(&self) -> bool {
+        let args = self.sites.values().flat_map(|it| &it.args);
+        self.results.values().chain(args).all(|it| *it != Known::Never)
+    }
+
     /// What was never reached is unknown after all.
     fn finish(&mut self) {
         self.first = false;
@@ -173,6 +180,25 @@ impl Flow {
     }
 }
 
+/// Hashes places in memory, which nobody chooses.
+#[derive(Debug, Clone, Copy, Default)]
+struct PlaceHasher(u64);
+
+impl Hasher for PlaceHasher {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|it| self.write_usize(usize::from(*it)));
+    }
+
+    fn write_usize(&mut self, place: usize) {
+        // Fibonacci hashing (Knuth, volume 3, 6.4).
+        self.0 = (self.0 ^ place as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
 /// Where a node is: the tree does not move while it is walked.
 fn place(node: &Node) -> usize {
     std::ptr::from_ref(node) as usize
@@ -181,24 +207,31 @@ fn place(node: &Node) -> usize {
 impl<'a> Checker<'a> {
     /// Walks the unit until nothing new is known, and tells what is wrong.
     pub(super) fn walk_unit(&mut self) {
-        self.walk_rounds();
-        self.walk_round();
+        if !self.walk_rounds() {
+            self.walk_round();
+        }
     }
 
-    /// Walks the unit until nothing new is known.
-    pub(super) fn walk_rounds(&mut self) {
+    /// Walks the unit until nothing new is known; says whether the last round knew all of it, so
+    /// that what it told holds.
+    pub(super) fn walk_rounds(&mut self) -> bool {
         self.flow.first = true;
         let called = |it: &Node| matches!(it.kind, NodeKind::FnItem | NodeKind::Closure);
         let rounds = if self.tree.walk().any(called) { ROUNDS } else { 0 };
         for round in 1..=rounds {
             let told = self.diags.len();
             self.walk_round();
+            let settled = self.flow.settle(round == ROUNDS);
+            if settled && self.flow.is_finished() {
+                return true;
+            }
             self.diags.truncate(told);
-            if self.flow.settle(round == ROUNDS) {
+            if settled {
                 break;
             }
         }
         self.flow.finish();
+        false
     }
 
     fn walk_round(&mut self) {
