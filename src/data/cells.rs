@@ -12,6 +12,9 @@ use crate::schema::{Record, Value};
 use csv::ByteRecord;
 use std::sync::Arc;
 
+/// The mark of byte order.
+const MARK: char = '\u{feff}';
+
 /// Reads the file of a source.
 pub(super) fn read(source: &Source<'_>, delimiter: u8) -> Read<Dataset> {
     let mut lines = source.lines()?;
@@ -85,6 +88,9 @@ impl Quotes {
 
 /// The cells of a row; `None` where the text is not one row.
 fn split(text: &str, delimiter: u8) -> Option<Vec<String>> {
+    // The library drops a mark of byte order at the start of what it reads. That of the file is
+    // gone by now, so one before a row is text: the library gets another one to drop.
+    let text = if text.starts_with(MARK) { &format!("{MARK}{text}") } else { text };
     let mut builder = csv::ReaderBuilder::new();
     builder.delimiter(delimiter).has_headers(false).flexible(true).buffer_capacity(text.len());
     let mut reader = builder.from_reader(text.as_bytes());

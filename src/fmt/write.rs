@@ -11,6 +11,7 @@ mod ty;
 
 use crate::fmt::step::{Line, Role, Step, Steps, width};
 use crate::fmt::trivia::{Place, Word, Words, words};
+use crate::fmt::write::list::all;
 use crate::syntax::{Child, Node, NodeKind, Token, TokenKind};
 use std::ops::Range;
 
@@ -327,6 +328,27 @@ impl Writer<'_> {
         if point && before.token.kind == TokenKind::Float {
             self.space();
         }
+    }
+
+    /// Writes words and behind them, in braces, what `inside` makes of the rest: broken over
+    /// lines where the source is.
+    fn headed(&mut self, node: &Node, inside: fn(&mut Self, &[Part<'_>])) {
+        let all = all(node);
+        let Some(brace) = all.iter().position(|it| it.is(TokenKind::LBrace)) else {
+            return self.spaced(node);
+        };
+        self.open_bracket();
+        for part in &all[..brace] {
+            self.part(*part);
+            self.space();
+        }
+        self.braced(&all[brace..], Line::Space, |writer, parts| {
+            if writer.ends_line(node.start, node.end) {
+                writer.steps.force();
+            }
+            inside(writer, parts);
+        });
+        self.close();
     }
 
     /// Writes the parts of a node with single spaces, but around signs that want none.

@@ -101,11 +101,13 @@ fn pay(
     session.reserve_call()?;
     *sent = true;
     let left = session.time_left();
-    let context =
-        CallContext { cancel: session.cancel.clone(), timeout: left, ..context.clone() };
-    let context = CallContext { parallel: run.depth() > 0, ..context };
-    let answered = wait(lm.clone(), request.clone(), context);
-    match answered {
+    let context = CallContext {
+        cancel: session.cancel.clone(),
+        timeout: left,
+        parallel: run.depth() > 0,
+        ..context.clone()
+    };
+    match wait(lm.clone(), request.clone(), context) {
         Some(Ok(completion)) => {
             session.settle(completion.usage);
             Ok(Arc::new(completion))

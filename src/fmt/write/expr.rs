@@ -1,7 +1,7 @@
 //! Expressions.
 
 use super::list::{Style, all};
-use super::{Part, Writer, parts, wants_space};
+use super::{Part, Writer, parts};
 use crate::fmt::step::{Line, Role};
 use crate::syntax::{Node, NodeKind, TokenKind};
 
@@ -289,22 +289,7 @@ impl Writer<'_> {
 
     /// `switch x { … }`: a case a line.
     pub(super) fn switch(&mut self, node: &Node) {
-        let all = all(node);
-        let Some(brace) = all.iter().position(|it| it.is(TokenKind::LBrace)) else {
-            return self.spaced(node);
-        };
-        self.open_bracket();
-        for part in &all[..brace] {
-            self.part(*part);
-            self.space();
-        }
-        self.braced(&all[brace..], Line::Space, |writer, inside| {
-            if writer.ends_line(node.start, node.end) {
-                writer.steps.force();
-            }
-            writer.cases(inside);
-        });
-        self.close();
+        self.headed(node, Self::cases);
     }
 
     fn cases(&mut self, inside: &[Part<'_>]) {
@@ -317,7 +302,8 @@ impl Writer<'_> {
                 self.line(Line::Space);
             }
             self.fresh();
-            self.case(case);
+            // `1 | 2 if c => body`
+            self.spaced(case);
             done += 1;
             let mut commas = Vec::new();
             while let Some(Part::Token(token)) = rest.peek() {
@@ -326,18 +312,6 @@ impl Writer<'_> {
             }
             let block = case.nodes().last().is_some_and(|it| it.kind == NodeKind::Block);
             self.separator(&commas, !block, done < count);
-        }
-    }
-
-    /// `1 | 2 if c => body`
-    fn case(&mut self, node: &Node) {
-        let mut before = None;
-        for part in parts(node) {
-            if before.is_some_and(|before| wants_space(before, part)) {
-                self.space();
-            }
-            self.part(part);
-            before = Some(part);
         }
     }
 

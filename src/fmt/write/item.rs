@@ -22,20 +22,7 @@ struct Described {
 impl Writer<'_> {
     /// `signature N { … }`, with a name or without: a field a line, in columns.
     pub(super) fn signature(&mut self, node: &Node) {
-        let all = all(node);
-        let Some(brace) = all.iter().position(|it| it.is(TokenKind::LBrace)) else { return };
-        self.open_bracket();
-        for part in &all[..brace] {
-            self.part(*part);
-            self.space();
-        }
-        self.braced(&all[brace..], Line::Space, |writer, inside| {
-            if writer.ends_line(node.start, node.end) {
-                writer.steps.force();
-            }
-            writer.fields(inside);
-        });
-        self.close();
+        self.headed(node, Self::fields);
     }
 
     fn fields(&mut self, inside: &[Part<'_>]) {
