@@ -69,6 +69,8 @@ mod resume;
 mod retrieve;
 #[path = "suite/rhai.rs"]
 mod rhai_corpus;
+#[path = "suite/sampling.rs"]
+mod sampling;
 #[path = "suite/schema.rs"]
 mod schema;
 #[path = "suite/scripted.rs"]
