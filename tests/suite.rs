@@ -38,6 +38,8 @@ mod fmt;
 mod front;
 #[path = "suite/fuzzed.rs"]
 mod fuzzed;
+#[path = "suite/gains.rs"]
+mod gains;
 #[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;

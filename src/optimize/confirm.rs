@@ -48,7 +48,7 @@ pub struct Confirmation {
 #[derive(Debug, Clone, PartialEq)]
 pub enum End {
     /// The program as it was against the chosen state.
-    Compared(Comparison),
+    Compared(Box<Comparison>),
     /// The program as it was is the best: there is nothing to compare.
     Unchanged,
     /// Why nothing can be said.
@@ -121,7 +121,7 @@ fn decide(
         return Ok(End::NotConfirmed("no row was scored by both".to_owned()));
     }
     let left_out = held.last.len() - pairs.len();
-    Ok(End::Compared(compare_scores(&pairs, left_out, search.seed())))
+    Ok(End::Compared(Box::new(compare_scores(&pairs, left_out, search.seed()))))
 }
 
 /// The best candidate and those that come next and are not reliably worse, by rank.

@@ -5,7 +5,6 @@ use crate::eval::Stop;
 use crate::optimize::{Matrix, Search};
 use crate::program::State;
 use crate::sampling::{Halving, Paired};
-use std::cmp::Ordering;
 
 /// Rows of the first rung: fewer say nothing about a candidate.
 const LEAST: usize = 10;
@@ -129,7 +128,8 @@ impl Search<'_> {
                 for (a, b) in matrix.pairs(place(leader), place(*serial)) {
                     paired.push(a, b);
                 }
-                paired.verdict(LEVEL / others) != Ordering::Less
+                // Only one side is asked: whether it is worse than the leader.
+                paired.for_worse() < others / LEVEL
             });
             alive.sort_unstable();
         }
