@@ -339,6 +339,10 @@ pub(super) struct Compile {
     /// The examples to choose by; without them part of the trainset is held back
     #[arg(long, value_name = "FILE")]
     pub(super) valset: Option<PathBuf>,
+    /// The examples for the last comparison, which the search does not see; without them part
+    /// of the valset is held back
+    #[arg(long, value_name = "FILE")]
+    pub(super) testset: Option<PathBuf>,
     /// Where the state goes
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: PathBuf,

@@ -45,11 +45,12 @@ fn expression(shell: &Shell, args: &Compile) -> Result<String, Failure> {
     options.extend(number("max_tokens", args.lm.max_tokens));
     options.extend(number("seed", args.lm.seed));
     let optimizer = optimizer(&args.optimizer, &options);
-    let trainset = loaded(shell, &args.trainset)?;
-    let valset = match &args.valset {
-        Some(path) => format!(", valset: {}", loaded(shell, path)?),
-        None => String::new(),
-    };
+    let mut sets = format!("trainset: {}", loaded(shell, &args.trainset)?);
+    for (name, path) in [("valset", &args.valset), ("testset", &args.testset)] {
+        if let Some(path) = path {
+            sets += &format!(", {name}: {}", loaded(shell, path)?);
+        }
+    }
     let output = text(&shell.absolute(&args.output)?);
-    Ok(format!("{optimizer}.compile({program}, trainset: {trainset}{valset}).save({output});"))
+    Ok(format!("{optimizer}.compile({program}, {sets}).save({output});"))
 }
