@@ -1,8 +1,11 @@
 //! Gains that are none: searches over programs that score by chance, through `compile` itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use dsp_lang::Engine;
 use dsp_lang::eval::stats::sign_test;
 use dsp_lang::eval::{Cancel, Dataset, Evaluator, Job, Outcome, RunOptions, Stop};
+use dsp_lang::host::MemoryHost;
+use dsp_lang::lm::Scripted;
 use dsp_lang::optimize::{
     Care, Compiled, End, Phase, Policy, Problem, Race, Search, Settings, Sizes, Who, compile,
     plan,
@@ -12,6 +15,7 @@ use dsp_lang::schema::{Field, Record, Signature, Ty, TypeTable, Value};
 use indexmap::IndexMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 const CANDIDATES: usize = 16;
 
@@ -365,6 +369,74 @@ fn threads_change_neither_races_nor_what_is_confirmed() {
                 let seen = chosen.values.iter().flatten().count();
                 assert!(seen > 0, "{race:?}: the leader so far is kept");
             }
+        }
+    }
+}
+
+/// Two predictors, and a search whose candidates score differently.
+const PROGRAM: &str = r#"
+module Two() {
+    let find = predict("q -> term");
+    let say = predict("term, q -> a");
+    fn forward(q) { say(term: find(q).term, q) }
+}
+fn rows(name, n) {
+    let rows = [];
+    for i in 0..n { rows.push(#{ q: `${name} ${i}`, a: "yes" }); }
+    dataset(rows)
+}
+let search = random_search(metric: |e, r| e.a == r.a, candidates: 3, max_bootstrapped: 2, max_labeled: 3, RACE max_calls: 9000);
+let tuned = search.compile(Two(), trainset: rows("train", 12), valset: rows("dev", 42), TEST);
+tuned.save("two.state.json");
+print(evaluate(tuned, rows("more", 5), metric: |e, r| e.a == r.a).score);
+"#;
+
+/// Answers by what it is asked, after a while that has nothing to do with that.
+fn model() -> Scripted {
+    let turns = AtomicU64::new(0);
+    Scripted::by(move |request, _| {
+        let turn = turns.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_micros(turn * 7919 % 7 * 150));
+        let asked = format!("{:?}", request.prompt);
+        let hash =
+            asked.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte));
+        let yes = if unit([hash, 0, 0, 0]) < 0.6 { "yes" } else { "no" };
+        if asked.contains("term ##") && !asked.contains("## a ##") {
+            return format!(r#"{{"term": "t{}"}}"#, hash % 5);
+        }
+        format!(r#"{{"a": "{yes}"}}"#)
+    })
+}
+
+/// The trace, the state and what is printed.
+fn course(threads: usize, race: &str, test: &str) -> (String, String, String) {
+    let host = Arc::new(MemoryHost::default());
+    let engine = Engine::builder().host(host.clone()).model(Arc::new(model()));
+    let engine = engine.threads(threads).no_cache().build().unwrap();
+    let program = PROGRAM.replace("RACE", race).replace("TEST", test);
+    let finished = engine.load_text("main.dsp", &program).unwrap().run();
+    if let Err(error) = &finished.result {
+        panic!("{error}");
+    }
+    let files = host.files();
+    let state = files.iter().find(|(path, _)| path.ends_with("two.state.json")).unwrap();
+    (finished.trace.canonical(), String::from_utf8(state.1.clone()).unwrap(), host.printed())
+}
+
+#[test]
+fn one_thread_and_many_find_the_same_and_leave_the_same_trace() {
+    for (race, test) in [
+        ("", "confirm: 0.33"),
+        ("race: \"halving\",", "testset: rows(\"test\", 8)"),
+        ("race: \"test\",", "testset: rows(\"test\", 8)"),
+    ] {
+        let one = course(1, race, test);
+        assert!(one.1.contains("\"gain\""), "{}", one.1);
+        for threads in [4, 64] {
+            let other = course(threads, race, test);
+            assert_eq!(other.2, one.2, "{race} {threads}");
+            assert_eq!(other.1, one.1, "{race} {threads}");
+            assert!(other.0 == one.0, "{race} {threads}: the traces differ");
         }
     }
 }
