@@ -133,12 +133,11 @@ fn finalists(search: &Search<'_>, best: usize) -> Vec<usize> {
     let all = search.candidates();
     let mut ranked: Vec<usize> =
         (0..all.len()).filter(|at| *at != best && all[*at].score.is_some()).collect();
+    let rank = |at: usize| (all[at].asserts_failed, all[at].state.demo_count());
     ranked.sort_by(|a, b| {
-        if all[*a].beats(&all[*b]) {
-            std::cmp::Ordering::Less
-        } else {
-            std::cmp::Ordering::Greater
-        }
+        let (a_score, b_score) = (all[*a].score, all[*b].score);
+        let by_score = b_score.unwrap_or(0.0).total_cmp(&a_score.unwrap_or(0.0));
+        by_score.then(rank(*a).cmp(&rank(*b)))
     });
     let matrix = search.matrix();
     let close = |at: &usize| chance(&matrix.pairs(*at, best), search.seed()) >= LEVEL;

@@ -11,8 +11,10 @@ use dsp_lang::optimize::{
     plan,
 };
 use dsp_lang::program::State;
+use dsp_lang::sampling::Minibatches;
 use dsp_lang::schema::{Field, Record, Signature, Ty, TypeTable, Value};
 use indexmap::IndexMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -325,6 +327,100 @@ fn the_plan_and_the_cap_hold_for_what_is_confirmed() {
         }
         assert!(found.report.best.is_some());
     }
+}
+
+#[test]
+fn rows_held_back_share_no_text_and_have_their_share_of_labels() {
+    // 120 rows; a third of them says what another one says, written differently.
+    let row = |at: usize| {
+        let text = format!("Where is  item {}?", at % 80);
+        let text = if at < 80 { text } else { text.to_uppercase().replace("  ", " ") };
+        let label = Value::from(["a", "b", "c"][at % 80 % 3]);
+        Record::from_iter([("q".into(), Value::from(text.as_str())), ("answer".into(), label)])
+    };
+    for seed in 0..20 {
+        let data = Dataset::from_records((0..120).map(row));
+        let (rest, held) = data.hold_back(1.0 / 3.0, seed, &["q".to_owned()]).unwrap();
+        let texts = |data: &Dataset| -> BTreeSet<String> {
+            let rows = data.rows().unwrap();
+            let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            rows.iter().map(|it| words(it.values["q"].to_string().to_lowercase())).collect()
+        };
+        assert!(texts(&rest).is_disjoint(&texts(&held)), "{seed}");
+        assert!((15..=40).contains(&held.len()), "{}", held.len());
+        assert_eq!(rest.len(), 80);
+        // Without doubles, the shares are exact.
+        let (_, held) = data.slice(0, 80).hold_back(0.3, seed, &["q".to_owned()]).unwrap();
+        for label in ["a", "b", "c"] {
+            let rows = held.rows().unwrap();
+            let count =
+                rows.iter().filter(|it| it.values["answer"] == Value::from(label)).count();
+            assert!((7..=9).contains(&count), "{label}: {count} of {}", held.len());
+        }
+    }
+}
+
+/// Scores candidates in minibatches and looks at the matrix.
+struct Batches;
+
+impl Policy for Batches {
+    fn name(&self) -> &'static str {
+        "batches"
+    }
+
+    fn options(&self) -> IndexMap<String, Value> {
+        IndexMap::new()
+    }
+
+    fn needs_valset(&self) -> bool {
+        true
+    }
+
+    fn phases(&self, sizes: &Sizes) -> Vec<Phase> {
+        vec![Phase::new("batches", Who::Student, sizes.val, 4)]
+    }
+
+    fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
+        let state = |candidate: usize| {
+            let mut state = State::default();
+            state.entry("self").instructions = Some(candidate.to_string());
+            (candidate, format!("candidate {candidate}"), state)
+        };
+        search.open((0..4).map(state).collect());
+        let mut batches = Minibatches::new(search.val().len(), 6, 1);
+        let (first, second) = (batches.next_batch(), batches.next_batch());
+        search.score_on("batches", &[0, 2], &first)?;
+        search.score_on("batches", &[2], &second)?;
+        // What is remembered is not run again.
+        search.score_on("batches", &[2], &second)?;
+        let known = |at: usize| search.matrix().lines()[at].iter().flatten().count();
+        assert_eq!([known(0), known(1), known(2), known(3)], [6, 0, 12, 0]);
+        assert_eq!(search.matrix().pairs(0, 2).len(), 6);
+        let front = search.matrix().front();
+        assert!(front.members().iter().all(|it| [0, 2].contains(it)), "{front:?}");
+        assert_eq!(front.winners().iter().filter(|it| !it.is_empty()).count(), 12);
+        assert!(search.candidates().iter().all(|it| it.score.is_none()));
+        let all: Vec<usize> = (0..search.val().len()).collect();
+        search.score_on("batches", &[1], &all)?;
+        let right: f64 = search.matrix().lines()[1].iter().copied().flatten().sum();
+        assert_eq!(search.candidates()[1].score, Some(right / all.len() as f64));
+        Ok(())
+    }
+}
+
+#[test]
+fn minibatches_fill_the_matrix() {
+    let world = World { seed: 2, better: 0.2, worse: 0.1, slope: 0.0 };
+    let (evaluator, data) = (Chance::new(world), Rows::new(30, 0));
+    let problem = data.problem(&evaluator);
+    let cancel = Cancel::default();
+    let found =
+        compile(&Batches, &problem, &settings(2, 3, None), &cancel, &mut |_| ()).unwrap();
+    assert_eq!(found.report.best, Some(1), "only it was scored to its end");
+    assert_eq!(found.report.calls, 6 + 6 + 6 + 30);
+    let calls: Vec<u64> = found.report.candidates.iter().map(|it| it.calls).collect();
+    assert_eq!(calls, [6, 30, 12, 0]);
+    assert_eq!(found.report.path.steps, 3);
 }
 
 #[test]
