@@ -32,7 +32,7 @@ impl Binding {
 }
 
 /// The names of a block, outermost first in [`Scopes`].
-pub(crate) type Frame = IndexMap<Arc<str>, Binding>;
+pub(crate) type Frame = IndexMap<Arc<str>, Binding, ahash::RandomState>;
 
 /// All names in scope. Copies share the blocks in which nothing changed.
 #[derive(Debug, Clone, Default)]

@@ -22,6 +22,7 @@ use crate::syntax::messages;
 use crate::syntax::tree::{Child, Node, Token};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// How many expressions, statements and types may stand in each other. Whoever walks the tree
 /// recurses, so the limit protects all of them.
@@ -34,7 +35,7 @@ const MAX_HEIGHT: u32 = 400;
 #[derive(Debug, Clone)]
 pub struct Parse {
     /// The whole text, as a tree.
-    pub tree: Node,
+    pub tree: Arc<Node>,
     /// What is wrong with it, in the order of the text.
     pub diags: Vec<Diagnostic>,
 }
@@ -212,7 +213,7 @@ impl<'t> Parser<'t> {
         self.take_until(self.tokens.len() - 1);
         let end = self.tokens.last().map_or(0, |it| it.end);
         let children = self.built.into_iter().map(|(child, _)| child).collect();
-        let tree = Node { kind: NodeKind::Root, start: 0, end, children };
+        let tree = Arc::new(Node { kind: NodeKind::Root, start: 0, end, children });
         // Characters without meaning were told first.
         self.diags.sort_by_key(|diag| diag.primary.as_ref().map(|it| it.span.start));
         Parse { tree, diags: self.diags }
