@@ -180,7 +180,8 @@ impl Known {
                 if let Some(item) = item {
                     return Self::List(Arc::new(Self::of_catalog(item)));
                 }
-                let object = catalog::OBJECTS.iter().find(|it| it.name.to_lowercase() == ty);
+                let object =
+                    catalog::OBJECTS.iter().find(|it| it.name.eq_ignore_ascii_case(ty));
                 object.map_or(Self::Nothing, Self::Object)
             }
         }

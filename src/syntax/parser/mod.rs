@@ -31,6 +31,10 @@ const MAX_DEPTH: u32 = 200;
 /// How high a tree may become by operators in a row: `a + a + a + …`, `a.b.c.…`.
 const MAX_HEIGHT: u32 = 400;
 
+/// How many words ahead a closing bracket is looked for. A line may be the whole text, and have
+/// a bracket in each word.
+const FARTHEST: usize = 500;
+
 /// What a text is, as far as its grammar goes.
 #[derive(Debug, Clone)]
 pub struct Parse {
@@ -400,10 +404,10 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The word on this line that closes a bracket that is open here.
+    /// The word on this line that closes a bracket that is open here, if it is not far.
     fn closer_ahead(&self, kind: TokenKind) -> Option<usize> {
         let mut open = 0u32;
-        for ahead in 0.. {
+        for ahead in 0..FARTHEST {
             match self.nth(ahead) {
                 TokenKind::Semi | TokenKind::LBrace | TokenKind::End => break,
                 _ if self.word(ahead).on_new_line => break,
