@@ -213,7 +213,10 @@ impl std::fmt::Display for InFlight {
         let Self { runs, calls } = self;
         let s = |n: &usize| if *n == 1 { "" } else { "s" };
         let (of_calls, of_runs) = (s(calls), s(runs));
-        write!(f, "{calls} call{of_calls} of {runs} run{of_runs} under way when it was stopped")?;
+        write!(
+            f,
+            "{calls} call{of_calls} of {runs} run{of_runs} under way when it was stopped"
+        )?;
         f.write_str(" may be paid for twice")
     }
 }
@@ -285,11 +288,22 @@ pub fn path(folder: &Path, id: &str) -> PathBuf {
 /// Returns an id for a run that begins now: the time, and what keeps it apart from others.
 pub fn new_id(host: &dyn Host, apart: &str) -> String {
     let now = host.since_epoch();
-    let (year, month, day) = date(now.as_secs() / 86_400);
-    let (hour, minute, second) =
-        (now.as_secs() / 3600 % 24, now.as_secs() / 60 % 60, now.as_secs() % 60);
+    let stamp: String = stamp(now.as_secs()).chars().filter(char::is_ascii_digit).collect();
+    let (day, time) = stamp.split_at(8);
     let apart = sha256_hex(format!("{} {apart}", now.as_nanos()).as_bytes());
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{}", &apart[..4])
+    format!("{day}-{time}-{}", &apart[..4])
+}
+
+/// When runs were begun: `2026-11-23 05:45:02`, in universal time.
+pub fn when(header: &Header) -> String {
+    stamp(header.began)
+}
+
+/// Date and time of a second since 1970.
+fn stamp(second: u64) -> String {
+    let (year, month, day) = date(second / 86_400);
+    let (hour, minute, second) = (second / 3600 % 24, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
 /// The date of a day since 1970, in years of 400 that begin in March (Hinnant, 2013).

@@ -184,12 +184,7 @@ impl Optimizer {
     }
 
     /// Searches; finished runs are kept in a file where there is to be one.
-    fn found(
-        &self,
-        cx: &Cx<'_>,
-        given: Given,
-        keep: Option<&Keep>,
-    ) -> Result<Compiled, Error> {
+    fn found(&self, cx: &Cx<'_>, given: Given, keep: Option<&Keep>) -> Result<Compiled, Error> {
         let program = given.program.clone();
         let run = run_options(cx, &program, self.threads);
         let settings = Settings { run, ..self.settings.clone() };

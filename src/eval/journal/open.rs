@@ -150,7 +150,8 @@ impl CallLog for RunLog {
     }
 
     fn ended(&self, call: u64, key: &store::Key, reply: Option<&Completion>) {
-        let (shared, line) = (&self.journal.0, EndedLine { ended: call, reply: reply.cloned() });
+        let (shared, line) =
+            (&self.journal.0, EndedLine { ended: call, reply: reply.cloned() });
         match &line.reply {
             // Where a store has the reply nothing is lost when this line is.
             None => shared.writer.push(&json(&line)),
