@@ -117,6 +117,13 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Writes text to standard error, as it is.
     fn eprint(&self, text: &str);
 
+    /// Shows a line on the terminal that standard error is, in place of the one before, until
+    /// something else is written; an empty one wipes it. It is cut to the terminal's width. Where
+    /// there is no terminal nothing is shown.
+    fn status(&self, line: &str) {
+        let _ = line;
+    }
+
     /// Whether standard error is a terminal.
     fn is_terminal(&self) -> bool;
 
@@ -152,6 +159,8 @@ pub enum Place {
     Config,
     /// What evaluations have finished, row by row.
     Runs,
+    /// What evaluations and searches came to.
+    Log,
 }
 
 /// A shared host.

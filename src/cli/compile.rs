@@ -2,22 +2,49 @@
 
 use super::args::Compile;
 use super::expression::{loaded, optimizer, text};
+use super::interrupt::Interrupt;
+use super::log::Begun;
 use super::session;
 use super::shell::{Failure, Shell};
+use super::watch::Watcher;
 use crate::catalog;
 use crate::diag::did_you_mean;
+use std::path::Path;
 
 /// Improves a program and saves what was found.
 pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
     known(&args.optimizer)?;
-    let engine = session::builder(shell, &args.file, &args.lm)?.progress().build()?;
+    if args.json && args.watch.events.as_deref() == Some(Path::new("-")) {
+        let mut failure = Failure::usage("`--json` and `--events -` both want standard output");
+        failure.hint("name a file for events: `--events events.jsonl`".to_owned());
+        return Err(failure);
+    }
+    let watcher = Watcher::new(shell, "compile", &args.file, &args.watch)?;
+    watcher.end(watched(shell, args, &watcher))
+}
+
+fn watched(shell: &Shell, args: &Compile, watcher: &Watcher) -> Result<(), Failure> {
+    let interrupt = Interrupt::on(shell, || Some("finishing the runs under way"));
+    let builder = session::builder(shell, &args.file, &args.lm)?.progress();
+    let engine = interrupt.heeded(watcher.watched(builder)).build()?;
     let program = session::load(shell, &engine, &args.file)?;
+    watcher.begun(Begun {
+        hash: program.hash(),
+        program: Some(args.program.clone()),
+        metric: Some(args.metric.clone()),
+        state_file: Some(shell.absolute(&args.output)?),
+    });
     let finished = program.eval(&expression(shell, args)?)?;
     shell.diagnose(program.sources(), &finished.warnings);
+    watcher.warnings(&finished.warnings);
     shell.warn(&engine.store_warnings());
     finished.result?;
     shell.eprint(&format!("saved as {}\n", args.output.display()));
-    Ok(())
+    if let Some(report) = watcher.report("compile").filter(|_| args.json) {
+        shell.print(&format!("{}\n", report.to_json()));
+    }
+    // What the user ended is no success, though the best so far is there.
+    if interrupt.came() { Err(Failure::told()) } else { Ok(()) }
 }
 
 /// A bare name must be that of an optimizer; an expression may be anything.

@@ -82,6 +82,15 @@ impl Files<'_> {
     }
 }
 
+/// The folder of the project that a file belongs to: the nearest around it with a settings file,
+/// else its own.
+pub(super) fn project_folder(shell: &Shell, file: &Path) -> PathBuf {
+    let beside = file.parent().unwrap_or(Path::new(""));
+    let found = project_file(shell, file);
+    let folder = found.as_deref().and_then(Path::parent).unwrap_or(beside);
+    shell.host.real_path(folder).unwrap_or_else(|_| folder.to_owned())
+}
+
 fn project_file(shell: &Shell, script: &Path) -> Option<PathBuf> {
     let beside = script.parent().unwrap_or(Path::new(""));
     let above = beside.ancestors().map(|dir| dir.join(PROJECT_FILE));

@@ -15,7 +15,9 @@ mod html;
 mod job;
 pub mod metric;
 mod natives;
+mod observe;
 mod program;
+mod progress;
 mod results;
 mod run;
 mod tables;
@@ -38,9 +40,13 @@ pub use data_value::{DatasetValue, RowValue, Splits};
 pub use evaluation::{
     EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
-pub use job::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Spent, Step};
+pub use job::{
+    Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Scored, Spent, Step,
+};
 pub use journal::Keep;
-pub use natives::{OPTIONS, Reporter, Scoring, evaluate_kept, natives, run_options, score};
+pub use natives::{OPTIONS, Scoring, evaluate_kept, natives, run_options, score};
+pub use observe::{Account, Attached, Event, Observer, UsedData, attached, called};
 pub use program::ProgramEvaluator;
+pub use progress::{Reporter, Running};
 pub use results::{ComparisonValue, EvaluationValue};
 pub use run::{Batch, RunOptions, Stop, run_jobs};

@@ -91,6 +91,10 @@ impl Host for Watched {
         self.machine.eprint(text);
     }
 
+    fn status(&self, line: &str) {
+        self.machine.status(line);
+    }
+
     fn is_terminal(&self) -> bool {
         self.machine.is_terminal()
     }

@@ -7,6 +7,7 @@
 
 mod bootstrap_few_shot;
 mod demo;
+mod export;
 mod labeled_few_shot;
 mod natives;
 mod plan;

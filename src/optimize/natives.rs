@@ -1,7 +1,8 @@
 //! The natives of optimizers: what a script writes becomes a policy, and `compile` runs it.
 
 use crate::eval::{
-    DatasetValue, OPTIONS, ProgramEvaluator, Reporter, Scoring, Stop, run_options,
+    Account, DatasetValue, Event, OPTIONS, ProgramEvaluator, Reporter, Scoring, Stop, attached,
+    called, run_options,
 };
 use crate::lm::SharedLm;
 use crate::optimize::{
@@ -13,6 +14,7 @@ use crate::runtime::{Args, Cx, Error, Failure, Object, Program, Val, Warning, co
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The natives of this floor.
 pub fn natives() -> Vec<Bound> {
@@ -181,14 +183,16 @@ impl Optimizer {
         let settings = Settings { run, ..self.settings.clone() };
         self.with_problem(cx, given, |problem, evaluator| {
             self.announce(cx, &program, problem)?;
+            let (session, began) = (cx.run().session(), cx.run().env().host.elapsed());
             let mut reporter = Reporter::new(cx, self.policy.name());
-            let cancel = &cx.run().session().cancel;
+            let cancel = session.settings.pause.as_ref().unwrap_or(&session.cancel);
             let compiled = compile(&*self.policy, problem, &settings, cancel, &mut |it| {
                 reporter.tell(it);
             });
-            reporter.finish();
+            drop(reporter);
             evaluator.adopt_traces();
             let compiled = compiled.map_err(|it| told(&it))?;
+            self.account(cx, problem, &compiled, &program, began);
             if let Some(Stop::Metric(message)) = &compiled.report.stop {
                 // What was found by such a metric is not the best of anything.
                 return Err(Error::value(message.clone()));
@@ -196,6 +200,28 @@ impl Optimizer {
             report(cx, &compiled);
             Ok(program.with_state(&Arc::new(compiled.state)).value().clone())
         })
+    }
+
+    /// Tells who watches what was found.
+    fn account(
+        &self,
+        cx: &Cx<'_>,
+        problem: &Problem<'_>,
+        compiled: &Compiled,
+        program: &Program,
+        began: Duration,
+    ) {
+        let Some(observer) = attached(cx).and_then(|it| it.observer.as_deref()) else { return };
+        let seconds = cx.run().env().host.elapsed().saturating_sub(began).as_secs_f64();
+        let models = program.models(cx.run());
+        let account = Account {
+            program: called(program.value()),
+            metric: self.metric.as_ref().map(called).unwrap_or_default(),
+            models: models.iter().map(|lm| lm.name().to_owned()).collect(),
+            seconds,
+            ..compiled.account(problem)
+        };
+        observer.see(&Event::Came(&account, &compiled.report.to_value()));
     }
 
     fn with_problem(

@@ -13,6 +13,7 @@ use crate::source::Span;
 use crate::store::Replies;
 use crate::trace::Totals;
 use crate::util::lock;
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,8 @@ pub struct Settings {
     pub dry: bool,
     /// Ends evaluations after the rows under way; it is set with what ends all runs, or alone.
     pub pause: Option<Cancel>,
+    /// What a command lends to natives of higher floors, which know what it is.
+    pub attached: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What the runs of a command share.

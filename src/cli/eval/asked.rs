@@ -2,7 +2,9 @@
 
 use crate::cli::args::{Eval, Lm};
 use crate::cli::expression::text;
+use crate::cli::log::Begun;
 use crate::cli::shell::{Failure, Shell};
+use crate::engine::Program;
 use crate::schema::{Record, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,6 +61,16 @@ impl Asked {
     /// Whether the script came from standard input, where it cannot be read again.
     pub(super) fn is_from_stdin(&self) -> bool {
         self.file == Path::new("-")
+    }
+
+    /// As the log knows it.
+    pub(super) fn begun(&self, program: &Program) -> Begun {
+        Begun {
+            hash: program.hash(),
+            program: Some(self.expression.clone()),
+            metric: Some(self.metric.clone()),
+            state_file: self.state.clone(),
+        }
     }
 
     /// The program with its state, as an expression.
