@@ -30,7 +30,9 @@ mod settings;
 mod shell;
 mod show;
 mod test;
+mod via;
 mod watch;
+mod worker;
 
 use crate::host::OsHost;
 use args::{Arguments, Command};
@@ -88,6 +90,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(shell, &args),
         Command::Compile(args) => compile::run(shell, &args),
         Command::Log(args) => log::run(shell, &args),
+        Command::Worker => worker::run(shell),
         Command::Repl(args) => repl::run(shell, &args),
         Command::Trace(args) => show::trace(shell, &args),
         Command::State(args) => show::state(shell, &args),

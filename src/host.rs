@@ -9,12 +9,14 @@ mod blob;
 mod captured;
 mod memory;
 mod os;
+mod process;
 mod watched;
 
 pub use blob::{Blob, Scratch, reader};
 pub use captured::Captured;
 pub use memory::MemoryHost;
 pub use os::OsHost;
+pub use process::{Process, Started};
 pub use watched::Watched;
 
 use std::fmt;
@@ -98,6 +100,15 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// # Errors
     /// Those of the file system, one that there is no such folder among them.
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>>;
+
+    /// Starts another program with pipes in place of its streams; by default none can be.
+    ///
+    /// # Errors
+    /// Those of the system, and `Unsupported` where the host starts none.
+    fn start(&self, command: &[String]) -> io::Result<Started> {
+        let _ = command;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// A variable of the environment; none that is empty.
     fn env(&self, name: &str) -> Option<String>;

@@ -36,6 +36,8 @@ pub(super) enum Command {
     Compile(Compile),
     /// List what evaluations and searches came to, compare two, find the state behind a number
     Log(Log),
+    /// Make runs for another process: read frames, write frames
+    Worker,
     /// Try things out, line by line
     Repl(Repl),
     /// Look at recorded traces
@@ -87,6 +89,24 @@ pub(super) struct Watch {
     /// Write what happens as lines of JSON to this file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
+}
+
+/// Who makes the runs.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Via {
+    /// Have workers make the runs: a command that speaks their frames, such as `dsp worker`
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) via: Option<String>,
+    /// How many workers are started; results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "via", value_parser = workers)]
+    pub(super) workers: usize,
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (1..=256).contains(&number) => Ok(number),
+        _ => Err("expected a number from 1 to 256".to_owned()),
+    }
 }
 
 fn amount(text: &str) -> Result<f64, String> {
@@ -296,6 +316,8 @@ pub(super) struct Eval {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(super) json: Option<PathBuf>,
     #[command(flatten)]
+    pub(super) via: Via,
+    #[command(flatten)]
     pub(super) watch: Watch,
 }
 
@@ -364,6 +386,8 @@ pub(super) struct Compile {
     /// Write the report as JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) via: Via,
     #[command(flatten)]
     pub(super) watch: Watch,
 }

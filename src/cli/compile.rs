@@ -6,6 +6,7 @@ use super::interrupt::Interrupt;
 use super::log::Begun;
 use super::session;
 use super::shell::{Failure, Shell};
+use super::via;
 use super::watch::Watcher;
 use crate::catalog;
 use crate::diag::did_you_mean;
@@ -18,6 +19,11 @@ pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
         let mut failure = Failure::usage("`--json` and `--events -` both want standard output");
         failure.hint("name a file for events: `--events events.jsonl`".to_owned());
         return Err(failure);
+    }
+    via::check(&args.via, &args.file)?;
+    if args.via.via.is_some() && args.optimizer.contains("metric:") {
+        let message = "workers take the metric from `--metric`, not from `--with`";
+        return Err(Failure::usage(message));
     }
     let watcher = Watcher::new(shell, "compile", &args.file, &args.watch)?;
     watcher.end(watched(shell, args, &watcher))
@@ -34,7 +40,10 @@ fn watched(shell: &Shell, args: &Compile, watcher: &Watcher) -> Result<(), Failu
         metric: Some(args.metric.clone()),
         state_file: Some(shell.absolute(&args.output)?),
     });
-    let finished = program.eval(&expression(shell, args)?)?;
+    let expression = format!("[({}), ({})]", args.program, args.metric);
+    let ask = via::Ask { script: &args.file, program: &program, expression, lm: &args.lm };
+    watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
+    let finished = program.eval(&statements(shell, args)?)?;
     shell.diagnose(program.sources(), &finished.warnings);
     watcher.warnings(&finished.warnings);
     shell.warn(&engine.store_warnings());
@@ -61,7 +70,7 @@ fn known(said: &str) -> Result<(), Failure> {
 }
 
 /// The compilation as statements over the items of the script.
-fn expression(shell: &Shell, args: &Compile) -> Result<String, Failure> {
+fn statements(shell: &Shell, args: &Compile) -> Result<String, Failure> {
     let mut program = format!("({})", args.program);
     if let Some(state) = &args.state {
         program = format!("{program}.with_state({})", text(&shell.absolute(state)?));

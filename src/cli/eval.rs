@@ -5,6 +5,7 @@ use super::expression::text;
 use super::interrupt::Interrupt;
 use super::session;
 use super::shell::{Failure, Shell};
+use super::via;
 use super::watch::Watcher;
 use crate::engine::{Ask, Program};
 use crate::eval::journal::{self, Keep};
@@ -38,6 +39,7 @@ pub(super) fn run(shell: &Shell, args: &Eval) -> Result<(), Failure> {
         Some((_, asked)) => asked.with_caps(&args.lm),
         None => Asked::of(shell, args)?,
     };
+    via::check(&args.via, &asked.file)?;
     let watcher = Watcher::new(shell, "eval", &asked.file, &args.watch)?;
     let watched =
         Watched { shell, args, folder, resumed: resumed.map(|it| it.0), asked, watcher };
@@ -67,6 +69,10 @@ impl Watched<'_> {
         let keep = self.keep(&program);
         let (scored, data) = (asked.program(), format!("load({})", text(&asked.data)));
         let metric = format!("({})", asked.metric);
+        let expression = asked.for_workers();
+        let lm = &asked.lm;
+        let ask = via::Ask { script: &asked.file, program: &program, expression, lm };
+        watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
         let ask = Ask { program: &scored, data: &data, metric: &metric, keep: keep.as_ref() };
         let finished = program.evaluate(&ask)?;
         shell.diagnose(program.sources(), &finished.warnings);

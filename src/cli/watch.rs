@@ -6,7 +6,7 @@ use super::log::{Begun, Log};
 use super::shell::{Failure, Shell};
 use crate::diag::Diagnostic;
 use crate::engine::Builder;
-use crate::eval::{Account, Attached, Event, Observer};
+use crate::eval::{Account, Attached, Event, Observer, Remote};
 use crate::schema::Value;
 use crate::util::lock;
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 /// Watches a command.
 #[derive(Debug, Clone)]
-pub(super) struct Watcher(Arc<Watching>);
+pub(super) struct Watcher(Arc<Watching>, Arc<Attached>);
 
 #[derive(Debug)]
 struct Watching {
@@ -44,19 +44,25 @@ impl Watcher {
             events.write("begin", &[("command", command.into()), ("version", VERSION.into())]);
         }
         let log = Log::new(shell, command, script);
-        Ok(Self(Arc::new(Watching {
-            events,
-            log,
-            under_way: AtomicUsize::new(0),
-            reports: Mutex::default(),
-        })))
+        let (under_way, reports) = (AtomicUsize::new(0), Mutex::default());
+        let watching = Arc::new(Watching { events, log, under_way, reports });
+        let observer: Arc<dyn Observer> = watching.clone();
+        let attached = Attached { observer: Some(observer), ..Attached::default() };
+        Ok(Self(watching, Arc::new(attached)))
     }
 
     /// An engine whose evaluations and searches are watched. The line about how far they are is
     /// shown, unless events take its place.
     pub(super) fn watched(&self, builder: Builder) -> Builder {
-        let observer: Arc<dyn Observer> = self.0.clone();
-        builder.attach(Attached { observer: Some(observer) })
+        builder.attach(self.1.clone())
+    }
+
+    /// Lends workers to what is asked for.
+    pub(super) fn lend(&self, remote: Option<Arc<dyn Remote>>) {
+        if let Some(remote) = remote {
+            // Nobody lends twice.
+            let _ = self.1.remote.set(remote);
+        }
     }
 
     /// Says what the command line says of what is evaluated: it tells more than values do.

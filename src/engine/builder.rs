@@ -184,8 +184,8 @@ impl Builder {
 
     /// Lends this to evaluations and searches.
     #[must_use]
-    pub fn attach(self, attached: Attached) -> Self {
-        Self { attached: Some(Arc::new(attached)), ..self }
+    pub fn attach(self, attached: Arc<Attached>) -> Self {
+        Self { attached: Some(attached), ..self }
     }
 
     /// The model that predictors ask where nobody names one. When it is first asked, a line on

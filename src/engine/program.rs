@@ -8,6 +8,7 @@ use crate::engine::callable::Callable;
 use crate::engine::error::Error;
 use crate::engine::units::{Loaded, Main, Unit, libraries, load};
 use crate::engine::{Check, Engine};
+use crate::eval::EXPRESSION;
 use crate::host::{Captured, Host};
 use crate::lm::Cancel;
 use crate::lm::Prompt;
@@ -157,7 +158,7 @@ impl Program {
     }
 
     /// The name of the model that predictors ask when they name none.
-    pub(in crate::engine) fn lm(&self) -> Option<String> {
+    pub fn lm(&self) -> Option<String> {
         let settings = &self.session.settings;
         let given = settings.lm.as_ref().map(|lm| lm.name().to_owned());
         given.or_else(|| settings.lm_name.clone())
@@ -230,7 +231,7 @@ impl Program {
     /// # Errors
     /// They are not correct. What they raise is in the result.
     pub fn eval(&self, expressions: &str) -> Result<Finished, Error> {
-        let extended = self.extended("<expression>", expressions, &[])?;
+        let extended = self.extended(EXPRESSION, expressions, &[])?;
         Ok(extended.run())
     }
 
@@ -294,7 +295,7 @@ impl Program {
     /// # Errors
     /// The expression is not correct, raises, or gives something that cannot be called.
     pub fn value(&self, expression: &str) -> Result<Callable, Error> {
-        let extended = self.extended("<expression>", expression, &[])?;
+        let extended = self.extended(EXPRESSION, expression, &[])?;
         let value = extended.run().result?;
         let program = runtime::Program::from_val("program", &value);
         Ok(Callable::new(extended.clone(), program.map_err(|it| extended.tell(&it))?))
@@ -362,6 +363,10 @@ impl Program {
         }
         let took = host.elapsed().saturating_sub(began);
         TestEnd { finished, written: host.written(), took }
+    }
+
+    pub(in crate::engine) fn session(&self) -> &Session {
+        &self.session
     }
 
     pub(in crate::engine) fn script(&self) -> &Arc<Script> {

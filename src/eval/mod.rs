@@ -22,6 +22,7 @@ mod results;
 mod run;
 mod tables;
 mod text;
+mod via;
 mod worst;
 
 pub mod budget;
@@ -45,8 +46,10 @@ pub use job::{
 };
 pub use journal::Keep;
 pub use natives::{OPTIONS, Scoring, evaluate_kept, natives, run_options, score};
-pub use observe::{Account, Attached, Event, Observer, UsedData, attached, called};
-pub use program::ProgramEvaluator;
+pub use observe::{Account, Attached, EXPRESSION, Event, Observer, UsedData, attached, called};
+pub use program::{ProgramEvaluator, model_hash};
 pub use progress::{Reporter, Running};
 pub use results::{ComparisonValue, EvaluationValue};
 pub use run::{Batch, RunOptions, Stop, run_jobs};
+pub(crate) use via::evaluator as evaluator_of;
+pub use via::{Ran, Remote};

@@ -8,7 +8,7 @@ use crate::eval::program::ProgramEvaluator;
 use crate::eval::results::{ComparisonValue, EvaluationValue};
 use crate::eval::{
     Account, Dataset, EvalOptions, Evaluation, Evaluator, FailureKind, Reporter, RowResult,
-    RunOptions, Stop, Subject, compare, evaluate,
+    RunOptions, Stop, Subject, attached, compare, evaluate, evaluator_of,
 };
 use crate::program::State;
 use crate::runtime::natives::Bound;
@@ -215,7 +215,7 @@ pub fn score(
     scoring: &Scoring,
     phase: &str,
 ) -> Result<Evaluation, Error> {
-    score_kept(cx, program, data, scoring, phase, None)
+    score_kept(cx, program, data, scoring, phase, Asked::default())
 }
 
 /// Scores a program of an expression: program, data and metric. Finished rows are kept.
@@ -229,8 +229,18 @@ pub fn evaluate_kept(cx: &Cx<'_>, parts: &[Val], keep: Option<&Keep>) -> Result<
     let scoring = Scoring::take(cx, &mut args)?;
     let program = Program::from_val("program", program)?;
     let data = DatasetValue::from_val("data", data)?;
-    let evaluation = score_kept(cx, &program, &data, &scoring, "evaluate", keep)?;
+    let asked = Asked { keep, by_command: true };
+    let evaluation = score_kept(cx, &program, &data, &scoring, "evaluate", asked)?;
     Ok(Val::object(EvaluationValue(Arc::new(evaluation))))
+}
+
+/// Who asks for an evaluation.
+#[derive(Clone, Copy, Default)]
+struct Asked<'a> {
+    /// Where finished rows are kept.
+    keep: Option<&'a Keep>,
+    /// Whether it is what a command was asked for, and not a script's own.
+    by_command: bool,
 }
 
 fn score_kept(
@@ -239,8 +249,9 @@ fn score_kept(
     data: &Dataset,
     scoring: &Scoring,
     phase: &str,
-    keep: Option<&Keep>,
+    asked: Asked<'_>,
 ) -> Result<Evaluation, Error> {
+    let keep = asked.keep;
     let run = cx.run();
     let evaluator = ProgramEvaluator::new(run, program.clone(), Some(scoring.metric.clone()));
     let state = Arc::new(program.state());
@@ -250,11 +261,15 @@ fn score_kept(
         Some(keep) => Some(journal_of(cx, keep, data, scoring, &subject)?),
         None => None,
     };
-    let kept = journal.as_ref().map(|journal| Journaled { inner: &evaluator, journal });
+    // Only what the command line asks for is known to workers.
+    let remote = attached(cx).and_then(|it| it.remote.get()).filter(|_| asked.by_command);
+    let remote = evaluator_of(&evaluator, remote, run.session());
+    let made = remote.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it);
+    let kept = journal.as_ref().map(|journal| Journaled { inner: made, journal });
     let mut reporter = Reporter::new(cx, phase);
     let session = run.session();
     let mut evaluation = evaluate(
-        kept.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it),
+        kept.as_ref().map_or(made, |it| it),
         &state,
         data,
         scoring.options_for(cx, program),

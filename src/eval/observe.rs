@@ -2,18 +2,23 @@
 
 use crate::data::Dataset;
 use crate::eval::stats::Interval;
-use crate::eval::{ComparisonValue, Evaluation, Progress};
+use crate::eval::{ComparisonValue, Evaluation, Progress, Remote};
 use crate::runtime::{Cx, Val};
 use crate::schema::Value;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// What the texts of command lines are called.
+pub const EXPRESSION: &str = "<expression>";
 
 /// What a command lends; it goes with the settings of its runs.
 #[derive(Debug, Default)]
 pub struct Attached {
     /// Who watches.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Who makes the runs that the command line asks for, once that is known.
+    pub remote: OnceLock<Arc<dyn Remote>>,
 }
 
 /// Watches evaluations and searches. It is called by whoever consumes results, so it should be

@@ -1,14 +1,15 @@
 //! The machine itself.
 #![expect(
     clippy::disallowed_methods,
-    reason = "this is the one place where files, environment and clock are read"
+    reason = "this is the one place where files, environment and clock are read, and other programs started"
 )]
 
 use crate::host::blob::{FileBlob, FileScratch};
-use crate::host::{Blob, Entry, Host, Place, Scratch};
+use crate::host::{Blob, Entry, Host, Place, Scratch, Started};
 use crate::util::lock;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -116,6 +117,22 @@ impl Host for OsHost {
         }
         found.sort();
         Ok(found)
+    }
+
+    fn start(&self, command: &[String]) -> io::Result<Started> {
+        let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Ctrl-C is for us: we say to those that we started when they are to end.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut process = command.spawn()?;
+        let streams = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        let (Some(input), Some(output), Some(errors)) = streams else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        let (input, output) = (Box::new(input), Box::new(output));
+        Ok(Started { process: Box::new(process), input, output, errors: Box::new(errors) })
     }
 
     fn env(&self, name: &str) -> Option<String> {

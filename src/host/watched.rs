@@ -1,6 +1,6 @@
 //! A machine that remembers which files were asked for.
 
-use crate::host::{Blob, Entry, Host, Place, Scratch, SharedHost};
+use crate::host::{Blob, Entry, Host, Place, Scratch, SharedHost, Started};
 use crate::util::lock;
 use std::collections::BTreeSet;
 use std::io;
@@ -65,6 +65,10 @@ impl Host for Watched {
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
         self.machine.list(folder)
+    }
+
+    fn start(&self, command: &[String]) -> io::Result<Started> {
+        self.machine.start(command)
     }
 
     fn env(&self, name: &str) -> Option<String> {

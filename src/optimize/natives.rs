@@ -1,8 +1,8 @@
 //! The natives of optimizers: what a script writes becomes a policy, and `compile` runs it.
 
 use crate::eval::{
-    Account, DatasetValue, Event, OPTIONS, ProgramEvaluator, Reporter, Scoring, Stop, attached,
-    called, run_options,
+    Account, DatasetValue, EXPRESSION, Evaluator, Event, OPTIONS, ProgramEvaluator, Remote,
+    Reporter, Scoring, Stop, attached, called, evaluator_of, run_options,
 };
 use crate::lm::SharedLm;
 use crate::optimize::{
@@ -236,8 +236,10 @@ impl Optimizer {
             (ProgramEvaluator::new(run, it.clone(), self.metric.clone()), it.state())
         });
         let signatures = given.program.trainable();
+        let remote = remote_of(cx);
+        let remote = evaluator_of(&evaluator, remote, run.session());
         let problem = Problem {
-            evaluator: &evaluator,
+            evaluator: remote.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it),
             signatures: &signatures,
             start: given.program.state(),
             teacher: teacher.as_ref().map(|(evaluator, state)| Teacher {
@@ -290,6 +292,15 @@ impl Optimizer {
         let hint = format!("cap it: `{}(…, max_calls: 500)`", self.policy.name());
         Err(Error::from(Failure::new(codes::BUDGET, "budget", message)).hint(hint))
     }
+}
+
+/// Who makes the runs of what the command line asks for; a search that a script begins by itself
+/// is none of theirs.
+fn remote_of<'a>(cx: &'a Cx<'_>) -> Option<&'a Arc<dyn Remote>> {
+    let remote = attached(cx)?.remote.get()?;
+    let source = cx.place()?.source;
+    let name = &cx.run().script().sources().get(source).name;
+    (&**name == EXPRESSION).then_some(remote)
 }
 
 /// The names of the models that a program asks.

@@ -281,6 +281,11 @@ impl Session {
         self.ledger.tokens.fetch_add(tokens, Ordering::SeqCst);
     }
 
+    /// Counts requests that were sent elsewhere for this session.
+    pub fn charge_calls(&self, calls: u64) {
+        self.ledger.calls.fetch_add(calls, Ordering::SeqCst);
+    }
+
     /// Adds what an exchange took to what all runs of the command took.
     pub(in crate::runtime) fn note(&self, totals: Totals) {
         let mut spent = lock(&self.ledger.spent);

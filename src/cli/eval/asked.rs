@@ -82,6 +82,17 @@ impl Asked {
         }
     }
 
+    /// The program and the metric as an expression for workers. States come with runs, and rows
+    /// too: in place of the data stand spaces, so that places in the metric are the same.
+    pub(super) fn for_workers(&self) -> String {
+        let data = format!("load({})", text(&self.data));
+        let (program, state) = (format!("({})", self.expression), self.program());
+        let width = |text: &str| text.chars().count();
+        let program = format!("{program}{}", " ".repeat(width(&state) - width(&program)));
+        let blank = " ".repeat(width(&data).saturating_sub(2));
+        format!("[{program}, (){blank}, ({})]", self.metric)
+    }
+
     /// The same with the caps and threads that flags say anew.
     pub(super) fn with_caps(&self, now: &Lm) -> Self {
         let lm = Lm {
