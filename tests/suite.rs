@@ -91,3 +91,6 @@ mod testing;
 mod traces;
 #[path = "suite/units.rs"]
 mod units;
+#[cfg(all(feature = "http", unix))]
+#[path = "suite/workers.rs"]
+mod workers;
