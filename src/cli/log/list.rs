@@ -36,7 +36,6 @@ pub(super) fn run(
 pub(super) fn table(shell: &Shell, entries: &[Entry]) -> String {
     let mut table = Table::new([
         ("id", Align::Left),
-        ("when", Align::Left),
         ("what", Align::Left),
         ("script", Align::Left),
         ("program", Align::Left),
@@ -54,7 +53,6 @@ pub(super) fn table(shell: &Shell, entries: &[Entry]) -> String {
         };
         table.row([
             it.id.as_str(),
-            &it.when(),
             it.what(),
             it.script_name(),
             &account.program,
