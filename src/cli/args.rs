@@ -34,7 +34,7 @@ pub(super) enum Command {
     Data(Data),
     /// Improve a program with an optimizer, and save what was found
     Compile(Compile),
-    /// List what evaluations and searches came to, compare two, find the state behind a number
+    /// List what evaluations and searches came to, and find the state behind a number
     Log(Log),
     /// Make runs for another process: read frames, write frames
     Worker,
