@@ -22,8 +22,11 @@ mod log;
 mod models;
 mod new;
 mod prompt;
+mod record;
 mod repl;
+mod resume;
 mod run;
+mod runs;
 mod scripts;
 mod session;
 mod settings;
@@ -91,6 +94,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Compile(args) => compile::run(shell, &args),
         Command::Log(args) => log::run(shell, &args),
         Command::Worker => worker::run(shell),
+        Command::Runs(args) => runs::run(shell, &args),
         Command::Repl(args) => repl::run(shell, &args),
         Command::Trace(args) => show::trace(shell, &args),
         Command::State(args) => show::state(shell, &args),

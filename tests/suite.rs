@@ -38,9 +38,13 @@ mod fmt;
 mod front;
 #[path = "suite/fuzzed.rs"]
 mod fuzzed;
+#[path = "suite/gains.rs"]
+mod gains;
 #[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;
+#[path = "suite/journal.rs"]
+mod journal;
 #[cfg(feature = "http")]
 #[path = "suite/keys.rs"]
 mod keys;
@@ -69,6 +73,8 @@ mod resume;
 mod retrieve;
 #[path = "suite/rhai.rs"]
 mod rhai_corpus;
+#[path = "suite/sampling.rs"]
+mod sampling;
 #[path = "suite/schema.rs"]
 mod schema;
 #[path = "suite/scripted.rs"]

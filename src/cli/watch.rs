@@ -8,10 +8,9 @@ use crate::diag::Diagnostic;
 use crate::engine::Builder;
 use crate::eval::{Account, Attached, Event, Observer, Remote};
 use crate::schema::Value;
-use crate::util::lock;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 /// Watches a command.
 #[derive(Debug, Clone)]
@@ -23,8 +22,6 @@ struct Watching {
     log: Log,
     /// Evaluations and searches under way.
     under_way: AtomicUsize,
-    /// What searches came to.
-    reports: Mutex<Vec<(String, Value)>>,
 }
 
 impl Watcher {
@@ -44,8 +41,8 @@ impl Watcher {
             events.write("begin", &[("command", command.into()), ("version", VERSION.into())]);
         }
         let log = Log::new(shell, command, script);
-        let (under_way, reports) = (AtomicUsize::new(0), Mutex::default());
-        let watching = Arc::new(Watching { events, log, under_way, reports });
+        let under_way = AtomicUsize::new(0);
+        let watching = Arc::new(Watching { events, log, under_way });
         let observer: Arc<dyn Observer> = watching.clone();
         let attached = Attached { observer: Some(observer), ..Attached::default() };
         Ok(Self(watching, Arc::new(attached)))
@@ -80,11 +77,6 @@ impl Watcher {
         self.0.under_way.load(Ordering::SeqCst) > 0
     }
 
-    /// The newest report of this kind.
-    pub(super) fn report(&self, kind: &str) -> Option<Value> {
-        lock(&self.0.reports).iter().rev().find(|it| it.0 == kind).map(|it| it.1.clone())
-    }
-
     /// Tells of warnings.
     pub(super) fn warnings(&self, warnings: &[Diagnostic]) {
         let Some(events) = &self.0.events else { return };
@@ -111,9 +103,6 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Watching {
     fn came(&self, account: &Account, value: &Value) {
-        if account.kind == "compile" {
-            lock(&self.reports).push((account.kind.clone(), value.clone()));
-        }
         let account = self.log.told(account);
         let id = self.log.add(account.clone());
         if let Some(events) = &self.events {

@@ -3,7 +3,7 @@
 use crate::config::Caps;
 use crate::engine::error::Error;
 use crate::engine::program::{Finished, Program};
-use crate::eval::{self, EXPRESSION, Keep, ProgramEvaluator};
+use crate::eval::{self, Keep, ProgramEvaluator};
 use crate::runtime::{self, Val, Variables};
 use crate::util::sha256_hex;
 use std::collections::BTreeMap;
@@ -30,9 +30,9 @@ impl Program {
         let Ask { program, data, metric, keep } = ask;
         // As a call it is checked: whether the metric takes what a metric is given.
         let call = format!("evaluate({program}, {data}, metric: {metric});");
-        self.extended(EXPRESSION, &call, &[])?;
+        self.extended("<expression>", &call, &[])?;
         let parts = format!("[{program}, {data}, {metric}]");
-        let extended = self.extended(EXPRESSION, &parts, &[])?;
+        let extended = self.extended("<expression>", &parts, &[])?;
         let script = extended.script();
         Ok(extended.on_thread(&extended.new_run(), |run| {
             let Val::List(parts) = script.run_main(run, &Variables::default())? else {
@@ -47,7 +47,7 @@ impl Program {
     /// # Errors
     /// The expression is not correct, raises, or gives something else.
     pub fn evaluator(&self, expression: &str) -> Result<ProgramEvaluator, Error> {
-        let extended = self.extended(EXPRESSION, expression, &[])?;
+        let extended = self.extended("<expression>", expression, &[])?;
         let script = extended.script();
         let mut made = None;
         let finished = extended.on_thread(&extended.new_run(), |run| {

@@ -8,7 +8,6 @@ use crate::engine::callable::Callable;
 use crate::engine::error::Error;
 use crate::engine::units::{Loaded, Main, Unit, libraries, load};
 use crate::engine::{Check, Engine};
-use crate::eval::EXPRESSION;
 use crate::host::{Captured, Host};
 use crate::lm::Cancel;
 use crate::lm::Prompt;
@@ -231,7 +230,7 @@ impl Program {
     /// # Errors
     /// They are not correct. What they raise is in the result.
     pub fn eval(&self, expressions: &str) -> Result<Finished, Error> {
-        let extended = self.extended(EXPRESSION, expressions, &[])?;
+        let extended = self.extended("<expression>", expressions, &[])?;
         Ok(extended.run())
     }
 
@@ -295,7 +294,7 @@ impl Program {
     /// # Errors
     /// The expression is not correct, raises, or gives something that cannot be called.
     pub fn value(&self, expression: &str) -> Result<Callable, Error> {
-        let extended = self.extended(EXPRESSION, expression, &[])?;
+        let extended = self.extended("<expression>", expression, &[])?;
         let value = extended.run().result?;
         let program = runtime::Program::from_val("program", &value);
         Ok(Callable::new(extended.clone(), program.map_err(|it| extended.tell(&it))?))

@@ -3,6 +3,7 @@
 use crate::eval::progress::Running;
 use crate::eval::stats::Interval;
 use crate::program::State;
+use crate::runtime::SharedCallLog;
 use crate::schema::{Record, Row};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -207,6 +208,13 @@ pub struct Step {
 pub trait Evaluator: Sync {
     /// Makes one run.
     fn run(&self, job: &Job) -> Outcome;
+
+    /// Makes one run and tells `log` of its calls. By default the log learns nothing: what a
+    /// kill leaves of the run is then paid for again where no store has it.
+    fn run_noted(&self, job: &Job, log: Option<&SharedCallLog>) -> Outcome {
+        let _ = log;
+        self.run(job)
+    }
 
     /// The most calls to models that one run can make, retries, repairs and metric included;
     /// `None` where the program has no such bound.

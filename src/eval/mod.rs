@@ -45,8 +45,10 @@ pub use job::{
     Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Scored, Spent, Step,
 };
 pub use journal::Keep;
-pub use natives::{OPTIONS, Scoring, evaluate_kept, natives, run_options, score};
-pub use observe::{Account, Attached, EXPRESSION, Event, Observer, UsedData, attached, called};
+pub use natives::{
+    OPTIONS, Scoring, evaluate_kept, natives, open_journal, run_options, score, warn_of_broken,
+};
+pub use observe::{Account, Attached, Event, Observer, UsedData, attached, called};
 pub use program::{ProgramEvaluator, model_hash};
 pub use progress::{Reporter, Running};
 pub use results::{ComparisonValue, EvaluationValue};

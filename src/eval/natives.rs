@@ -1,7 +1,7 @@
 //! The natives of data and scores: `load`, `dataset`, `evaluate`, `compare` and the metrics.
 
 use crate::eval::data_value::DatasetValue;
-use crate::eval::journal::{self, End, Header, Journal, Journaled, Keep};
+use crate::eval::journal::{self, End, Header, Journal, Journaled, Keep, Role};
 use crate::eval::metric::{contains_match, exact_match, f1, normalized, passage_match};
 use crate::eval::observe::{Event, called, observer};
 use crate::eval::program::ProgramEvaluator;
@@ -265,7 +265,8 @@ fn score_kept(
     let remote = attached(cx).and_then(|it| it.remote.get()).filter(|_| asked.by_command);
     let remote = evaluator_of(&evaluator, remote, run.session());
     let made = remote.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it);
-    let kept = journal.as_ref().map(|journal| Journaled { inner: made, journal });
+    let kept =
+        journal.as_ref().map(|journal| Journaled { inner: made, journal, role: Role::Program });
     let mut reporter = Reporter::new(cx, phase);
     let session = run.session();
     let mut evaluation = evaluate(
@@ -340,7 +341,16 @@ fn journal_of(
         rows: data.len(),
         ..journal::header(&*host, keep)
     };
-    Journal::open(host, keep, &header).map_err(|why| {
+    open_journal(cx, keep, &header)
+}
+
+/// Opens the file that finished runs are kept in.
+///
+/// # Errors
+/// It is to be gone on with and cannot be.
+pub fn open_journal(cx: &Cx<'_>, keep: &Keep, header: &Header) -> Result<Journal, Error> {
+    let host = cx.run().env().host.clone();
+    Journal::open(host, keep, header).map_err(|why| {
         Error::value(why).hint("begin anew: replies that are kept are not paid for again")
     })
 }
@@ -350,6 +360,11 @@ fn end(cx: &Cx<'_>, journal: &Journal, evaluation: &Evaluation) {
     if evaluation.not_run == 0 && evaluation.stop.is_none() {
         journal.end(End { score: evaluation.score, scored: evaluation.scored });
     }
+    warn_of_broken(cx, journal);
+}
+
+/// Tells when runs could not be kept.
+pub fn warn_of_broken(cx: &Cx<'_>, journal: &Journal) {
     if let Some(why) = journal.broken() {
         let message = format!("finished rows are not kept, so nothing can be resumed: {why}");
         cx.run().warn(Warning { code: codes::NOTICE, message, notes: Vec::new(), place: None });

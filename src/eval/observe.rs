@@ -9,9 +9,6 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// What the texts of command lines are called.
-pub const EXPRESSION: &str = "<expression>";
-
 /// What a command lends; it goes with the settings of its runs.
 #[derive(Debug, Default)]
 pub struct Attached {

@@ -2,7 +2,7 @@
 
 use crate::eval::stats::Interval;
 use crate::eval::{Account, UsedData};
-use crate::optimize::{Candidate, Compiled, Problem, Report};
+use crate::optimize::{Candidate, Compiled, Confirmation, End, Problem, Report};
 use crate::schema::{Record, Value};
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ impl Report {
             ("best", best),
             ("candidates", Value::list(self.candidates.iter().map(candidate))),
             ("gain", gain),
+            ("confirmation", self.confirmation.as_ref().map_or(Value::Null, confirmation)),
             ("calls", count(self.calls)),
             ("prompt_tokens", count(self.prompt_tokens)),
             ("completion_tokens", count(self.completion_tokens)),
@@ -40,6 +41,10 @@ impl Compiled {
     pub(crate) fn account(&self, problem: &Problem<'_>) -> Account {
         let report = &self.report;
         let best = report.best_candidate();
+        let confirmed = match report.confirmation.as_ref().map(|it| &it.end) {
+            Some(End::Compared(comparison)) => comparison.paired.as_ref(),
+            Some(End::Unchanged | End::NotConfirmed(_)) | None => None,
+        };
         let origins = self.state.provenance.iter().flat_map(|it| &it.data);
         let file = |role: &str| match role {
             "trainset" => UsedData::of(role, &problem.trainset, String::new()).file,
@@ -63,6 +68,9 @@ impl Compiled {
             seed: report.seed,
             score: best.and_then(|it| it.score),
             interval: best.and_then(|it| it.interval).map(|it| (it.low, it.high)),
+            gain: confirmed.map(|it| it.gain),
+            gain_interval: confirmed.map(|it| (it.interval.low, it.interval.high)),
+            verdict: confirmed.map(|it| it.verdict.as_str().to_owned()).unwrap_or_default(),
             calls: report.calls,
             prompt_tokens: report.prompt_tokens,
             completion_tokens: report.completion_tokens,
@@ -70,6 +78,26 @@ impl Compiled {
             ..Account::default()
         }
     }
+}
+
+/// What a search is worth on rows that nothing was chosen on.
+fn confirmation(it: &Confirmation) -> Value {
+    let finalists = it.finalists.iter().map(|(label, score)| {
+        object([("label", label.as_str().into()), ("score", Value::Float(*score))])
+    });
+    let (comparison, why) = match &it.end {
+        End::Compared(comparison) => (comparison.to_value(), Value::Null),
+        End::Unchanged => (Value::Null, "the program as it was is the best".into()),
+        End::NotConfirmed(why) => (Value::Null, why.as_str().into()),
+    };
+    object([
+        ("role", it.role.as_str().into()),
+        ("finalists", Value::list(finalists)),
+        ("runoff_rows", count(it.runoff as u64)),
+        ("calls", count(it.calls)),
+        ("comparison", comparison),
+        ("not_compared", why),
+    ])
 }
 
 fn candidate(it: &Candidate) -> Value {

@@ -1,13 +1,15 @@
 //! The natives of optimizers: what a script writes becomes a policy, and `compile` runs it.
 
+use crate::eval::journal::{End, Header, Journaled, Keep, Role, header as journal_header};
 use crate::eval::{
-    Account, DatasetValue, EXPRESSION, Evaluator, Event, OPTIONS, ProgramEvaluator, Remote,
-    Reporter, Scoring, Stop, attached, called, evaluator_of, run_options,
+    Account, Dataset, DatasetValue, Evaluator, Event, OPTIONS, ProgramEvaluator, Remote,
+    Reporter, Scoring, Stop, attached, called, evaluator_of, open_journal, run_options,
+    warn_of_broken,
 };
 use crate::lm::SharedLm;
 use crate::optimize::{
-    BootstrapFewShot, Compiled, LabeledFewShot, Policy, Problem, RandomSearch, Settings,
-    Teacher, compile, plan,
+    BootstrapFewShot, Care, Compiled, LabeledFewShot, Policy, Problem, Race, RandomSearch,
+    Settings, Teacher, compile, plan,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, Failure, Object, Program, Val, Warning, codes, wrong};
@@ -54,8 +56,19 @@ fn random_search(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         bootstrap: bootstrap(&mut args)?,
         candidates: args.count("candidates")?.unwrap_or(usual.candidates),
         stop_at: args.number("stop_at")?,
+        race: args.option("race").map(|it| race(&it)).transpose()?,
     };
+    if policy.race.is_some() && policy.stop_at.is_some() {
+        let message = "`stop_at` ends a search that scores one candidate after another; in a `race` \
+                       all go side by side";
+        return Err(Error::value(message).hint("leave one of them out"));
+    }
     optimizer(cx, "random_search", Arc::new(policy), args)
+}
+
+fn race(value: &Val) -> Result<Race, Error> {
+    let names = Race::NAMES.map(|it| format!("{it:?}")).join(" or ");
+    value.as_str().and_then(Race::of).ok_or_else(|| wrong("race", &names, value))
 }
 
 fn bootstrap(args: &mut Args) -> Result<BootstrapFewShot, Error> {
@@ -147,9 +160,14 @@ impl Object for Optimizer {
 /// What `compile` and `plan` are given.
 struct Given {
     program: Program,
-    trainset: crate::eval::Dataset,
-    valset: Option<crate::eval::Dataset>,
+    trainset: Dataset,
+    valset: Option<Dataset>,
+    testset: Option<Dataset>,
+    care: Care,
 }
+
+/// The arguments of `compile` and `plan`.
+const COMPILE: &[&str] = &["program", "trainset", "valset", "testset", "confirm", "overlap"];
 
 impl Given {
     fn take(mut args: Args) -> Result<Self, Error> {
@@ -157,12 +175,22 @@ impl Given {
             Program::from_val("program", &args.take(0, "program").unwrap_or_default())?;
         let trainset = args.option("trainset");
         let trainset = trainset.ok_or_else(|| Error::value("`trainset` is missing"))?;
-        let valset = args.option("valset");
-        args.finish("compile", 1, &["program", "trainset", "valset"])?;
+        let (valset, testset) = (args.option("valset"), args.option("testset"));
+        let usual = Care::default();
+        let care = Care {
+            confirm: args.number("confirm")?.unwrap_or(usual.confirm),
+            overlap: args.flag("overlap")?.unwrap_or(usual.overlap),
+            inputs: Vec::new(),
+        };
+        args.finish("compile", 1, COMPILE)?;
+        let rows =
+            |name, it: Option<Val>| it.map(|it| DatasetValue::from_val(name, &it)).transpose();
         Ok(Self {
             program,
             trainset: DatasetValue::from_val("trainset", &trainset)?,
-            valset: valset.map(|it| DatasetValue::from_val("valset", &it)).transpose()?,
+            valset: rows("valset", valset)?,
+            testset: rows("testset", testset)?,
+            care,
         })
     }
 }
@@ -170,7 +198,7 @@ impl Given {
 impl Optimizer {
     fn plan(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let given = Given::take(args)?;
-        self.with_problem(cx, given, |problem, _| {
+        self.with_problem(cx, given, None, |problem, _| {
             let plan = plan(&*self.policy, problem, &self.settings).map_err(|it| told(&it))?;
             Ok(Val::str(plan.render().trim_end()))
         })
@@ -179,26 +207,44 @@ impl Optimizer {
     fn compile(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let given = Given::take(args)?;
         let program = given.program.clone();
+        let compiled = self.found(cx, given, None, None)?;
+        Ok(program.with_state(&Arc::new(compiled.state)).value().clone())
+    }
+
+    /// Searches; finished runs are kept in a file where there is to be one, and the program's
+    /// are made elsewhere where somebody does.
+    fn found(
+        &self,
+        cx: &Cx<'_>,
+        given: Given,
+        keep: Option<&Keep>,
+        remote: Option<&Arc<dyn Remote>>,
+    ) -> Result<Compiled, Error> {
+        let program = given.program.clone();
         let run = run_options(cx, &program, self.threads);
         let settings = Settings { run, ..self.settings.clone() };
-        self.with_problem(cx, given, |problem, evaluator| {
+        self.with_problem(cx, given, remote, |problem, evaluator| {
             self.announce(cx, &program, problem)?;
-            let (session, began) = (cx.run().session(), cx.run().env().host.elapsed());
-            let mut reporter = Reporter::new(cx, self.policy.name());
-            let cancel = session.settings.pause.as_ref().unwrap_or(&session.cancel);
-            let compiled = compile(&*self.policy, problem, &settings, cancel, &mut |it| {
-                reporter.tell(it);
-            });
-            drop(reporter);
+            let host = &cx.run().env().host;
+            let began = host.elapsed();
+            let compiled = match keep {
+                None => self.search(cx, problem, &settings),
+                Some(keep) => {
+                    let header = self.header(cx, keep, &program, problem, &settings)?;
+                    keeping(cx, keep, &header, problem, |problem| {
+                        self.search(cx, problem, &settings)
+                    })
+                }
+            };
             evaluator.adopt_traces();
-            let compiled = compiled.map_err(|it| told(&it))?;
-            self.account(cx, problem, &compiled, &program, began);
+            let (compiled, took) = (compiled?, host.elapsed().saturating_sub(began));
+            self.account(cx, problem, &compiled, &program, keep, took);
             if let Some(Stop::Metric(message)) = &compiled.report.stop {
                 // What was found by such a metric is not the best of anything.
                 return Err(Error::value(message.clone()));
             }
-            report(cx, &compiled);
-            Ok(program.with_state(&Arc::new(compiled.state)).value().clone())
+            report(cx, &compiled, took);
+            Ok(compiled)
         })
     }
 
@@ -209,35 +255,102 @@ impl Optimizer {
         problem: &Problem<'_>,
         compiled: &Compiled,
         program: &Program,
-        began: Duration,
+        keep: Option<&Keep>,
+        took: Duration,
     ) {
         let Some(observer) = attached(cx).and_then(|it| it.observer.as_deref()) else { return };
-        let seconds = cx.run().env().host.elapsed().saturating_sub(began).as_secs_f64();
         let models = program.models(cx.run());
         let account = Account {
             program: called(program.value()),
             metric: self.metric.as_ref().map(called).unwrap_or_default(),
             models: models.iter().map(|lm| lm.name().to_owned()).collect(),
-            seconds,
+            run: keep.map(|it| it.id.clone()),
+            seconds: took.as_secs_f64(),
             ..compiled.account(problem)
         };
         observer.see(&Event::Came(&account, &compiled.report.to_value()));
     }
 
-    fn with_problem(
+    fn search(
+        &self,
+        cx: &Cx<'_>,
+        problem: &Problem<'_>,
+        settings: &Settings,
+    ) -> Result<Compiled, Error> {
+        let mut reporter = Reporter::new(cx, self.policy.name());
+        let session = cx.run().session();
+        let cancel = session.settings.pause.as_ref().unwrap_or(&session.cancel);
+        let compiled = compile(&*self.policy, problem, settings, cancel, &mut |it| {
+            reporter.tell(it);
+        });
+        compiled.map_err(|it| told(&it))
+    }
+
+    /// What the runs of a search depend on.
+    fn header(
+        &self,
+        cx: &Cx<'_>,
+        keep: &Keep,
+        program: &Program,
+        problem: &Problem<'_>,
+        settings: &Settings,
+    ) -> Result<Header, Error> {
+        let teacher = self.teacher.iter();
+        let models = std::iter::once(program).chain(teacher).flat_map(|it| it.models(cx.run()));
+        let mut models: Vec<String> = models.map(|lm| lm.name().to_owned()).collect();
+        models.dedup();
+        let options = self.policy.options();
+        let options: Vec<String> =
+            options.iter().map(|(name, it)| format!("{name}: {it}")).collect();
+        let more = [
+            format!("width: {}", settings.run.width),
+            format!("only: {:?}", settings.only),
+            format!("teacher: {:?}", problem.teacher.as_ref().map(|it| it.state.hash())),
+        ];
+        let hash = |it: &Option<Dataset>| it.as_ref().map_or(Ok(String::new()), Dataset::hash);
+        let care = [
+            format!("confirm: {}", problem.care.confirm),
+            format!("overlap: {}", problem.care.overlap),
+            format!("testset: {}", hash(&problem.testset)?),
+        ];
+        let options = [&options[..], &more, &care].concat().join(", ");
+        let valset = hash(&problem.valset)?;
+        Ok(Header {
+            kind: "compile".to_owned(),
+            state: problem.start.hash(),
+            data: problem.trainset.hash()?,
+            valset,
+            optimizer: format!("{}({options})", self.policy.name()),
+            models,
+            seed: settings.seed,
+            rows: problem.trainset.len() + problem.valset.as_ref().map_or(0, Dataset::len),
+            ..journal_header(&*cx.run().env().host, keep)
+        })
+    }
+
+    fn with_problem<T>(
         &self,
         cx: &Cx<'_>,
         given: Given,
-        work: impl FnOnce(&Problem<'_>, &ProgramEvaluator) -> Result<Val, Error>,
-    ) -> Result<Val, Error> {
+        remote: Option<&Arc<dyn Remote>>,
+        work: impl FnOnce(&Problem<'_>, &ProgramEvaluator) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let run = cx.run();
         let evaluator = ProgramEvaluator::new(run, given.program.clone(), self.metric.clone());
         let teacher = self.teacher.as_ref().map(|it| {
             (ProgramEvaluator::new(run, it.clone(), self.metric.clone()), it.state())
         });
+        if given.testset.is_some() && self.metric.is_none() {
+            let message =
+                format!("{} scores nothing, so `testset` is of no use", self.policy.name());
+            return Err(Error::value(message)
+                .hint("measure what it gave: `compare(before, after, test, metric: …)`"));
+        }
         let signatures = given.program.trainable();
-        let remote = remote_of(cx);
         let remote = evaluator_of(&evaluator, remote, run.session());
+        // What a program takes makes its rows equal; where it does not say it, usual names do.
+        let inputs = given.program.params(run.script()).unwrap_or_default();
+        let inputs = inputs.into_iter().map(|(name, _)| name.to_string()).collect();
         let problem = Problem {
             evaluator: remote.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it),
             signatures: &signatures,
@@ -248,6 +361,8 @@ impl Optimizer {
             }),
             trainset: given.trainset,
             valset: given.valset,
+            testset: given.testset,
+            care: Care { inputs, ..given.care },
             lm: asked(&given.program.models(run)),
         };
         work(&problem, &evaluator)
@@ -294,13 +409,75 @@ impl Optimizer {
     }
 }
 
-/// Who makes the runs of what the command line asks for; a search that a script begins by itself
-/// is none of theirs.
-fn remote_of<'a>(cx: &'a Cx<'_>) -> Option<&'a Arc<dyn Remote>> {
-    let remote = attached(cx)?.remote.get()?;
-    let source = cx.place()?.source;
-    let name = &cx.run().script().sources().get(source).name;
-    (&**name == EXPRESSION).then_some(remote)
+/// Searches for a state with what an expression gives: an optimizer, a program, rows to learn
+/// from and, if there are any, rows to choose by. Finished runs are kept.
+///
+/// # Errors
+/// Values that do not fit, what the search raises, and a file of runs that cannot be gone on
+/// with.
+pub fn compile_kept(
+    cx: &Cx<'_>,
+    parts: &[Val],
+    keep: Option<&Keep>,
+) -> Result<(Program, Compiled), Error> {
+    let [optimizer, program, trainset, valset @ ..] = parts else {
+        return Err(Error::value("three values or four"));
+    };
+    let Some(optimizer) = optimizer.downcast::<Optimizer>() else {
+        return Err(wrong("with", "an optimizer", optimizer));
+    };
+    let given = Given {
+        program: Program::from_val("program", program)?,
+        trainset: DatasetValue::from_val("trainset", trainset)?,
+        valset: valset.first().map(|it| DatasetValue::from_val("valset", it)).transpose()?,
+        testset: None,
+        care: Care::default(),
+    };
+    let program = given.program.clone();
+    // What a command asks for is known to its workers; what scripts begin by themselves is not.
+    let remote = attached(cx).and_then(|it| it.remote.get());
+    let compiled = optimizer.found(cx, given, keep, remote)?;
+    Ok((program.with_state(&Arc::new(compiled.state.clone())), compiled))
+}
+
+/// Does the work of a search with evaluators that keep what they ran.
+fn keeping(
+    cx: &Cx<'_>,
+    keep: &Keep,
+    header: &Header,
+    problem: &Problem<'_>,
+    work: impl FnOnce(&Problem<'_>) -> Result<Compiled, Error>,
+) -> Result<Compiled, Error> {
+    let journal = open_journal(cx, keep, header)?;
+    let (inner, journal) = (problem.evaluator, &journal);
+    let student = Journaled { inner, journal, role: Role::Program };
+    let teaching = problem.teacher.as_ref().and_then(|it| it.evaluator).unwrap_or(inner);
+    let teaching = Journaled { inner: teaching, journal, role: Role::Teacher };
+    let teacher = problem.teacher.as_ref().map(|it| Teacher {
+        evaluator: it.evaluator.map(|_| &teaching as &dyn Evaluator),
+        state: it.state.clone(),
+    });
+    let kept = Problem {
+        evaluator: &student,
+        signatures: problem.signatures,
+        start: problem.start.clone(),
+        teacher,
+        trainset: problem.trainset.clone(),
+        valset: problem.valset.clone(),
+        testset: problem.testset.clone(),
+        care: problem.care.clone(),
+        lm: problem.lm.clone(),
+    };
+    let compiled = work(&kept)?;
+    if compiled.report.stop.is_none() {
+        let best = compiled.report.best_candidate();
+        journal.end(End {
+            score: best.and_then(|it| it.score),
+            scored: best.map_or(0, |it| it.values.iter().flatten().count()),
+        });
+    }
+    warn_of_broken(cx, journal);
+    Ok(compiled)
 }
 
 /// The names of the models that a program asks.
@@ -315,10 +492,11 @@ fn told(diagnostic: &crate::diag::Diagnostic) -> Error {
     Failure { notes, hints, ..failure }.into()
 }
 
-fn report(cx: &Cx<'_>, compiled: &Compiled) {
+fn report(cx: &Cx<'_>, compiled: &Compiled, wall: Duration) {
     let session = cx.run().session();
     if session.settings.progress {
         session.env.host.eprint(&compiled.report.render());
+        session.env.host.eprint(&compiled.report.path.render(wall));
         return;
     }
     for notice in &compiled.report.notices {
