@@ -212,6 +212,8 @@ pub fn evaluate(
         // A run that is made again is done once.
         seen.done = (seen.done + 1).min(seen.total);
         seen.calls += u64::from(outcome.calls);
+        seen.tokens += outcome.prompt_tokens + outcome.completion_tokens;
+        seen.running.add(outcome.value());
         progress(&seen);
     };
     let mut budget = CallBudget::new(options.max_calls);

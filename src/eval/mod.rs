@@ -15,11 +15,14 @@ mod html;
 mod job;
 pub mod metric;
 mod natives;
+mod observe;
 mod program;
+mod progress;
 mod results;
 mod run;
 mod tables;
 mod text;
+mod via;
 mod worst;
 
 pub mod budget;
@@ -38,12 +41,17 @@ pub use data_value::{DatasetValue, RowValue, Splits};
 pub use evaluation::{
     EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
-pub use job::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Spent, Step};
+pub use job::{
+    Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Scored, Spent, Step,
+};
 pub use journal::Keep;
 pub use natives::{
-    OPTIONS, Reporter, Scoring, evaluate_kept, natives, open_journal, run_options, score,
-    warn_of_broken,
+    OPTIONS, Scoring, evaluate_kept, natives, open_journal, run_options, score, warn_of_broken,
 };
-pub use program::ProgramEvaluator;
+pub use observe::{Account, Attached, Event, Observer, UsedData, attached, called};
+pub use program::{ProgramEvaluator, model_hash};
+pub use progress::{Reporter, Running};
 pub use results::{ComparisonValue, EvaluationValue};
 pub use run::{Batch, RunOptions, Stop, run_jobs};
+pub(crate) use via::evaluator as evaluator_of;
+pub use via::{Ran, Remote};

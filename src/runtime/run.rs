@@ -14,6 +14,7 @@ use crate::source::Span;
 use crate::store::Replies;
 use crate::trace::Totals;
 use crate::util::lock;
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,8 @@ pub struct Settings {
     pub dry: bool,
     /// Ends evaluations after the rows under way; it is set with what ends all runs, or alone.
     pub pause: Option<Cancel>,
+    /// What a command lends to natives of higher floors, which know what it is.
+    pub attached: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What the runs of a command share.
@@ -277,6 +280,11 @@ impl Session {
     pub(in crate::runtime) fn settle(&self, usage: crate::lm::Usage) {
         let tokens = usage.prompt_tokens.unwrap_or(0) + usage.completion_tokens.unwrap_or(0);
         self.ledger.tokens.fetch_add(tokens, Ordering::SeqCst);
+    }
+
+    /// Counts requests that were sent elsewhere for this session.
+    pub fn charge_calls(&self, calls: u64) {
+        self.ledger.calls.fetch_add(calls, Ordering::SeqCst);
     }
 
     /// Adds what an exchange took to what all runs of the command took.
