@@ -9,6 +9,7 @@ mod comparison;
 mod confusion;
 mod csv;
 mod data_value;
+mod deadline;
 mod evaluation;
 mod export;
 mod html;
@@ -30,19 +31,20 @@ pub use crate::data::{Dataset, Kind, Share};
 pub use crate::lm::Cancel;
 pub use crate::runtime::ordered_map;
 pub use crate::util::Random;
-pub use budget::CallBudget;
+pub use budget::{Budget, Caps};
 pub use check_value::CheckValue;
 pub(crate) use comparison::compare_scores;
 pub use comparison::{Comparison, compare};
 pub use data_value::{DatasetValue, RowValue, Splits};
+pub use deadline::Deadline;
 pub use evaluation::{
     EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
 pub use job::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Spent, Step};
 pub use journal::Keep;
 pub use natives::{
-    OPTIONS, Reporter, Scoring, evaluate_kept, natives, open_journal, run_options, score,
-    warn_of_broken,
+    OPTIONS, Reporter, Scoring, evaluate_kept, natives, open_journal, priced, run_options,
+    score, warn_of_broken,
 };
 pub use program::ProgramEvaluator;
 pub use results::{ComparisonValue, EvaluationValue};

@@ -3,6 +3,7 @@
 use crate::diag::Diagnostic;
 use crate::eval::stats::{Interval, mean, mean_interval};
 use crate::eval::{Comparison, Outcome, Stop, compare_scores};
+use crate::lm::Cost;
 use crate::optimize::Plan;
 use crate::program::{ScoreRecord, State};
 use std::fmt::Write;
@@ -101,6 +102,8 @@ pub struct Report {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What the calls cost.
+    pub cost: Cost,
     /// What ended the search before its end.
     pub stop: Option<Stop>,
     /// What the user should know.
@@ -134,8 +137,11 @@ impl Report {
         text += &self.table();
         let _ = writeln!(
             text,
-            "\ncalls    {}, {} tokens in, {} out",
-            self.calls, self.prompt_tokens, self.completion_tokens
+            "\ncalls    {}, {} tokens in, {} out{}",
+            self.calls,
+            self.prompt_tokens,
+            self.completion_tokens,
+            self.cost.told().map(|it| format!(", {it}")).unwrap_or_default()
         );
         if let Some(stop) = &self.stop {
             let _ = writeln!(text, "stopped  {stop}: this is the best so far");
