@@ -192,8 +192,10 @@ fn left_by(work: &str, threads: usize) -> (String, String) {
 fn what_a_cap_admits_does_not_depend_on_threads() {
     let mut numbers = Numbers(11);
     let mut different = BTreeSet::new();
-    for case in 0..60 {
-        let tokens = 500 + numbers.below(24 * 950);
+    for case in 0..80 {
+        // A run takes some 350 tokens; the search makes about 50.
+        let most = if case % 4 < 2 { 60 } else { 12 };
+        let tokens = 300 + numbers.below(350 * most);
         let dollars = tokens as f64 * 0.2e-6;
         let option = match case % 2 {
             0 => format!("max_tokens: {tokens}"),
@@ -206,12 +208,12 @@ fn what_a_cap_admits_does_not_depend_on_threads() {
             ),
             _ => format!(
                 "let it = evaluate(ask, rows, metric: right, {option});\n\
-                 print([it.score, it.scored, it.cost.prompt_tokens, it.cost.usd]);"
+                 print([it.score, it.cost.calls, it.cost.prompt_tokens, it.cost.usd]);"
             ),
         };
         let alone = left_by(&work, 1);
         assert_eq!(left_by(&work, 64), alone, "{work}");
         different.insert(alone);
     }
-    assert!(different.len() > 20, "{} outcomes", different.len());
+    assert!(different.len() > 12, "{} outcomes", different.len());
 }
