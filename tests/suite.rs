@@ -40,6 +40,8 @@ mod fmt;
 mod front;
 #[path = "suite/fuzzed.rs"]
 mod fuzzed;
+#[path = "suite/gains.rs"]
+mod gains;
 #[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;
@@ -73,6 +75,8 @@ mod resume;
 mod retrieve;
 #[path = "suite/rhai.rs"]
 mod rhai_corpus;
+#[path = "suite/sampling.rs"]
+mod sampling;
 #[path = "suite/schema.rs"]
 mod schema;
 #[path = "suite/scripted.rs"]

@@ -12,8 +12,7 @@ use std::sync::Arc;
 impl Checker<'_> {
     pub(super) fn infer_plain(&mut self, node: &Node) -> Known {
         match node.kind {
-            NodeKind::Literal => literal::constant(node, self.text)
-                .map_or(Known::Nothing, |it| Known::of_value(&it)),
+            NodeKind::Literal => literal::known(node, self.text),
             NodeKind::Template => Known::basic(Ty::Str),
             NodeKind::Unit | NodeKind::Assign => Known::Unit,
             NodeKind::Array => {
