@@ -4,18 +4,14 @@
 //! has come. What a worker took with it when it was lost stays charged, for it may have been paid.
 
 use crate::eval::{Evaluator, Failure, FailureKind, Job, Outcome, ProgramEvaluator};
-use crate::runtime::Session;
-use crate::util::lock;
+use crate::lm::Money;
+use crate::runtime::{Amount, Limits, Session};
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a run is begun that takes its worker with it.
 const ATTEMPTS: usize = 3;
-/// How many runs share what is left of a cap, where a run has no bound of its own.
-const WIDTH: u64 = 8;
-/// How often somebody who waits looks whether it is over.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Makes runs elsewhere.
 pub trait Remote: Send + Sync + fmt::Debug {
@@ -43,42 +39,6 @@ pub(crate) struct RemoteEvaluator<'a> {
     pub(crate) local: &'a ProgramEvaluator,
     pub(crate) remote: &'a dyn Remote,
     pub(crate) session: &'a Session,
-    /// Calls that are lent out.
-    pub(crate) leases: Leases,
-}
-
-/// Calls that are lent out to runs under way.
-#[derive(Debug, Default)]
-pub(crate) struct Leases {
-    lent: Mutex<u64>,
-    returned: Condvar,
-}
-
-impl Leases {
-    /// Lends up to `wanted` calls of those that are left of a cap; 0 when none are. `left` tells
-    /// how many of the cap are not spent.
-    fn take(&self, wanted: u64, left: &dyn Fn() -> u64, over: &dyn Fn() -> bool) -> u64 {
-        let mut lent = lock(&self.lent);
-        loop {
-            let free = left().saturating_sub(*lent);
-            let granted = wanted.min(free);
-            // What is under way may give back some of what it was lent.
-            if granted > 0 || *lent == 0 || over() {
-                *lent += granted;
-                return granted;
-            }
-            let waited = self.returned.wait_timeout(lent, LOOK);
-            lent = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    /// Takes back what was lent; `charge` takes down what of it was spent.
-    fn give_back(&self, granted: u64, charge: impl FnOnce()) {
-        let mut lent = lock(&self.lent);
-        charge();
-        *lent -= granted;
-        self.returned.notify_all();
-    }
 }
 
 impl RemoteEvaluator<'_> {
@@ -91,31 +51,65 @@ impl RemoteEvaluator<'_> {
         is_late.then(|| "the time for this run is over (`max_seconds`)".to_owned())
     }
 
-    /// Makes a run once, with what may be lent to it.
-    fn attempt(&self, job: &Job) -> Ran {
-        let Some(cap) = self.session.settings.max_calls else {
+    /// Makes a run once, with what may be lent to it: so much of what no bound is known of as
+    /// `needed` says.
+    fn attempt(&self, job: &Job, needed: Amount) -> Ran {
+        let limits = self.session.limits();
+        if limits == Limits::default() {
             return self.remote.run(job, &|| self.over());
-        };
-        let left = || cap.saturating_sub(self.session.calls());
-        let bound = job.max_calls.or(self.local.max_calls_per_run());
-        let wanted = bound.unwrap_or_else(|| left().div_ceil(WIDTH)).max(1);
-        let granted = self.leases.take(wanted, &left, &|| self.over().is_some());
-        if granted == 0 {
-            return Ran::Over(match self.over() {
-                Some(why) => why,
-                None => format!("the cap of {cap} calls is used up"),
-            });
         }
-        let lent = Job { max_calls: Some(granted), ..job.clone() };
-        let ran = self.remote.run(&lent, &|| self.over());
-        let spent = match &ran {
-            Ran::Done(it) => u64::from(it.calls.saturating_sub(it.cached_calls)).min(granted),
-            Ran::Over(_) | Ran::Lost(_) => granted,
-            Ran::Nobody(_) => 0,
+        let at_least = |part: Option<u64>, needed: u64| part.or((needed > 0).then_some(needed));
+        let money = (needed.money > Money::ZERO).then_some(needed.money);
+        let wanted = Limits {
+            calls: job.max_calls.or(self.local.max_calls_per_run()),
+            tokens: at_least(job.max_tokens, needed.tokens),
+            money: job.max_cost.or(money),
         };
-        self.leases.give_back(granted, || self.session.charge_calls(spent));
-        ran
+        let lent = match self.session.lend(&wanted) {
+            Ok(lent) => lent,
+            Err(error) => return Ran::Over(self.over().unwrap_or_else(|| error.to_string())),
+        };
+        let shared = Job {
+            max_calls: limits.calls.map_or(job.max_calls, |_| Some(lent.calls)),
+            max_tokens: limits.tokens.map_or(job.max_tokens, |_| Some(lent.tokens)),
+            max_cost: limits.money.map_or(job.max_cost, |_| Some(lent.money)),
+            ..job.clone()
+        };
+        let ran = self.remote.run(&shared, &|| self.over());
+        let took = match &ran {
+            Ran::Done(it) => paid(it),
+            Ran::Over(_) | Ran::Lost(_) => lent,
+            Ran::Nobody(_) => Amount::default(),
+        };
+        self.session.take_back(lent, took);
+        match ran {
+            // Its calls are kept by now, so that it goes on from where a share ended it.
+            Ran::Done(it)
+                if needed == Amount::default() && was_too_small(job, &shared, &it) =>
+            {
+                self.attempt(job, it.needed)
+            }
+            ran => ran,
+        }
     }
+}
+
+/// Whether a share of tokens or dollars ended a run that had no such limit by itself.
+fn was_too_small(job: &Job, shared: &Job, outcome: &Outcome) -> bool {
+    let share = Limits {
+        calls: None,
+        tokens: shared.max_tokens.filter(|_| job.max_tokens.is_none()),
+        money: shared.max_cost.filter(|_| job.max_cost.is_none()),
+    };
+    outcome.failed_by(FailureKind::Stopped) && share.passed_by(outcome.needed).is_some()
+}
+
+/// What a run took now: replies that were kept cost nothing again.
+fn paid(outcome: &Outcome) -> Amount {
+    let all = outcome.amount();
+    let calls = u64::from(outcome.calls.saturating_sub(outcome.cached_calls));
+    let money = outcome.cost.paid.plus(outcome.cost.untold);
+    Amount { calls, tokens: if calls == 0 { 0 } else { all.tokens }, money }
 }
 
 impl Evaluator for RemoteEvaluator<'_> {
@@ -123,7 +117,7 @@ impl Evaluator for RemoteEvaluator<'_> {
         let failed = |kind, message: String| Outcome::failed(Failure::new(kind, message));
         let mut lost = String::new();
         for _ in 0..ATTEMPTS {
-            lost = match self.attempt(job) {
+            lost = match self.attempt(job, Amount::default()) {
                 Ran::Done(outcome) => return *outcome,
                 Ran::Over(why) => return failed(FailureKind::Stopped, why),
                 Ran::Nobody(why) => return failed(FailureKind::Infrastructure, why),
@@ -154,5 +148,5 @@ pub(crate) fn evaluator<'a>(
     session: &'a Session,
 ) -> Option<RemoteEvaluator<'a>> {
     let remote = &**remote?;
-    Some(RemoteEvaluator { local, remote, session, leases: Leases::default() })
+    Some(RemoteEvaluator { local, remote, session })
 }

@@ -8,9 +8,10 @@
 use crate::data::Read;
 use crate::diag::Diagnostic;
 use crate::eval::{
-    CallBudget, Cancel, Dataset, Evaluator, FailureKind, Job, Outcome, Progress, Random, Stop,
+    Budget, Cancel, Dataset, Evaluator, FailureKind, Job, Outcome, Progress, Random, Stop,
     run_jobs,
 };
+use crate::lm::Cost;
 use crate::optimize::data::Data;
 use crate::optimize::{Candidate, Path, Plan, Problem, Report, Settings};
 use crate::program::{State, row_hash};
@@ -105,13 +106,15 @@ pub struct Search<'a> {
     progress: &'a mut dyn FnMut(&Progress),
     train: Vec<Example>,
     val: Vec<Example>,
-    budget: CallBudget,
+    budget: Budget,
+    proposer: Budget,
     memo: BTreeMap<Key, Known>,
     candidates: Vec<Candidate>,
     /// The candidate that was chosen otherwise than by its score.
     preferred: Option<usize>,
     tokens: (u64, u64),
     cached_calls: u64,
+    cost: Cost,
     path: Path,
     notices: Vec<Diagnostic>,
 }
@@ -145,12 +148,14 @@ impl<'a> Search<'a> {
             progress,
             train: examples(&data.trainset)?,
             val: examples(&data.valset)?,
-            budget: CallBudget::new(settings.max_calls),
+            budget: Budget::new(&settings.caps()),
+            proposer: Budget::new(&settings.proposer),
             memo: BTreeMap::new(),
             candidates: Vec::new(),
             preferred: None,
             tokens: (0, 0),
             cached_calls: 0,
+            cost: Cost::default(),
             path: Path::default(),
             notices: Vec::new(),
         })
@@ -187,6 +192,11 @@ impl<'a> Search<'a> {
     /// How many runs may be started before it is known whether they are needed.
     pub fn width(&self) -> usize {
         self.settings.run.width.max(1)
+    }
+
+    /// What the models that propose may take: an account of their own.
+    pub fn proposer(&mut self) -> &mut Budget {
+        &mut self.proposer
     }
 
     /// The stream of random numbers of this label; decisions with labels of their own do not
@@ -281,6 +291,7 @@ impl<'a> Search<'a> {
         self.tokens.0 += outcome.prompt_tokens;
         self.tokens.1 += outcome.completion_tokens;
         self.cached_calls += u64::from(outcome.cached_calls);
+        self.cost = self.cost.plus(outcome.cost);
         self.memo.insert(key.clone(), Known { outcome: Arc::new(outcome), with_steps });
     }
 
@@ -479,6 +490,7 @@ impl<'a> Search<'a> {
             cached_calls: self.cached_calls,
             prompt_tokens: self.tokens.0,
             completion_tokens: self.tokens.1,
+            cost: self.cost,
             stop,
             confirmation: None,
             path: self.path,
@@ -530,6 +542,8 @@ fn job(ask: &Ask) -> Job {
         keep_steps: ask.keep_steps,
         keep_exchanges: false,
         max_calls: None,
+        max_tokens: None,
+        max_cost: None,
     }
 }
 

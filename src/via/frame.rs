@@ -4,6 +4,7 @@
 //! over; a line that is no frame, or is too long, ends the conversation.
 
 use crate::eval::{Job, Outcome};
+use crate::lm::Money;
 use crate::program::State;
 use crate::schema::{Record, Row};
 use crate::via::files::{Answer, Need};
@@ -140,6 +141,12 @@ pub struct Run {
     /// The most calls to models that it may make, cached ones included.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_calls: Option<u64>,
+    /// The most tokens that it may take.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_tokens: Option<u64>,
+    /// The most dollars that it may take.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_cost: Option<Money>,
 }
 
 impl Run {
@@ -154,6 +161,8 @@ impl Run {
             keep_steps: job.keep_steps,
             keep_exchanges: job.keep_exchanges,
             max_calls: job.max_calls,
+            max_tokens: job.max_tokens,
+            max_cost: job.max_cost,
         }
     }
 
@@ -167,6 +176,8 @@ impl Run {
             keep_steps: self.keep_steps,
             keep_exchanges: self.keep_exchanges,
             max_calls: self.max_calls,
+            max_tokens: self.max_tokens,
+            max_cost: self.max_cost,
         }
     }
 }

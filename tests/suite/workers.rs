@@ -707,6 +707,8 @@ fn a_pool_makes_runs_of_many_states() {
             keep_steps: true,
             keep_exchanges: true,
             max_calls: None,
+            max_tokens: None,
+            max_cost: None,
         };
         match pool.run(&job, &|| None) {
             Ran::Done(outcome) => (outcome.score, outcome.steps.len(), outcome.exchanges.len()),
