@@ -195,6 +195,13 @@ pub(in crate::runtime) fn reworded(message: &str) -> String {
     let end = message.find(" (line ").unwrap_or(message.len());
     let plain = &message[..end];
     let plain = plain.split(" in call to ").next().unwrap_or(plain).trim_end();
+    if let Some((found, wanted)) = plain
+        .strip_prefix("Data type incorrect: ")
+        .or_else(|| plain.strip_prefix("Output type incorrect: "))
+        .and_then(|it| it.strip_suffix(')')?.split_once(" (expecting "))
+    {
+        return format!("expected {}, found {}", types(wanted), types(found));
+    }
     match plain.strip_prefix("Function not found: ") {
         Some(signature) => no_function(signature),
         None if plain.starts_with("Unknown property") => no_property(plain),

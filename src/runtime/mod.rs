@@ -36,6 +36,7 @@ mod score;
 mod script;
 mod several;
 mod signature_value;
+mod slices;
 mod tape;
 mod trace_value;
 mod value;

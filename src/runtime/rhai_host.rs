@@ -10,6 +10,7 @@ use crate::runtime::cx::{Args, Cx, Native};
 use crate::runtime::error::Error;
 use crate::runtime::history::HistoryValue;
 use crate::runtime::run::Run;
+use crate::runtime::slices::{self, Ends};
 use crate::runtime::value::{Func, ObjectRef, Other, Text, Val};
 use indexmap::IndexMap;
 use rhai::packages::{
@@ -390,6 +391,17 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
             },
         );
     }
+    for (name, optional) in [(names::SLICE, false), (names::SLICE_OPT, true)] {
+        global(name).set_into_module(
+            module,
+            move |context: NativeCallContext<'_>, value: Dynamic, range: Dynamic| {
+                if optional && value.is_unit() {
+                    return Ok(Dynamic::UNIT);
+                }
+                slice(&context, value, range)
+            },
+        );
+    }
     global(names::SPREAD).set_into_module(module, |named: Map, value: Dynamic| {
         spread(named, value).map_err(Error::into_host)
     });
@@ -522,6 +534,9 @@ fn member(object: &Obj, name: &str) -> Result<Val, Error> {
 }
 
 fn unknown_member(object: &ObjectRef, name: &str) -> Error {
+    if let Some(hint) = catalog::later_method(object.type_name(), name) {
+        return Error::value(format!("`{name}` is not supported yet")).hint(hint);
+    }
     let members = object.members();
     let hint = crate::diag::did_you_mean(name, members.iter().map(String::as_str));
     Error::value(format!("this {} has no `{name}`", object.type_name())).hint(hint)
@@ -588,6 +603,26 @@ fn call_method(
     let mut args: Vec<&mut Dynamic> =
         std::iter::once(&mut receiver).chain(positional.iter_mut()).collect();
     context.call_fn_raw(function, true, true, &mut args)
+}
+
+/// `value[range]`
+fn slice(
+    context: &NativeCallContext<'_>,
+    value: Dynamic,
+    mut range: Dynamic,
+) -> HostResult<Dynamic> {
+    let mut value = value.flatten();
+    if let Some(part) = Ends::of(&range).and_then(|ends| slices::plain(&value, ends)) {
+        return Ok(part);
+    }
+    if value.is_int() {
+        return context.call_fn_raw("get_bits", true, true, &mut [&mut value, &mut range]);
+    }
+    let object = value.read_lock::<Obj>().map(|it| it.clone());
+    guarded(context, || match (object, Ends::of(&range)) {
+        (Some(object), Some(ends)) => slices::of_object(&Cx::new(context), &object, ends),
+        _ => Err(slices::none(from_dynamic(value).kind())),
+    })
 }
 
 /// A native that may be called on its first argument.
