@@ -19,8 +19,11 @@ mod fmt;
 mod models;
 mod new;
 mod prompt;
+mod record;
 mod repl;
+mod resume;
 mod run;
+mod runs;
 mod scripts;
 mod session;
 mod settings;
@@ -83,6 +86,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Data(args) => data::run(shell, &args),
         Command::Eval(args) => eval::run(shell, &args),
         Command::Compile(args) => compile::run(shell, &args),
+        Command::Runs(args) => runs::run(shell, &args),
         Command::Repl(args) => repl::run(shell, &args),
         Command::Trace(args) => show::trace(shell, &args),
         Command::State(args) => show::state(shell, &args),

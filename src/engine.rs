@@ -31,6 +31,7 @@
 
 mod builder;
 mod callable;
+mod compile;
 mod error;
 mod evaluate;
 mod models;
@@ -42,6 +43,7 @@ mod wiring;
 pub use crate::runtime::prompt_text;
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
+pub use compile::{Searched, Wanted};
 pub use error::Error;
 pub use evaluate::Ask;
 #[cfg(all(feature = "cli", feature = "local"))]

@@ -64,6 +64,15 @@ pub trait Host: Send + Sync + fmt::Debug {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Deletes a file; by default nothing can be deleted.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Whether something is there.
     fn exists(&self, path: &Path) -> bool;
 

@@ -41,6 +41,8 @@ mod fuzzed;
 #[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;
+#[path = "suite/journal.rs"]
+mod journal;
 #[cfg(feature = "http")]
 #[path = "suite/keys.rs"]
 mod keys;

@@ -4,6 +4,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Programs that call language models: run, check, evaluate and compile them
 #[derive(Debug, Parser)]
@@ -34,6 +35,8 @@ pub(super) enum Command {
     Data(Data),
     /// Improve a program with an optimizer, and save what was found
     Compile(Compile),
+    /// Look at evaluations and searches that were begun, and delete them
+    Runs(Runs),
     /// Try things out, line by line
     Repl(Repl),
     /// Look at recorded traces
@@ -322,34 +325,115 @@ pub(super) enum DataAction {
 #[derive(Debug, Args)]
 pub(super) struct Compile {
     /// The script whose items the expressions use
-    #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "resume", conflicts_with = "resume")]
+    pub(super) file: Option<PathBuf>,
     /// The program to improve, such as `rag` or `Rag(k: 5)`
-    #[arg(long, value_name = "EXPR")]
-    pub(super) program: String,
+    #[arg(
+        long,
+        value_name = "EXPR",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) program: Option<String>,
     /// The metric, such as `correct`
-    #[arg(long, value_name = "EXPR")]
-    pub(super) metric: String,
+    #[arg(
+        long,
+        value_name = "EXPR",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) metric: Option<String>,
     /// The optimizer: a name such as `bootstrap_few_shot`, or a call with options
-    #[arg(long = "with", value_name = "EXPR")]
-    pub(super) optimizer: String,
+    #[arg(
+        long = "with",
+        value_name = "EXPR",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) optimizer: Option<String>,
     /// The examples to learn from
-    #[arg(long, value_name = "FILE")]
-    pub(super) trainset: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) trainset: Option<PathBuf>,
     /// The examples to choose by; without them part of the trainset is held back
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub(super) valset: Option<PathBuf>,
     /// Where the state goes
-    #[arg(long, short, value_name = "FILE")]
-    pub(super) output: PathBuf,
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) output: Option<PathBuf>,
     /// A saved state to start from
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub(super) state: Option<PathBuf>,
+    /// Go on with a search that was stopped; without an id the newest of this folder
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    pub(super) resume: Option<String>,
     #[command(flatten)]
     pub(super) lm: Lm,
     /// Write the report as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Arguments of `dsp runs`.
+#[derive(Debug, Args)]
+pub(super) struct Runs {
+    #[command(subcommand)]
+    pub(super) action: RunsAction,
+}
+
+/// What to do with runs.
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsAction {
+    /// List evaluations and searches, the newest first
+    List {
+        /// Those of all folders, not only of this one
+        #[arg(long)]
+        all: bool,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what one depends on, how far it is, and how it goes on
+    Show {
+        /// The run
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete runs; replies that the store has stay there
+    Rm {
+        /// The runs
+        #[arg(value_name = "ID", required_unless_present_any = ["finished", "older_than"])]
+        ids: Vec<String>,
+        /// All that have nothing left to do
+        #[arg(long)]
+        finished: bool,
+        /// All that were begun so long ago: `30d`, `12h`
+        #[arg(long, value_name = "AGE", value_parser = age)]
+        older_than: Option<Duration>,
+    },
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let units = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
+    let read = |(unit, seconds): &(&str, u64)| {
+        let count = text.strip_suffix(unit)?.trim().parse::<u64>().ok()?;
+        count.checked_mul(*seconds).map(Duration::from_secs)
+    };
+    let wanted = || "expected a number with `d`, `h`, `m` or `s`, such as `30d`".to_owned();
+    units.iter().find_map(read).ok_or_else(wanted)
 }
 
 /// Arguments of `dsp repl`.

@@ -1,23 +1,100 @@
 //! `dsp compile`
 
 use super::args::Compile;
-use super::expression::{loaded, optimizer, text};
+use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
 use crate::catalog;
 use crate::diag::did_you_mean;
+use crate::engine::{Searched, Wanted};
+use crate::eval::Stop;
+use crate::eval::journal::{self, Keep};
+use crate::host::Place;
+use crate::optimize::Report;
+use crate::util::sha256_hex;
+use std::path::Path;
+
+mod asked;
+
+use asked::Asked;
 
 /// Improves a program and saves what was found.
 pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
-    known(&args.optimizer)?;
-    let engine = session::builder(shell, &args.file, &args.lm)?.progress().build()?;
-    let program = session::load(shell, &engine, &args.file)?;
-    let finished = program.eval(&expression(shell, args)?)?;
+    let folder = shell.host.place(Place::Runs);
+    let resumed = match &args.resume {
+        Some(id) => Some(resumed(shell, folder.as_deref(), id)?),
+        None => None,
+    };
+    let asked = match &resumed {
+        Some((_, asked)) => asked.with_caps(&args.lm),
+        None => Asked::of(shell, args)?,
+    };
+    known(&asked.optimizer)?;
+    let engine = session::builder(shell, &asked.file, &asked.lm)?.progress().build()?;
+    let program = session::load(shell, &engine, &asked.file)?;
+    let keep = folder.filter(|_| !asked.is_from_stdin()).map(|folder| Keep {
+        folder,
+        id: match &resumed {
+            Some((id, _)) => id.clone(),
+            None => journal::new_id(&*shell.host, &program.hash()),
+        },
+        resume: resumed.is_some(),
+        program: program.hash(),
+        metric: sha256_hex(asked.metric.as_bytes())[..16].to_owned(),
+        command: asked.record(),
+    });
+    let (valset, output) = (asked.valset(), Path::new(&asked.output));
+    let wanted = Wanted {
+        optimizer: &asked.with(),
+        program: &asked.program(),
+        trainset: &asked.trainset(),
+        valset: valset.as_deref(),
+        keep: keep.as_ref(),
+        output,
+    };
+    let Searched { finished, report } = program.compile(&wanted)?;
     shell.diagnose(program.sources(), &finished.warnings);
     shell.warn(&engine.store_warnings());
     finished.result?;
-    shell.eprint(&format!("saved as {}\n", args.output.display()));
+    shell.eprint(&format!("saved as {}\n", shown(shell, output)));
+    if let (Some(keep), Some(report)) = (&keep, &report) {
+        left(shell, keep, report);
+    }
     Ok(())
+}
+
+/// A path as the user would write it here.
+fn shown(shell: &Shell, path: &Path) -> String {
+    let here = resume::here(shell).ok();
+    let below = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
+    below.unwrap_or(path).display().to_string()
+}
+
+/// Says how a search that did not come to its end can go on.
+fn left(shell: &Shell, keep: &Keep, report: &Report) {
+    let cap = match &report.stop {
+        None => return,
+        Some(Stop::Cancelled) => "",
+        Some(_) => " --max-calls N",
+    };
+    let id = &keep.id;
+    shell.eprint(&format!("`dsp compile --resume {id}{cap}` goes on from here\n"));
+}
+
+/// The search to go on with.
+fn resumed(shell: &Shell, folder: Option<&Path>, id: &str) -> Result<(String, Asked), Failure> {
+    let (id, saved) = resume::find(shell, folder, id, For::Compile)?;
+    let asked = Asked::read(&saved.header.command).ok_or_else(|| {
+        Failure::usage(format!("the run `{id}` does not say how it was begun"))
+    })?;
+    let what = format!(
+        "{} with {}, {} runs are there",
+        asked.expression,
+        asked.optimizer,
+        saved.len()
+    );
+    resume::tell(shell, &id, &what, &saved);
+    Ok((id, asked))
 }
 
 /// A bare name must be that of an optimizer; an expression may be anything.
@@ -31,25 +108,4 @@ fn known(said: &str) -> Result<(), Failure> {
     let mut failure = Failure::usage(format!("there is no optimizer `{said}`"));
     failure.hint(did_you_mean(said, names.by_ref()));
     Err(failure)
-}
-
-/// The compilation as statements over the items of the script.
-fn expression(shell: &Shell, args: &Compile) -> Result<String, Failure> {
-    let mut program = format!("({})", args.program);
-    if let Some(state) = &args.state {
-        program = format!("{program}.with_state({})", text(&shell.absolute(state)?));
-    }
-    let mut options = vec![("metric", format!("({})", args.metric))];
-    let number = |name, value: Option<u64>| value.map(|it| (name, it.to_string()));
-    options.extend(number("max_calls", args.lm.max_calls));
-    options.extend(number("max_tokens", args.lm.max_tokens));
-    options.extend(number("seed", args.lm.seed));
-    let optimizer = optimizer(&args.optimizer, &options);
-    let trainset = loaded(shell, &args.trainset)?;
-    let valset = match &args.valset {
-        Some(path) => format!(", valset: {}", loaded(shell, path)?),
-        None => String::new(),
-    };
-    let output = text(&shell.absolute(&args.output)?);
-    Ok(format!("{optimizer}.compile({program}, trainset: {trainset}{valset}).save({output});"))
 }

@@ -2,6 +2,7 @@
 
 use super::args::Eval;
 use super::expression::text;
+use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
 use crate::engine::Ask;
@@ -113,52 +114,17 @@ fn left(
     if interrupted && evaluation.not_run > 0 { Err(Failure::told()) } else { Ok(()) }
 }
 
-/// The run to go on with: the one of this id, else of those that were begun in this folder the
-/// newest that has rows left, else the newest.
+/// The run to go on with.
 fn resumed(shell: &Shell, folder: Option<&Path>, id: &str) -> Result<(String, Asked), Failure> {
-    let folder = folder.ok_or_else(|| Failure::usage("this machine has no place for runs"))?;
-    let (id, saved) =
-        if id.is_empty() { newest(shell, folder)? } else { named(shell, folder, id)? };
+    let (id, saved) = resume::find(shell, folder, id, For::Evaluate)?;
     let asked = Asked::read(&saved.header.command).ok_or_else(|| {
         Failure::usage(format!("the run `{id}` does not say how it was begun"))
     })?;
     let (kept, all) = (saved.len(), saved.header.rows);
-    shell.eprint(&format!(
-        "going on with {id}: {} by {}, {kept} of {all} rows are there\n",
-        asked.expression, asked.metric
-    ));
+    let what =
+        format!("{} by {}, {kept} of {all} rows are there", asked.expression, asked.metric);
+    resume::tell(shell, &id, &what, &saved);
     Ok((id, asked))
-}
-
-fn named(shell: &Shell, folder: &Path, id: &str) -> Result<(String, journal::Saved), Failure> {
-    let saved = journal::read(&*shell.host, folder, id).map_err(|why| {
-        let mut failure = Failure::usage(why);
-        let known = journal::ids(&*shell.host, folder).unwrap_or_default();
-        let newest: Vec<String> = known.into_iter().take(3).collect();
-        if !newest.is_empty() {
-            failure.hint(format!("the newest are {}", newest.join(", ")));
-        }
-        failure
-    })?;
-    Ok((id.to_owned(), saved))
-}
-
-fn newest(shell: &Shell, folder: &Path) -> Result<(String, journal::Saved), Failure> {
-    let here = asked::here(shell)?;
-    let ids = journal::ids(&*shell.host, folder).unwrap_or_default();
-    let mut found = None;
-    for id in ids {
-        let Ok(saved) = journal::read(&*shell.host, folder, &id) else { continue };
-        let ours = asked::begun_in(&saved.header.command) == Some(&here);
-        if ours && saved.end.is_none() {
-            return Ok((id, saved));
-        }
-        // Of one that is complete the report may be what is missing.
-        if ours && found.is_none() {
-            found = Some((id, saved));
-        }
-    }
-    found.ok_or_else(|| Failure::usage("no evaluation was begun in this folder"))
 }
 
 /// What ends all at once, and what ends it after the rows under way: Ctrl-C does the second,

@@ -1,6 +1,7 @@
 //! One run of a program on one row, and who makes it.
 
 use crate::program::State;
+use crate::runtime::SharedCallLog;
 use crate::schema::{Record, Row};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -205,6 +206,13 @@ pub struct Step {
 pub trait Evaluator: Sync {
     /// Makes one run.
     fn run(&self, job: &Job) -> Outcome;
+
+    /// Makes one run and tells `log` of its calls. By default the log learns nothing: what a
+    /// kill leaves of the run is then paid for again where no store has it.
+    fn run_noted(&self, job: &Job, log: Option<&SharedCallLog>) -> Outcome {
+        let _ = log;
+        self.run(job)
+    }
 
     /// The most calls to models that one run can make, retries, repairs and metric included;
     /// `None` where the program has no such bound.

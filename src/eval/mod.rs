@@ -40,7 +40,10 @@ pub use evaluation::{
 };
 pub use job::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Spent, Step};
 pub use journal::Keep;
-pub use natives::{OPTIONS, Reporter, Scoring, evaluate_kept, natives, run_options, score};
+pub use natives::{
+    OPTIONS, Reporter, Scoring, evaluate_kept, natives, open_journal, run_options, score,
+    warn_of_broken,
+};
 pub use program::ProgramEvaluator;
 pub use results::{ComparisonValue, EvaluationValue};
 pub use run::{Batch, RunOptions, Stop, run_jobs};

@@ -1,7 +1,7 @@
 //! The natives of data and scores: `load`, `dataset`, `evaluate`, `compare` and the metrics.
 
 use crate::eval::data_value::DatasetValue;
-use crate::eval::journal::{self, End, Header, Journal, Journaled, Keep};
+use crate::eval::journal::{self, End, Header, Journal, Journaled, Keep, Role};
 use crate::eval::metric::{contains_match, exact_match, f1, normalized, passage_match};
 use crate::eval::program::ProgramEvaluator;
 use crate::eval::results::{ComparisonValue, EvaluationValue};
@@ -240,7 +240,11 @@ fn score_kept(
         Some(keep) => Some(journal_of(cx, keep, data, scoring, &subject)?),
         None => None,
     };
-    let kept = journal.as_ref().map(|journal| Journaled { inner: &evaluator, journal });
+    let kept = journal.as_ref().map(|journal| Journaled {
+        inner: &evaluator,
+        journal,
+        role: Role::Program,
+    });
     let mut reporter = Reporter::new(cx, phase);
     let session = run.session();
     let mut evaluation = evaluate(
@@ -292,7 +296,16 @@ fn journal_of(
         rows: data.len(),
         ..journal::header(&*host, keep)
     };
-    Journal::open(host, keep, &header).map_err(|why| {
+    open_journal(cx, keep, &header)
+}
+
+/// Opens the file that finished runs are kept in.
+///
+/// # Errors
+/// It is to be gone on with and cannot be.
+pub fn open_journal(cx: &Cx<'_>, keep: &Keep, header: &Header) -> Result<Journal, Error> {
+    let host = cx.run().env().host.clone();
+    Journal::open(host, keep, header).map_err(|why| {
         Error::value(why).hint("begin anew: replies that are kept are not paid for again")
     })
 }
@@ -302,6 +315,11 @@ fn end(cx: &Cx<'_>, journal: &Journal, evaluation: &Evaluation) {
     if evaluation.not_run == 0 && evaluation.stop.is_none() {
         journal.end(End { score: evaluation.score, scored: evaluation.scored });
     }
+    warn_of_broken(cx, journal);
+}
+
+/// Tells when runs could not be kept.
+pub fn warn_of_broken(cx: &Cx<'_>, journal: &Journal) {
     if let Some(why) = journal.broken() {
         let message = format!("finished rows are not kept, so nothing can be resumed: {why}");
         cx.run().warn(Warning { code: codes::NOTICE, message, notes: Vec::new(), place: None });

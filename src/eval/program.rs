@@ -3,7 +3,9 @@
 use crate::eval::metric::judgement;
 use crate::eval::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Spent, Step};
 use crate::program::State;
-use crate::runtime::{Args, Cx, Error, Program, Run, RunLimits, Val, codes, prompt_text};
+use crate::runtime::{
+    Args, Cx, Error, Program, Run, RunLimits, SharedCallLog, Val, codes, prompt_text,
+};
 use crate::schema::{Record, Row};
 use crate::trace::{Kind, Node, Trace};
 use crate::util::lock;
@@ -97,9 +99,13 @@ impl ProgramEvaluator {
 
 impl Evaluator for ProgramEvaluator {
     fn run(&self, job: &Job) -> Outcome {
+        self.run_noted(job, None)
+    }
+
+    fn run_noted(&self, job: &Job, log: Option<&SharedCallLog>) -> Outcome {
         let began = self.run.env().host.elapsed();
         let limits = RunLimits { max_calls: job.max_calls };
-        let run = self.run.for_example(job.row.index, job.rollout, limits);
+        let run = self.run.for_example(job.row.index, job.rollout, limits, log.cloned());
         let program = self.with_state(&job.state);
         let mut outcome = Outcome::default();
         let mut n_nodes = 0;

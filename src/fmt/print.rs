@@ -284,7 +284,9 @@ impl Printer<'_> {
 
     /// A comment on a line of its own, or with other comments.
     fn own(&mut self, token: Token) {
-        let beside_comment = self.comment_before && self.behind.is_empty();
+        // Behind a comment that a word stands before, it would be taken for one of that word.
+        let beside_comment =
+            self.comment_before && self.only_comments && self.behind.is_empty();
         if beside_comment {
             self.space(1);
         } else {

@@ -47,6 +47,10 @@ impl Host for Captured {
         self.machine.append(path, bytes)
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.machine.remove(path)
+    }
+
     fn exists(&self, path: &Path) -> bool {
         self.machine.exists(path)
     }

@@ -62,6 +62,10 @@ impl Host for MemoryHost {
         Ok(())
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        lock(&self.files).remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
     fn exists(&self, path: &Path) -> bool {
         lock(&self.files).contains_key(path)
     }

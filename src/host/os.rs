@@ -77,6 +77,10 @@ impl Host for OsHost {
         options.open(path)?.write_all(bytes)
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
     fn exists(&self, path: &Path) -> bool {
         path.exists()
     }

@@ -17,6 +17,8 @@ impl Emitter<'_> {
             NodeKind::MethodCall => self.method_call(MethodCall(node)),
             NodeKind::Member => self.member(Member(node)),
             NodeKind::MapEntry => self.map_entry(MapEntry(node)),
+            // Rhai knows no white space within.
+            NodeKind::Unit => self.write_at("()", node.start),
             NodeKind::SignatureExpr => self.inline(node),
             NodeKind::Literal if self.is_inline(node) => self.inline(node),
             NodeKind::Assert => self.assertion(Assert(node)),

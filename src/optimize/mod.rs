@@ -16,7 +16,7 @@ mod search;
 
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use labeled_few_shot::LabeledFewShot;
-pub use natives::natives;
+pub use natives::{compile_kept, natives};
 pub use plan::{Phase, Plan};
 pub use random_search::RandomSearch;
 pub use report::{Candidate, Report};

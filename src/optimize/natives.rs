@@ -1,7 +1,9 @@
 //! The natives of optimizers: what a script writes becomes a policy, and `compile` runs it.
 
+use crate::eval::journal::{End, Header, Journaled, Keep, Role, header as journal_header};
 use crate::eval::{
-    DatasetValue, OPTIONS, ProgramEvaluator, Reporter, Scoring, Stop, run_options,
+    Dataset, DatasetValue, Evaluator, OPTIONS, ProgramEvaluator, Reporter, Scoring, Stop,
+    open_journal, run_options, warn_of_broken,
 };
 use crate::lm::SharedLm;
 use crate::optimize::{
@@ -145,8 +147,8 @@ impl Object for Optimizer {
 /// What `compile` and `plan` are given.
 struct Given {
     program: Program,
-    trainset: crate::eval::Dataset,
-    valset: Option<crate::eval::Dataset>,
+    trainset: Dataset,
+    valset: Option<Dataset>,
 }
 
 impl Given {
@@ -177,33 +179,97 @@ impl Optimizer {
     fn compile(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let given = Given::take(args)?;
         let program = given.program.clone();
+        let compiled = self.found(cx, given, None)?;
+        Ok(program.with_state(&Arc::new(compiled.state)).value().clone())
+    }
+
+    /// Searches; finished runs are kept in a file where there is to be one.
+    fn found(&self, cx: &Cx<'_>, given: Given, keep: Option<&Keep>) -> Result<Compiled, Error> {
+        let program = given.program.clone();
         let run = run_options(cx, &program, self.threads);
         let settings = Settings { run, ..self.settings.clone() };
         self.with_problem(cx, given, |problem, evaluator| {
             self.announce(cx, &program, problem)?;
-            let mut reporter = Reporter::new(cx, self.policy.name());
-            let cancel = &cx.run().session().cancel;
-            let compiled = compile(&*self.policy, problem, &settings, cancel, &mut |it| {
-                reporter.tell(it);
-            });
-            reporter.finish();
+            let compiled = match keep {
+                None => self.search(cx, problem, &settings),
+                Some(keep) => {
+                    let header = self.header(cx, keep, &program, problem, &settings)?;
+                    keeping(cx, keep, &header, problem, |problem| {
+                        self.search(cx, problem, &settings)
+                    })
+                }
+            };
             evaluator.adopt_traces();
-            let compiled = compiled.map_err(|it| told(&it))?;
+            let compiled = compiled?;
             if let Some(Stop::Metric(message)) = &compiled.report.stop {
                 // What was found by such a metric is not the best of anything.
                 return Err(Error::value(message.clone()));
             }
             report(cx, &compiled);
-            Ok(program.with_state(&Arc::new(compiled.state)).value().clone())
+            Ok(compiled)
         })
     }
 
-    fn with_problem(
+    fn search(
+        &self,
+        cx: &Cx<'_>,
+        problem: &Problem<'_>,
+        settings: &Settings,
+    ) -> Result<Compiled, Error> {
+        let mut reporter = Reporter::new(cx, self.policy.name());
+        let cancel = &cx.run().session().cancel;
+        let compiled = compile(&*self.policy, problem, settings, cancel, &mut |it| {
+            reporter.tell(it);
+        });
+        reporter.finish();
+        compiled.map_err(|it| told(&it))
+    }
+
+    /// What the runs of a search depend on.
+    fn header(
+        &self,
+        cx: &Cx<'_>,
+        keep: &Keep,
+        program: &Program,
+        problem: &Problem<'_>,
+        settings: &Settings,
+    ) -> Result<Header, Error> {
+        let teacher = self.teacher.iter();
+        let models = std::iter::once(program).chain(teacher).flat_map(|it| it.models(cx.run()));
+        let mut models: Vec<String> = models.map(|lm| lm.name().to_owned()).collect();
+        models.dedup();
+        let options = self.policy.options();
+        let options: Vec<String> =
+            options.iter().map(|(name, it)| format!("{name}: {it}")).collect();
+        let more = [
+            format!("width: {}", settings.run.width),
+            format!("only: {:?}", settings.only),
+            format!("teacher: {:?}", problem.teacher.as_ref().map(|it| it.state.hash())),
+        ];
+        let options = [options, more.to_vec()].concat().join(", ");
+        let valset = match &problem.valset {
+            Some(valset) => valset.hash()?,
+            None => String::new(),
+        };
+        Ok(Header {
+            kind: "compile".to_owned(),
+            state: problem.start.hash(),
+            data: problem.trainset.hash()?,
+            valset,
+            optimizer: format!("{}({options})", self.policy.name()),
+            models,
+            seed: settings.seed,
+            rows: problem.trainset.len() + problem.valset.as_ref().map_or(0, Dataset::len),
+            ..journal_header(&*cx.run().env().host, keep)
+        })
+    }
+
+    fn with_problem<T>(
         &self,
         cx: &Cx<'_>,
         given: Given,
-        work: impl FnOnce(&Problem<'_>, &ProgramEvaluator) -> Result<Val, Error>,
-    ) -> Result<Val, Error> {
+        work: impl FnOnce(&Problem<'_>, &ProgramEvaluator) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let run = cx.run();
         let evaluator = ProgramEvaluator::new(run, given.program.clone(), self.metric.clone());
         let teacher = self.teacher.as_ref().map(|it| {
@@ -264,6 +330,71 @@ impl Optimizer {
         let hint = format!("cap it: `{}(…, max_calls: 500)`", self.policy.name());
         Err(Error::from(Failure::new(codes::BUDGET, "budget", message)).hint(hint))
     }
+}
+
+/// Searches for a state with what an expression gives: an optimizer, a program, rows to learn
+/// from and, if there are any, rows to choose by. Finished runs are kept.
+///
+/// # Errors
+/// Values that do not fit, what the search raises, and a file of runs that cannot be gone on
+/// with.
+pub fn compile_kept(
+    cx: &Cx<'_>,
+    parts: &[Val],
+    keep: Option<&Keep>,
+) -> Result<(Program, Compiled), Error> {
+    let [optimizer, program, trainset, valset @ ..] = parts else {
+        return Err(Error::value("three values or four"));
+    };
+    let Some(optimizer) = optimizer.downcast::<Optimizer>() else {
+        return Err(wrong("with", "an optimizer", optimizer));
+    };
+    let given = Given {
+        program: Program::from_val("program", program)?,
+        trainset: DatasetValue::from_val("trainset", trainset)?,
+        valset: valset.first().map(|it| DatasetValue::from_val("valset", it)).transpose()?,
+    };
+    let program = given.program.clone();
+    let compiled = optimizer.found(cx, given, keep)?;
+    Ok((program.with_state(&Arc::new(compiled.state.clone())), compiled))
+}
+
+/// Does the work of a search with evaluators that keep what they ran.
+fn keeping(
+    cx: &Cx<'_>,
+    keep: &Keep,
+    header: &Header,
+    problem: &Problem<'_>,
+    work: impl FnOnce(&Problem<'_>) -> Result<Compiled, Error>,
+) -> Result<Compiled, Error> {
+    let journal = open_journal(cx, keep, header)?;
+    let (inner, journal) = (problem.evaluator, &journal);
+    let student = Journaled { inner, journal, role: Role::Program };
+    let teaching = problem.teacher.as_ref().and_then(|it| it.evaluator).unwrap_or(inner);
+    let teaching = Journaled { inner: teaching, journal, role: Role::Teacher };
+    let teacher = problem.teacher.as_ref().map(|it| Teacher {
+        evaluator: it.evaluator.map(|_| &teaching as &dyn Evaluator),
+        state: it.state.clone(),
+    });
+    let kept = Problem {
+        evaluator: &student,
+        signatures: problem.signatures,
+        start: problem.start.clone(),
+        teacher,
+        trainset: problem.trainset.clone(),
+        valset: problem.valset.clone(),
+        lm: problem.lm.clone(),
+    };
+    let compiled = work(&kept)?;
+    if compiled.report.stop.is_none() {
+        let best = compiled.report.best_candidate();
+        journal.end(End {
+            score: best.and_then(|it| it.score),
+            scored: best.map_or(0, |it| it.values.iter().flatten().count()),
+        });
+    }
+    warn_of_broken(cx, journal);
+    Ok(compiled)
 }
 
 /// The names of the models that a program asks.

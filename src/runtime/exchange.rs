@@ -34,18 +34,14 @@ pub(in crate::runtime) fn send(
     let taped = tape.map_or(Ok(None), |tape| recorded(tape, asked));
     let to_note = tape.filter(|_| matches!(taped, Ok(None)));
     let known = match taped {
-        Ok(None) if cache => Ok(stored(run, &key)),
+        Ok(None) => Ok(known(run, &key, cache)),
         other => other,
     };
     let cached = matches!(known, Ok(Some(_)));
     let mut sent = false;
     let result = known.and_then(|known| match known {
         Some(completion) => Ok(completion),
-        None => pay(run, lm, &request, context, &mut sent).inspect(|completion| {
-            if cache {
-                keep(run, &key, completion);
-            }
-        }),
+        None => pay(run, lm, &request, context, (&key, cache), &mut sent),
     });
     if let (Some(tape), Ok(completion)) = (to_note, &result) {
         tape.note(asked, completion);
@@ -76,10 +72,38 @@ fn stored(run: &Run, key: &Key) -> Option<Arc<Completion>> {
     serde_json::from_slice(&bytes).ok().map(Arc::new)
 }
 
-fn keep(run: &Run, key: &Key, completion: &Completion) {
+/// A reply that need not be paid for: one that the store has, or one that came before the
+/// evaluation was stopped.
+fn known(run: &Run, key: &Key, cache: bool) -> Option<Arc<Completion>> {
+    let stored = cache.then(|| stored(run, key)).flatten();
+    stored.or_else(|| {
+        let found = run.log()?.find(key)?;
+        if cache {
+            keep(run, key, &found);
+        }
+        Some(Arc::new(found))
+    })
+}
+
+/// Keeps a reply in the store; tells whether it is there for later processes.
+fn keep(run: &Run, key: &Key, completion: &Completion) -> bool {
     let bytes = serde_json::to_vec(completion).expect("completions have only string keys");
+    let store = &run.env().store;
     // A reply that is too long to be kept is still a reply.
-    let _ = run.env().store.put_if_absent(key, &bytes);
+    store.put_if_absent(key, &bytes).is_ok() && store.is_lasting()
+}
+
+/// Keeps what came of a request where it is found again: in the store, else in the log.
+fn take_down(
+    run: &Run,
+    (key, cache): (&Key, bool),
+    number: Option<u64>,
+    reply: Option<&Completion>,
+) {
+    let is_kept = reply.is_some_and(|it| cache && keep(run, key, it));
+    if let (Some(log), Some(number)) = (run.log(), number) {
+        log.ended(number, key, reply.filter(|_| !is_kept));
+    }
 }
 
 /// Asks the model, where that is allowed; `sent` tells whether it was.
@@ -88,6 +112,7 @@ fn pay(
     lm: &SharedLm,
     request: &Arc<Request>,
     context: &CallContext,
+    kept: (&Key, bool),
     sent: &mut bool,
 ) -> Result<Arc<Completion>, Error> {
     let session = run.session();
@@ -100,6 +125,7 @@ fn pay(
     }
     session.reserve_call()?;
     *sent = true;
+    let number = run.log().map(|log| log.sent(kept.0));
     let left = session.time_left();
     let context = CallContext {
         cancel: session.cancel.clone(),
@@ -110,9 +136,14 @@ fn pay(
     match wait(lm.clone(), request.clone(), context) {
         Some(Ok(completion)) => {
             session.settle(completion.usage);
+            take_down(run, kept, number, Some(&completion));
             Ok(Arc::new(completion))
         }
-        Some(Err(error)) => Err(Error::lm(&error)),
+        Some(Err(error)) => {
+            take_down(run, kept, number, None);
+            Err(Error::lm(&error))
+        }
+        // It may be paid for: the log is not told of its end.
         None => Err(stopped(session.cancel.is_cancelled())),
     }
 }

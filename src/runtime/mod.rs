@@ -12,6 +12,7 @@ mod advice;
 mod assert;
 mod bind;
 mod bound;
+mod call_log;
 mod choices;
 mod constant;
 mod course;
@@ -42,6 +43,7 @@ mod trace_value;
 mod value;
 
 pub use bind::bind_row;
+pub use call_log::{CallLog, SharedCallLog};
 pub use cx::{Args, Cx, Native, count, number, wrong};
 pub use diagnose::diagnose;
 pub use error::{Error, Failure, codes};

@@ -3,6 +3,7 @@
 use crate::diag::Code;
 use crate::host::SharedHost;
 use crate::lm::{Cancel, LmOptions, SharedLm};
+use crate::runtime::call_log::SharedCallLog;
 use crate::runtime::course::{Branch, Course};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::rhai_host::Bindings;
@@ -344,6 +345,8 @@ pub struct Run {
     pub(super) course: Arc<Mutex<Course>>,
     /// Where it is one of several at once, inside another run.
     pub(super) branch: Option<Branch>,
+    /// Who is told of its calls.
+    log: Option<SharedCallLog>,
 }
 
 /// Something that went wrong and did not stop the run.
@@ -380,9 +383,17 @@ impl Run {
     }
 
     /// Returns a run of its own for an example: another trace, the same session.
-    pub fn for_example(&self, example: usize, rollout: u64, limits: RunLimits) -> Arc<Self> {
+    /// `log` is told of its calls.
+    pub fn for_example(
+        &self,
+        example: usize,
+        rollout: u64,
+        limits: RunLimits,
+        log: Option<SharedCallLog>,
+    ) -> Arc<Self> {
         let (session, script) = (self.session.clone(), self.script.clone());
-        Arc::new(Self::fresh(session, script, Some(example), rollout, limits))
+        let fresh = Self::fresh(session, script, Some(example), rollout, limits);
+        Arc::new(Self { log, ..fresh })
     }
 
     fn fresh(
@@ -393,15 +404,16 @@ impl Run {
         limits: RunLimits,
     ) -> Self {
         let (calls, course) = (Arc::default(), Arc::default());
-        Self { session, script, example, rollout, limits, calls, course, branch: None }
+        let (branch, log) = (None, None);
+        Self { session, script, example, rollout, limits, calls, course, branch, log }
     }
 
     /// Returns a run inside this one that keeps a course of its own.
     pub(super) fn inner(&self, course: Course, branch: Option<Branch>) -> Arc<Self> {
         let (session, script) = (self.session.clone(), self.script.clone());
         let fresh = Self::fresh(session, script, self.example, self.rollout, self.limits);
-        let calls = self.calls.clone();
-        Arc::new(Self { calls, course: Arc::new(Mutex::new(course)), branch, ..fresh })
+        let (calls, log) = (self.calls.clone(), self.log.clone());
+        Arc::new(Self { calls, log, course: Arc::new(Mutex::new(course)), branch, ..fresh })
     }
 
     /// The example that it is a run of.
@@ -417,6 +429,11 @@ impl Run {
     /// What the engine lends.
     pub fn env(&self) -> &Env {
         &self.session.env
+    }
+
+    /// Who is told of its calls.
+    pub(in crate::runtime) fn log(&self) -> Option<&SharedCallLog> {
+        self.log.as_ref()
     }
 
     /// The program.
