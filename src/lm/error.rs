@@ -47,7 +47,14 @@ pub enum ErrorKind {
 impl Error {
     /// Returns an error about `model`.
     pub fn new(kind: ErrorKind, model: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, model: model.into(), message: message.into(), hint: None, attempts: 1, lost: false }
+        Self {
+            kind,
+            model: model.into(),
+            message: message.into(),
+            hint: None,
+            attempts: 1,
+            lost: false,
+        }
     }
 
     /// Adds what the user can do; an empty hint is none.

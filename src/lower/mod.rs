@@ -69,14 +69,8 @@ pub fn lower_part(
         && !is_nothing
     {
         let objects = closures_use_this(tree);
-        let mut emitter = Emitter {
-            out: linked,
-            checked,
-            text,
-            source,
-            objects,
-            assigned: BTreeSet::new(),
-        };
+        let mut emitter =
+            Emitter { out: linked, checked, text, source, objects, assigned: BTreeSet::new() };
         emitter.unit(tree, part);
         emitter.write("\n");
         if let Err(diagnostic) = check_size(linked, tree, source) {

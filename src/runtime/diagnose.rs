@@ -18,8 +18,12 @@ pub fn diagnose(script: &Script, error: &Error) -> Diagnostic {
 
 fn diagnose_host(script: &Script, error: &EvalAltResult) -> Diagnostic {
     let (innermost, calls) = unwind(error);
-    let (place, calls) = in_users_text(script, script.place(position(innermost)), calls);
+    let raised = script.place(position(innermost));
+    let (place, calls) = in_users_text(script, raised, calls);
     let mut diagnostic = match carried(innermost) {
+        Some(failure) if place == raised => {
+            tell(place.map(|it| it.longer(failure.bytes)), &failure)
+        }
         Some(failure) => tell(place, &failure),
         None => {
             let (code, message) = words(innermost);

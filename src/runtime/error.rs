@@ -91,6 +91,8 @@ pub struct Failure {
     pub fatal: bool,
     /// It says something about machines and networks, and nothing about the program.
     pub infrastructure: bool,
+    /// How many bytes of the text it is about, where that is more than a word.
+    pub bytes: usize,
 }
 
 impl Failure {
@@ -104,6 +106,7 @@ impl Failure {
             hints: Vec::new(),
             fatal: false,
             infrastructure: false,
+            bytes: 0,
         }
     }
 }
@@ -204,9 +207,12 @@ pub(in crate::runtime) fn carried(error: &EvalAltResult) -> Option<Failure> {
         EvalAltResult::ErrorSystem(_, inner) => {
             inner.downcast_ref::<Raised>().map(|it| it.failure.clone())
         }
-        EvalAltResult::ErrorRuntime(value, _) => {
+        EvalAltResult::ErrorRuntime(value, at) => {
             let object = value.read_lock::<Obj>()?;
-            Some(object.0.as_any().downcast_ref::<Caught>()?.failure.clone())
+            let Caught { failure, raised, .. } = object.0.as_any().downcast_ref()?;
+            // Thrown again it stands elsewhere.
+            let bytes = if raised == at { failure.bytes } else { 0 };
+            Some(Failure { bytes, ..failure.clone() })
         }
         _ => None,
     }

@@ -52,6 +52,7 @@ pub use lm_value::LmValue;
 pub use pool::ordered_map;
 pub use predictor::Predictor;
 pub use program::{Program, prompt_text, static_prompt};
+pub use record_value::typed_reply;
 pub use reply::Reply;
 pub use rhai_host::{Bindings, STACK_SIZE};
 pub use run::{Env, Opener, Run, RunLimits, Session, Settings, Warning};

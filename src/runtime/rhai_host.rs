@@ -6,7 +6,7 @@
 
 use crate::catalog;
 use crate::lower::names;
-use crate::runtime::cx::{Args, Cx, Native};
+use crate::runtime::cx::{Args, Cx, Native, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::history::HistoryValue;
 use crate::runtime::run::Run;
@@ -691,10 +691,13 @@ fn object_method(cx: &Cx<'_>, object: &Obj, name: &str, args: Args) -> Result<Va
 
 /// What all values have that are named data: replies and rows.
 fn data_method(object: &Obj, name: &str, args: &Args) -> Option<Result<Val, Error>> {
-    if !matches!(name, "keys" | "values" | "to_json") {
+    if !matches!(name, "get" | "keys" | "values" | "to_json") {
         return None;
     }
     let value = object.0.to_value()?;
+    if name == "get" {
+        return Some(value_of(object, args.clone()));
+    }
     if let Err(error) = args.finish(name, 0, &[]) {
         return Some(Err(error));
     }
@@ -709,6 +712,14 @@ fn data_method(object: &Obj, name: &str, args: &Args) -> Option<Result<Val, Erro
         _ => record.iter().map(|(name, value)| member((&**name, value))).collect(),
     };
     Some(Ok(Val::List(items)))
+}
+
+/// `x.get(name)`: nothing where there is none of the name, as of a map.
+fn value_of(object: &Obj, mut args: Args) -> Result<Val, Error> {
+    let name = args.take(0, "name").unwrap_or_default();
+    args.finish("get", 1, &["name"])?;
+    let word = name.as_str().ok_or_else(|| wrong("name", "a text", &name))?;
+    Ok(object.0.get(word).unwrap_or_default())
 }
 
 /// Methods of Rhai's that all our objects have in a form of their own.
@@ -736,10 +747,10 @@ fn bind_objects(module: &mut Module) {
     bind_comparison(module);
     let methods = catalog::OBJECTS.iter().flat_map(|it| it.methods).map(|it| it.name);
     // A module may have a method of a name that Rhai knows, and be called from another file.
-    let names = catalog::RHAI_METHODS.iter().copied().filter(|it| {
-        !catalog::is_in_place(it) && !catalog::is_reserved(it) && !BOUND_OTHERWISE.contains(it)
-    });
-    for method in methods.chain(names).collect::<BTreeSet<_>>() {
+    let names = catalog::RHAI_METHODS.iter().copied();
+    let names = names.filter(|it| !catalog::is_in_place(it) && !catalog::is_reserved(it));
+    let names: BTreeSet<&str> = methods.chain(names).collect();
+    for method in names.into_iter().filter(|it| !BOUND_OTHERWISE.contains(it)) {
         bind_method(module, method);
     }
     module.set_iterator::<ObjIter>();

@@ -24,7 +24,10 @@ fn the_table_is_read_and_exact() {
     assert_eq!((of("openai/gpt-9"), prices.of("openai/gpt-4o", false)), (None, None));
     assert_eq!(mini.of(&Usage::default()), None);
     for (name, price) in table() {
-        assert!(price.rates.input > Money::ZERO && price.rates.cached <= price.rates.input, "{name}");
+        assert!(
+            price.rates.input > Money::ZERO && price.rates.cached <= price.rates.input,
+            "{name}"
+        );
         assert!(price.at_most(10, 10) >= price.of(&usage(10, 0, 10)).unwrap(), "{name}");
     }
 }
@@ -47,7 +50,8 @@ fn the_user_says_prices_for_any_server() {
 
 #[test]
 fn sums_read_well() {
-    let shown = [0.0, 1e-9, 0.000_525, 0.0421, 0.5, 12.345].map(|it| Money::usd(it).to_string());
+    let shown =
+        [0.0, 1e-9, 0.000_525, 0.0421, 0.5, 12.345].map(|it| Money::usd(it).to_string());
     let expected = ["$0", "less than $0.000001", "$0.000525", "$0.0421", "$0.5000", "$12.35"];
     // 12.345 has no exact form.
     assert!(shown[..5] == expected[..5] && shown[5].starts_with("$12.3"), "{shown:?}");
