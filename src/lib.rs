@@ -30,6 +30,7 @@
 //!  3  check  fmt  lm  store
 //!  2  syntax schema config render explain
 //!  1  diag   host   catalog  stdlib
+//!  1  sampling          what a search tries next and when it stops, as pure numbers
 //!  0  source util
 //! ```
 //!
@@ -86,6 +87,8 @@ pub mod repl;
 pub mod retrieve;
 #[doc(hidden)]
 pub mod runtime;
+#[doc(hidden)]
+pub mod sampling;
 pub mod schema;
 pub mod source;
 #[doc(hidden)]

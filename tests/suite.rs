@@ -38,6 +38,8 @@ mod fmt;
 mod front;
 #[path = "suite/fuzzed.rs"]
 mod fuzzed;
+#[path = "suite/gains.rs"]
+mod gains;
 #[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;
@@ -71,6 +73,8 @@ mod resume;
 mod retrieve;
 #[path = "suite/rhai.rs"]
 mod rhai_corpus;
+#[path = "suite/sampling.rs"]
+mod sampling;
 #[path = "suite/schema.rs"]
 mod schema;
 #[path = "suite/scripted.rs"]

@@ -208,6 +208,7 @@ print(tuned.demos);
             THRESHOLD,
             option("candidates", "int", "how many sets of demos are tried"),
             option("stop_at", "float", "the score that is good enough"),
+            option("race", "str", "drops candidates early: \"halving\" or \"test\""),
             MAX_BOOTSTRAPPED,
             MAX_LABELED,
             option("max_rounds", "int", "how often an example is tried"),

@@ -60,7 +60,14 @@ const PROGRAM_METHODS: &[Method] = &[
 const COMPILED: &[Param] = &[
     required("program", "program", "what to make better"),
     must("trainset", "dataset", "examples to learn from"),
-    option("valset", "dataset", "examples to choose by; the trainset without it"),
+    option("valset", "dataset", "examples to choose by; half of the trainset without it"),
+    option(
+        "testset",
+        "dataset",
+        "examples for the last comparison, which the search does not see",
+    ),
+    option("confirm", "float", "the part of the valset that is held back for it; 0 is none"),
+    option("overlap", "bool", "whether examples may stand in two of the sets"),
 ];
 
 const CHECK: Method = method(

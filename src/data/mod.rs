@@ -3,6 +3,7 @@
 //! Rows come from files through the host, and are never changed. What is larger than a bound
 //! stays in its file (or goes to a nameless one), and a data set keeps where each row begins.
 
+mod apart;
 mod bundles;
 mod cells;
 mod check;
@@ -19,6 +20,8 @@ mod roles;
 mod split;
 mod table;
 
+pub(crate) use apart::rows;
+pub use apart::{Shared, nearly_shared, shared};
 pub use check::{CheckOptions, check};
 pub use dataset::Dataset;
 pub use findings::{Finding, Level, Report};

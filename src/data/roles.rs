@@ -4,7 +4,7 @@
 
 use crate::diag::did_you_mean;
 use crate::schema::{Record, Value};
-use crate::util::sha256_hex;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Names that a label usually has, the likeliest first.
@@ -73,5 +73,6 @@ pub(super) fn hash(record: &Record, columns: &[Arc<str>]) -> u64 {
         .filter(|(_, value)| *value != Value::Null)
         .collect();
     let text = crate::program::record_text(&part);
-    u64::from_str_radix(&sha256_hex(text.as_bytes())[..16], 16).unwrap_or_default()
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }

@@ -6,29 +6,36 @@
 //! same seed and the same replies give the same state with any number of threads.
 
 mod bootstrap_few_shot;
+mod confirm;
+mod data;
 mod demo;
 mod labeled_few_shot;
+mod matrix;
 mod natives;
 mod plan;
+mod race;
 mod random_search;
 mod report;
 mod search;
 
 pub use bootstrap_few_shot::BootstrapFewShot;
+pub use confirm::{Confirmation, End};
+pub use data::Care;
 pub use labeled_few_shot::LabeledFewShot;
+pub use matrix::Matrix;
 pub use natives::{compile_kept, natives};
 pub use plan::{Phase, Plan};
+pub use race::Race;
 pub use random_search::RandomSearch;
-pub use report::{Candidate, Report};
+pub use report::{Candidate, Path, Report};
 pub use search::{Ask, Example, Runs, Search, Who};
 
-use crate::data::{Read, SplitOptions};
 use crate::diag::{Code, Diagnostic, did_you_mean};
-use crate::eval::{Cancel, Dataset, Evaluator, Progress, RunOptions, Share, Stop};
-use crate::program::{DataOrigin, Provenance, State, row_hash};
+use crate::eval::{Cancel, Dataset, Evaluator, Progress, RunOptions, Stop};
+use crate::program::{DataOrigin, Provenance, State};
 use crate::schema::{Signature, Value};
+use data::Data;
 use indexmap::IndexMap;
-use std::collections::BTreeSet;
 use std::fmt;
 
 /// An optimizer was asked for something that cannot be done.
@@ -37,6 +44,10 @@ pub(crate) const BAD_OPTION: Code = Code("E0720");
 pub(crate) const NO_VALSET: Code = Code("W0721");
 /// An optimizer found less than it was asked for.
 pub(crate) const FEW_DEMOS: Code = Code("W0722");
+/// Rows stand in two sets that are to have nothing in common.
+pub(crate) const OVERLAP: Code = Code("E0723");
+/// Rows of two sets are nearly the same.
+pub(crate) const NEAR_LEAK: Code = Code("W0724");
 
 /// What is optimized, on what.
 pub struct Problem<'a> {
@@ -52,6 +63,10 @@ pub struct Problem<'a> {
     pub trainset: Dataset,
     /// Rows to choose by.
     pub valset: Option<Dataset>,
+    /// Rows for the last comparison, which the search does not see.
+    pub testset: Option<Dataset>,
+    /// How rows are kept apart.
+    pub care: Care,
     /// The name of the program's model, for the record.
     pub lm: Option<String>,
 }
@@ -162,90 +177,16 @@ pub fn compile(
     let data = Data::prepare(policy, problem, settings)?;
     let plan = data.plan(policy, problem, settings);
     let origins = data.origins()?;
+    let held = data.held()?;
     let mut search = Search::new(problem, settings, &data, cancel, progress)?;
     let stop = policy.search(&mut search).err();
+    let confirmation = confirm::confirm(&mut search, &held, stop.as_ref());
     let (mut state, mut report) = search.finish(policy.name(), plan, stop);
+    report.confirmation = confirmation;
     report.notices.splice(0..0, data.notices.clone());
     state.stamp(problem.signatures);
     state.provenance = Some(provenance(policy, problem, settings, origins, &report));
     Ok(Compiled { state, report })
-}
-
-/// The rows of a search, checked.
-pub(crate) struct Data {
-    pub(crate) trainset: Dataset,
-    pub(crate) valset: Dataset,
-    notices: Vec<Diagnostic>,
-}
-
-impl Data {
-    /// Checks options and data; splits the training rows where rows to choose by are needed
-    /// and not given.
-    fn prepare(
-        policy: &dyn Policy,
-        problem: &Problem<'_>,
-        settings: &Settings,
-    ) -> Result<Self, Box<Diagnostic>> {
-        check_only(problem, settings)?;
-        if problem.trainset.is_empty() {
-            return Err(refused("the trainset has no rows"));
-        }
-        let given = problem.valset.clone();
-        if given.as_ref().is_some_and(Dataset::is_empty) {
-            return Err(refused("the valset has no rows"));
-        }
-        let trainset = problem.trainset.clone();
-        match given {
-            Some(valset) => {
-                Ok(Self { notices: overlap(&trainset, &valset)?, trainset, valset })
-            }
-            None if policy.needs_valset() => Ok(Self::split(&trainset, settings.seed)),
-            None => Ok(Self { trainset, valset: Dataset::default(), notices: Vec::new() }),
-        }
-    }
-
-    /// Half of the rows to learn from, half to choose by.
-    fn split(trainset: &Dataset, seed: u64) -> Self {
-        let parts = [("train", Share::Fraction(0.5)), ("val", Share::Fraction(0.5))];
-        let options = SplitOptions { seed, ..SplitOptions::default() };
-        let mut split = trainset.split(&parts, &options).unwrap_or_default();
-        let part = |it: Option<Dataset>| it.filter(|it| !it.is_empty());
-        let halves = (part(split.swap_remove("train")), part(split.swap_remove("val")));
-        let (train, val, what) = match halves {
-            (Some(train), Some(val)) => {
-                let what = format!("{} of {} rows were kept for it", val.len(), trainset.len());
-                (train, val, what)
-            }
-            (None, _) | (_, None) => {
-                let what = "there are too few rows to split: it chose on what it learnt from";
-                (trainset.clone(), trainset.clone(), what.to_owned())
-            }
-        };
-        let notice = Diagnostic::bare(NO_VALSET, "no valset was given").note(what);
-        let notice = notice.hint("give rows to choose by: `valset: data.dev`");
-        Self { trainset: train, valset: val, notices: vec![notice] }
-    }
-
-    /// What a state says about the rows that it was made with.
-    fn origins(&self) -> Read<Vec<DataOrigin>> {
-        let origin = |(role, data): (&str, &Dataset)| {
-            Ok(DataOrigin { role: role.to_owned(), rows: data.len(), hash: data.hash()? })
-        };
-        let sets = [("trainset", &self.trainset), ("valset", &self.valset)];
-        sets.into_iter().filter(|(_, it)| !it.is_empty()).map(origin).collect()
-    }
-
-    fn plan(&self, policy: &dyn Policy, problem: &Problem<'_>, settings: &Settings) -> Plan {
-        let sizes = Sizes {
-            train: self.trainset.len(),
-            val: self.valset.len(),
-            start_has_demos: problem.start.demo_count() > 0,
-        };
-        let student = problem.evaluator.max_calls_per_run();
-        let teacher = problem.teacher.as_ref().and_then(|teacher| teacher.evaluator);
-        let teacher = teacher.map_or(student, Evaluator::max_calls_per_run);
-        Plan::new(policy.phases(&sizes), student, teacher, settings.max_calls)
-    }
 }
 
 pub(crate) fn refused(message: impl Into<String>) -> Box<Diagnostic> {
@@ -263,23 +204,6 @@ fn check_only(problem: &Problem<'_>, settings: &Settings) -> Result<(), Box<Diag
             Err(Box::new(Diagnostic::bare(BAD_OPTION, message).hint(hint)))
         }
     }
-}
-
-/// Warns of rows that are both learnt from and chosen by.
-fn overlap(trainset: &Dataset, valset: &Dataset) -> Read<Vec<Diagnostic>> {
-    let hashes = |data: &Dataset| -> Read<Vec<String>> {
-        data.iter().map(|row| row.map(|row| row_hash(&row))).collect()
-    };
-    let learnt: BTreeSet<String> = hashes(trainset)?.into_iter().collect();
-    let both = hashes(valset)?.into_iter().filter(|it| learnt.contains(it));
-    Ok(match both.count() {
-        0 => Vec::new(),
-        count => {
-            let message = format!("{count} rows are in trainset and valset");
-            let hint = "split one data set: `data.split(train: 0.5, dev: 0.5)`";
-            vec![Diagnostic::bare(NO_VALSET, message).hint(hint)]
-        }
-    })
 }
 
 fn provenance(
@@ -305,7 +229,8 @@ fn provenance(
         seed: settings.seed,
         lm: problem.lm.clone(),
         data,
-        scores: report.best_candidate().and_then(Candidate::record).into_iter().collect(),
+        scores: report.scores(),
+        gain: report.gain_record(),
         calls: report.calls,
         prompt_tokens: report.prompt_tokens,
         completion_tokens: report.completion_tokens,

@@ -7,14 +7,15 @@ use crate::eval::{
 };
 use crate::lm::SharedLm;
 use crate::optimize::{
-    BootstrapFewShot, Compiled, LabeledFewShot, Policy, Problem, RandomSearch, Settings,
-    Teacher, compile, plan,
+    BootstrapFewShot, Care, Compiled, LabeledFewShot, Policy, Problem, Race, RandomSearch,
+    Settings, Teacher, compile, plan,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, Failure, Object, Program, Val, Warning, codes, wrong};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The natives of this floor.
 pub fn natives() -> Vec<Bound> {
@@ -54,8 +55,19 @@ fn random_search(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         bootstrap: bootstrap(&mut args)?,
         candidates: args.count("candidates")?.unwrap_or(usual.candidates),
         stop_at: args.number("stop_at")?,
+        race: args.option("race").map(|it| race(&it)).transpose()?,
     };
+    if policy.race.is_some() && policy.stop_at.is_some() {
+        let message = "`stop_at` ends a search that scores one candidate after another; in a `race` \
+                       all go side by side";
+        return Err(Error::value(message).hint("leave one of them out"));
+    }
     optimizer(cx, "random_search", Arc::new(policy), args)
+}
+
+fn race(value: &Val) -> Result<Race, Error> {
+    let names = Race::NAMES.map(|it| format!("{it:?}")).join(" or ");
+    value.as_str().and_then(Race::of).ok_or_else(|| wrong("race", &names, value))
 }
 
 fn bootstrap(args: &mut Args) -> Result<BootstrapFewShot, Error> {
@@ -149,7 +161,12 @@ struct Given {
     program: Program,
     trainset: Dataset,
     valset: Option<Dataset>,
+    testset: Option<Dataset>,
+    care: Care,
 }
+
+/// The arguments of `compile` and `plan`.
+const COMPILE: &[&str] = &["program", "trainset", "valset", "testset", "confirm", "overlap"];
 
 impl Given {
     fn take(mut args: Args) -> Result<Self, Error> {
@@ -157,12 +174,22 @@ impl Given {
             Program::from_val("program", &args.take(0, "program").unwrap_or_default())?;
         let trainset = args.option("trainset");
         let trainset = trainset.ok_or_else(|| Error::value("`trainset` is missing"))?;
-        let valset = args.option("valset");
-        args.finish("compile", 1, &["program", "trainset", "valset"])?;
+        let (valset, testset) = (args.option("valset"), args.option("testset"));
+        let usual = Care::default();
+        let care = Care {
+            confirm: args.number("confirm")?.unwrap_or(usual.confirm),
+            overlap: args.flag("overlap")?.unwrap_or(usual.overlap),
+            inputs: Vec::new(),
+        };
+        args.finish("compile", 1, COMPILE)?;
+        let rows =
+            |name, it: Option<Val>| it.map(|it| DatasetValue::from_val(name, &it)).transpose();
         Ok(Self {
             program,
             trainset: DatasetValue::from_val("trainset", &trainset)?,
-            valset: valset.map(|it| DatasetValue::from_val("valset", &it)).transpose()?,
+            valset: rows("valset", valset)?,
+            testset: rows("testset", testset)?,
+            care,
         })
     }
 }
@@ -190,6 +217,8 @@ impl Optimizer {
         let settings = Settings { run, ..self.settings.clone() };
         self.with_problem(cx, given, |problem, evaluator| {
             self.announce(cx, &program, problem)?;
+            let host = &cx.run().env().host;
+            let began = host.elapsed();
             let compiled = match keep {
                 None => self.search(cx, problem, &settings),
                 Some(keep) => {
@@ -205,7 +234,7 @@ impl Optimizer {
                 // What was found by such a metric is not the best of anything.
                 return Err(Error::value(message.clone()));
             }
-            report(cx, &compiled);
+            report(cx, &compiled, host.elapsed().saturating_sub(began));
             Ok(compiled)
         })
     }
@@ -246,11 +275,14 @@ impl Optimizer {
             format!("only: {:?}", settings.only),
             format!("teacher: {:?}", problem.teacher.as_ref().map(|it| it.state.hash())),
         ];
-        let options = [options, more.to_vec()].concat().join(", ");
-        let valset = match &problem.valset {
-            Some(valset) => valset.hash()?,
-            None => String::new(),
-        };
+        let hash = |it: &Option<Dataset>| it.as_ref().map_or(Ok(String::new()), Dataset::hash);
+        let care = [
+            format!("confirm: {}", problem.care.confirm),
+            format!("overlap: {}", problem.care.overlap),
+            format!("testset: {}", hash(&problem.testset)?),
+        ];
+        let options = [&options[..], &more, &care].concat().join(", ");
+        let valset = hash(&problem.valset)?;
         Ok(Header {
             kind: "compile".to_owned(),
             state: problem.start.hash(),
@@ -275,7 +307,16 @@ impl Optimizer {
         let teacher = self.teacher.as_ref().map(|it| {
             (ProgramEvaluator::new(run, it.clone(), self.metric.clone()), it.state())
         });
+        if given.testset.is_some() && self.metric.is_none() {
+            let message =
+                format!("{} scores nothing, so `testset` is of no use", self.policy.name());
+            return Err(Error::value(message)
+                .hint("measure what it gave: `compare(before, after, test, metric: …)`"));
+        }
         let signatures = given.program.trainable();
+        // What a program takes makes its rows equal; where it does not say it, usual names do.
+        let inputs = given.program.params(run.script()).unwrap_or_default();
+        let inputs = inputs.into_iter().map(|(name, _)| name.to_string()).collect();
         let problem = Problem {
             evaluator: &evaluator,
             signatures: &signatures,
@@ -286,6 +327,8 @@ impl Optimizer {
             }),
             trainset: given.trainset,
             valset: given.valset,
+            testset: given.testset,
+            care: Care { inputs, ..given.care },
             lm: asked(&given.program.models(run)),
         };
         work(&problem, &evaluator)
@@ -353,6 +396,8 @@ pub fn compile_kept(
         program: Program::from_val("program", program)?,
         trainset: DatasetValue::from_val("trainset", trainset)?,
         valset: valset.first().map(|it| DatasetValue::from_val("valset", it)).transpose()?,
+        testset: None,
+        care: Care::default(),
     };
     let program = given.program.clone();
     let compiled = optimizer.found(cx, given, keep)?;
@@ -383,6 +428,8 @@ fn keeping(
         teacher,
         trainset: problem.trainset.clone(),
         valset: problem.valset.clone(),
+        testset: problem.testset.clone(),
+        care: problem.care.clone(),
         lm: problem.lm.clone(),
     };
     let compiled = work(&kept)?;
@@ -409,10 +456,11 @@ fn told(diagnostic: &crate::diag::Diagnostic) -> Error {
     Failure { notes, hints, ..failure }.into()
 }
 
-fn report(cx: &Cx<'_>, compiled: &Compiled) {
+fn report(cx: &Cx<'_>, compiled: &Compiled, wall: Duration) {
     let session = cx.run().session();
     if session.settings.progress {
         session.env.host.eprint(&compiled.report.render());
+        session.env.host.eprint(&compiled.report.path.render(wall));
         return;
     }
     for notice in &compiled.report.notices {

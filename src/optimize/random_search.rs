@@ -8,13 +8,14 @@
 //!
 //! Differs from DSPy: all bootstraps share one teacher, so a row is run once for all of them;
 //! ties go to fewer demos and then to the earlier candidate; without rows to choose by, half
-//! of the training rows are kept for it instead of choosing on what was learnt from.
+//! of the training rows are kept for it instead of choosing on what was learnt from; where that
+//! is asked for, candidates race (see [`Race`]) instead of being scored on all rows.
 
 use crate::eval::Stop;
 use crate::optimize::bootstrap_few_shot::{Bootstrap, Courses, Wanted};
 use crate::optimize::demo::{Demos, Labels, with_demos};
 use crate::optimize::labeled_few_shot::count;
-use crate::optimize::{BootstrapFewShot, Phase, Policy, Search, Sizes, Who};
+use crate::optimize::{BootstrapFewShot, Phase, Policy, Race, Search, Sizes, Who};
 use crate::program::State;
 use crate::schema::Value;
 use indexmap::IndexMap;
@@ -29,11 +30,18 @@ pub struct RandomSearch {
     pub candidates: usize,
     /// The score at which the search ends.
     pub stop_at: Option<f64>,
+    /// How candidates are dropped early; none is when `None`.
+    pub race: Option<Race>,
 }
 
 impl Default for RandomSearch {
     fn default() -> Self {
-        Self { bootstrap: BootstrapFewShot::default(), candidates: 16, stop_at: None }
+        Self {
+            bootstrap: BootstrapFewShot::default(),
+            candidates: 16,
+            stop_at: None,
+            race: None,
+        }
     }
 }
 
@@ -46,6 +54,9 @@ impl Policy for RandomSearch {
         let mut options = self.bootstrap.options();
         options.insert("candidates".to_owned(), count(self.candidates));
         options.insert("stop_at".to_owned(), self.stop_at.map_or(Value::Null, Value::Float));
+        if let Some(race) = self.race {
+            options.insert("race".to_owned(), Value::from(race.name()));
+        }
         options
     }
 
@@ -56,15 +67,20 @@ impl Policy for RandomSearch {
     fn phases(&self, sizes: &Sizes) -> Vec<Phase> {
         let states = 3 + self.candidates + usize::from(sizes.start_has_demos);
         let mut phases = self.bootstrap.phases(sizes);
-        phases.push(Phase::new("score candidates", Who::Student, sizes.val, states));
+        let scores = Phase::new("score candidates", Who::Student, sizes.val, states);
+        phases.push(match self.race {
+            Some(race) => Phase { runs: race.most_runs(states, sizes.val) as u64, ..scores },
+            None => scores,
+        });
         phases
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let bootstrap = Bootstrap::new(self.bootstrap, search);
-        match self.stop_at {
-            Some(enough) => self.until(enough, &bootstrap, search),
-            None => self.all(&bootstrap, search),
+        match (self.race, self.stop_at) {
+            (Some(race), _) => self.race(race, &bootstrap, search),
+            (None, Some(enough)) => self.until(enough, &bootstrap, search),
+            (None, None) => self.all(&bootstrap, search),
         }
     }
 }
@@ -101,6 +117,35 @@ impl RandomSearch {
             let outcomes = search.step("candidates", std::mem::take(&mut ready), &asks)?;
             courses.take(search, &asks, &outcomes);
         }
+    }
+
+    /// Makes all candidates, then has them race.
+    fn race(
+        &self,
+        race: Race,
+        bootstrap: &Bootstrap,
+        search: &mut Search<'_>,
+    ) -> Result<(), Stop> {
+        let mut states = self.ready(search);
+        let wanted = self.wanted(search);
+        let made = 0..wanted.len();
+        let mut courses = Courses::new(bootstrap, search, wanted);
+        while !courses.are_done() {
+            let asks = courses.asks();
+            let outcomes = search.step("bootstrap", Vec::new(), &asks)?;
+            courses.take(search, &asks, &outcomes);
+        }
+        for at in made {
+            let made = courses.made(search, at);
+            if at == 0 {
+                made.tell(search);
+            }
+            states.push((made.label, made.state));
+        }
+        let serials: Vec<usize> = (0..states.len()).collect();
+        let places = serials.iter().copied().zip(states);
+        search.open(places.map(|(serial, (label, state))| (serial, label, state)).collect());
+        search.race("race", &serials, race)
     }
 
     /// Scores one candidate after another until a score is high enough.

@@ -1,12 +1,13 @@
 //! What a search did, for people.
 
 use crate::diag::Diagnostic;
-use crate::eval::stats::{Interval, mean, mean_interval};
+use crate::eval::stats::{Interval, Verdict, mean, mean_interval};
 use crate::eval::{Comparison, Outcome, Stop, compare_scores};
-use crate::optimize::Plan;
-use crate::program::{ScoreRecord, State};
+use crate::optimize::{Confirmation, End, Plan};
+use crate::program::{GainRecord, ScoreRecord, State};
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A state that was proposed.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,11 +53,24 @@ impl Candidate {
         self.values = outcomes.iter().map(|it| it.as_ref()?.value()).collect();
         let failed = |it: &Arc<Outcome>| u64::from(it.asserts_failed);
         self.asserts_failed = outcomes.iter().flatten().map(failed).sum();
+        if whole {
+            self.close(seed);
+        }
+    }
+
+    /// Gives it the score of the rows so far.
+    pub(crate) fn close(&mut self, seed: u64) {
         let scored: Vec<f64> = self.values.iter().copied().flatten().collect();
-        if whole && !scored.is_empty() {
+        if !scored.is_empty() {
             self.score = Some(mean(&scored));
             self.interval = mean_interval(&scored, seed);
         }
+    }
+
+    /// The mean of the rows so far.
+    pub(crate) fn mean_so_far(&self) -> Option<f64> {
+        let scored: Vec<f64> = self.values.iter().copied().flatten().collect();
+        (!scored.is_empty()).then(|| mean(&scored))
     }
 
     /// Whether it is to be chosen before one that was proposed earlier.
@@ -77,6 +91,43 @@ impl Candidate {
             interval: (interval.low, interval.high),
             rows: self.values.iter().flatten().count(),
         })
+    }
+}
+
+pub(crate) fn mean_of(scores: &[f64]) -> f64 {
+    mean(scores)
+}
+
+/// The longest chain of runs that had to wait for one another. No number of threads makes a
+/// search shorter than it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Path {
+    /// How many batches of runs waited for the one before.
+    pub steps: u64,
+    /// The most calls of a run, summed over the batches.
+    pub calls: u64,
+    /// The longest run, summed over the batches; replies from a store take no time.
+    pub time: Duration,
+}
+
+impl Path {
+    /// Goes through a batch.
+    pub(crate) fn pass<'a>(&mut self, batch: impl Iterator<Item = &'a Outcome> + Clone) {
+        let Some(calls) = batch.clone().map(|it| u64::from(it.calls)).max() else { return };
+        self.steps += 1;
+        self.calls += calls;
+        self.time += batch.map(|it| it.latency + it.judge.latency).max().unwrap_or_default();
+    }
+
+    /// The chain beside the time that the search took.
+    pub fn render(&self, wall: Duration) -> String {
+        let (path, wall) = (self.time.as_secs_f64(), wall.as_secs_f64());
+        let times =
+            if path > 0.0 { format!(", {:.1} times that", wall / path) } else { String::new() };
+        format!(
+            "chain    {} steps one after another, of {} calls, {path:.2} s; the search took {wall:.2} s{times}\n",
+            self.steps, self.calls
+        )
     }
 }
 
@@ -103,6 +154,10 @@ pub struct Report {
     pub completion_tokens: u64,
     /// What ended the search before its end.
     pub stop: Option<Stop>,
+    /// What it is worth, on rows that nothing was chosen on; `None` where nobody asked.
+    pub confirmation: Option<Confirmation>,
+    /// The longest chain of runs.
+    pub path: Path,
     /// What the user should know.
     pub notices: Vec<Diagnostic>,
     /// The seed of the search.
@@ -140,11 +195,7 @@ impl Report {
         if let Some(stop) = &self.stop {
             let _ = writeln!(text, "stopped  {stop}: this is the best so far");
         }
-        if let Some(gain) = self.gain() {
-            text += "\nthe chosen state against the first, on the rows it was chosen on\n";
-            text += &gain.render();
-            text += "measure it on rows that the search did not see: `compare(before, after, test)`\n";
-        }
+        text += &self.worth();
         for notice in &self.notices {
             let _ = writeln!(text, "{}: {}", notice.severity.as_str(), notice.message);
             notice.notes.iter().chain(&notice.hints).for_each(|more| {
@@ -152,6 +203,32 @@ impl Report {
             });
         }
         text
+    }
+
+    /// What the result is worth.
+    fn worth(&self) -> String {
+        match &self.confirmation {
+            Some(it) => it.render(),
+            None => self.gain().map_or(String::new(), |gain| {
+                format!(
+                    "\nthe chosen state against the first, on the rows it was chosen on\n{}\
+                     measure it on rows that the search did not see: `compare(before, after, test)`\n",
+                    gain.render()
+                )
+            }),
+        }
+    }
+
+    /// What the chosen state scored, by what the rows were for.
+    pub(crate) fn scores(&self) -> Vec<ScoreRecord> {
+        let chosen = self.best_candidate().and_then(Candidate::record);
+        let confirmed = self.confirmation.iter().flat_map(Confirmation::records);
+        chosen.into_iter().chain(confirmed).collect()
+    }
+
+    /// What the last comparison said, for the state's file.
+    pub(crate) fn gain_record(&self) -> Option<GainRecord> {
+        self.confirmation.as_ref()?.gain()
     }
 
     fn table(&self) -> String {
@@ -163,7 +240,9 @@ impl Report {
             let mark = if self.best == Some(at) { '*' } else { ' ' };
             let score = it.score.map_or("-".to_owned(), |score| format!("{score:.3}"));
             let interval = |it: Interval| format!("{:.3} to {:.3}", it.low, it.high);
-            let interval = it.interval.map_or("-".to_owned(), interval);
+            let seen = it.values.iter().flatten().count();
+            let dropped = if seen > 0 { format!("- ({seen} rows)") } else { "-".to_owned() };
+            let interval = it.interval.map_or(dropped, interval);
             let demos = it.state.demo_count();
             let _ = writeln!(
                 text,
@@ -172,5 +251,61 @@ impl Report {
             );
         }
         text
+    }
+}
+
+impl Confirmation {
+    /// Whether the chosen state is better than the program as it was, beyond chance.
+    pub fn is_reliable(&self) -> bool {
+        self.gain().is_some_and(|it| it.verdict == Verdict::Gain.as_str())
+    }
+
+    /// What came of it, in lines.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        if !self.finalists.is_empty() {
+            let each = self.finalists.iter().map(|(label, mean)| format!("{label} {mean:.3}"));
+            let each = each.collect::<Vec<_>>().join(", ");
+            let _ = writeln!(text, "\nfinalists on {} more rows: {each}", self.runoff);
+        }
+        match &self.end {
+            End::Compared(it) => {
+                let what = "the chosen state against the program as it was, on rows that nothing was chosen on";
+                let _ = write!(text, "\n{what} ({})\n{}", self.role, it.render());
+            }
+            End::Unchanged => {
+                text += "\nno gain  nothing was better than the program as it was\n";
+            }
+            End::NotConfirmed(why) => {
+                let _ = writeln!(text, "\nnot confirmed: {why}");
+            }
+        }
+        text
+    }
+
+    /// The scores of both programs of the comparison.
+    fn records(&self) -> Vec<ScoreRecord> {
+        let End::Compared(it) = &self.end else { return Vec::new() };
+        let record = |role: String, score: Option<f64>, interval: Option<Interval>| {
+            let interval = interval?;
+            let interval = (interval.low, interval.high);
+            Some(ScoreRecord { role, score: score?, interval, rows: it.rows })
+        };
+        let before = record(format!("{} before", self.role), it.before, it.before_interval);
+        let after = record(self.role.clone(), it.after, it.after_interval);
+        before.into_iter().chain(after).collect()
+    }
+
+    fn gain(&self) -> Option<GainRecord> {
+        let End::Compared(it) = &self.end else { return None };
+        let paired = it.paired.as_ref()?;
+        Some(GainRecord {
+            role: self.role.clone(),
+            verdict: paired.verdict.as_str().to_owned(),
+            gain: paired.gain,
+            interval: (paired.interval.low, paired.interval.high),
+            p: paired.p,
+            rows: it.rows,
+        })
     }
 }

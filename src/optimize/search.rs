@@ -11,7 +11,8 @@ use crate::eval::{
     CallBudget, Cancel, Dataset, Evaluator, FailureKind, Job, Outcome, Progress, Random, Stop,
     run_jobs,
 };
-use crate::optimize::{Candidate, Data, Plan, Problem, Report, Settings};
+use crate::optimize::data::Data;
+use crate::optimize::{Candidate, Path, Plan, Problem, Report, Settings};
 use crate::program::{State, row_hash};
 use crate::schema::{Row, Signature};
 use indexmap::IndexMap;
@@ -107,8 +108,11 @@ pub struct Search<'a> {
     budget: CallBudget,
     memo: BTreeMap<Key, Known>,
     candidates: Vec<Candidate>,
+    /// The candidate that was chosen otherwise than by its score.
+    preferred: Option<usize>,
     tokens: (u64, u64),
     cached_calls: u64,
+    path: Path,
     notices: Vec<Diagnostic>,
 }
 
@@ -121,7 +125,7 @@ impl fmt::Debug for Search<'_> {
     }
 }
 
-fn examples(data: &Dataset) -> Read<Vec<Example>> {
+pub(super) fn examples(data: &Dataset) -> Read<Vec<Example>> {
     let example = |row: Arc<Row>| Example { hash: row_hash(&row), row };
     data.iter().map(|row| row.map(example)).collect()
 }
@@ -144,8 +148,10 @@ impl<'a> Search<'a> {
             budget: CallBudget::new(settings.max_calls),
             memo: BTreeMap::new(),
             candidates: Vec::new(),
+            preferred: None,
             tokens: (0, 0),
             cached_calls: 0,
+            path: Path::default(),
             notices: Vec::new(),
         })
     }
@@ -261,6 +267,7 @@ impl<'a> Search<'a> {
         let (run, budget) = (self.settings.run, &mut self.budget);
         let batch = run_jobs(evaluator, &jobs, run, budget, &part, &mut done);
         let hopeless = hopeless(&batch.outcomes);
+        self.path.pass(batch.outcomes.iter().flatten());
         for (at, outcome) in asked.iter().zip(batch.outcomes) {
             if let Some(outcome) = outcome {
                 self.keep(&keys[*at], outcome, asks[*at].keep_steps);
@@ -340,6 +347,85 @@ impl<'a> Search<'a> {
         stop.map_or(Ok(others), Err)
     }
 
+    /// Scores candidates, by their places among all, on some of the rows to choose by. A
+    /// candidate that has been asked for all rows has a score.
+    ///
+    /// # Errors
+    /// Why not all rows were scored.
+    pub fn score_on(
+        &mut self,
+        phase: &str,
+        serials: &[usize],
+        rows: &[usize],
+    ) -> Result<(), Stop> {
+        let places: Vec<usize> = serials.iter().filter_map(|it| self.place_of(*it)).collect();
+        let mut asks = Vec::with_capacity(places.len() * rows.len());
+        for at in &places {
+            let all = self.asks(&self.candidates[*at]);
+            asks.extend(rows.iter().filter_map(|row| all.get(*row).cloned()));
+        }
+        let runs = self.run(phase, &asks);
+        let mut stop = runs.stop.clone();
+        let each = asks.len() / places.len().max(1);
+        for (nth, at) in places.into_iter().enumerate() {
+            self.candidates[at].calls += runs.calls(nth * each..(nth + 1) * each);
+            stop = stop.or(self.take_down(at));
+        }
+        stop.map_or(Ok(()), Err)
+    }
+
+    /// Takes down what is known of a candidate; why it can have no score.
+    fn take_down(&mut self, at: usize) -> Option<Stop> {
+        let keys = keys(&self.asks(&self.candidates[at]));
+        let known = |key| Some(Arc::clone(&self.memo.get(key)?.outcome));
+        let outcomes: Vec<Option<Arc<Outcome>>> = keys.iter().map(known).collect();
+        let whole = outcomes.iter().all(Option::is_some);
+        let candidate = &mut self.candidates[at];
+        candidate.take(&outcomes, whole, self.settings.seed);
+        let without = whole && candidate.score.is_none();
+        without.then(|| Stop::Refused(unscored(&outcomes)))
+    }
+
+    /// Gives a candidate the score of the rows so far.
+    pub(super) fn close_early(&mut self, serial: usize) {
+        if let Some(at) = self.place_of(serial) {
+            self.candidates[at].close(self.settings.seed);
+        }
+    }
+
+    /// Puts a candidate that is not scored yet in its place.
+    pub(super) fn admit(&mut self, serial: usize, label: &str, state: State) {
+        let candidate = Candidate { tried: true, ..Candidate::new(serial, label, state) };
+        self.adopt(candidate);
+    }
+
+    /// Where the candidate of this place among all stands now.
+    pub(super) fn place_of(&self, serial: usize) -> Option<usize> {
+        self.candidates.binary_search_by_key(&serial, |it| it.serial).ok()
+    }
+
+    /// Calls so far.
+    pub(super) fn calls(&self) -> u64 {
+        self.budget.spent()
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.settings.seed
+    }
+
+    /// Chooses a candidate otherwise than by its score.
+    pub(super) fn prefer(&mut self, at: usize) {
+        self.preferred = Some(at);
+    }
+
+    /// The candidate that the search chooses; `None` for the program as it is. Without any
+    /// score it is the last proposal, which is what the policy arrived at, unless the search was
+    /// cut short while it scored.
+    pub(super) fn chosen(&self) -> Option<usize> {
+        let proposed = || self.candidates.iter().rposition(|it| !it.tried);
+        self.preferred.or_else(|| self.best()).or_else(proposed)
+    }
+
     /// Puts a candidate in its place.
     fn adopt(&mut self, candidate: Candidate) {
         let at = self.candidates.partition_point(|it| it.serial < candidate.serial);
@@ -374,10 +460,7 @@ impl<'a> Search<'a> {
         plan: Plan,
         stop: Option<Stop>,
     ) -> (State, Report) {
-        let best = self.best();
-        // Without any score, the last proposal is what the policy arrived at, unless the
-        // search was cut short while it scored.
-        let chosen = best.or_else(|| self.candidates.iter().rposition(|it| !it.tried));
+        let chosen = self.chosen();
         let state = chosen.map_or(&self.problem.start, |at| &*self.candidates[at].state);
         let report = Report {
             optimizer: optimizer.to_owned(),
@@ -389,6 +472,8 @@ impl<'a> Search<'a> {
             prompt_tokens: self.tokens.0,
             completion_tokens: self.tokens.1,
             stop,
+            confirmation: None,
+            path: self.path,
             notices: self.notices,
             seed: self.settings.seed,
             candidates: Vec::new(),

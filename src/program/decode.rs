@@ -3,8 +3,8 @@
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::program::file::{FORMAT, MALFORMED, VERSION, VERSION_DIFFERS, check_name};
 use crate::program::{
-    DataOrigin, DemoOrigin, DemoSource, InstructionsOrigin, Options, PredictorState,
-    Provenance, ScoreRecord, SignatureHash, State, StateDemo, json,
+    DataOrigin, DemoOrigin, DemoSource, GainRecord, InstructionsOrigin, Options,
+    PredictorState, Provenance, ScoreRecord, SignatureHash, State, StateDemo, json,
 };
 use crate::schema::{Demo, Record, Value};
 use indexmap::IndexMap;
@@ -333,6 +333,7 @@ fn provenance(node: &Node<'_>) -> Decoded<Provenance> {
         lm,
         data: node.list("data", data)?,
         scores: node.list("scores", score)?,
+        gain: node.some("gain", gain)?,
         calls: node.count("calls")?.unwrap_or(0),
         prompt_tokens: node.count("prompt_tokens")?.unwrap_or(0),
         completion_tokens: node.count("completion_tokens")?.unwrap_or(0),
@@ -345,6 +346,18 @@ fn data(node: &Node<'_>) -> Decoded<DataOrigin> {
         role: node.needed_text("role")?,
         rows: node.size("rows")?,
         hash: node.needed_text("hash")?,
+    })
+}
+
+fn gain(node: &Node<'_>) -> Decoded<GainRecord> {
+    let needed = |name| node.float(name)?.ok_or_else(|| node.missing(name));
+    Ok(GainRecord {
+        role: node.needed_text("role")?,
+        verdict: node.needed_text("verdict")?,
+        gain: needed("gain")?,
+        interval: (needed("low")?, needed("high")?),
+        p: needed("p")?,
+        rows: node.size("rows")?,
     })
 }
 

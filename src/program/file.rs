@@ -8,8 +8,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::host::{Host, read_text};
 use crate::program::state::record;
 use crate::program::{
-    DataOrigin, DemoOrigin, InstructionsOrigin, Options, PredictorState, Provenance,
-    ScoreRecord, SignatureHash, State, StateDemo, decode, json,
+    DataOrigin, DemoOrigin, GainRecord, InstructionsOrigin, Options, PredictorState,
+    Provenance, ScoreRecord, SignatureHash, State, StateDemo, decode, json,
 };
 use crate::schema::{Record, Value};
 use std::path::Path;
@@ -224,6 +224,7 @@ fn provenance_value(it: &Provenance) -> Value {
         .with_some("lm", it.lm.as_deref())
         .with_any("data", Value::list(it.data.iter().map(data_value)))
         .with_any("scores", Value::list(it.scores.iter().map(score_value)))
+        .with_some("gain", it.gain.as_ref().map(gain_value))
         .with("calls", count(it.calls))
         .with("prompt_tokens", count(it.prompt_tokens))
         .with("completion_tokens", count(it.completion_tokens))
@@ -236,6 +237,18 @@ fn data_value(it: &DataOrigin) -> Value {
         .with("role", it.role.as_str())
         .with("rows", count(it.rows as u64))
         .with("hash", it.hash.as_str())
+        .end()
+}
+
+fn gain_value(it: &GainRecord) -> Value {
+    Object::default()
+        .with("role", it.role.as_str())
+        .with("verdict", it.verdict.as_str())
+        .with("gain", it.gain)
+        .with("low", it.interval.0)
+        .with("high", it.interval.1)
+        .with("p", it.p)
+        .with("rows", count(it.rows as u64))
         .end()
 }
 

@@ -19,6 +19,6 @@ pub use hash::{SignatureHash, fields_text};
 pub(crate) use hash::{record_text, row_hash};
 pub use show::show;
 pub use state::{
-    DataOrigin, DemoOrigin, DemoSource, InstructionsOrigin, Options, PredictorState,
-    Provenance, ScoreRecord, State, StateDemo,
+    DataOrigin, DemoOrigin, DemoSource, GainRecord, InstructionsOrigin, Options,
+    PredictorState, Provenance, ScoreRecord, State, StateDemo,
 };

@@ -33,10 +33,22 @@ fn show_provenance(it: &Provenance, text: &mut String) {
     }
     for score in &it.scores {
         let (low, high) = score.interval;
+        let (said, role) = match score.role.strip_suffix(" before") {
+            Some(role) => ("before it was", role),
+            None => ("scored", score.role.as_str()),
+        };
         let _ = writeln!(
             text,
-            "  scored {:.3} (95 % {low:.3} to {high:.3}) on {} rows of {}",
-            score.score, score.rows, score.role
+            "  {said} {:.3} (95 % {low:.3} to {high:.3}) on {} rows of {role}",
+            score.score, score.rows
+        );
+    }
+    if let Some(it) = &it.gain {
+        let (low, high) = it.interval;
+        let _ = writeln!(
+            text,
+            "  gained {:+.3} (95 % {low:+.3} to {high:+.3}) on {} rows of {}: {}",
+            it.gain, it.rows, it.role, it.verdict
         );
     }
     let _ = writeln!(

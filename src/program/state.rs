@@ -138,6 +138,9 @@ pub struct Provenance {
     pub data: Vec<DataOrigin>,
     /// What the state scored.
     pub scores: Vec<ScoreRecord>,
+    /// What it gained over the program as it was, on rows that nothing was chosen on; `None`
+    /// where that was not measured.
+    pub gain: Option<GainRecord>,
     /// Calls to models that the search took, cached ones included.
     pub calls: u64,
     /// Tokens read in those.
@@ -151,7 +154,7 @@ pub struct Provenance {
 /// A data set that a search read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataOrigin {
-    /// What it was used for: `trainset`, `valset`.
+    /// What it was used for: `trainset`, `valset`, `finalists`, `confirm`, `testset`.
     pub role: String,
     /// How many rows it has.
     pub rows: usize,
@@ -159,10 +162,28 @@ pub struct DataOrigin {
     pub hash: String,
 }
 
+/// What a state gained over the program that the search began with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GainRecord {
+    /// What it was measured on: `testset` or `confirm`.
+    pub role: String,
+    /// What it comes to: `reliable gain`, `reliable loss` or `no reliable gain`.
+    pub verdict: String,
+    /// The mean difference, row by row.
+    pub gain: f64,
+    /// The ends of the 95 % interval.
+    pub interval: (f64, f64),
+    /// How likely such a difference is by chance alone.
+    pub p: f64,
+    /// How many rows both scored.
+    pub rows: usize,
+}
+
 /// A score of a state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreRecord {
-    /// What it was scored on: `valset`.
+    /// What it was scored on: `valset`, `confirm`, `testset`; with ` before`, the score there of
+    /// the program that the search began with.
     pub role: String,
     /// The mean.
     pub score: f64,

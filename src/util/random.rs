@@ -56,6 +56,14 @@ impl Random {
         all
     }
 
+    /// A number from [0, 1), with all the digits a float of that size has.
+    pub fn unit(&mut self) -> f64 {
+        const STEP: f64 = 1.0 / (1_u64 << 53) as f64;
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let steps = (self.0.next_u64() >> 11) as f64;
+        steps * STEP
+    }
+
     /// True half of the time.
     pub fn coin(&mut self) -> bool {
         self.0.next_u32() >> 31 == 1

@@ -10,7 +10,7 @@ use dsp_lang::eval::{
     Stop,
 };
 use dsp_lang::optimize::{
-    BootstrapFewShot, Compiled, LabeledFewShot, Policy, Problem, RandomSearch, Settings,
+    BootstrapFewShot, Care, Compiled, LabeledFewShot, Policy, Problem, RandomSearch, Settings,
     Teacher, compile, plan,
 };
 use dsp_lang::program::{DemoSource, State, StateDemo};
@@ -150,6 +150,8 @@ fn problem<'a>(
         teacher: None,
         trainset: rows(0, train),
         valset: (val > 0).then(|| rows(1000, val)),
+        testset: None,
+        care: Care::default(),
         lm: Some("scripted".into()),
     }
 }
@@ -162,7 +164,7 @@ fn search(policy: &dyn Policy, fake: &Fake, settings: &Settings) -> Compiled {
 
 fn small() -> RandomSearch {
     let bootstrap = BootstrapFewShot { max_labeled: 6, max_rounds: 2, ..Default::default() };
-    RandomSearch { bootstrap, candidates: 5, stop_at: None }
+    RandomSearch { bootstrap, candidates: 5, stop_at: None, race: None }
 }
 
 fn sources(state: &State, path: &str) -> (Vec<usize>, Vec<usize>) {
@@ -403,11 +405,18 @@ fn without_a_valset_half_of_the_rows_are_kept() {
 }
 
 #[test]
-fn rows_in_both_sets_are_warned_of() {
+fn rows_in_both_sets_are_refused() {
     let (fake, signatures) = (Fake::default(), program());
     let mut problem = problem(&fake, &signatures, 10, 0);
     problem.valset = Some(rows(8, 10));
     let settings = settings(1, 2, None);
+    let wrong = plan(&small(), &problem, &settings).unwrap_err();
+    assert_eq!(wrong.message, "2 rows of the valset are in the trainset too");
+    assert_eq!(
+        wrong.notes,
+        ["row 0 of valset is row 8 of trainset, row 1 of valset is row 9 of trainset"]
+    );
+    problem.care.overlap = true;
     let found =
         compile(&small(), &problem, &settings, &Cancel::default(), &mut |_| ()).unwrap();
     assert_eq!(found.report.notices[0].message, "2 rows are in trainset and valset");
@@ -512,7 +521,17 @@ fn a_report_reads_well() {
 #[test]
 fn optimizers_name_neither_models_nor_threads() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/optimize");
-    let engine = ["mod.rs", "natives.rs", "search.rs", "plan.rs", "report.rs"];
+    let engine = [
+        "mod.rs",
+        "natives.rs",
+        "search.rs",
+        "plan.rs",
+        "report.rs",
+        "data.rs",
+        "confirm.rs",
+        "matrix.rs",
+        "race.rs",
+    ];
     let mut policies = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

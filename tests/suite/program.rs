@@ -3,8 +3,8 @@
 
 use dsp_lang::host::{OsHost, read_text};
 use dsp_lang::program::{
-    DataOrigin, DemoOrigin, DemoSource, InstructionsOrigin, Options, PredictorState,
-    Provenance, ScoreRecord, State, StateDemo, show,
+    DataOrigin, DemoOrigin, DemoSource, GainRecord, InstructionsOrigin, Options,
+    PredictorState, Provenance, ScoreRecord, State, StateDemo, show,
 };
 use dsp_lang::schema::{Demo, Field, Record, Signature, Ty, TypeTable, Value};
 use indexmap::IndexMap;
@@ -88,6 +88,14 @@ fn example() -> State {
                 interval: (0.5, 0.9),
                 rows: 20,
             }],
+            gain: Some(GainRecord {
+                role: "testset".into(),
+                verdict: "no reliable gain".into(),
+                gain: 0.05,
+                interval: (-0.1, 0.2),
+                p: 0.5,
+                rows: 40,
+            }),
             calls: 812,
             prompt_tokens: 10_000,
             completion_tokens: 900,
@@ -108,6 +116,15 @@ const GOLDEN: &str = r#"{
     "lm": "openai/gpt-4o-mini",
     "data": [{"role": "trainset", "rows": 20, "hash": "aa"}],
     "scores": [{"role": "valset", "score": 0.75, "low": 0.5, "high": 0.9, "rows": 20}],
+    "gain": {
+      "role": "testset",
+      "verdict": "no reliable gain",
+      "gain": 0.05,
+      "low": -0.1,
+      "high": 0.2,
+      "p": 0.5,
+      "rows": 40
+    },
     "calls": 812,
     "prompt_tokens": 10000,
     "completion_tokens": 900

@@ -1,0 +1,200 @@
+//! Whether a search gained anything: what it chose against the program as it was, on rows that
+//! nothing was chosen on.
+//!
+//! The best of many scores flatters itself. So rows are kept from the search. Some of them
+//! decide between finalists, those that the paired test cannot tell from the best; the rest is
+//! seen once, by the chosen state and the program as it was, and only what the exact paired test
+//! says of those is called a gain.
+
+use crate::eval::stats::{LEVEL, is_binary, sign_flip_test, sign_test};
+use crate::eval::{Comparison, Stop, compare_scores};
+use crate::optimize::report::mean_of;
+use crate::optimize::{Ask, Example, Search, Who};
+use crate::program::State;
+use std::sync::Arc;
+
+/// The most finalists.
+pub(super) const FINALISTS: usize = 3;
+
+/// Rows that a search does not see.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    /// To choose between finalists.
+    pub(crate) runoff: Vec<Example>,
+    /// For the last comparison.
+    pub(crate) last: Vec<Example>,
+    /// What the latter are called.
+    pub(crate) role: &'static str,
+    /// Why there are none.
+    pub(crate) lacking: Option<String>,
+}
+
+/// How a search was confirmed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Confirmation {
+    /// What the rows of the last comparison are: `testset` or `confirm`.
+    pub role: String,
+    /// The finalists with their means over all rows that decided, in the order of their ranks.
+    pub finalists: Vec<(String, f64)>,
+    /// How many rows chose between finalists.
+    pub runoff: usize,
+    /// Calls that it took.
+    pub calls: u64,
+    /// What came of it.
+    pub end: End,
+}
+
+/// What came of a confirmation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum End {
+    /// The program as it was against the chosen state.
+    Compared(Box<Comparison>),
+    /// The program as it was is the best: there is nothing to compare.
+    Unchanged,
+    /// Why nothing can be said.
+    NotConfirmed(String),
+}
+
+/// Chooses between finalists, and compares what was chosen with the program as it was.
+pub(super) fn confirm(
+    search: &mut Search<'_>,
+    held: &Held,
+    stop: Option<&Stop>,
+) -> Option<Confirmation> {
+    let before = search.calls();
+    let mut confirmation = Confirmation {
+        role: held.role.to_owned(),
+        finalists: Vec::new(),
+        runoff: 0,
+        calls: 0,
+        end: End::Unchanged,
+    };
+    confirmation.end = match (&held.lacking, stop) {
+        (_, Some(Stop::Cancelled | Stop::Refused(_) | Stop::Metric(_))) => {
+            End::NotConfirmed("the search was cut short".to_owned())
+        }
+        (Some(lacking), _) => End::NotConfirmed(lacking.clone()),
+        (None, _) if held.last.is_empty() => return None,
+        (None, None | Some(Stop::MaxCalls(_))) => decide(search, held, &mut confirmation)
+            .unwrap_or_else(|stop| End::NotConfirmed(stop.to_string())),
+    };
+    confirmation.calls = search.calls() - before;
+    Some(confirmation)
+}
+
+fn decide(
+    search: &mut Search<'_>,
+    held: &Held,
+    confirmation: &mut Confirmation,
+) -> Result<End, Stop> {
+    let Some(best) = search.chosen() else {
+        return Ok(End::NotConfirmed("no state was scored to its end".to_owned()));
+    };
+    let start = Arc::new(search.start().clone());
+    let finalists = if held.runoff.is_empty() { vec![best] } else { finalists(search, best) };
+    let of = |at: usize| Arc::clone(&search.candidates()[at].state);
+    let states: Vec<Arc<State>> = finalists.iter().map(|at| of(*at)).collect();
+    if states.iter().all(|it| it.hash() == start.hash()) {
+        return Ok(End::Unchanged);
+    }
+    // The program as it was waits for no decision.
+    let mut asks = asks(&start, &held.last);
+    let chosen = if finalists.len() > 1 {
+        states.iter().for_each(|state| asks.extend(self::asks(state, &held.runoff)));
+        let scores = scored(search, "finalists", &asks)?;
+        confirmation.runoff = held.runoff.len();
+        runoff(search, &finalists, &scores[held.last.len()..], confirmation)
+    } else {
+        best
+    };
+    let state = Arc::clone(&search.candidates()[chosen].state);
+    if state.hash() == start.hash() {
+        return Ok(End::Unchanged);
+    }
+    asks.truncate(held.last.len());
+    asks.extend(self::asks(&state, &held.last));
+    let scores = scored(search, "confirm", &asks)?;
+    let (before, after) = scores.split_at(held.last.len());
+    let both = before.iter().zip(after);
+    let pairs: Vec<(f64, f64)> = both.filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect();
+    if pairs.is_empty() {
+        return Ok(End::NotConfirmed("no row was scored by both".to_owned()));
+    }
+    let left_out = held.last.len() - pairs.len();
+    Ok(End::Compared(Box::new(compare_scores(&pairs, left_out, search.seed()))))
+}
+
+/// The best candidate and those that come next and are not reliably worse, by rank.
+fn finalists(search: &Search<'_>, best: usize) -> Vec<usize> {
+    let all = search.candidates();
+    let mut ranked: Vec<usize> =
+        (0..all.len()).filter(|at| *at != best && all[*at].score.is_some()).collect();
+    ranked.sort_by(|a, b| {
+        if all[*a].beats(&all[*b]) {
+            std::cmp::Ordering::Less
+        } else {
+            std::cmp::Ordering::Greater
+        }
+    });
+    let matrix = search.matrix();
+    let close = |at: &usize| chance(&matrix.pairs(*at, best), search.seed()) >= LEVEL;
+    let others = ranked.into_iter().take(FINALISTS - 1).take_while(close);
+    std::iter::once(best).chain(others).collect()
+}
+
+/// How likely such differences are by chance.
+fn chance(pairs: &[(f64, f64)], seed: u64) -> f64 {
+    let differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();
+    if pairs.iter().all(|(a, b)| is_binary(&[*a, *b])) {
+        let count = |sign: f64| differences.iter().filter(|it| **it == sign).count();
+        return sign_test(count(1.0), count(-1.0));
+    }
+    sign_flip_test(&differences, seed)
+}
+
+/// Chooses the finalist with the highest mean over the rows to choose by and those of the
+/// runoff; of equal ones the one that led before.
+fn runoff(
+    search: &mut Search<'_>,
+    finalists: &[usize],
+    scores: &[Option<f64>],
+    confirmation: &mut Confirmation,
+) -> usize {
+    let rows = scores.len() / finalists.len();
+    let mut best: Option<(usize, f64)> = None;
+    for (at, scores) in finalists.iter().zip(scores.chunks(rows.max(1))) {
+        let candidate = &search.candidates()[*at];
+        let all: Vec<f64> = candidate.values.iter().chain(scores).copied().flatten().collect();
+        let mean = mean_of(&all);
+        confirmation.finalists.push((candidate.label.clone(), mean));
+        if best.is_none_or(|(_, most)| mean > most) {
+            best = Some((*at, mean));
+        }
+    }
+    let chosen = best.map_or(finalists[0], |it| it.0);
+    search.prefer(chosen);
+    chosen
+}
+
+fn asks(state: &Arc<State>, rows: &[Example]) -> Vec<Ask> {
+    let ask = |example: &Example| Ask {
+        who: Who::Student,
+        state: Arc::clone(state),
+        example: example.clone(),
+        rollout: 0,
+        keep_steps: false,
+    };
+    rows.iter().map(ask).collect()
+}
+
+fn scored(
+    search: &mut Search<'_>,
+    phase: &str,
+    asks: &[Ask],
+) -> Result<Vec<Option<f64>>, Stop> {
+    let runs = search.run(phase, asks);
+    match runs.stop {
+        Some(stop) => Err(stop),
+        None => Ok(runs.outcomes.iter().map(|it| it.as_ref()?.value()).collect()),
+    }
+}
