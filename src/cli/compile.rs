@@ -73,12 +73,14 @@ impl Watched<'_> {
         let ask = via::Ask { script: &asked.file, program: &program, expression, lm };
         watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
         let keep = self.keep(&program);
-        let (valset, output) = (asked.valset(), Path::new(&asked.output));
+        let (valset, testset) = (asked.valset(), asked.testset());
+        let output = Path::new(&asked.output);
         let wanted = Wanted {
             optimizer: &asked.with(),
             program: &asked.program(),
             trainset: &asked.trainset(),
             valset: valset.as_deref(),
+            testset: testset.as_deref(),
             keep: keep.as_ref(),
             output,
         };

@@ -417,7 +417,7 @@ impl Optimizer {
 }
 
 /// Searches for a state with what an expression gives: an optimizer, a program, rows to learn
-/// from and, if there are any, rows to choose by. Finished runs are kept.
+/// from and, if there are any, rows to choose by and rows for the last comparison. Finished runs are kept.
 ///
 /// # Errors
 /// Values that do not fit, what the search raises, and a file of runs that cannot be gone on
@@ -427,17 +427,21 @@ pub fn compile_kept(
     parts: &[Val],
     keep: Option<&Keep>,
 ) -> Result<(Program, Compiled), Error> {
-    let [optimizer, program, trainset, valset @ ..] = parts else {
-        return Err(Error::value("three values or four"));
+    let [optimizer, program, trainset, valset, testset] = parts else {
+        return Err(Error::value("five values, the last two of which may be nothing"));
     };
     let Some(optimizer) = optimizer.downcast::<Optimizer>() else {
         return Err(wrong("with", "an optimizer", optimizer));
     };
+    let rows = |name, it: &Val| match it {
+        Val::Null => Ok(None),
+        it => DatasetValue::from_val(name, it).map(Some),
+    };
     let given = Given {
         program: Program::from_val("program", program)?,
         trainset: DatasetValue::from_val("trainset", trainset)?,
-        valset: valset.first().map(|it| DatasetValue::from_val("valset", it)).transpose()?,
-        testset: None,
+        valset: rows("valset", valset)?,
+        testset: rows("testset", testset)?,
         care: Care::default(),
     };
     let program = given.program.clone();

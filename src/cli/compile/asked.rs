@@ -27,6 +27,8 @@ pub(super) struct Asked {
     trainset: String,
     /// The path of the rows to choose by.
     valset: Option<String>,
+    /// The path of the rows for the last comparison.
+    testset: Option<String>,
     /// The path of the state to start from.
     state: Option<String>,
     /// Where the state goes.
@@ -53,6 +55,7 @@ impl Asked {
             optimizer: needed(args.optimizer.as_ref(), "with")?.clone(),
             trainset: shell.absolute(needed(args.trainset.as_ref(), "trainset")?)?,
             valset: absolute(&args.valset)?,
+            testset: absolute(&args.testset)?,
             state: absolute(&args.state)?,
             output: shell.absolute(needed(args.output.as_ref(), "output")?)?,
             lm: args.lm.clone(),
@@ -107,6 +110,11 @@ impl Asked {
         self.valset.as_ref().map(|it| format!("load({})", text(it)))
     }
 
+    /// The rows for the last comparison, as an expression.
+    pub(super) fn testset(&self) -> Option<String> {
+        self.testset.as_ref().map(|it| format!("load({})", text(it)))
+    }
+
     /// The same with the caps and threads that flags say anew.
     pub(super) fn with_caps(&self, now: &Lm) -> Self {
         Self { lm: self.lm.with(now), ..self.clone() }
@@ -124,6 +132,7 @@ impl Asked {
             ("with", text(&self.optimizer)),
             ("trainset", text(&self.trainset)),
             ("valset", self.valset.as_deref().and_then(text)),
+            ("testset", self.testset.as_deref().and_then(text)),
             ("state", self.state.as_deref().and_then(text)),
             ("output", text(&self.output)),
         ];
@@ -141,6 +150,7 @@ impl Asked {
             optimizer: text("with")?,
             trainset: text("trainset")?,
             valset: text("valset"),
+            testset: text("testset"),
             state: text("state"),
             output: text("output")?,
             lm: Lm::of(record),
