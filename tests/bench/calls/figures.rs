@@ -319,7 +319,7 @@ pub(crate) fn busy() {
             let took = u64::try_from(start.elapsed().as_micros()).unwrap();
             slept.fetch_add(took, Ordering::Relaxed);
             // Right for about half of the rows.
-            let last = request.prompt.messages.last().map_or(0, |it| format!("{it:?}").len());
+            let last = format!("{:?}", request.prompt).len();
             format!(r#"{{"reasoning": "so", "answer": {}}}"#, 42 + last % 2)
         });
         let engine = Engine::builder().model(Arc::new(model)).no_cache().build().unwrap();
