@@ -6,7 +6,7 @@ use super::session;
 use super::shell::{Failure, Shell};
 use crate::catalog;
 use crate::diag::did_you_mean;
-use crate::engine::{Searched, Wanted};
+use crate::engine::{Program, Searched, Wanted};
 use crate::eval::Stop;
 use crate::eval::journal::{self, Keep};
 use crate::host::Place;
@@ -17,6 +17,9 @@ use std::path::Path;
 mod asked;
 
 use asked::Asked;
+
+/// So many runs are made to say what a search is likely to take.
+const MEASURED: usize = 16;
 
 /// Improves a program and saves what was found.
 pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
@@ -32,6 +35,9 @@ pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
     known(&asked.optimizer)?;
     let engine = session::builder(shell, &asked.file, &asked.lm)?.progress().build()?;
     let program = session::load(shell, &engine, &asked.file)?;
+    if args.plan {
+        return plan(shell, &program, &asked);
+    }
     let keep = folder.filter(|_| !asked.is_from_stdin()).map(|folder| Keep {
         folder,
         id: match &resumed {
@@ -43,12 +49,14 @@ pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
         metric: sha256_hex(asked.metric.as_bytes())[..16].to_owned(),
         command: asked.record(),
     });
-    let (valset, output) = (asked.valset(), Path::new(&asked.output));
+    let (valset, testset) = (asked.valset(), asked.testset());
+    let output = Path::new(&asked.output);
     let wanted = Wanted {
         optimizer: &asked.with(),
         program: &asked.program(),
         trainset: &asked.trainset(),
         valset: valset.as_deref(),
+        testset: testset.as_deref(),
         keep: keep.as_ref(),
         output,
     };
@@ -60,6 +68,16 @@ pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
     if let (Some(keep), Some(report)) = (&keep, &report) {
         left(shell, keep, report);
     }
+    Ok(())
+}
+
+/// Says what the search takes, without searching.
+fn plan(shell: &Shell, program: &Program, asked: &Asked) -> Result<(), Failure> {
+    let measure = if asked.lm.max_calls == Some(0) { 0 } else { MEASURED };
+    let finished = program.eval(&asked.plan(measure))?;
+    shell.diagnose(program.sources(), &finished.warnings);
+    let value = finished.result?;
+    shell.print(&format!("{}\n", value.as_str().unwrap_or_default()));
     Ok(())
 }
 

@@ -18,6 +18,8 @@ pub struct Wanted<'a> {
     pub trainset: &'a str,
     /// The examples to choose by, as an expression.
     pub valset: Option<&'a str>,
+    /// The examples for the last comparison, as an expression.
+    pub testset: Option<&'a str>,
     /// Where finished runs are kept.
     pub keep: Option<&'a Keep>,
     /// The file that the state is written to.
@@ -35,15 +37,15 @@ pub struct Searched {
 
 impl Wanted<'_> {
     fn data(&self) -> String {
-        let Self { trainset, valset, .. } = self;
-        let valset = valset.map(|it| format!(", valset: {it}")).unwrap_or_default();
-        format!("trainset: {trainset}{valset}")
+        let more = [("valset", self.valset), ("testset", self.testset)];
+        let more = more.into_iter().filter_map(|(name, it)| Some(format!(", {name}: {}", it?)));
+        format!("trainset: {}{}", self.trainset, more.collect::<String>())
     }
 
     fn parts(&self) -> String {
-        let Self { optimizer, program, trainset, valset, .. } = self;
-        let valset = valset.map(|it| format!(", {it}")).unwrap_or_default();
-        format!("[{optimizer}, {program}, {trainset}{valset}]")
+        let Self { optimizer, program, trainset, .. } = self;
+        let (valset, testset) = (self.valset.unwrap_or("()"), self.testset.unwrap_or("()"));
+        format!("[{optimizer}, {program}, {trainset}, {valset}, {testset}]")
     }
 }
 

@@ -40,7 +40,9 @@ pub use deadline::Deadline;
 pub use evaluation::{
     EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
-pub use job::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Spent, Step};
+pub use job::{
+    Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Progress, Spent, Step,
+};
 pub use journal::Keep;
 pub use natives::{
     OPTIONS, Reporter, Scoring, evaluate_kept, natives, open_journal, priced, run_options,

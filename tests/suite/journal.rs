@@ -188,6 +188,7 @@ fn compiled(
         program: "qa",
         trainset: "load(\"train.jsonl\")",
         valset: Some("load(\"val.jsonl\")"),
+        testset: None,
         keep: Some(&keep),
         output: Path::new(OUTPUT),
     };

@@ -25,6 +25,8 @@ pub(super) struct Asked {
     trainset: String,
     /// The path of the rows to choose by.
     valset: Option<String>,
+    /// The path of the rows for the last comparison.
+    testset: Option<String>,
     /// The path of the state to start from.
     state: Option<String>,
     /// Where the state goes.
@@ -51,8 +53,12 @@ impl Asked {
             optimizer: needed(args.optimizer.as_ref(), "with")?.clone(),
             trainset: shell.absolute(needed(args.trainset.as_ref(), "trainset")?)?,
             valset: absolute(&args.valset)?,
+            testset: absolute(&args.testset)?,
             state: absolute(&args.state)?,
-            output: shell.absolute(needed(args.output.as_ref(), "output")?)?,
+            output: match &args.output {
+                None if args.plan => String::new(),
+                path => shell.absolute(needed(path.as_ref(), "output")?)?,
+            },
             lm: args.lm.clone(),
         })
     }
@@ -76,6 +82,9 @@ impl Asked {
         let mut options = vec![("metric", format!("({})", self.metric))];
         let number = |name, value: Option<u64>| value.map(|it| (name, it.to_string()));
         options.extend(number("max_calls", self.lm.max_calls));
+        options.extend(number("max_tokens", self.lm.max_tokens));
+        options.extend(self.lm.max_usd.map(|it| ("max_usd", format!("{it:?}"))));
+        options.extend(self.lm.max_seconds.map(|it| ("max_seconds", format!("{it:?}"))));
         options.extend(number("seed", self.lm.seed));
         optimizer(&self.optimizer, &options)
     }
@@ -88,6 +97,24 @@ impl Asked {
     /// The rows to choose by, as an expression.
     pub(super) fn valset(&self) -> Option<String> {
         self.valset.as_ref().map(|it| format!("load({})", text(it)))
+    }
+
+    /// The rows for the last comparison, as an expression.
+    pub(super) fn testset(&self) -> Option<String> {
+        self.testset.as_ref().map(|it| format!("load({})", text(it)))
+    }
+
+    /// What the search would take, as an expression; `measure` runs are made to know it.
+    pub(super) fn plan(&self, measure: usize) -> String {
+        let more = [("valset", self.valset()), ("testset", self.testset())];
+        let more = more.into_iter().filter_map(|(name, it)| Some(format!(", {name}: {}", it?)));
+        format!(
+            "{}.plan({}, trainset: {}{}, measure: {measure})",
+            self.with(),
+            self.program(),
+            self.trainset(),
+            more.collect::<String>()
+        )
     }
 
     /// The same with the caps and threads that flags say anew.
@@ -107,6 +134,7 @@ impl Asked {
             ("with", text(&self.optimizer)),
             ("trainset", text(&self.trainset)),
             ("valset", self.valset.as_deref().and_then(text)),
+            ("testset", self.testset.as_deref().and_then(text)),
             ("state", self.state.as_deref().and_then(text)),
             ("output", text(&self.output)),
         ];
@@ -124,6 +152,7 @@ impl Asked {
             optimizer: text("with")?,
             trainset: text("trainset")?,
             valset: text("valset"),
+            testset: text("testset"),
             state: text("state"),
             output: text("output")?,
             lm: Lm::of(record),
