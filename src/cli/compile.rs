@@ -1,6 +1,6 @@
 //! `dsp compile`
 
-use super::args::Compile;
+use super::args::{Compile, Lm};
 use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
@@ -21,6 +21,9 @@ use asked::Asked;
 /// So many runs are made to say what a search is likely to take.
 const MEASURED: usize = 16;
 
+/// So many seconds runs under way have left when the time is over.
+const GRACE: f64 = 10.0;
+
 /// Improves a program and saves what was found.
 pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
     let folder = shell.host.place(Place::Runs);
@@ -33,7 +36,10 @@ pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
         None => Asked::of(shell, args)?,
     };
     known(&asked.optimizer)?;
-    let engine = session::builder(shell, &asked.file, &asked.lm)?.progress().build()?;
+    // Runs that are under way when the time is over are finished, and the state is saved.
+    let max_seconds = asked.lm.max_seconds.map(|it| it + GRACE);
+    let lm = Lm { max_seconds, ..asked.lm.clone() };
+    let engine = session::builder(shell, &asked.file, &lm)?.progress().build()?;
     let program = session::load(shell, &engine, &asked.file)?;
     if args.plan {
         return plan(shell, &program, &asked);

@@ -399,6 +399,13 @@ impl Optimizer {
         let most = plan.worst_case().map_or("any number of".to_owned(), |it| it.to_string());
         let message = format!("this search has no cap and may make {most} calls");
         let hint = format!("cap it: `{}(…, max_calls: 500)`", self.policy.name());
+        // Only a command has a person to ask.
+        let host = settings.progress.then_some(&session.env.host);
+        let message = match host.and_then(|it| it.confirm(&format!("{message}; go on?"))) {
+            Some(true) => return Ok(()),
+            Some(false) => "the search was not begun".to_owned(),
+            None => message,
+        };
         Err(Error::from(Failure::new(codes::BUDGET, "budget", message)).hint(hint))
     }
 }
