@@ -12,10 +12,13 @@ mod completions;
 mod data;
 mod doc;
 mod eval;
+mod events;
 mod explain;
 mod expression;
 mod fix;
 mod fmt;
+mod interrupt;
+mod log;
 mod models;
 mod new;
 mod prompt;
@@ -30,6 +33,9 @@ mod settings;
 mod shell;
 mod show;
 mod test;
+mod via;
+mod watch;
+mod worker;
 
 use crate::host::OsHost;
 use args::{Arguments, Command};
@@ -86,6 +92,8 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Data(args) => data::run(shell, &args),
         Command::Eval(args) => eval::run(shell, &args),
         Command::Compile(args) => compile::run(shell, &args),
+        Command::Log(args) => log::run(shell, &args),
+        Command::Worker => worker::run(shell),
         Command::Runs(args) => runs::run(shell, &args),
         Command::Repl(args) => repl::run(shell, &args),
         Command::Trace(args) => show::trace(shell, &args),

@@ -150,6 +150,12 @@ impl Engine {
         self.shared.cancel.cancel();
     }
 
+    /// What ends evaluations and rows of tests after what is under way.
+    pub(crate) fn pause(&self) -> Cancel {
+        let shared = &self.shared;
+        shared.base.pause.clone().unwrap_or_else(|| shared.cancel.clone())
+    }
+
     /// What the store wants the user to know; each thing is told once.
     pub fn store_warnings(&self) -> Vec<String> {
         self.shared.env.store.warnings()

@@ -101,3 +101,9 @@ mod testing;
 mod traces;
 #[path = "suite/units.rs"]
 mod units;
+#[cfg(all(feature = "http", unix))]
+#[path = "suite/watched.rs"]
+mod watched;
+#[cfg(all(feature = "http", unix))]
+#[path = "suite/workers.rs"]
+mod workers;

@@ -35,6 +35,10 @@ pub(super) enum Command {
     Data(Data),
     /// Improve a program with an optimizer, and save what was found
     Compile(Compile),
+    /// List what evaluations and searches came to, and find the state behind a number
+    Log(Log),
+    /// Make runs for another process: read frames, write frames
+    Worker,
     /// Look at evaluations and searches that were begun, and delete them
     Runs(Runs),
     /// Try things out, line by line
@@ -82,6 +86,32 @@ pub(super) struct Lm {
     pub(super) threads: Option<usize>,
 }
 
+/// Who may watch.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Watch {
+    /// Write what happens as lines of JSON to this file; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) events: Option<PathBuf>,
+}
+
+/// Who makes the runs.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Via {
+    /// Have workers make the runs: a command that speaks their frames, such as `dsp worker`
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) via: Option<String>,
+    /// How many workers are started; results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "via", value_parser = workers)]
+    pub(super) workers: usize,
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (1..=256).contains(&number) => Ok(number),
+        _ => Err("expected a number from 1 to 256".to_owned()),
+    }
+}
+
 fn amount(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
@@ -117,6 +147,8 @@ pub(super) struct Run {
     /// Write nothing to standard error but errors
     #[arg(long, short)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) watch: Watch,
 }
 
 /// Arguments of `dsp check`.
@@ -286,6 +318,10 @@ pub(super) struct Eval {
     /// Write the report as JSON, to standard output or to a file
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(super) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) via: Via,
+    #[command(flatten)]
+    pub(super) watch: Watch,
 }
 
 /// Arguments of `dsp data`.
@@ -389,6 +425,81 @@ pub(super) struct Compile {
     /// Write the report as JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) via: Via,
+    #[command(flatten)]
+    pub(super) watch: Watch,
+}
+
+/// Arguments of `dsp log`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Log {
+    #[command(subcommand)]
+    pub(super) action: Option<LogAction>,
+    #[command(flatten)]
+    pub(super) filter: LogFilter,
+    /// How many of the newest are listed
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) limit: usize,
+    /// Write one JSON object for each
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Which entries of the log are looked at.
+#[derive(Debug, Clone, Args)]
+pub(super) struct LogFilter {
+    /// Only those of this script
+    #[arg(long, value_name = "FILE")]
+    pub(super) script: Option<PathBuf>,
+    /// Those of all projects, not only of this folder's
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// What to do with the log.
+#[derive(Debug, Subcommand)]
+pub(super) enum LogAction {
+    /// Show an entry
+    Show {
+        /// Its id, or the beginning or end of it
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what differs between two entries, and compare their scores row by row
+    Diff {
+        /// The one before
+        #[arg(value_name = "A")]
+        a: String,
+        /// The one after
+        #[arg(value_name = "B")]
+        b: String,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find what gave a score, or what was run with a state, and the files of the states
+    Find {
+        /// The score as it was printed, such as `0.908`
+        #[arg(
+            value_name = "SCORE",
+            required_unless_present = "state",
+            allow_hyphen_values = true
+        )]
+        score: Option<String>,
+        /// The file of a state
+        #[arg(long, value_name = "FILE")]
+        state: Option<PathBuf>,
+        #[command(flatten)]
+        filter: LogFilter,
+        /// Write one JSON object for each
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Arguments of `dsp runs`.

@@ -1,9 +1,12 @@
 //! `dsp compile`
 
 use super::args::{Compile, Lm};
+use super::interrupt::Interrupt;
 use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
+use super::via;
+use super::watch::Watcher;
 use crate::catalog;
 use crate::diag::did_you_mean;
 use crate::engine::{Program, Searched, Wanted};
@@ -12,7 +15,7 @@ use crate::eval::journal::{self, Keep};
 use crate::host::Place;
 use crate::optimize::Report;
 use crate::util::sha256_hex;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 mod asked;
 
@@ -26,6 +29,11 @@ const GRACE: f64 = 10.0;
 
 /// Improves a program and saves what was found.
 pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
+    if args.json && args.watch.events.as_deref() == Some(Path::new("-")) {
+        let mut failure = Failure::usage("`--json` and `--events -` both want standard output");
+        failure.hint("name a file for events: `--events events.jsonl`".to_owned());
+        return Err(failure);
+    }
     let folder = shell.host.place(Place::Runs);
     let resumed = match &args.resume {
         Some(id) => Some(resumed(shell, folder.as_deref(), id)?),
@@ -36,45 +44,89 @@ pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
         None => Asked::of(shell, args)?,
     };
     known(&asked.optimizer)?;
-    // Runs that are under way when the time is over are finished, and the state is saved.
-    let max_seconds = asked.lm.max_seconds.map(|it| it + GRACE);
-    let lm = Lm { max_seconds, ..asked.lm.clone() };
-    let engine = session::builder(shell, &asked.file, &lm)?.progress().build()?;
-    let program = session::load(shell, &engine, &asked.file)?;
-    if args.plan {
-        return plan(shell, &program, &asked);
+    via::check(&args.via, &asked.file)?;
+    if args.via.via.is_some() && asked.optimizer.contains("metric:") {
+        let message = "workers take the metric from `--metric`, not from `--with`";
+        return Err(Failure::usage(message));
     }
-    let keep = folder.filter(|_| !asked.is_from_stdin()).map(|folder| Keep {
-        folder,
-        id: match &resumed {
-            Some((id, _)) => id.clone(),
-            None => journal::new_id(&*shell.host, &program.hash()),
-        },
-        resume: resumed.is_some(),
-        program: program.hash(),
-        metric: sha256_hex(asked.metric.as_bytes())[..16].to_owned(),
-        command: asked.record(),
-    });
-    let (valset, testset) = (asked.valset(), asked.testset());
-    let output = Path::new(&asked.output);
-    let wanted = Wanted {
-        optimizer: &asked.with(),
-        program: &asked.program(),
-        trainset: &asked.trainset(),
-        valset: valset.as_deref(),
-        testset: testset.as_deref(),
-        keep: keep.as_ref(),
-        output,
-    };
-    let Searched { finished, report } = program.compile(&wanted)?;
-    shell.diagnose(program.sources(), &finished.warnings);
-    shell.warn(&engine.store_warnings());
-    finished.result?;
-    shell.eprint(&format!("saved as {}\n", shown(shell, output)));
-    if let (Some(keep), Some(report)) = (&keep, &report) {
-        left(shell, keep, report);
+    let watcher = Watcher::new(shell, "compile", &asked.file, &args.watch)?;
+    let resumed = resumed.map(|it| it.0);
+    let watched = Watched { shell, args, folder, resumed, asked, watcher };
+    watched.watcher.end(watched.run())
+}
+
+/// A search that is watched.
+struct Watched<'a> {
+    shell: &'a Shell,
+    args: &'a Compile,
+    /// Where finished runs are kept.
+    folder: Option<PathBuf>,
+    /// The id of the run that is gone on with.
+    resumed: Option<String>,
+    asked: Asked,
+    watcher: Watcher,
+}
+
+impl Watched<'_> {
+    fn run(&self) -> Result<(), Failure> {
+        let Self { shell, args, asked, watcher, .. } = self;
+        let interrupt = Interrupt::on(shell, || Some("finishing the runs under way"));
+        // Runs that are under way when the time is over are finished, and the state is saved.
+        let max_seconds = asked.lm.max_seconds.map(|it| it + GRACE);
+        let granted = Lm { max_seconds, ..asked.lm.clone() };
+        let builder = session::builder(shell, &asked.file, &granted)?.progress();
+        let engine = interrupt.heeded(watcher.watched(builder)).build()?;
+        let program = session::load(shell, &engine, &asked.file)?;
+        if args.plan {
+            return plan(shell, &program, asked);
+        }
+        watcher.begun(asked.begun(&program));
+        let (expression, lm) = (asked.for_workers(), &asked.lm);
+        let ask = via::Ask { script: &asked.file, program: &program, expression, lm };
+        watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
+        let keep = self.keep(&program);
+        let (valset, testset) = (asked.valset(), asked.testset());
+        let output = Path::new(&asked.output);
+        let wanted = Wanted {
+            optimizer: &asked.with(),
+            program: &asked.program(),
+            trainset: &asked.trainset(),
+            valset: valset.as_deref(),
+            testset: testset.as_deref(),
+            keep: keep.as_ref(),
+            output,
+        };
+        let Searched { finished, report } = program.compile(&wanted)?;
+        shell.diagnose(program.sources(), &finished.warnings);
+        watcher.warnings(&finished.warnings);
+        shell.warn(&engine.store_warnings());
+        finished.result?;
+        shell.eprint(&format!("saved as {}\n", shown(shell, output)));
+        if let Some(report) = &report {
+            if args.json {
+                shell.print(&format!("{}\n", report.to_value().to_json()));
+            }
+            if let Some(keep) = &keep {
+                left(shell, keep, report);
+            }
+        }
+        // What the user ended is no success, though the best so far is there.
+        if interrupt.came() { Err(Failure::told()) } else { Ok(()) }
     }
-    Ok(())
+
+    /// How finished runs are kept.
+    fn keep(&self, program: &Program) -> Option<Keep> {
+        let folder = self.folder.clone().filter(|_| !self.asked.is_from_stdin())?;
+        let new = || journal::new_id(&*self.shell.host, &program.hash());
+        Some(Keep {
+            folder,
+            id: self.resumed.clone().unwrap_or_else(new),
+            resume: self.resumed.is_some(),
+            program: program.hash(),
+            metric: sha256_hex(self.asked.metric.as_bytes())[..16].to_owned(),
+            command: self.asked.record(),
+        })
+    }
 }
 
 /// Says what the search takes, without searching.

@@ -11,7 +11,7 @@ use crate::eval::{
 use crate::host::Host;
 use crate::lm::{Cost, Money};
 use crate::program::State;
-use crate::schema::{Row, Value};
+use crate::schema::{Row, Ty, TypeTable, Value};
 use indexmap::IndexMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +104,8 @@ pub struct Subject {
     pub inputs: Vec<Arc<str>>,
     /// Outputs that can only be one of some values, with these.
     pub classes: IndexMap<Arc<str>, Vec<Value>>,
+    /// Outputs that one type is known of, with it and what its names mean.
+    pub outputs: IndexMap<Arc<str>, (Ty, Arc<TypeTable>)>,
     /// The models that the program asks.
     pub models: Vec<String>,
     /// The models that the metric asks, as far as they are known.
@@ -230,10 +232,15 @@ pub fn evaluate(
         max_calls: options.max_calls,
         ..Progress::default()
     };
+    let mut cost = Cost::default();
     let mut done = |outcome: &Outcome| {
         // A run that is made again is done once.
         seen.done = (seen.done + 1).min(seen.total);
         seen.calls += u64::from(outcome.calls);
+        seen.tokens += outcome.prompt_tokens + outcome.completion_tokens;
+        cost = cost.plus(outcome.cost);
+        seen.usd = cost.worth_telling();
+        seen.running.add(outcome.value());
         progress(&seen);
     };
     let mut budget = Budget::new(&options.caps());

@@ -1,5 +1,7 @@
 //! One run of a program on one row, and who makes it.
 
+use crate::eval::progress::Running;
+use crate::eval::stats::Interval;
 use crate::lm::{Cost, Money};
 use crate::program::State;
 use crate::runtime::{Amount, Limits, SharedCallLog};
@@ -262,6 +264,23 @@ pub trait Evaluator: Sync {
     fn max_calls_per_run(&self) -> Option<u64>;
 }
 
+/// A state that a search has scored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scored {
+    /// Its place among all that are proposed, from 0.
+    pub serial: usize,
+    /// What the optimizer calls it.
+    pub label: String,
+    /// The hash of the state.
+    pub state: String,
+    /// The mean, where all its rows were run.
+    pub score: Option<f64>,
+    /// Its interval.
+    pub interval: Option<Interval>,
+    /// Calls that its scoring took.
+    pub calls: u64,
+}
+
 /// How far long work is.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Progress {
@@ -271,10 +290,22 @@ pub struct Progress {
     pub done: usize,
     /// Runs of this phase.
     pub total: usize,
-    /// The best score so far.
+    /// The scores so far, where one state is scored.
+    pub running: Running,
+    /// The best score so far, where several are.
     pub best: Option<f64>,
+    /// Its interval.
+    pub interval: Option<Interval>,
+    /// States that were scored so far.
+    pub candidates: usize,
+    /// The one of them that was scored just now.
+    pub scored: Option<Scored>,
     /// Calls so far, cached ones included.
     pub calls: u64,
+    /// Tokens read and written so far.
+    pub tokens: u64,
+    /// Dollars so far, where all prices are known.
+    pub usd: Option<f64>,
     /// The most calls allowed.
     pub max_calls: Option<u64>,
 }

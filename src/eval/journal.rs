@@ -232,6 +232,11 @@ impl Saved {
         self.runs.len()
     }
 
+    /// The runs that it holds: row, sample and what came of it.
+    pub fn outcomes(&self) -> impl Iterator<Item = (usize, u64, &Outcome)> {
+        self.runs.iter().map(|(key, outcome)| (key.example, key.rollout, outcome))
+    }
+
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
@@ -307,7 +312,7 @@ fn stamp(second: u64) -> String {
 }
 
 /// The date of a day since 1970, in years of 400 that begin in March (Hinnant, 2013).
-fn date(day: u64) -> (u64, u64, u64) {
+pub(crate) fn date(day: u64) -> (u64, u64, u64) {
     let shifted = day + 719_468;
     let (era, of_era) = (shifted / 146_097, shifted % 146_097);
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;

@@ -16,11 +16,14 @@ mod html;
 mod job;
 pub mod metric;
 mod natives;
+mod observe;
 mod program;
+mod progress;
 mod results;
 mod run;
 mod tables;
 mod text;
+mod via;
 mod worst;
 
 pub mod budget;
@@ -41,13 +44,18 @@ pub use evaluation::{
     EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
 pub use job::{
-    Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Progress, Spent, Step,
+    Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Progress, Scored, Spent,
+    Step,
 };
 pub use journal::Keep;
 pub use natives::{
-    OPTIONS, Reporter, Scoring, evaluate_kept, natives, open_journal, priced, run_options,
-    score, warn_of_broken,
+    OPTIONS, Scoring, evaluate_kept, natives, open_journal, priced, run_options, score,
+    warn_of_broken,
 };
-pub use program::ProgramEvaluator;
+pub use observe::{Account, Attached, Event, Observer, UsedData, attached, called};
+pub use program::{ProgramEvaluator, model_hash};
+pub use progress::{Reporter, Running};
 pub use results::{ComparisonValue, EvaluationValue};
 pub use run::{Batch, RunOptions, Stop, run_jobs};
+pub(crate) use via::evaluator as evaluator_of;
+pub use via::{Ran, Remote};

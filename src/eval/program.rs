@@ -4,11 +4,12 @@ use crate::eval::metric::judgement;
 use crate::eval::{
     Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Spent, Step,
 };
+use crate::lm::SharedLm;
 use crate::program::State;
 use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
 use crate::trace::{Kind, Node, Trace};
-use crate::util::lock;
+use crate::util::{lock, sha256_hex};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -46,6 +47,12 @@ impl ProgramEvaluator {
     /// The program.
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// The models that it asks, by name, with hashes of what they are.
+    pub fn models(&self) -> BTreeMap<String, String> {
+        let models = self.program.models(&self.run);
+        models.iter().map(|lm| (lm.name().to_owned(), model_hash(lm))).collect()
     }
 
     /// Hands the traces of all runs so far over to the run that evaluates.
@@ -96,6 +103,13 @@ impl ProgramEvaluator {
             lock(&self.traces).insert(key, trace);
         }
     }
+}
+
+/// What a model is, as a hash.
+pub fn model_hash(lm: &SharedLm) -> String {
+    let mut hash = sha256_hex(lm.identity().as_bytes());
+    hash.truncate(16);
+    hash
 }
 
 impl Evaluator for ProgramEvaluator {

@@ -19,6 +19,8 @@ pub struct Money(u64);
 impl Money {
     /// Nothing.
     pub const ZERO: Self = Self(0);
+    /// The least that can be counted.
+    pub const SMALLEST: Self = Self(1);
 
     /// So many dollars, rounded to the nearest millionth of a millionth.
     #[expect(
@@ -133,6 +135,11 @@ impl Cost {
     /// The dollars at list prices; `None` where not all of them are known.
     pub fn dollars(&self) -> Option<f64> {
         (self.unknown == 0).then(|| self.listed.dollars())
+    }
+
+    /// The same for a line that tells how far work is: `None` where it costs nothing, too.
+    pub fn worth_telling(&self) -> Option<f64> {
+        self.dollars().filter(|it| *it > 0.0)
     }
 
     /// In words for a report: nothing where nothing was to be paid.

@@ -51,6 +51,7 @@ pages! {
     "values",
     "data",
     "evaluation",
+    "workers",
     "stdlib",
     "modules",
     "adapters",

@@ -9,6 +9,7 @@ mod bootstrap_few_shot;
 mod confirm;
 mod data;
 mod demo;
+mod export;
 mod forecast;
 mod labeled_few_shot;
 mod matrix;

@@ -2,8 +2,9 @@
 
 use crate::eval::journal::{End, Header, Journaled, Keep, Role, header as journal_header};
 use crate::eval::{
-    Dataset, DatasetValue, Evaluator, OPTIONS, ProgramEvaluator, Reporter, Scoring, Stop,
-    open_journal, priced, run_options, warn_of_broken,
+    Account, Dataset, DatasetValue, Evaluator, Event, OPTIONS, ProgramEvaluator, Remote,
+    Reporter, Scoring, Stop, attached, called, evaluator_of, open_journal, priced, run_options,
+    warn_of_broken,
 };
 use crate::lm::SharedLm;
 use crate::optimize::{
@@ -216,7 +217,7 @@ impl Optimizer {
             student: program.clone(),
             teacher: self.teacher.clone().unwrap_or_else(|| program.clone()),
         };
-        self.with_problem(cx, given, |problem, _| {
+        self.with_problem(cx, given, None, |problem, _| {
             let plan = plan(&*self.policy, problem, &settings).map_err(|it| told(&it))?;
             let mut text = plan.render();
             if measure > 0 && !plan.phases.is_empty() {
@@ -233,16 +234,23 @@ impl Optimizer {
     fn compile(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let given = Given::take(args)?;
         let program = given.program.clone();
-        let compiled = self.found(cx, given, None)?;
+        let compiled = self.found(cx, given, None, None)?;
         Ok(program.with_state(&Arc::new(compiled.state)).value().clone())
     }
 
-    /// Searches; finished runs are kept in a file where there is to be one.
-    fn found(&self, cx: &Cx<'_>, given: Given, keep: Option<&Keep>) -> Result<Compiled, Error> {
+    /// Searches; finished runs are kept in a file where there is to be one, and the program's
+    /// are made elsewhere where somebody does.
+    fn found(
+        &self,
+        cx: &Cx<'_>,
+        given: Given,
+        keep: Option<&Keep>,
+        remote: Option<&Arc<dyn Remote>>,
+    ) -> Result<Compiled, Error> {
         let program = given.program.clone();
         let run = run_options(cx, &program, self.threads);
         let settings = Settings { run, ..self.settings.clone() };
-        self.with_problem(cx, given, |problem, evaluator| {
+        self.with_problem(cx, given, remote, |problem, evaluator| {
             self.announce(cx, &program, problem)?;
             let host = &cx.run().env().host;
             let began = host.elapsed();
@@ -256,14 +264,38 @@ impl Optimizer {
                 }
             };
             evaluator.adopt_traces();
-            let compiled = compiled?;
+            let (compiled, took) = (compiled?, host.elapsed().saturating_sub(began));
+            self.account(cx, problem, &compiled, &program, keep, took);
             if let Some(Stop::Metric(message)) = &compiled.report.stop {
                 // What was found by such a metric is not the best of anything.
                 return Err(Error::value(message.clone()));
             }
-            report(cx, &compiled, host.elapsed().saturating_sub(began));
+            report(cx, &compiled, took);
             Ok(compiled)
         })
+    }
+
+    /// Tells who watches what was found.
+    fn account(
+        &self,
+        cx: &Cx<'_>,
+        problem: &Problem<'_>,
+        compiled: &Compiled,
+        program: &Program,
+        keep: Option<&Keep>,
+        took: Duration,
+    ) {
+        let Some(observer) = attached(cx).and_then(|it| it.observer.as_deref()) else { return };
+        let models = program.models(cx.run());
+        let account = Account {
+            program: called(program.value()),
+            metric: self.metric.as_ref().map(called).unwrap_or_default(),
+            models: models.iter().map(|lm| lm.name().to_owned()).collect(),
+            run: keep.map(|it| it.id.clone()),
+            seconds: took.as_secs_f64(),
+            ..compiled.account(problem)
+        };
+        observer.see(&Event::Came(&account, &compiled.report.to_value()));
     }
 
     fn search(
@@ -273,11 +305,11 @@ impl Optimizer {
         settings: &Settings,
     ) -> Result<Compiled, Error> {
         let mut reporter = Reporter::new(cx, self.policy.name());
-        let cancel = &cx.run().session().cancel;
+        let session = cx.run().session();
+        let cancel = session.settings.pause.as_ref().unwrap_or(&session.cancel);
         let compiled = compile(&*self.policy, problem, settings, cancel, &mut |it| {
             reporter.tell(it);
         });
-        reporter.finish();
         compiled.map_err(|it| told(&it))
     }
 
@@ -327,6 +359,7 @@ impl Optimizer {
         &self,
         cx: &Cx<'_>,
         given: Given,
+        remote: Option<&Arc<dyn Remote>>,
         work: impl FnOnce(&Problem<'_>, &ProgramEvaluator) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let run = cx.run();
@@ -341,11 +374,12 @@ impl Optimizer {
                 .hint("measure what it gave: `compare(before, after, test, metric: …)`"));
         }
         let signatures = given.program.trainable();
+        let remote = evaluator_of(&evaluator, remote, run.session());
         // What a program takes makes its rows equal; where it does not say it, usual names do.
         let inputs = given.program.params(run.script()).unwrap_or_default();
         let inputs = inputs.into_iter().map(|(name, _)| name.to_string()).collect();
         let problem = Problem {
-            evaluator: &evaluator,
+            evaluator: remote.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it),
             signatures: &signatures,
             start: given.program.state(),
             teacher: teacher.as_ref().map(|(evaluator, state)| Teacher {
@@ -458,7 +492,9 @@ pub fn compile_kept(
         care: Care::default(),
     };
     let program = given.program.clone();
-    let compiled = optimizer.found(cx, given, keep)?;
+    // What a command asks for is known to its workers; what scripts begin by themselves is not.
+    let remote = attached(cx).and_then(|it| it.remote.get());
+    let compiled = optimizer.found(cx, given, keep, remote)?;
     Ok((program.with_state(&Arc::new(compiled.state.clone())), compiled))
 }
 

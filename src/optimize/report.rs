@@ -2,7 +2,7 @@
 
 use crate::diag::Diagnostic;
 use crate::eval::stats::{Interval, Verdict, mean, mean_interval};
-use crate::eval::{Comparison, Outcome, Stop, compare_scores};
+use crate::eval::{Comparison, Outcome, Scored, Stop, compare_scores};
 use crate::lm::Cost;
 use crate::optimize::{Confirmation, End, Plan};
 use crate::program::{GainRecord, ScoreRecord, State};
@@ -81,6 +81,18 @@ impl Candidate {
         };
         let cost = |it: &Self| (it.asserts_failed, it.state.demo_count());
         score > other || (score == other && cost(self) < cost(earlier))
+    }
+
+    /// It as those are told who watch.
+    pub(crate) fn scored(&self) -> Scored {
+        Scored {
+            serial: self.serial,
+            label: self.label.clone(),
+            state: self.state.hash(),
+            score: self.score,
+            interval: self.interval,
+            calls: self.calls,
+        }
     }
 
     /// Its score for the state's file.

@@ -263,6 +263,7 @@ impl<'a> Search<'a> {
         let mut seen = self.progress_of(phase, jobs.len());
         let progress = &mut self.progress;
         let (part, mut failures) = (self.cancel.part(), Failures::default());
+        let mut cost = self.cost;
         let mut done = |outcome: &Outcome| {
             if failures.are_hopeless_with(outcome) {
                 part.cancel();
@@ -270,6 +271,9 @@ impl<'a> Search<'a> {
             // A run that is made again is done once.
             seen.done = (seen.done + 1).min(seen.total);
             seen.calls += u64::from(outcome.calls);
+            seen.tokens += outcome.prompt_tokens + outcome.completion_tokens;
+            cost = cost.plus(outcome.cost);
+            seen.usd = cost.worth_telling();
             progress(&seen);
         };
         let first = asked.first()?;
@@ -295,13 +299,18 @@ impl<'a> Search<'a> {
     }
 
     fn progress_of(&self, phase: &str, total: usize) -> Progress {
+        let best = self.best().map(|at| &self.candidates[at]);
         Progress {
             phase: phase.to_owned(),
-            done: 0,
             total,
-            best: self.best().and_then(|at| self.candidates[at].score),
+            best: best.and_then(|it| it.score),
+            interval: best.and_then(|it| it.interval),
+            candidates: self.candidates.iter().filter(|it| it.score.is_some()).count(),
             calls: self.budget.spent(),
+            tokens: self.tokens.0 + self.tokens.1,
+            usd: self.cost.worth_telling(),
             max_calls: self.budget.cap(),
+            ..Progress::default()
         }
     }
 
@@ -440,7 +449,10 @@ impl<'a> Search<'a> {
     /// Puts a candidate in its place.
     fn adopt(&mut self, candidate: Candidate) {
         let at = self.candidates.partition_point(|it| it.serial < candidate.serial);
+        let scored = candidate.scored();
         self.candidates.insert(at, candidate);
+        let seen = self.progress_of("", 0);
+        (self.progress)(&Progress { scored: Some(scored), ..seen });
     }
 
     fn asks(&self, candidate: &Candidate) -> Vec<Ask> {

@@ -15,6 +15,7 @@ use crate::source::Span;
 use crate::store::Replies;
 use crate::trace::Totals;
 use crate::util::lock;
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -86,6 +87,8 @@ pub struct Settings {
     pub dry: bool,
     /// Ends evaluations after the rows under way; it is set with what ends all runs, or alone.
     pub pause: Option<Cancel>,
+    /// What a command lends to natives of higher floors, which know what it is.
+    pub attached: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What the runs of a command share.
@@ -284,6 +287,38 @@ impl Session {
     /// Puts what `requests` took in the place of what was reserved for each.
     pub(in crate::runtime) fn settle(&self, most: Amount, requests: u64, took: Amount) {
         self.ledger.meter.settle(most, requests, took);
+    }
+
+    /// Reserves what a run that is made elsewhere may take: so much as it wants, a part of what
+    /// is left where it does not say, and of nothing more than is left. Nothing is reserved
+    /// where there is no cap.
+    ///
+    /// # Errors
+    /// A cap is used up, or the run need not be made any more.
+    pub fn lend(&self, wanted: &Limits) -> Result<Amount, Error> {
+        let limits = self.limits();
+        let goes_on = || self.over().is_none();
+        let mut before = None;
+        loop {
+            let spent = self.ledger.meter.spent();
+            let most = limits.lent(wanted, spent);
+            if most.is_none() || most == before || !goes_on() {
+                let passed = limits.passed_by(spent.plus(Amount::smallest()));
+                let passed = passed.unwrap_or(Passed::Calls(spent.calls));
+                return Err(over(passed, spent, Amount::smallest()));
+            }
+            let lent = most.unwrap_or_default();
+            // While it waited, others may have left less than it wanted.
+            if self.ledger.meter.reserve(&limits, lent, &goes_on).is_ok() {
+                return Ok(lent);
+            }
+            before = most;
+        }
+    }
+
+    /// Takes back what was lent, and counts what was taken of it.
+    pub fn take_back(&self, lent: Amount, took: Amount) {
+        self.ledger.meter.settle(lent, 1, took);
     }
 
     /// Adds what an exchange took to what all runs of the command took.

@@ -2,9 +2,11 @@
 
 use crate::cli::args::{Compile, Lm};
 use crate::cli::expression::{optimizer, text};
+use crate::cli::log::Begun;
 use crate::cli::record;
 use crate::cli::resume;
 use crate::cli::shell::{Failure, Shell};
+use crate::engine::Program;
 use crate::schema::{Record, Value};
 use std::path::{Path, PathBuf};
 
@@ -87,6 +89,21 @@ impl Asked {
         options.extend(self.lm.max_seconds.map(|it| ("max_seconds", format!("{it:?}"))));
         options.extend(number("seed", self.lm.seed));
         optimizer(&self.optimizer, &options)
+    }
+
+    /// As the log knows it.
+    pub(super) fn begun(&self, program: &Program) -> Begun {
+        Begun {
+            hash: program.hash(),
+            program: Some(self.expression.clone()),
+            metric: Some(self.metric.clone()),
+            state_file: Some(self.output.clone()),
+        }
+    }
+
+    /// The program and the metric as an expression for workers; states come with runs.
+    pub(super) fn for_workers(&self) -> String {
+        format!("[({}), ({})]", self.expression, self.metric)
     }
 
     /// The rows to learn from, as an expression.

@@ -2,9 +2,11 @@
 
 use crate::cli::args::{Eval, Lm};
 use crate::cli::expression::text;
+use crate::cli::log::Begun;
 use crate::cli::record;
 use crate::cli::resume;
 use crate::cli::shell::{Failure, Shell};
+use crate::engine::Program;
 use crate::schema::{Record, Value};
 use std::path::{Path, PathBuf};
 
@@ -52,6 +54,16 @@ impl Asked {
         self.file == Path::new("-")
     }
 
+    /// As the log knows it.
+    pub(super) fn begun(&self, program: &Program) -> Begun {
+        Begun {
+            hash: program.hash(),
+            program: Some(self.expression.clone()),
+            metric: Some(self.metric.clone()),
+            state_file: self.state.clone(),
+        }
+    }
+
     /// The program with its state, as an expression.
     pub(super) fn program(&self) -> String {
         let program = format!("({})", self.expression);
@@ -59,6 +71,17 @@ impl Asked {
             Some(state) => format!("{program}.with_state({})", text(state)),
             None => program,
         }
+    }
+
+    /// The program and the metric as an expression for workers. States come with runs, and rows
+    /// too: in place of the data stand spaces, so that places in the metric are the same.
+    pub(super) fn for_workers(&self) -> String {
+        let data = format!("load({})", text(&self.data));
+        let (program, state) = (format!("({})", self.expression), self.program());
+        let width = |text: &str| text.chars().count();
+        let program = format!("{program}{}", " ".repeat(width(&state) - width(&program)));
+        let blank = " ".repeat(width(&data).saturating_sub(2));
+        format!("[{program}, (){blank}, ({})]", self.metric)
     }
 
     /// The same with the caps and threads that flags say anew.
