@@ -155,6 +155,12 @@ pub trait Host: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Asks the person at the terminal, who says yes or no; `None` where nobody sits there.
+    fn confirm(&self, question: &str) -> Option<bool> {
+        let _ = question;
+        None
+    }
+
     /// Where the user's files of `kind` are kept; `None` when there is no such place.
     fn place(&self, kind: Place) -> Option<PathBuf>;
 }

@@ -36,6 +36,8 @@ mod embedded;
 mod examples;
 #[path = "suite/fmt.rs"]
 mod fmt;
+#[path = "suite/forecast.rs"]
+mod forecast;
 #[path = "suite/front.rs"]
 mod front;
 #[path = "suite/fuzzed.rs"]

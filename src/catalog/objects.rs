@@ -69,6 +69,19 @@ const COMPILED: &[Param] = &[
     option("confirm", "float", "the part of the valset that is held back for it; 0 is none"),
     option("overlap", "bool", "whether examples may stand in two of the sets"),
 ];
+const PLANNED: &[Param] = &[
+    required("program", "program", "what to make better"),
+    must("trainset", "dataset", "examples to learn from"),
+    option("valset", "dataset", "examples to choose by; half of the trainset without it"),
+    option(
+        "testset",
+        "dataset",
+        "examples for the last comparison, which the search does not see",
+    ),
+    option("confirm", "float", "the part of the valset that is held back for it; 0 is none"),
+    option("overlap", "bool", "whether examples may stand in two of the sets"),
+    option("measure", "int", "how many runs are made to say what is likely; 0 by default"),
+];
 
 const CHECK: Method = method(
     "check",
@@ -303,7 +316,7 @@ pub const OBJECTS: &[Object] = &[
                 "program",
                 "the program with the state that scored best",
             ),
-            method("plan", COMPILED, "str", "what compiling would take at most"),
+            method("plan", PLANNED, "str", "what compiling takes at most, and what is likely"),
         ],
         open: false,
     },

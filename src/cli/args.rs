@@ -400,14 +400,14 @@ pub(super) struct Compile {
     pub(super) valset: Option<PathBuf>,
     /// The examples for the last comparison, which the search does not see; without them part
     /// of the valset is held back
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub(super) testset: Option<PathBuf>,
     /// Where the state goes
     #[arg(
         long,
         short,
         value_name = "FILE",
-        required_unless_present = "resume",
+        required_unless_present_any = ["resume", "plan"],
         conflicts_with = "resume"
     )]
     pub(super) output: Option<PathBuf>,
@@ -417,6 +417,10 @@ pub(super) struct Compile {
     /// Go on with a search that was stopped; without an id the newest of this folder
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
     pub(super) resume: Option<String>,
+    /// Say what it takes at most and what it is likely to take, and do not search; a few runs
+    /// are made to know it, unless `--max-calls 0` forbids it
+    #[arg(long, conflicts_with = "resume")]
+    pub(super) plan: bool,
     #[command(flatten)]
     pub(super) lm: Lm,
     /// Write the report as JSON

@@ -1,6 +1,6 @@
 //! `dsp compile`
 
-use super::args::Compile;
+use super::args::{Compile, Lm};
 use super::interrupt::Interrupt;
 use super::resume::{self, For};
 use super::session;
@@ -20,6 +20,12 @@ use std::path::{Path, PathBuf};
 mod asked;
 
 use asked::Asked;
+
+/// So many runs are made to say what a search is likely to take.
+const MEASURED: usize = 16;
+
+/// So many seconds runs under way have left when the time is over.
+const GRACE: f64 = 10.0;
 
 /// Improves a program and saves what was found.
 pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
@@ -65,9 +71,15 @@ impl Watched<'_> {
     fn run(&self) -> Result<(), Failure> {
         let Self { shell, args, asked, watcher, .. } = self;
         let interrupt = Interrupt::on(shell, || Some("finishing the runs under way"));
-        let builder = session::builder(shell, &asked.file, &asked.lm)?.progress();
+        // Runs that are under way when the time is over are finished, and the state is saved.
+        let max_seconds = asked.lm.max_seconds.map(|it| it + GRACE);
+        let granted = Lm { max_seconds, ..asked.lm.clone() };
+        let builder = session::builder(shell, &asked.file, &granted)?.progress();
         let engine = interrupt.heeded(watcher.watched(builder)).build()?;
         let program = session::load(shell, &engine, &asked.file)?;
+        if args.plan {
+            return plan(shell, &program, asked);
+        }
         watcher.begun(asked.begun(&program));
         let (expression, lm) = (asked.for_workers(), &asked.lm);
         let ask = via::Ask { script: &asked.file, program: &program, expression, lm };
@@ -115,6 +127,16 @@ impl Watched<'_> {
             command: self.asked.record(),
         })
     }
+}
+
+/// Says what the search takes, without searching.
+fn plan(shell: &Shell, program: &Program, asked: &Asked) -> Result<(), Failure> {
+    let measure = if asked.lm.max_calls == Some(0) { 0 } else { MEASURED };
+    let finished = program.eval(&asked.plan(measure))?;
+    shell.diagnose(program.sources(), &finished.warnings);
+    let value = finished.result?;
+    shell.print(&format!("{}\n", value.as_str().unwrap_or_default()));
+    Ok(())
 }
 
 /// A path as the user would write it here.

@@ -37,15 +37,14 @@ pub struct Searched {
 
 impl Wanted<'_> {
     fn data(&self) -> String {
-        let sets = [("valset", self.valset), ("testset", self.testset)];
-        let given =
-            sets.into_iter().filter_map(|(name, it)| Some(format!(", {name}: {}", it?)));
-        format!("trainset: {}{}", self.trainset, given.collect::<String>())
+        let more = [("valset", self.valset), ("testset", self.testset)];
+        let more = more.into_iter().filter_map(|(name, it)| Some(format!(", {name}: {}", it?)));
+        format!("trainset: {}{}", self.trainset, more.collect::<String>())
     }
 
     fn parts(&self) -> String {
         let Self { optimizer, program, trainset, .. } = self;
-        let [valset, testset] = [self.valset, self.testset].map(|it| it.unwrap_or("()"));
+        let (valset, testset) = (self.valset.unwrap_or("()"), self.testset.unwrap_or("()"));
         format!("[{optimizer}, {program}, {trainset}, {valset}, {testset}]")
     }
 }

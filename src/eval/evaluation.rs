@@ -232,11 +232,14 @@ pub fn evaluate(
         max_calls: options.max_calls,
         ..Progress::default()
     };
+    let mut cost = Cost::default();
     let mut done = |outcome: &Outcome| {
         // A run that is made again is done once.
         seen.done = (seen.done + 1).min(seen.total);
         seen.calls += u64::from(outcome.calls);
         seen.tokens += outcome.prompt_tokens + outcome.completion_tokens;
+        cost = cost.plus(outcome.cost);
+        seen.usd = cost.worth_telling();
         seen.running.add(outcome.value());
         progress(&seen);
     };

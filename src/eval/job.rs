@@ -40,6 +40,9 @@ impl Job {
     }
 }
 
+/// What the calls of a metric stand under where calls are told by predictor.
+pub const METRIC: &str = "the metric";
+
 /// What a run gave.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -63,6 +66,9 @@ pub struct Outcome {
     /// the last attempt stands here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// What calls of each predictor took, the metric's under [`METRIC`]; kept with the steps.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub by_path: IndexMap<String, Spent>,
     /// What was sent to models and what came back, the metric's included. Kept only where the
     /// score is less than 1, for that is where one looks.
     #[serde(skip_serializing_if = "Vec::is_empty")]

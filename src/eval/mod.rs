@@ -44,7 +44,8 @@ pub use evaluation::{
     EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
 pub use job::{
-    Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Scored, Spent, Step,
+    Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Progress, Scored, Spent,
+    Step,
 };
 pub use journal::Keep;
 pub use natives::{

@@ -1,13 +1,16 @@
 //! The evaluator of real programs: one run of the host language a row.
 
 use crate::eval::metric::judgement;
-use crate::eval::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Spent, Step};
+use crate::eval::{
+    Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Spent, Step,
+};
 use crate::lm::SharedLm;
 use crate::program::{State, row_hash};
 use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
 use crate::trace::{Kind, Node, Trace};
 use crate::util::{lock, sha256_hex};
+use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -192,6 +195,7 @@ fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     outcome.asserts_failed = small(trace.nodes.iter().filter(asserts).count() as u64);
     if job.keep_steps {
         outcome.steps = trace.nodes[..n_nodes].iter().filter_map(step).collect();
+        outcome.by_path = by_path(trace, n_nodes);
     }
     if job.keep_exchanges && outcome.value().is_none_or(|it| it < 1.0) {
         outcome.exchanges = exchanges(trace, n_nodes);
@@ -217,6 +221,16 @@ fn spent(nodes: &[Node]) -> Spent {
         spent.cost = spent.cost.plus(attempt.cost);
     }
     spent
+}
+
+/// What the calls of each predictor took, in the order of their first calls.
+fn by_path(trace: &Trace, n_nodes: usize) -> IndexMap<String, Spent> {
+    let mut nodes: IndexMap<&str, Vec<Node>> = IndexMap::new();
+    for (id, node) in trace.iter().filter(|(_, it)| it.call.is_some()) {
+        let path = if id.0 < n_nodes { node.address.path.as_str() } else { METRIC };
+        nodes.entry(path).or_default().push(node.clone());
+    }
+    nodes.into_iter().map(|(path, it)| (path.to_owned(), spent(&it))).collect()
 }
 
 /// What was sent and what came back, in the order of the calls.

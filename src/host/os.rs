@@ -7,7 +7,7 @@
 use crate::host::blob::{FileBlob, FileScratch};
 use crate::host::{Blob, Entry, Host, Place, Scratch, Started};
 use crate::util::lock;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -186,6 +186,16 @@ impl Host for OsHost {
 
     fn width(&self) -> Option<usize> {
         width().filter(|_| self.prints_to_terminal())
+    }
+
+    fn confirm(&self, question: &str) -> Option<bool> {
+        if !io::stdin().is_terminal() || !self.is_terminal() {
+            return None;
+        }
+        self.eprint(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
     fn place(&self, kind: Place) -> Option<PathBuf> {

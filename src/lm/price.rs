@@ -137,6 +137,11 @@ impl Cost {
         (self.unknown == 0).then(|| self.listed.dollars())
     }
 
+    /// The same for a line that tells how far work is: `None` where it costs nothing, too.
+    pub fn worth_telling(&self) -> Option<f64> {
+        self.dollars().filter(|it| *it > 0.0)
+    }
+
     /// In words for a report: nothing where nothing was to be paid.
     pub fn told(&self) -> Option<String> {
         match (self.unknown, self.listed) {

@@ -74,6 +74,7 @@ impl Compiled {
             calls: report.calls,
             prompt_tokens: report.prompt_tokens,
             completion_tokens: report.completion_tokens,
+            usd: report.cost.dollars(),
             stopped: report.stop.as_ref().map(ToString::to_string),
             ..Account::default()
         }

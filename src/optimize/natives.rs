@@ -8,13 +8,15 @@ use crate::eval::{
 };
 use crate::lm::SharedLm;
 use crate::optimize::{
-    BootstrapFewShot, Care, Compiled, LabeledFewShot, Policy, Problem, Race, RandomSearch,
-    Settings, Teacher, compile, plan,
+    BootstrapFewShot, Care, Compiled, LabeledFewShot, Policy, Problem, Prompts, Race,
+    RandomSearch, Settings, Teacher, Who, compile, forecast, plan,
 };
+use crate::program::State;
 use crate::runtime::natives::Bound;
 use crate::runtime::{
-    Args, Cx, Error, Failure, Limits, Object, Program, Val, Warning, codes, wrong,
+    Args, Cx, Error, Failure, Limits, Object, Program, Run, Val, Warning, codes, wrong,
 };
+use crate::schema::Record;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -202,11 +204,30 @@ impl Given {
 }
 
 impl Optimizer {
-    fn plan(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+    /// What compiling takes at most and, where runs may be made to know it, what it is likely to
+    /// take.
+    fn plan(&self, cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+        let measure = args.count("measure")?.unwrap_or(0);
         let given = Given::take(args)?;
+        let program = given.program.clone();
+        let run = run_options(cx, &program, self.threads);
+        let settings = Settings { run, ..self.settings.clone() };
+        let prompts = Lengths {
+            run: cx.run().clone(),
+            student: program.clone(),
+            teacher: self.teacher.clone().unwrap_or_else(|| program.clone()),
+        };
         self.with_problem(cx, given, None, |problem, _| {
-            let plan = plan(&*self.policy, problem, &self.settings).map_err(|it| told(&it))?;
-            Ok(Val::str(plan.render().trim_end()))
+            let plan = plan(&*self.policy, problem, &settings).map_err(|it| told(&it))?;
+            let mut text = plan.render();
+            if measure > 0 && !plan.phases.is_empty() {
+                priced(cx, &program.models(cx.run()), settings.max_cost)?;
+                let cancel = &cx.run().session().cancel;
+                let forecast =
+                    forecast(&*self.policy, problem, &settings, measure, &prompts, cancel);
+                text += &forecast.map_err(|it| told(&it))?.render();
+            }
+            Ok(Val::str(text.trim_end()))
         })
     }
 
@@ -412,12 +433,38 @@ impl Optimizer {
         let most = plan.worst_case().map_or("any number of".to_owned(), |it| it.to_string());
         let message = format!("this search has no cap and may make {most} calls");
         let hint = format!("cap it: `{}(…, max_calls: 500)`", self.policy.name());
+        // Only a command has a person to ask.
+        let host = settings.progress.then_some(&session.env.host);
+        let message = match host.and_then(|it| it.confirm(&format!("{message}; go on?"))) {
+            Some(true) => return Ok(()),
+            Some(false) => "the search was not begun".to_owned(),
+            None => message,
+        };
         Err(Error::from(Failure::new(codes::BUDGET, "budget", message)).hint(hint))
     }
 }
 
+/// Lengths of prompts, as the programs would send them.
+struct Lengths {
+    run: Arc<Run>,
+    student: Program,
+    teacher: Program,
+}
+
+impl Prompts for Lengths {
+    fn bytes(&self, who: Who, state: &State, path: &str, inputs: &Record) -> Option<u64> {
+        let program = match who {
+            Who::Student => &self.student,
+            Who::Teacher => &self.teacher,
+        };
+        let predictor = program.with_state(&Arc::new(state.clone())).predictor(path)?;
+        predictor.prompt_bytes(&self.run, inputs).ok()
+    }
+}
+
 /// Searches for a state with what an expression gives: an optimizer, a program, rows to learn
-/// from and, if there are any, rows to choose by and rows for the last comparison. Finished runs are kept.
+/// from and, where they are not null, rows to choose by and rows for the last comparison. Finished
+/// runs are kept.
 ///
 /// # Errors
 /// Values that do not fit, what the search raises, and a file of runs that cannot be gone on
@@ -428,14 +475,14 @@ pub fn compile_kept(
     keep: Option<&Keep>,
 ) -> Result<(Program, Compiled), Error> {
     let [optimizer, program, trainset, valset, testset] = parts else {
-        return Err(Error::value("five values, the last two of which may be nothing"));
+        return Err(Error::value("five values"));
     };
     let Some(optimizer) = optimizer.downcast::<Optimizer>() else {
         return Err(wrong("with", "an optimizer", optimizer));
     };
     let rows = |name, it: &Val| match it {
         Val::Null => Ok(None),
-        it => DatasetValue::from_val(name, it).map(Some),
+        data => DatasetValue::from_val(name, data).map(Some),
     };
     let given = Given {
         program: Program::from_val("program", program)?,

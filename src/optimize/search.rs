@@ -263,6 +263,7 @@ impl<'a> Search<'a> {
         let mut seen = self.progress_of(phase, jobs.len());
         let progress = &mut self.progress;
         let (part, mut failures) = (self.cancel.part(), Failures::default());
+        let mut cost = self.cost;
         let mut done = |outcome: &Outcome| {
             if failures.are_hopeless_with(outcome) {
                 part.cancel();
@@ -271,6 +272,8 @@ impl<'a> Search<'a> {
             seen.done = (seen.done + 1).min(seen.total);
             seen.calls += u64::from(outcome.calls);
             seen.tokens += outcome.prompt_tokens + outcome.completion_tokens;
+            cost = cost.plus(outcome.cost);
+            seen.usd = cost.worth_telling();
             progress(&seen);
         };
         let first = asked.first()?;
@@ -305,6 +308,7 @@ impl<'a> Search<'a> {
             candidates: self.candidates.iter().filter(|it| it.score.is_some()).count(),
             calls: self.budget.spent(),
             tokens: self.tokens.0 + self.tokens.1,
+            usd: self.cost.worth_telling(),
             max_calls: self.budget.cap(),
             ..Progress::default()
         }

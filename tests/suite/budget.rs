@@ -217,3 +217,77 @@ fn what_a_cap_admits_does_not_depend_on_threads() {
     }
     assert!(different.len() > 12, "{} outcomes", different.len());
 }
+
+#[test]
+fn without_a_cap_a_person_is_asked_and_nobody_else_is_trusted() {
+    let work = "let it = bootstrap_few_shot(metric: right).compile(ask, trainset: rows);";
+    let run = |host: MemoryHost| {
+        let (lm, host) = (Greedy::new(), Arc::new(host));
+        let builder = Engine::builder().model(lm.clone()).host(host.clone()).progress();
+        let program =
+            builder.build().unwrap().load_text("main.dsp", &script(work, 50, 12)).unwrap();
+        let told = program.run().result.err().map(|it| it.diagnostics()[0].message.clone());
+        (told, lm.spent().0, host.eprinted())
+    };
+    let (told, calls, asked) = run(MemoryHost::default().with_answer(true));
+    assert_eq!(told, None);
+    assert!(
+        calls > 0 && asked.contains("this search has no cap and may make 24 calls; go on?")
+    );
+    let (told, calls, _) = run(MemoryHost::default().with_answer(false));
+    assert_eq!((told.as_deref(), calls), (Some("the search was not begun"), 0));
+    let (told, calls, _) = run(MemoryHost::default());
+    let expected = "this search has no cap and may make 24 calls";
+    assert_eq!((told.as_deref(), calls), (Some(expected), 0));
+}
+
+#[test]
+fn a_price_that_nobody_knows_refuses_before_anything_is_spent() {
+    let lm = Arc::new(Greedy { name: "openai/unheard-of", ..Greedy::default() });
+    for work in [
+        "let it = evaluate(ask, rows, metric: right, max_usd: 1.0);",
+        "let it = bootstrap_few_shot(metric: right, max_usd: 1.0).compile(ask, trainset: rows);",
+    ] {
+        let finished = run(&lm, &script(work, 0, 3), None, 4);
+        let told = finished.result.unwrap_err().diagnostics()[0].clone();
+        assert!(
+            told.message.contains("the price of `openai/unheard-of` is not known"),
+            "{told:?}"
+        );
+        assert!(told.hints[0].contains("[prices.\"openai/unheard-of\"]"), "{told:?}");
+    }
+    assert_eq!(lm.spent().0, 0);
+}
+
+#[test]
+fn what_it_cost_is_in_reports() {
+    let lm = Greedy::new();
+    let work = "let e = evaluate(ask, rows, metric: right);\nprint(e.cost.usd == e.cost.paid_usd);\n\
+                let again = evaluate(ask, rows, metric: right);\n\
+                print(again.cost.paid_usd, again.cost.usd == e.cost.usd);\nprint(again.report);";
+    let host = Arc::new(MemoryHost::default());
+    let builder = Engine::builder().model(lm.clone()).host(host.clone());
+    let finished =
+        builder.build().unwrap().load_text("main.dsp", &script(work, 50, 12)).unwrap().run();
+    assert!(finished.result.is_ok(), "{:?}", finished.result);
+    let (printed, paid) = (host.printed(), lm.spent().2);
+    assert!(printed.starts_with("true\n0.0 true\n"), "{printed}");
+    assert!(printed.contains(&format!("tokens in, 600 out, {paid}")), "{paid}: {printed}");
+    assert!(printed.contains("from the store; $0 paid now"), "{printed}");
+}
+
+#[test]
+fn a_search_ends_when_its_time_is_over() {
+    let work = "let it = random_search(metric: right, candidates: 4, max_seconds: 0.02)\n    \
+                .compile(ask, trainset: rows);\nit.save(\"s.json\");";
+    let host = Arc::new(MemoryHost::default());
+    let builder = Engine::builder().model(Greedy::new()).host(host.clone()).threads(1);
+    let builder = builder.progress();
+    let program =
+        builder.build().unwrap().load_text("main.dsp", &script(work, 50, 60)).unwrap();
+    let finished = program.run();
+    assert!(finished.result.is_ok(), "{:?}", finished.result);
+    let told = host.eprinted();
+    assert!(told.contains("the 0.02 s are over"), "{told}");
+    assert!(host.files().contains_key(Path::new("s.json")));
+}

@@ -57,7 +57,10 @@ impl Asked {
             valset: absolute(&args.valset)?,
             testset: absolute(&args.testset)?,
             state: absolute(&args.state)?,
-            output: shell.absolute(needed(args.output.as_ref(), "output")?)?,
+            output: match &args.output {
+                None if args.plan => String::new(),
+                path => shell.absolute(needed(path.as_ref(), "output")?)?,
+            },
             lm: args.lm.clone(),
         })
     }
@@ -81,6 +84,9 @@ impl Asked {
         let mut options = vec![("metric", format!("({})", self.metric))];
         let number = |name, value: Option<u64>| value.map(|it| (name, it.to_string()));
         options.extend(number("max_calls", self.lm.max_calls));
+        options.extend(number("max_tokens", self.lm.max_tokens));
+        options.extend(self.lm.max_usd.map(|it| ("max_usd", format!("{it:?}"))));
+        options.extend(self.lm.max_seconds.map(|it| ("max_seconds", format!("{it:?}"))));
         options.extend(number("seed", self.lm.seed));
         optimizer(&self.optimizer, &options)
     }
@@ -113,6 +119,19 @@ impl Asked {
     /// The rows for the last comparison, as an expression.
     pub(super) fn testset(&self) -> Option<String> {
         self.testset.as_ref().map(|it| format!("load({})", text(it)))
+    }
+
+    /// What the search would take, as an expression; `measure` runs are made to know it.
+    pub(super) fn plan(&self, measure: usize) -> String {
+        let more = [("valset", self.valset()), ("testset", self.testset())];
+        let more = more.into_iter().filter_map(|(name, it)| Some(format!(", {name}: {}", it?)));
+        format!(
+            "{}.plan({}, trainset: {}{}, measure: {measure})",
+            self.with(),
+            self.program(),
+            self.trainset(),
+            more.collect::<String>()
+        )
     }
 
     /// The same with the caps and threads that flags say anew.
