@@ -12,6 +12,8 @@ mod adapt;
 mod agreement;
 #[path = "suite/architecture.rs"]
 mod architecture;
+#[path = "suite/budget.rs"]
+mod budget;
 #[path = "suite/cli.rs"]
 mod cli;
 #[path = "suite/console.rs"]

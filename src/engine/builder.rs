@@ -6,7 +6,7 @@ use crate::engine::error::Error;
 use crate::engine::{Engine, Shared, models, wiring};
 use crate::eval::Attached;
 use crate::host::{OsHost, SharedHost};
-use crate::lm::{Cancel, SharedLm};
+use crate::lm::{Cancel, Price, Prices, SharedLm};
 use crate::runtime::{Env, Opener, Settings, codes};
 use crate::store::{Replies, Store};
 use std::any::Any;
@@ -268,7 +268,14 @@ pub(in crate::engine) fn settings(base: &Settings, config: &Config) -> Settings 
         max_calls: config.caps.max_calls,
         max_tokens: config.caps.max_tokens,
         max_usd: config.caps.max_usd,
+        prices: Arc::new(prices(config)),
         max_time: config.caps.max_seconds.and_then(|it| Duration::try_from_secs_f64(it).ok()),
         ..base.clone()
     }
+}
+
+/// What models cost: those of settings files over the table.
+fn prices(config: &Config) -> Prices {
+    let price = |it: &crate::config::Price| Price::per_million(it.input, it.cached, it.output);
+    Prices::with(config.prices.iter().map(|(name, it)| (name.clone(), price(it))))
 }

@@ -2,8 +2,9 @@
 
 use crate::eval::progress::Running;
 use crate::eval::stats::Interval;
+use crate::lm::{Cost, Money};
 use crate::program::State;
-use crate::runtime::SharedCallLog;
+use crate::runtime::{Amount, Limits, SharedCallLog};
 use crate::schema::{Record, Row};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,17 @@ pub struct Job {
     /// The most calls to models that the run may make, cached ones included; the evaluator
     /// ends a run that wants more with a failure of kind [`FailureKind::Stopped`].
     pub max_calls: Option<u64>,
+    /// The most tokens that it may take, in the same way.
+    pub max_tokens: Option<u64>,
+    /// The most dollars that it may take, in the same way.
+    pub max_cost: Option<Money>,
+}
+
+impl Job {
+    /// What the run may take.
+    pub fn limits(&self) -> Limits {
+        Limits { calls: self.max_calls, tokens: self.max_tokens, money: self.max_cost }
+    }
 }
 
 /// What a run gave.
@@ -67,6 +79,13 @@ pub struct Outcome {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What the calls cost.
+    #[serde(skip_serializing_if = "Cost::is_nothing")]
+    pub cost: Cost,
+    /// Caps under which none of its calls would have been refused, where that is more than
+    /// what it took.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub needed: Amount,
     /// What of all that the metric took.
     #[serde(skip_serializing_if = "Spent::is_nothing")]
     pub judge: Spent,
@@ -86,9 +105,16 @@ pub struct Spent {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What that cost.
+    #[serde(skip_serializing_if = "Cost::is_nothing", default)]
+    pub cost: Cost,
     /// How long it took.
     #[serde(with = "micros")]
     pub latency: Duration,
+}
+
+fn is_nothing(it: &Amount) -> bool {
+    *it == Amount::default()
 }
 
 impl Spent {
@@ -145,6 +171,17 @@ impl Outcome {
             Some(failure) if failure.kind == FailureKind::Program => Some(0.0),
             Some(_) => None,
             None => self.score,
+        }
+    }
+
+    /// What counts against caps: what the run took, as it was told, and the most where it was
+    /// not.
+    pub fn amount(&self) -> Amount {
+        let told = self.prompt_tokens.saturating_add(self.completion_tokens);
+        Amount {
+            calls: self.calls.into(),
+            tokens: told.saturating_add(self.cost.untold_tokens),
+            money: self.cost.listed.plus(self.cost.untold),
         }
     }
 

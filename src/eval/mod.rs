@@ -9,6 +9,7 @@ mod comparison;
 mod confusion;
 mod csv;
 mod data_value;
+mod deadline;
 mod evaluation;
 mod export;
 mod html;
@@ -33,11 +34,12 @@ pub use crate::data::{Dataset, Kind, Share};
 pub use crate::lm::Cancel;
 pub use crate::runtime::ordered_map;
 pub use crate::util::Random;
-pub use budget::CallBudget;
+pub use budget::{Budget, Caps};
 pub use check_value::CheckValue;
 pub(crate) use comparison::compare_scores;
 pub use comparison::{Comparison, compare};
 pub use data_value::{DatasetValue, RowValue, Splits};
+pub use deadline::Deadline;
 pub use evaluation::{
     EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
@@ -46,7 +48,8 @@ pub use job::{
 };
 pub use journal::Keep;
 pub use natives::{
-    OPTIONS, Scoring, evaluate_kept, natives, open_journal, run_options, score, warn_of_broken,
+    OPTIONS, Scoring, evaluate_kept, natives, open_journal, priced, run_options, score,
+    warn_of_broken,
 };
 pub use observe::{Account, Attached, Event, Observer, UsedData, attached, called};
 pub use program::{ProgramEvaluator, model_hash};

@@ -7,15 +7,17 @@ use crate::eval::observe::{Event, called, observer};
 use crate::eval::program::ProgramEvaluator;
 use crate::eval::results::{ComparisonValue, EvaluationValue};
 use crate::eval::{
-    Account, Dataset, EvalOptions, Evaluation, Evaluator, FailureKind, Reporter, RowResult,
-    RunOptions, Stop, Subject, attached, compare, evaluate, evaluator_of,
+    Account, Dataset, Deadline, EvalOptions, Evaluation, Evaluator, FailureKind, Reporter,
+    RowResult, RunOptions, Stop, Subject, attached, compare, evaluate, evaluator_of,
 };
+use crate::lm::{Money, SharedLm};
 use crate::program::State;
 use crate::runtime::natives::Bound;
-use crate::runtime::{Args, Cx, Error, Failure, Program, Val, Warning, codes, wrong};
+use crate::runtime::{Args, Cx, Error, Failure, Program, Val, Warning, codes, unpriced, wrong};
 use crate::schema::{Ty, TypeTable, Value};
 use indexmap::IndexMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The natives of this floor.
 pub fn natives() -> Vec<Bound> {
@@ -130,16 +132,14 @@ impl Scoring {
             return Err(wrong("metric", "a function", &metric));
         }
         let threads = args.count("threads")?.or(settings.threads);
-        for cap in ["max_tokens", "max_usd", "max_seconds"] {
-            if args.option(cap).is_some() {
-                return Err(Error::value(format!("`{cap}` holds for a whole command"))
-                    .hint(format!("write it into `settings {{ {cap}: … }}`")));
-            }
-        }
+        let max_time = amount(args, "max_seconds")?;
         let options = EvalOptions {
             run: RunOptions::default(),
             seed: args.count("seed")?.map_or(settings.seed, |it| it as u64),
             max_calls: args.count("max_calls")?.map(|it| it as u64),
+            max_tokens: args.count("max_tokens")?.map(|it| it as u64),
+            max_cost: amount(args, "max_usd")?.map(Money::usd),
+            max_time: max_time.and_then(|it| Duration::try_from_secs_f64(it).ok()),
             rollout: 0,
             keep_steps: false,
         };
@@ -150,6 +150,31 @@ impl Scoring {
     pub fn options_for(&self, cx: &Cx<'_>, program: &Program) -> EvalOptions {
         let run = run_options(cx, program, self.threads);
         EvalOptions { run, ..self.options }
+    }
+}
+
+/// A number that is not negative.
+fn amount(args: &mut Args, name: &str) -> Result<Option<f64>, Error> {
+    match args.number(name)? {
+        Some(it) if it < 0.0 => {
+            Err(Error::value(format!("`{name}` wants a number, 0 or more, found {it}")))
+        }
+        other => Ok(other),
+    }
+}
+
+/// Refuses models whose price nobody knows where dollars are capped.
+///
+/// # Errors
+/// There is such a model.
+pub fn priced(cx: &Cx<'_>, models: &[SharedLm], max_cost: Option<Money>) -> Result<(), Error> {
+    let session = cx.run().session();
+    if max_cost.is_none() && session.settings.max_usd.is_none() {
+        return Ok(());
+    }
+    match models.iter().find(|lm| session.price(lm).is_none()) {
+        Some(lm) => Err(unpriced(lm.name())),
+        None => Ok(()),
     }
 }
 
@@ -255,6 +280,7 @@ fn score_kept(
     let run = cx.run();
     let evaluator = ProgramEvaluator::new(run, program.clone(), Some(scoring.metric.clone()));
     let state = Arc::new(program.state());
+    priced(cx, &program.models(run), scoring.options.max_cost)?;
     let host = run.env().host.clone();
     let subject = subject(cx, program, scoring, &state);
     let journal = match keep {
@@ -269,18 +295,21 @@ fn score_kept(
         journal.as_ref().map(|journal| Journaled { inner: made, journal, role: Role::Program });
     let mut reporter = Reporter::new(cx, phase);
     let session = run.session();
+    let cancel = session.settings.pause.as_ref().unwrap_or(&session.cancel);
+    let deadline = Deadline::begin(cancel, scoring.options.max_time);
     let mut evaluation = evaluate(
         kept.as_ref().map_or(made, |it| it),
         &state,
         data,
         scoring.options_for(cx, program),
         &*host,
-        session.settings.pause.as_ref().unwrap_or(&session.cancel),
+        deadline.cancel(),
         &mut |progress| reporter.tell(progress),
     )?;
     drop(reporter);
     evaluator.adopt_traces();
     evaluation.subject = subject;
+    evaluation.stop = deadline.stop(evaluation.stop);
     if let Some(journal) = &journal {
         end(cx, journal, &evaluation);
     }

@@ -145,6 +145,7 @@ impl Account {
             calls: it.calls + it.judge.calls,
             prompt_tokens: it.prompt_tokens + it.judge.prompt_tokens,
             completion_tokens: it.completion_tokens + it.judge.completion_tokens,
+            usd: it.cost.plus(it.judge.cost).dollars(),
             seconds: it.elapsed.as_secs_f64(),
             stopped: it.stop.as_ref().map(ToString::to_string),
             ..Self::default()

@@ -4,9 +4,7 @@ use crate::eval::metric::judgement;
 use crate::eval::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Spent, Step};
 use crate::lm::SharedLm;
 use crate::program::State;
-use crate::runtime::{
-    Args, Cx, Error, Program, Run, RunLimits, SharedCallLog, Val, codes, prompt_text,
-};
+use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
 use crate::trace::{Kind, Node, Trace};
 use crate::util::{lock, sha256_hex};
@@ -118,7 +116,7 @@ impl Evaluator for ProgramEvaluator {
 
     fn run_noted(&self, job: &Job, log: Option<&SharedCallLog>) -> Outcome {
         let began = self.run.env().host.elapsed();
-        let limits = RunLimits { max_calls: job.max_calls };
+        let limits = job.limits();
         let run = self.run.for_example(job.row.index, job.rollout, limits, log.cloned());
         let program = self.with_state(&job.state);
         let mut outcome = Outcome::default();
@@ -138,6 +136,10 @@ impl Evaluator for ProgramEvaluator {
             }
         });
         let trace = run.take_trace();
+        // Only where there is a cap does anybody ask.
+        if job.limits().bounds_tokens() {
+            outcome.needed = run.needed();
+        }
         take_down(&trace, n_nodes, job, &mut outcome);
         if !outcome.judge.is_nothing() {
             outcome.judge.latency = elapsed().saturating_sub(outcome.latency);
@@ -183,6 +185,7 @@ fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     outcome.cached_calls = of_program.cached_calls + outcome.judge.cached_calls;
     outcome.prompt_tokens = of_program.prompt_tokens + outcome.judge.prompt_tokens;
     outcome.completion_tokens = of_program.completion_tokens + outcome.judge.completion_tokens;
+    outcome.cost = of_program.cost.plus(outcome.judge.cost);
     let asserts = |it: &&Node| matches!(it.kind, Kind::Assert | Kind::Suggest);
     outcome.asserts_failed = small(trace.nodes.iter().filter(asserts).count() as u64);
     if job.keep_steps {
@@ -209,6 +212,7 @@ fn spent(nodes: &[Node]) -> Spent {
         spent.cached_calls += small(totals.cached);
         spent.prompt_tokens += usage.prompt_tokens.unwrap_or(0);
         spent.completion_tokens += usage.completion_tokens.unwrap_or(0);
+        spent.cost = spent.cost.plus(attempt.cost);
     }
     spent
 }

@@ -3,6 +3,7 @@
 use crate::eval::evaluation::NamedScore;
 use crate::eval::stats::{Interval, Paired, Verdict};
 use crate::eval::{Comparison, Evaluation, JudgeCost, RowResult, RowValue};
+use crate::lm::Money;
 use crate::runtime::{Args, Cx, Error, Object, Reply, Val, codes, wrong};
 use crate::schema::Value;
 use indexmap::IndexMap;
@@ -296,12 +297,18 @@ fn named_gain(it: &Paired) -> Val {
 
 /// What it took: requests that were sent, replies from the store, tokens, and the judge's part.
 fn cost(it: &Evaluation) -> Val {
-    let JudgeCost { calls, cached_calls, prompt_tokens, completion_tokens, time } = it.judge;
+    let JudgeCost { calls, cached_calls, prompt_tokens, completion_tokens, time, .. } =
+        it.judge;
+    let usd = |it: Option<f64>| it.map_or(Val::Null, Val::Float);
+    let paid = it.paid().map(Money::dollars);
     map([
         ("calls", whole(it.calls - it.cached_calls)),
         ("cached", whole(it.cached_calls)),
         ("prompt_tokens", whole(it.prompt_tokens)),
         ("completion_tokens", whole(it.completion_tokens)),
+        ("usd", usd(it.cost.dollars())),
+        ("judge_usd", usd(it.judge.cost.dollars())),
+        ("paid_usd", usd(paid)),
         ("judge_calls", whole(calls - cached_calls)),
         ("judge_cached", whole(cached_calls)),
         ("judge_prompt_tokens", whole(prompt_tokens)),

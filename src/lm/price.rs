@@ -94,6 +94,8 @@ pub struct Cost {
     pub untold_tokens: u64,
     /// What those cost at most.
     pub untold: Money,
+    /// Requests whose reply may have been written and was lost.
+    pub lost: u32,
 }
 
 impl Cost {
@@ -111,6 +113,7 @@ impl Cost {
             unknown: self.unknown.saturating_add(other.unknown),
             untold_tokens: self.untold_tokens.saturating_add(other.untold_tokens),
             untold: self.untold.plus(other.untold),
+            lost: self.lost.saturating_add(other.lost),
         }
     }
 
@@ -123,6 +126,7 @@ impl Cost {
             unknown: self.unknown.saturating_sub(earlier.unknown),
             untold_tokens: self.untold_tokens.saturating_sub(earlier.untold_tokens),
             untold: self.untold.minus(earlier.untold),
+            lost: self.lost.saturating_sub(earlier.lost),
         }
     }
 

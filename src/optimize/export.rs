@@ -29,6 +29,7 @@ impl Report {
             ("calls", count(self.calls)),
             ("prompt_tokens", count(self.prompt_tokens)),
             ("completion_tokens", count(self.completion_tokens)),
+            ("usd", self.cost.dollars().map_or(Value::Null, Value::Float)),
             ("stopped", stopped.unwrap_or_default()),
             ("notices", Value::list(notices)),
             ("time", object([("cached_calls", count(self.cached_calls))])),
@@ -74,6 +75,7 @@ impl Compiled {
             calls: report.calls,
             prompt_tokens: report.prompt_tokens,
             completion_tokens: report.completion_tokens,
+            usd: report.cost.dollars(),
             stopped: report.stop.as_ref().map(ToString::to_string),
             ..Account::default()
         }

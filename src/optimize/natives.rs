@@ -3,7 +3,7 @@
 use crate::eval::journal::{End, Header, Journaled, Keep, Role, header as journal_header};
 use crate::eval::{
     Account, Dataset, DatasetValue, Evaluator, Event, OPTIONS, ProgramEvaluator, Remote,
-    Reporter, Scoring, Stop, attached, called, evaluator_of, open_journal, run_options,
+    Reporter, Scoring, Stop, attached, called, evaluator_of, open_journal, priced, run_options,
     warn_of_broken,
 };
 use crate::lm::SharedLm;
@@ -12,7 +12,9 @@ use crate::optimize::{
     Settings, Teacher, compile, plan,
 };
 use crate::runtime::natives::Bound;
-use crate::runtime::{Args, Cx, Error, Failure, Object, Program, Val, Warning, codes, wrong};
+use crate::runtime::{
+    Args, Cx, Error, Failure, Limits, Object, Program, Val, Warning, codes, wrong,
+};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -103,7 +105,11 @@ fn optimizer(
         seed: scoring.options.seed,
         run: scoring.options.run,
         max_calls: scoring.options.max_calls,
+        max_tokens: scoring.options.max_tokens,
+        max_cost: scoring.options.max_cost,
+        max_time: scoring.options.max_time,
         only,
+        ..Settings::default()
     };
     let (metric, threads) = (Some(scoring.metric), scoring.threads);
     Ok(Val::object(Optimizer { policy, settings, threads, metric, teacher }))
@@ -386,11 +392,12 @@ impl Optimizer {
             ));
         }
         let settings = &session.settings;
-        let capped = self.settings.max_calls.or(settings.max_calls).is_some()
-            || settings.max_tokens.is_some()
-            || settings.max_usd.is_some();
+        let capped = !self.settings.caps().is_empty()
+            || session.limits() != Limits::default()
+            || settings.max_time.is_some();
         let asked = std::iter::once(program).chain(&self.teacher);
-        let mut models = asked.flat_map(|it| it.models(cx.run()));
+        let models: Vec<SharedLm> = asked.flat_map(|it| it.models(cx.run())).collect();
+        priced(cx, &models, self.settings.max_cost)?;
         // What a function asks is only known when it runs: the run's model is assumed.
         let local = |name: &str| name.starts_with("local/") || name.starts_with("local:");
         let free = match &settings.lm {
@@ -398,7 +405,7 @@ impl Optimizer {
             None => settings.lm_name.as_deref().is_some_and(local),
         };
         let unknown = program.signatures().is_empty() && !free;
-        let costs = unknown || models.any(|lm| !lm.capabilities().in_process);
+        let costs = unknown || models.iter().any(|lm| !lm.capabilities().in_process);
         if capped || !costs || plan.worst_case() == Some(0) {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use crate::diag::Diagnostic;
 use crate::eval::stats::{Interval, Verdict, mean, mean_interval};
 use crate::eval::{Comparison, Outcome, Scored, Stop, compare_scores};
+use crate::lm::Cost;
 use crate::optimize::{Confirmation, End, Plan};
 use crate::program::{GainRecord, ScoreRecord, State};
 use std::fmt::Write;
@@ -164,6 +165,8 @@ pub struct Report {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What the calls cost.
+    pub cost: Cost,
     /// What ended the search before its end.
     pub stop: Option<Stop>,
     /// What it is worth, on rows that nothing was chosen on; `None` where nobody asked.
@@ -201,8 +204,11 @@ impl Report {
         text += &self.table();
         let _ = writeln!(
             text,
-            "\ncalls    {}, {} tokens in, {} out",
-            self.calls, self.prompt_tokens, self.completion_tokens
+            "\ncalls    {}, {} tokens in, {} out{}",
+            self.calls,
+            self.prompt_tokens,
+            self.completion_tokens,
+            self.cost.told().map(|it| format!(", {it}")).unwrap_or_default()
         );
         if let Some(stop) = &self.stop {
             let _ = writeln!(text, "stopped  {stop}: this is the best so far");

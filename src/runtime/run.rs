@@ -2,10 +2,11 @@
 
 use crate::diag::Code;
 use crate::host::SharedHost;
-use crate::lm::{Cancel, LmOptions, SharedLm};
+use crate::lm::{Cancel, LmOptions, Money, Price, Prices, SharedLm};
 use crate::runtime::call_log::SharedCallLog;
 use crate::runtime::course::{Branch, Course};
 use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::meter::{Amount, Limits, Meter, Passed};
 use crate::runtime::rhai_host::Bindings;
 use crate::runtime::script::Script;
 use crate::runtime::tape::Tape;
@@ -70,9 +71,11 @@ pub struct Settings {
     pub max_calls: Option<u64>,
     /// The most tokens that models may read and write, as they report them.
     pub max_tokens: Option<u64>,
-    /// The most dollars that may be spent. Prices are not known yet, so only models of this
-    /// process, which cost none, are asked where it is set.
+    /// The most dollars that may be spent. Models whose price is not known are not asked where
+    /// it is set.
     pub max_usd: Option<f64>,
+    /// What models cost.
+    pub prices: Arc<Prices>,
     /// The longest the command may take.
     pub max_time: Option<Duration>,
     /// Keep the traces of evaluated runs, too.
@@ -116,8 +119,7 @@ type Consts = Mutex<BTreeMap<String, Arc<Mutex<Option<Val>>>>>;
 #[derive(Debug, Default)]
 struct Ledger {
     operations: AtomicU64,
-    calls: AtomicU64,
-    tokens: AtomicU64,
+    meter: Meter,
     spent: Mutex<Totals>,
 }
 
@@ -255,36 +257,55 @@ impl Session {
         self.base.join(Path::new(path))
     }
 
-    /// Reserves a request.
-    pub(in crate::runtime) fn reserve_call(&self) -> Result<(), Error> {
-        let cap = self.settings.max_calls.unwrap_or(u64::MAX);
-        let admitted = self
-            .ledger
-            .calls
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
-                (used < cap).then_some(used + 1)
-            })
-            .is_ok();
-        if !admitted {
-            return Err(over("calls", cap));
-        }
-        match self.settings.max_tokens {
-            Some(cap) if self.ledger.tokens.load(Ordering::SeqCst) >= cap => {
-                Err(over("tokens", cap))
-            }
-            _ => Ok(()),
-        }
+    /// What the runs of the command may take.
+    pub fn limits(&self) -> Limits {
+        let Settings { max_calls, max_tokens, max_usd, .. } = &self.settings;
+        Limits { calls: *max_calls, tokens: *max_tokens, money: max_usd.map(Money::usd) }
     }
 
-    /// Notes what a request took.
-    pub(in crate::runtime) fn settle(&self, usage: crate::lm::Usage) {
-        let tokens = usage.prompt_tokens.unwrap_or(0) + usage.completion_tokens.unwrap_or(0);
-        self.ledger.tokens.fetch_add(tokens, Ordering::SeqCst);
+    /// What a model costs: nothing where it runs in this process, `None` where nobody knows.
+    pub fn price(&self, lm: &SharedLm) -> Option<Price> {
+        if lm.capabilities().in_process {
+            return Some(Price::default());
+        }
+        self.settings.prices.of(lm.name(), lm.is_listed())
     }
 
-    /// Counts requests that were sent elsewhere for this session.
-    pub fn charge_calls(&self, calls: u64) {
-        self.ledger.calls.fetch_add(calls, Ordering::SeqCst);
+    /// Reserves what a request takes at most.
+    pub(in crate::runtime) fn reserve(&self, most: Amount) -> Result<(), Error> {
+        let limits = self.limits();
+        let goes_on = || self.over().is_none();
+        let reserved = self.ledger.meter.reserve(&limits, most, &goes_on);
+        reserved.map_err(|passed| over(passed, self.ledger.meter.spent(), most))
+    }
+
+    /// Reserves one more request of a call that is under way, if there is room.
+    pub(in crate::runtime) fn reserve_more(&self, most: Amount) -> bool {
+        self.ledger.meter.reserve_more(&self.limits(), most)
+    }
+
+    /// Puts what `requests` took in the place of what was reserved for each.
+    pub(in crate::runtime) fn settle(&self, most: Amount, requests: u64, took: Amount) {
+        self.ledger.meter.settle(most, requests, took);
+    }
+
+    /// Lends a run that is made elsewhere what it takes at most. Where there is no room now and
+    /// might be when others have given back, it waits, as long as `goes_on` says.
+    ///
+    /// # Errors
+    /// The cap that leaves no room.
+    pub fn lend(&self, most: Amount, goes_on: &dyn Fn() -> bool) -> Result<(), Passed> {
+        self.ledger.meter.reserve(&self.limits(), most, goes_on)
+    }
+
+    /// Takes back what was lent; so much of it was spent.
+    pub fn take_back(&self, most: Amount, took: Amount) {
+        self.ledger.meter.settle(most, 1, took);
+    }
+
+    /// What was spent so far, as it counts against caps.
+    pub fn taken(&self) -> Amount {
+        self.ledger.meter.spent()
     }
 
     /// Adds what an exchange took to what all runs of the command took.
@@ -300,7 +321,7 @@ impl Session {
 
     /// Requests sent so far.
     pub fn calls(&self) -> u64 {
-        self.ledger.calls.load(Ordering::SeqCst)
+        self.ledger.meter.spent().calls
     }
 
     /// Time left, when there is a limit.
@@ -327,17 +348,36 @@ pub(in crate::runtime) const OUT_OF_TIME: &str =
     "the time for this run is over (`max_seconds`)";
 pub(in crate::runtime) const TOO_MANY: &str = "the program did too much work";
 
-fn over(what: &str, cap: u64) -> Error {
-    let message = format!("the cap of {cap} {what} is used up");
+/// A cap leaves no room for a call that takes so much at most.
+fn over(passed: Passed, spent: Amount, most: Amount) -> Error {
+    let room = |used: bool, most: String| match used {
+        true => "is used up".to_owned(),
+        false => format!("leaves no room for a call that may take {most}"),
+    };
+    let (what, message) = match passed {
+        Passed::Calls(cap) => ("max_calls", format!("the cap of {cap} calls is used up")),
+        Passed::Tokens(cap) => {
+            let room = room(spent.tokens >= cap, most.tokens.to_string());
+            ("max_tokens", format!("the cap of {cap} tokens {room}"))
+        }
+        Passed::Money(cap) => {
+            let room = room(spent.money >= cap, most.money.to_string());
+            ("max_usd", format!("the cap of {cap} {room}"))
+        }
+    };
     Error::from(Failure { fatal: true, ..Failure::new(codes::BUDGET, "budget", message) })
-        .hint(format!("raise `max_{what}`; what was paid for so far is kept in the store"))
+        .hint(format!("raise `{what}`; what was paid for so far is kept in the store"))
 }
 
-/// Limits of one run inside an evaluation.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RunLimits {
-    /// The most calls to models, cached ones included.
-    pub max_calls: Option<u64>,
+/// The error of a model that no cap in dollars can hold for.
+pub fn unpriced(name: &str) -> Error {
+    let message = format!("the price of `{name}` is not known, so `max_usd` cannot be kept");
+    let failure = Failure::new(codes::BUDGET, "budget", message);
+    let prices = format!("[prices.\"{name}\"]");
+    Error::from(Failure { fatal: true, ..failure }).hint(format!(
+        "say it in a settings file, in dollars for a million tokens: `{prices}` with `input` and \
+         `output`; or cap `max_calls` or `max_tokens` instead"
+    ))
 }
 
 /// One course through a program.
@@ -347,9 +387,9 @@ pub struct Run {
     script: Arc<Script>,
     example: Option<usize>,
     rollout: u64,
-    limits: RunLimits,
-    /// Calls so far, those of its branches included.
-    calls: Arc<AtomicU64>,
+    limits: Limits,
+    /// What it took so far, its branches included.
+    meter: Arc<Meter>,
     pub(super) course: Arc<Mutex<Course>>,
     /// Where it is one of several at once, inside another run.
     pub(super) branch: Option<Branch>,
@@ -373,12 +413,12 @@ pub struct Warning {
 impl Run {
     /// Returns the main run of a command.
     pub fn new(session: Arc<Session>, script: Arc<Script>) -> Arc<Self> {
-        Arc::new(Self::fresh(session, script, None, 0, RunLimits::default()))
+        Arc::new(Self::fresh(session, script, None, 0, Limits::default()))
     }
 
     /// Returns the main run of a command as a fresh sample: 0 is the first.
     pub fn sample(session: Arc<Session>, script: Arc<Script>, rollout: u64) -> Arc<Self> {
-        Arc::new(Self::fresh(session, script, None, rollout, RunLimits::default()))
+        Arc::new(Self::fresh(session, script, None, rollout, Limits::default()))
     }
 
     /// Returns a run that goes on where this one ended: the same trace, in which values of
@@ -386,7 +426,7 @@ impl Run {
     pub fn resumed(&self, session: Arc<Session>, script: Arc<Script>) -> Arc<Self> {
         let course = self.course.clone();
         lock(&course).forget_what_was_open();
-        let fresh = Self::fresh(session, script, None, 0, RunLimits::default());
+        let fresh = Self::fresh(session, script, None, 0, Limits::default());
         Arc::new(Self { course, ..fresh })
     }
 
@@ -396,7 +436,7 @@ impl Run {
         &self,
         example: usize,
         rollout: u64,
-        limits: RunLimits,
+        limits: Limits,
         log: Option<SharedCallLog>,
     ) -> Arc<Self> {
         let (session, script) = (self.session.clone(), self.script.clone());
@@ -409,19 +449,19 @@ impl Run {
         script: Arc<Script>,
         example: Option<usize>,
         rollout: u64,
-        limits: RunLimits,
+        limits: Limits,
     ) -> Self {
-        let (calls, course) = (Arc::default(), Arc::default());
+        let (meter, course) = (Arc::default(), Arc::default());
         let (branch, log) = (None, None);
-        Self { session, script, example, rollout, limits, calls, course, branch, log }
+        Self { session, script, example, rollout, limits, meter, course, branch, log }
     }
 
     /// Returns a run inside this one that keeps a course of its own.
     pub(super) fn inner(&self, course: Course, branch: Option<Branch>) -> Arc<Self> {
         let (session, script) = (self.session.clone(), self.script.clone());
         let fresh = Self::fresh(session, script, self.example, self.rollout, self.limits);
-        let (calls, log) = (self.calls.clone(), self.log.clone());
-        Arc::new(Self { calls, log, course: Arc::new(Mutex::new(course)), branch, ..fresh })
+        let (meter, log) = (self.meter.clone(), self.log.clone());
+        Arc::new(Self { meter, log, course: Arc::new(Mutex::new(course)), branch, ..fresh })
     }
 
     /// The example that it is a run of.
@@ -460,12 +500,43 @@ impl Run {
         self.session.over().map(ToOwned::to_owned)
     }
 
-    /// Counts a call against the limits of this run.
-    pub(in crate::runtime) fn count_call(&self) -> Result<(), Error> {
-        let before = self.calls.fetch_add(1, Ordering::SeqCst);
-        match self.limits.max_calls {
-            Some(cap) if before >= cap => Err(over("calls", cap)),
-            _ => Ok(()),
+    /// Whether the tokens of its calls matter to some cap.
+    pub(in crate::runtime) fn bounds_tokens(&self) -> bool {
+        self.limits.bounds_tokens() || self.session.limits().bounds_tokens()
+    }
+
+    /// Whether the price of its calls matters to some cap.
+    pub(in crate::runtime) fn bounds_money(&self) -> bool {
+        self.limits.money.is_some() || self.session.settings.max_usd.is_some()
+    }
+
+    /// Reserves what a call takes at most against the limits of this run.
+    pub(in crate::runtime) fn reserve(&self, most: Amount) -> Result<(), Error> {
+        let goes_on = || self.session.over().is_none();
+        let reserved = self.meter.reserve(&self.limits, most, &goes_on);
+        reserved.map_err(|passed| over(passed, self.meter.spent(), most))
+    }
+
+    /// Reserves one more request of a call that is under way, if there is room in this run and
+    /// in the command.
+    pub(in crate::runtime) fn reserve_more(&self, most: Amount) -> bool {
+        if !self.meter.reserve_more(&self.limits, most) {
+            return false;
         }
+        let room = self.session.reserve_more(most);
+        if !room {
+            self.meter.settle(most, 1, Amount::default());
+        }
+        room
+    }
+
+    /// Puts what `requests` took in the place of what was reserved for each.
+    pub(in crate::runtime) fn settle(&self, most: Amount, requests: u64, took: Amount) {
+        self.meter.settle(most, requests, took);
+    }
+
+    /// A cap under which no call of it would have been refused.
+    pub fn needed(&self) -> Amount {
+        self.meter.needed()
     }
 }

@@ -90,6 +90,8 @@ impl Lm for Counting {
         Box::pin(async move {
             *self.asked.lock().unwrap().entry(key(request)).or_default() += 1;
             let number = hash(&serde_json::to_string(request).unwrap());
+            // So that several are under way at once.
+            std::thread::sleep(Duration::from_micros(100 + number % 400));
             let text = match (number % 7, &*context.address.path) {
                 (0, _) => "I cannot say.".to_owned(),
                 (it, "plan") => {
@@ -279,7 +281,7 @@ fn killed_at_any_byte(cached: bool) {
         (in_flight, repeated) = (in_flight + may_repeat, repeated + twice);
     }
     assert!(begun_anew < 20, "{begun_anew}");
-    assert!(in_flight > 20 && repeated > 20, "{in_flight} in flight, {repeated} repeated");
+    assert!(in_flight > 10 && repeated > 10, "{in_flight} in flight, {repeated} repeated");
 }
 
 #[test]

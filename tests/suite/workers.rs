@@ -301,10 +301,6 @@ fn what_is_no_worker_is_told_and_refused() {
         assert_eq!(output.status.code(), Some(2), "{via}: {}", said(&output));
         assert!(said(&output).contains(expected), "{via}: {}", said(&output));
     }
-    let via = ["--via", "sh worker.sh"];
-    let usd =
-        setting.eval("x.json", &[&via[..], &["--max-usd", "1"]].concat()).output().unwrap();
-    assert!(said(&usd).contains("`max_usd` cannot be kept across workers"), "{}", said(&usd));
     assert_eq!(setting.server.seen().len(), 0);
 }
 
@@ -346,6 +342,29 @@ fn caps_hold_across_workers_and_their_deaths() {
             said(&output)
         );
     }
+}
+
+#[test]
+fn caps_on_tokens_and_dollars_hold_across_workers() {
+    let setting = Setting::new();
+    let after = |more: &[&str]| {
+        let before = setting.server.seen().len();
+        let child = setting.eval("x.json", &[&VIA[..], more].concat()).spawn().unwrap();
+        let output = end(child, Duration::from_secs(30));
+        (setting.server.seen().len() - before, said(&output) + &*printed(&output))
+    };
+    // A call may take some 4,400 tokens at most, and takes 14.
+    let (sent, told) = after(&["--max-tokens", "1000"]);
+    assert!(sent == 0 && told.contains("leaves no room"), "{sent}: {told}");
+    let (sent, told) = after(&["--max-tokens", "5000"]);
+    assert!((1..=60).contains(&sent) && told.contains("tokens"), "{sent}: {told}");
+    assert!(sent < ROWS, "what is left has no room for the worst case: {told}");
+    let (sent, told) = after(&["--max-usd", "1"]);
+    assert!(sent == 0 && told.contains("the price of `openai/m` is not known"), "{told}");
+    let toml = "[prices.\"openai/m\"]\ninput = 10.0\noutput = 10.0\n";
+    setting.write("dsp.toml", toml);
+    let (sent, told) = after(&["--max-usd", "0.05"]);
+    assert!((1..ROWS).contains(&sent), "{sent}: {told}");
 }
 
 #[test]
@@ -650,8 +669,8 @@ proptest! {
         let mut reader = &bytes[..];
         let mut total = 0;
         while let Ok(Some(line)) = frame::read_line(&mut reader, limit) {
-            prop_assert!(line.len() <= limit && !line.contains(&b'\n'));
-            total += line.len() + 1;
+            prop_assert!(line.text.len() <= limit && !line.text.contains(&b'\n'));
+            total += line.text.len() + 1;
         }
         prop_assert!(total <= bytes.len() + 1);
         let mut reader = &bytes[..];
@@ -707,6 +726,8 @@ fn a_pool_makes_runs_of_many_states() {
             keep_steps: true,
             keep_exchanges: true,
             max_calls: None,
+            max_tokens: None,
+            max_cost: None,
         };
         match pool.run(&job, &|| None) {
             Ran::Done(outcome) => (outcome.score, outcome.steps.len(), outcome.exchanges.len()),
