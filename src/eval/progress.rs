@@ -203,7 +203,7 @@ fn line(what: &str, progress: &Progress, left: Option<Duration>) -> String {
     if progress.tokens > 0 {
         parts.push(format!("{} tokens", brief(progress.tokens)));
     }
-    parts.extend(progress.usd.map(|it| format!("${it:.2}")));
+    parts.extend(progress.usd.filter(|it| *it > 0.0).map(|it| format!("${it:.2}")));
     parts.extend(left.map(|it| format!("{} left", rounded(it))));
     let same = progress.phase.is_empty() || progress.phase == what;
     let phase = if same { String::new() } else { format!(" {}", progress.phase) };

@@ -270,7 +270,9 @@ fn killed_search(cache: &str) {
             if resumed { setting.dsp(&["compile", "--resume"]) } else { setting.search(cache) };
         let mut child = command.spawn().unwrap();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let ended = ends_within(&mut child, Duration::from_millis(80 + (random >> 33) % 150));
+        // On a machine that is busy a process may need all that time to begin.
+        let moment = 80 + (random >> 33) % 150 + 10 * kills as u64;
+        let ended = ends_within(&mut child, Duration::from_millis(moment));
         if !ended {
             child.kill().unwrap();
             kills += 1;
