@@ -102,6 +102,8 @@ impl Printer<'_> {
                 }
             }
             Step::Inline(token) => self.inline(token),
+            // Nothing stands before it where its separator was dropped.
+            Step::Behind(token) if self.at_start => self.own(token),
             Step::Behind(token) => self.behind.push(token),
             Step::Own(token) => self.own(token),
             Step::Open(id) => {

@@ -100,10 +100,6 @@ impl Words {
             TokenKind::Semi => !comments.iter().any(doc),
             _ => false,
         };
-        // One before all elements is dropped, and what stands behind it with it.
-        let first_of_list =
-            self.words.last().is_none_or(|it| it.token.kind == TokenKind::LBrace);
-        let moves = moves && !first_of_list;
         let at = comments.iter().position(|it| it.place == Place::Ending)?;
         moves.then_some(first + at)
     }
