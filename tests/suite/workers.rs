@@ -220,8 +220,8 @@ fn when_all_workers_die_rows_are_left_out_and_nothing_hangs() {
     let setting = Setting::new();
     let via = ["--via", "sh worker.sh", "--workers", "2"];
     let child = setting.eval("there.json", &via).spawn().unwrap();
-    // The first had to be ready, or the command would not begin.
-    setting.server.wait_for(3);
+    // Some rows come back first: where none does there is no score to report.
+    setting.server.wait_for(20);
     let ended = Arc::new(AtomicBool::new(false));
     let (at, over) = (setting.dir.path().join("pids"), ended.clone());
     let killer = std::thread::spawn(move || {
@@ -242,7 +242,7 @@ fn when_all_workers_die_rows_are_left_out_and_nothing_hangs() {
     assert!((4..40).contains(&killed), "{killed} workers were started");
     let told = said(&output);
     let report: Value = serde_json::from_str(&setting.read("there.json")).unwrap();
-    assert!(report["left_out"].as_u64().unwrap() > 20, "{told}");
+    assert!(report["left_out"].as_u64().unwrap() > 10, "{told}");
     assert!(report["rows"].to_string().contains("no worker is left"), "{told}");
 }
 
