@@ -80,6 +80,12 @@ const CHECK: Method = method(
     "what is wrong with the rows: doubles, leaks, gaps, labels that disagree",
 );
 
+const GET: Method = method(
+    "get",
+    &[required("name", "str", "whose value")],
+    "any",
+    "the value of this name, nothing where there is none",
+);
 const KEYS: Method = method("keys", &[], "list[str]", "the names");
 const VALUES: Method = method("values", &[], "list", "the values");
 const TO_JSON: Method = method("to_json", &[], "str", "the same as JSON");
@@ -151,8 +157,28 @@ pub const OBJECTS: &[Object] = &[
         fields: &[],
         methods: &[
             open_method("with", &[], "reply", "a copy with other fields"),
+            GET,
             KEYS,
             VALUES,
+            TO_JSON,
+        ],
+        open: true,
+    },
+    Object {
+        name: "Record",
+        fields: &[],
+        methods: &[
+            open_method("with", &[], "record", "a copy with other fields"),
+            GET,
+            method(
+                "contains",
+                &[required("name", "str", "the field")],
+                "bool",
+                "whether there is a field; `name in record` asks the same",
+            ),
+            KEYS,
+            VALUES,
+            method("len", &[], "int", "how many fields"),
             TO_JSON,
         ],
         open: true,
@@ -260,6 +286,7 @@ pub const OBJECTS: &[Object] = &[
                 "row",
                 "a copy without a column",
             ),
+            GET,
             KEYS,
             VALUES,
             TO_JSON,

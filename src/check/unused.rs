@@ -3,6 +3,7 @@
 //! Main's variables can be asked for by their names, on the command line and in a session, and
 //! items by other files, so only what no one else can name is told of.
 
+use super::walk::is_item;
 use super::{Checker, codes};
 use crate::syntax::ast::{self, Closure, FnItem, For, Let, ModuleItem, TestItem, Try};
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
@@ -50,8 +51,18 @@ impl<'a> Checker<'a> {
                     let body = TestItem(node).body();
                     body.into_iter().for_each(|it| self.reads(it, &mut Vec::new()));
                 }
+                NodeKind::ModuleItem => {
+                    let members = ModuleItem(node).members();
+                    members.for_each(|it| self.reads(it.0, &mut Vec::new()));
+                }
                 _ => {}
             }
+        }
+        // Main's own variables can be asked for, those of its blocks cannot.
+        for node in
+            tree.nodes().filter(|it| !is_item(it.kind) || it.kind == NodeKind::ConstItem)
+        {
+            self.reads(node, &mut Vec::new());
         }
         // In a session what follows may use them. A unit that another imports is told of when it
         // is checked itself.

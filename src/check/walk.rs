@@ -1,11 +1,10 @@
 //! Through the code of a unit with the names in scope.
 
-use super::programs::is_range;
 use super::scope::{Binding, Frame, Known, Scopes};
 use super::{Checker, Context, codes, literal};
 use crate::schema::Ty;
 use crate::syntax::ast::{
-    self, Assert, Closure, ConstItem, For, If, Let, MapEntry, Member, SwitchCase, Try,
+    self, Assert, Closure, ConstItem, For, If, Let, MapEntry, Member, SwitchCase, Try, is_range,
 };
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
 use std::collections::BTreeSet;

@@ -11,7 +11,7 @@ use crate::eval::{
 use crate::host::Host;
 use crate::lm::{Cost, Money};
 use crate::program::State;
-use crate::schema::{Row, Value};
+use crate::schema::{Row, Ty, TypeTable, Value};
 use indexmap::IndexMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +104,8 @@ pub struct Subject {
     pub inputs: Vec<Arc<str>>,
     /// Outputs that can only be one of some values, with these.
     pub classes: IndexMap<Arc<str>, Vec<Value>>,
+    /// Outputs that one type is known of, with it and what its names mean.
+    pub outputs: IndexMap<Arc<str>, (Ty, Arc<TypeTable>)>,
     /// The models that the program asks.
     pub models: Vec<String>,
     /// The models that the metric asks, as far as they are known.

@@ -415,15 +415,33 @@ fn subject(cx: &Cx<'_>, program: &Program, scoring: &Scoring, state: &State) -> 
             classes.insert(output.name, values);
         }
     }
+    let outputs = outputs_of(program);
     let judge = Program::from_val("metric", &scoring.metric).ok();
     Subject {
         title: String::new(),
         inputs: params.into_iter().map(|(name, _)| name).collect(),
         classes,
+        outputs,
         models: names(program),
         judges: judge.as_ref().map(names).unwrap_or_default(),
         state: state.hash(),
     }
+}
+
+/// The types of the outputs of a program's predictors. What two of them mean otherwise is left
+/// out.
+fn outputs_of(program: &Program) -> IndexMap<Arc<str>, (Ty, Arc<TypeTable>)> {
+    let mut all: IndexMap<Arc<str>, Option<(Ty, Arc<TypeTable>)>> = IndexMap::new();
+    for signature in program.signatures().into_values() {
+        for output in signature.outputs {
+            let known = Some((output.ty, signature.types.clone()));
+            let first = all.entry(output.name).or_insert_with(|| known.clone());
+            if *first != known {
+                *first = None;
+            }
+        }
+    }
+    all.into_iter().filter_map(|(name, it)| Some((name, it?))).collect()
 }
 
 /// The values of a type that has only so many.

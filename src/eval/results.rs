@@ -4,7 +4,7 @@ use crate::eval::evaluation::NamedScore;
 use crate::eval::stats::{Interval, Paired, Verdict};
 use crate::eval::{Comparison, Evaluation, JudgeCost, RowResult, RowValue};
 use crate::lm::Money;
-use crate::runtime::{Args, Cx, Error, Object, Reply, Val, codes, wrong};
+use crate::runtime::{Args, Cx, Error, Object, Reply, Val, codes, typed_reply, wrong};
 use crate::schema::Value;
 use indexmap::IndexMap;
 use std::any::Any;
@@ -118,6 +118,16 @@ impl RowResultValue {
     }
 }
 
+impl RowResultValue {
+    /// What the program replied with under a name: records, where its predictors say so.
+    fn output(&self, name: &str, value: &Value) -> Val {
+        match self.evaluation.subject.outputs.get(name) {
+            Some((ty, types)) => typed_reply(value, ty, types),
+            None => Val::from_value(value),
+        }
+    }
+}
+
 impl Object for RowResultValue {
     fn type_name(&self) -> &'static str {
         "row result"
@@ -134,7 +144,7 @@ impl Object for RowResultValue {
             "inputs" => self.inputs(),
             "reply" => outcome.filter(|it| it.failure.is_none()).map_or(Val::Null, |it| {
                 let fields = it.reply.iter();
-                let fields = fields.map(|(name, it)| (name.clone(), Val::from_value(it)));
+                let fields = fields.map(|(name, it)| (name.clone(), self.output(name, it)));
                 Val::object(Reply::new(fields.collect(), None))
             }),
             "score" => row.value().map_or(Val::Null, Val::Float),

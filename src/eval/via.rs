@@ -4,16 +4,14 @@
 //! has come. What a worker took with it when it was lost stays charged, for it may have been paid.
 
 use crate::eval::{Evaluator, Failure, FailureKind, Job, Outcome, ProgramEvaluator};
-use crate::lm::Cost;
-use crate::runtime::{Amount, Limits, Passed, Session};
+use crate::lm::{Cost, Money};
+use crate::runtime::{Amount, Limits, Session};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a run is begun that takes its worker with it.
 const ATTEMPTS: usize = 3;
-/// How many runs share what is left of a cap, where a run has no bound of its own; a power of 2.
-const WIDTH: u64 = 8;
 
 /// Makes runs elsewhere.
 pub trait Remote: Send + Sync + fmt::Debug {
@@ -38,9 +36,9 @@ pub enum Ran {
 /// A program whose runs are made elsewhere.
 pub(crate) struct RemoteEvaluator<'a> {
     /// The same program here, which knows its bounds.
-    local: &'a ProgramEvaluator,
-    remote: &'a dyn Remote,
-    session: &'a Session,
+    pub(crate) local: &'a ProgramEvaluator,
+    pub(crate) remote: &'a dyn Remote,
+    pub(crate) session: &'a Session,
 }
 
 impl RemoteEvaluator<'_> {
@@ -53,109 +51,65 @@ impl RemoteEvaluator<'_> {
         is_late.then(|| "the time for this run is over (`max_seconds`)".to_owned())
     }
 
-    /// What is left of the session's caps, in so many shares; of calls no more than a run can
-    /// make.
-    fn share(&self, width: u64) -> Limits {
-        let (limits, taken) = (self.session.limits(), self.session.taken());
-        let bound = self.local.max_calls_per_run();
-        Limits {
-            calls: limits.calls.map(|cap| {
-                let left = cap.saturating_sub(taken.calls);
-                bound.unwrap_or_else(|| left.div_ceil(width)).min(left).max(1)
-            }),
-            tokens: limits.tokens.map(|cap| cap.saturating_sub(taken.tokens) / width),
-            money: limits.money.map(|cap| cap.minus(taken.money).shared(width)),
-        }
-    }
-
-    /// Lends a share of what is left, smaller than wanted where others took some meanwhile.
-    fn lend(&self, width: u64) -> Result<Limits, String> {
-        let mut share = self.share(width);
-        loop {
-            let Err(passed) = self.session.lend(amount(share), &|| self.over().is_none())
-            else {
-                return Ok(share);
-            };
-            let now = self.share(width);
-            match self.over() {
-                Some(why) => return Err(why),
-                None if now == share => return Err(used_up(passed)),
-                None => share = now,
-            }
-        }
-    }
-
-    /// Makes a run once, with what may be lent to it.
-    fn attempt(&self, job: &Job) -> Ran {
-        if self.session.limits() == Limits::default() {
+    /// Makes a run once, with what may be lent to it: so much of what no bound is known of as
+    /// `needed` says.
+    fn attempt(&self, job: &Job, needed: Amount) -> Ran {
+        let limits = self.session.limits();
+        if limits == Limits::default() {
             return self.remote.run(job, &|| self.over());
         }
-        let mut width = WIDTH;
-        loop {
-            let share = match self.lend(width) {
-                Ok(share) => share,
-                Err(why) => return Ran::Over(why),
-            };
-            let ran = self.remote.run(&lent(job, share), &|| self.over());
-            let took = match &ran {
-                Ran::Done(it) => paid(it),
-                Ran::Over(_) | Ran::Lost(_) => amount(share),
-                Ran::Nobody(_) => Amount::default(),
-            };
-            self.session.take_back(amount(share), took);
-            let was_stopped =
-                matches!(&ran, Ran::Done(it) if it.failed_by(FailureKind::Stopped));
-            if !was_stopped || width == 1 || self.over().is_some() {
-                return ran;
+        let at_least = |part: Option<u64>, needed: u64| part.or((needed > 0).then_some(needed));
+        let money = (needed.money > Money::ZERO).then_some(needed.money);
+        let wanted = Limits {
+            calls: job.max_calls.or(self.local.max_calls_per_run()),
+            tokens: at_least(job.max_tokens, needed.tokens),
+            money: job.max_cost.or(money),
+        };
+        let lent = match self.session.lend(&wanted) {
+            Ok(lent) => lent,
+            Err(error) => return Ran::Over(self.over().unwrap_or_else(|| error.to_string())),
+        };
+        let shared = Job {
+            max_calls: limits.calls.map_or(job.max_calls, |_| Some(lent.calls)),
+            max_tokens: limits.tokens.map_or(job.max_tokens, |_| Some(lent.tokens)),
+            max_cost: limits.money.map_or(job.max_cost, |_| Some(lent.money)),
+            ..job.clone()
+        };
+        let ran = self.remote.run(&shared, &|| self.over());
+        let took = match &ran {
+            Ran::Done(it) => paid(it),
+            Ran::Over(_) | Ran::Lost(_) => lent,
+            Ran::Nobody(_) => Amount::default(),
+        };
+        self.session.take_back(lent, took);
+        match ran {
+            // Its calls are kept by now, so that it goes on from where a share ended it.
+            Ran::Done(it)
+                if needed == Amount::default() && was_too_small(job, &shared, &it) =>
+            {
+                self.attempt(job, it.needed)
             }
-            // The share was too small: once more, with a larger one.
-            width /= 2;
+            ran => ran,
         }
     }
 }
 
-/// A run that may take no more than it was lent, by the session and by who asked for it.
-fn lent(job: &Job, share: Limits) -> Job {
-    fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
-        match (a, b) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
-    }
-    Job {
-        max_calls: least(job.max_calls, share.calls),
-        max_tokens: least(job.max_tokens, share.tokens),
-        max_cost: least(job.max_cost, share.money),
-        ..job.clone()
-    }
+/// Whether a share of tokens or dollars ended a run that had no such limit by itself.
+fn was_too_small(job: &Job, shared: &Job, outcome: &Outcome) -> bool {
+    let share = Limits {
+        calls: None,
+        tokens: shared.max_tokens.filter(|_| job.max_tokens.is_none()),
+        money: shared.max_cost.filter(|_| job.max_cost.is_none()),
+    };
+    outcome.failed_by(FailureKind::Stopped) && share.passed_by(outcome.needed).is_some()
 }
 
-fn amount(share: Limits) -> Amount {
-    Amount {
-        calls: share.calls.unwrap_or_default(),
-        tokens: share.tokens.unwrap_or_default(),
-        money: share.money.unwrap_or_default(),
-    }
-}
-
-/// What a run took of the session's caps: what a store answered costs nothing. Whose the tokens
-/// were is not told, so where one call was sent all count.
+/// What a run took now: replies that were kept cost nothing again.
 fn paid(outcome: &Outcome) -> Amount {
     let all = outcome.amount();
-    let calls = outcome.calls.saturating_sub(outcome.cached_calls);
-    Amount {
-        calls: calls.into(),
-        tokens: if calls == 0 { 0 } else { all.tokens },
-        money: outcome.cost.paid.plus(outcome.cost.untold),
-    }
-}
-
-fn used_up(passed: Passed) -> String {
-    match passed {
-        Passed::Calls(cap) => format!("the cap of {cap} calls is used up"),
-        Passed::Tokens(cap) => format!("the cap of {cap} tokens is used up"),
-        Passed::Money(cap) => format!("the cap of {cap} is used up"),
-    }
+    let calls = u64::from(outcome.calls.saturating_sub(outcome.cached_calls));
+    let money = outcome.cost.paid.plus(outcome.cost.untold);
+    Amount { calls, tokens: if calls == 0 { 0 } else { all.tokens }, money }
 }
 
 impl Evaluator for RemoteEvaluator<'_> {
@@ -163,7 +117,7 @@ impl Evaluator for RemoteEvaluator<'_> {
         let failed = |kind, message: String| Outcome::failed(Failure::new(kind, message));
         let mut lost = String::new();
         for _ in 0..ATTEMPTS {
-            lost = match self.attempt(job) {
+            lost = match self.attempt(job, Amount::default()) {
                 Ran::Done(outcome) => return *outcome,
                 Ran::Over(why) => return failed(FailureKind::Stopped, why),
                 Ran::Nobody(why) => return failed(FailureKind::Infrastructure, why),
@@ -188,10 +142,12 @@ impl Evaluator for RemoteEvaluator<'_> {
 
 /// The outcome of a run that may have taken all that it was lent.
 fn with_all_spent(outcome: Outcome, job: &Job) -> Outcome {
-    let lent = amount(job.limits());
-    let calls = u32::try_from(lent.calls).unwrap_or(u32::MAX);
-    let (untold_tokens, untold) = (lent.tokens, lent.money);
-    let cost = Cost { untold_tokens, untold, lost: calls, ..Cost::default() };
+    let calls = job.max_calls.map_or(0, |it| u32::try_from(it).unwrap_or(u32::MAX));
+    let cost = Cost {
+        untold_tokens: job.max_tokens.unwrap_or_default(),
+        untold: job.max_cost.unwrap_or_default(),
+        ..Cost::default()
+    };
     Outcome { calls, cost, ..outcome }
 }
 

@@ -19,6 +19,8 @@ pub struct Money(u64);
 impl Money {
     /// Nothing.
     pub const ZERO: Self = Self(0);
+    /// The least that can be counted.
+    pub const SMALLEST: Self = Self(1);
 
     /// So many dollars, rounded to the nearest millionth of a millionth.
     #[expect(

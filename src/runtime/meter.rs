@@ -40,6 +40,11 @@ impl Amount {
         }
     }
 
+    /// The least that is something.
+    pub(in crate::runtime) fn smallest() -> Self {
+        Self { calls: 1, tokens: 1, money: Money::SMALLEST }
+    }
+
     /// The larger of each part.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
@@ -66,6 +71,27 @@ impl Limits {
     /// Whether the tokens of a call matter.
     pub fn bounds_tokens(&self) -> bool {
         self.tokens.is_some() || self.money.is_some()
+    }
+
+    /// What may be lent to one of several who share what is left; `None` where nothing is.
+    pub(in crate::runtime) fn lent(&self, wanted: &Self, spent: Amount) -> Option<Amount> {
+        let part = |cap: u64, spent: u64, wanted: Option<u64>| {
+            let left = cap.saturating_sub(spent);
+            let lent = wanted.unwrap_or_else(|| left.div_ceil(SHARES)).clamp(1, left.max(1));
+            (left > 0).then_some(lent)
+        };
+        let calls = self.calls.map(|cap| part(cap, spent.calls, wanted.calls));
+        let tokens = self.tokens.map(|cap| part(cap, spent.tokens, wanted.tokens));
+        let money = self.money.map(|cap| {
+            let left = cap.minus(spent.money);
+            let lent = wanted.money.unwrap_or_else(|| left.shared(SHARES)).min(left);
+            (lent > Money::ZERO).then_some(lent)
+        });
+        Some(Amount {
+            calls: calls.map_or(Some(0), |it| it)?,
+            tokens: tokens.map_or(Some(0), |it| it)?,
+            money: money.map_or(Some(Money::ZERO), |it| it)?,
+        })
     }
 
     /// The cap that so much passes.
@@ -112,6 +138,9 @@ struct State {
     /// The largest sum that was refused.
     refused: Amount,
 }
+
+/// How many share what is left of a cap, where nobody says how much each takes.
+const SHARES: u64 = 8;
 
 /// How long a call waits for others before it looks again whether its run is over.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -289,23 +289,36 @@ impl Session {
         self.ledger.meter.settle(most, requests, took);
     }
 
-    /// Lends a run that is made elsewhere what it takes at most. Where there is no room now and
-    /// might be when others have given back, it waits, as long as `goes_on` says.
+    /// Reserves what a run that is made elsewhere may take: so much as it wants, a part of what
+    /// is left where it does not say, and of nothing more than is left. Nothing is reserved
+    /// where there is no cap.
     ///
     /// # Errors
-    /// The cap that leaves no room.
-    pub fn lend(&self, most: Amount, goes_on: &dyn Fn() -> bool) -> Result<(), Passed> {
-        self.ledger.meter.reserve(&self.limits(), most, goes_on)
+    /// A cap is used up, or the run need not be made any more.
+    pub fn lend(&self, wanted: &Limits) -> Result<Amount, Error> {
+        let limits = self.limits();
+        let goes_on = || self.over().is_none();
+        let mut before = None;
+        loop {
+            let spent = self.ledger.meter.spent();
+            let most = limits.lent(wanted, spent);
+            if most.is_none() || most == before || !goes_on() {
+                let passed = limits.passed_by(spent.plus(Amount::smallest()));
+                let passed = passed.unwrap_or(Passed::Calls(spent.calls));
+                return Err(over(passed, spent, Amount::smallest()));
+            }
+            let lent = most.unwrap_or_default();
+            // While it waited, others may have left less than it wanted.
+            if self.ledger.meter.reserve(&limits, lent, &goes_on).is_ok() {
+                return Ok(lent);
+            }
+            before = most;
+        }
     }
 
-    /// Takes back what was lent; so much of it was spent.
-    pub fn take_back(&self, most: Amount, took: Amount) {
-        self.ledger.meter.settle(most, 1, took);
-    }
-
-    /// What was spent so far, as it counts against caps.
-    pub fn taken(&self) -> Amount {
-        self.ledger.meter.spent()
+    /// Takes back what was lent, and counts what was taken of it.
+    pub fn take_back(&self, lent: Amount, took: Amount) {
+        self.ledger.meter.settle(lent, 1, took);
     }
 
     /// Adds what an exchange took to what all runs of the command took.
