@@ -52,7 +52,7 @@ fn take_orders(
     desk: &Arc<Desk>,
     around: &Around,
 ) -> Result<(), String> {
-    while let Some(order) = frame::read::<Order>(input)? {
+    while let Some(order) = frame::read::<Order>(input).map_err(|it| it.message)? {
         match order {
             Order::Program(bundle) => {
                 if lock(&desk.state).begun {

@@ -398,7 +398,8 @@ pub(super) struct Compile {
     /// The examples to choose by; without them part of the trainset is held back
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub(super) valset: Option<PathBuf>,
-    /// The examples for the last comparison, which the search does not see
+    /// The examples for the last comparison, which the search does not see; without them part
+    /// of the valset is held back
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub(super) testset: Option<PathBuf>,
     /// Where the state goes

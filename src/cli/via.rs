@@ -4,7 +4,6 @@ use super::args::{Lm, Via};
 use super::interrupt::Interrupt;
 use super::settings::{project_file, project_folder};
 use super::shell::{Failure, Shell};
-use crate::config::Caps;
 use crate::engine::Program;
 use crate::eval::Remote;
 use crate::host::read_text;
@@ -43,7 +42,7 @@ pub(super) struct Ask<'a> {
 /// Starts workers, where some are wanted.
 ///
 /// # Errors
-/// There are none to be had, or what was capped cannot be kept across them.
+/// There are none to be had.
 pub(super) fn start(
     shell: &Shell,
     args: &Via,
@@ -52,7 +51,6 @@ pub(super) fn start(
 ) -> Result<Option<Arc<dyn Remote>>, Failure> {
     let Some(command) = &args.via else { return Ok(None) };
     let command = words(command).map_err(|why| Failure::usage(format!("`--via`: {why}")))?;
-    refuse_caps(ask.program.caps())?;
     let root = project_folder(shell, ask.script);
     let files = Files::new(shell.host.clone(), root);
     let over = || interrupt.came().then(|| "ended by Ctrl-C".to_owned());
@@ -66,19 +64,6 @@ pub(super) fn start(
     })?;
     tell_other_models(shell, ask.program, &pool);
     Ok(Some(Arc::new(pool)))
-}
-
-/// Workers take what they are lent in calls; what a call costs is known when it was paid.
-fn refuse_caps(caps: Caps) -> Result<(), Failure> {
-    let cap = match caps {
-        Caps { max_tokens: Some(_), .. } => "max_tokens",
-        Caps { max_usd: Some(_), .. } => "max_usd",
-        _ => return Ok(()),
-    };
-    let message = format!("`{cap}` cannot be kept across workers");
-    let mut failure = Failure::usage(message);
-    failure.hint("cap calls: `--max-calls N` is lent out run by run".to_owned());
-    Err(failure)
 }
 
 fn bundle(shell: &Shell, ask: &Ask<'_>) -> Bundle {

@@ -16,7 +16,9 @@ pub(super) fn run(shell: &Shell) -> Result<(), Failure> {
     lm::runtime().spawn(async { while tokio::signal::ctrl_c().await.is_ok() {} });
     let around = Around { host: shell.host.clone(), store, user };
     let (input, output) = (std::io::stdin().lock(), Box::new(std::io::stdout()));
-    serve(input, output, &around).map_err(|why| {
+    let served = serve(input, output, &around);
+    shell.warn(&around.store.warnings());
+    served.map_err(|why| {
         let message = format!("the coordinator cannot be understood: {why}");
         Failure::io(Diagnostic::bare(UNUSABLE, message))
     })

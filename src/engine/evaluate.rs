@@ -1,6 +1,5 @@
 //! Evaluations that a command asks for: expressions over the items of a program.
 
-use crate::config::Caps;
 use crate::engine::error::Error;
 use crate::engine::program::{Finished, Program};
 use crate::eval::{self, Keep, ProgramEvaluator};
@@ -72,17 +71,6 @@ impl Program {
     ) -> BTreeMap<String, String> {
         let hash = |name: &str| Some(eval::model_hash(&self.session().named_lm(name).ok()?));
         names.filter_map(|name| Some((name.to_owned(), hash(name)?))).collect()
-    }
-
-    /// What may be spent.
-    pub fn caps(&self) -> Caps {
-        let settings = &self.session().settings;
-        Caps {
-            max_calls: settings.max_calls,
-            max_tokens: settings.max_tokens,
-            max_usd: settings.max_usd,
-            max_seconds: settings.max_time.map(|it| it.as_secs_f64()),
-        }
     }
 
     /// The seed of everything random.

@@ -241,6 +241,8 @@ pub fn evaluate(
         cost = cost.plus(outcome.cost);
         seen.usd = cost.worth_telling();
         seen.running.add(outcome.value());
+        cost = cost.plus(outcome.cost);
+        seen.usd = (!cost.is_nothing()).then(|| cost.dollars()).flatten();
         progress(&seen);
     };
     let mut budget = Budget::new(&options.caps());

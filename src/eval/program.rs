@@ -5,7 +5,7 @@ use crate::eval::{
     Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Spent, Step,
 };
 use crate::lm::SharedLm;
-use crate::program::State;
+use crate::program::{State, row_hash};
 use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
 use crate::trace::{Kind, Node, Trace};
@@ -25,7 +25,7 @@ pub struct ProgramEvaluator {
     /// The program with the state that was asked for last: rows of one state come together.
     latest: Mutex<Option<(Arc<State>, Program)>>,
     /// Traces to be kept, in the order of what they are traces of.
-    traces: Mutex<BTreeMap<(String, u64, usize), Trace>>,
+    traces: Mutex<BTreeMap<(String, u64, usize, String), Trace>>,
 }
 
 impl ProgramEvaluator {
@@ -99,7 +99,9 @@ impl ProgramEvaluator {
 
     fn keep_trace(&self, job: &Job, trace: Trace) {
         if self.run.session().settings.keep_traces {
-            let key = (job.state.hash(), job.rollout, job.row.index);
+            // Rows of several data sets have the same indices.
+            let row = row_hash(&job.row);
+            let key = (job.state.hash(), job.rollout, job.row.index, row);
             lock(&self.traces).insert(key, trace);
         }
     }

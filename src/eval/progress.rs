@@ -183,9 +183,11 @@ impl Drop for Reporter<'_> {
     }
 }
 
-/// All in one line: phase, runs, candidates, score, spend, time left.
+/// All in one line: phase, runs, time left, candidates, score, spend.
 fn line(what: &str, progress: &Progress, left: Option<Duration>) -> String {
     let mut parts = vec![format!("{}/{} runs", progress.done, progress.total)];
+    // Near the beginning, for narrow terminals cut the end.
+    parts.extend(left.map(|it| format!("{} left", rounded(it))));
     match progress.candidates {
         0 => {}
         1 => parts.push("1 candidate".to_owned()),
@@ -203,8 +205,7 @@ fn line(what: &str, progress: &Progress, left: Option<Duration>) -> String {
     if progress.tokens > 0 {
         parts.push(format!("{} tokens", brief(progress.tokens)));
     }
-    parts.extend(progress.usd.map(|it| format!("${it:.2}")));
-    parts.extend(left.map(|it| format!("{} left", rounded(it))));
+    parts.extend(progress.usd.filter(|it| *it > 0.0).map(|it| format!("${it:.2}")));
     let same = progress.phase.is_empty() || progress.phase == what;
     let phase = if same { String::new() } else { format!(" {}", progress.phase) };
     format!("{what}{phase}: {}", parts.join(", "))

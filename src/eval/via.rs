@@ -4,7 +4,7 @@
 //! has come. What a worker took with it when it was lost stays charged, for it may have been paid.
 
 use crate::eval::{Evaluator, Failure, FailureKind, Job, Outcome, ProgramEvaluator};
-use crate::lm::Money;
+use crate::lm::{Cost, Money};
 use crate::runtime::{Amount, Limits, Session};
 use std::fmt;
 use std::sync::Arc;
@@ -123,11 +123,10 @@ impl Evaluator for RemoteEvaluator<'_> {
                 Ran::Nobody(why) => return failed(FailureKind::Infrastructure, why),
                 Ran::Lost(how) => how,
             };
-            // Where a search has lent calls it is asked for more: what was lost counts as spent.
-            if let Some(calls) = job.max_calls {
-                let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+            // Who has lent something is asked for more: what was lost counts as spent.
+            if job.limits() != Limits::default() {
                 let outcome = failed(FailureKind::Infrastructure, lost);
-                return Outcome { calls, ..outcome };
+                return with_all_spent(outcome, job);
             }
         }
         failed(
@@ -139,6 +138,17 @@ impl Evaluator for RemoteEvaluator<'_> {
     fn max_calls_per_run(&self) -> Option<u64> {
         self.local.max_calls_per_run()
     }
+}
+
+/// The outcome of a run that may have taken all that it was lent.
+fn with_all_spent(outcome: Outcome, job: &Job) -> Outcome {
+    let calls = job.max_calls.map_or(0, |it| u32::try_from(it).unwrap_or(u32::MAX));
+    let cost = Cost {
+        untold_tokens: job.max_tokens.unwrap_or_default(),
+        untold: job.max_cost.unwrap_or_default(),
+        ..Cost::default()
+    };
+    Outcome { calls, cost, ..outcome }
 }
 
 /// Who makes the runs of a program: a worker where there are some, else this process.

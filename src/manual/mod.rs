@@ -51,6 +51,7 @@ pages! {
     "values",
     "data",
     "evaluation",
+    "optimizing",
     "workers",
     "stdlib",
     "modules",

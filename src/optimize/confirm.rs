@@ -99,13 +99,17 @@ fn decide(
     if states.iter().all(|it| it.hash() == start.hash()) {
         return Ok(End::Unchanged);
     }
-    // The program as it was waits for no decision.
-    let mut asks = asks(&start, &held.last);
     let chosen = if finalists.len() > 1 {
-        states.iter().for_each(|state| asks.extend(self::asks(state, &held.runoff)));
-        let scores = scored(search, "finalists", &asks)?;
+        let mut all: Vec<Ask> =
+            states.iter().flat_map(|state| asks(state, &held.runoff)).collect();
+        let runs = all.len();
+        // The program as it was waits for no decision, unless it is a finalist itself.
+        if states.iter().all(|it| it.hash() != start.hash()) {
+            all.extend(asks(&start, &held.last));
+        }
+        let scores = scored(search, "finalists", &all)?;
         confirmation.runoff = held.runoff.len();
-        runoff(search, &finalists, &scores[held.last.len()..], confirmation)
+        runoff(search, &finalists, &scores[..runs], confirmation)
     } else {
         best
     };
@@ -113,12 +117,12 @@ fn decide(
     if state.hash() == start.hash() {
         return Ok(End::Unchanged);
     }
-    asks.truncate(held.last.len());
-    asks.extend(self::asks(&state, &held.last));
-    let scores = scored(search, "confirm", &asks)?;
+    let mut both = asks(&start, &held.last);
+    both.extend(asks(&state, &held.last));
+    let scores = scored(search, "confirm", &both)?;
     let (before, after) = scores.split_at(held.last.len());
-    let both = before.iter().zip(after);
-    let pairs: Vec<(f64, f64)> = both.filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect();
+    let pairs = before.iter().zip(after);
+    let pairs: Vec<(f64, f64)> = pairs.filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect();
     if pairs.is_empty() {
         return Ok(End::NotConfirmed("no row was scored by both".to_owned()));
     }
@@ -131,12 +135,11 @@ fn finalists(search: &Search<'_>, best: usize) -> Vec<usize> {
     let all = search.candidates();
     let mut ranked: Vec<usize> =
         (0..all.len()).filter(|at| *at != best && all[*at].score.is_some()).collect();
+    let rank = |at: usize| (all[at].asserts_failed, all[at].state.demo_count());
     ranked.sort_by(|a, b| {
-        if all[*a].beats(&all[*b]) {
-            std::cmp::Ordering::Less
-        } else {
-            std::cmp::Ordering::Greater
-        }
+        let (a_score, b_score) = (all[*a].score, all[*b].score);
+        let by_score = b_score.unwrap_or(0.0).total_cmp(&a_score.unwrap_or(0.0));
+        by_score.then(rank(*a).cmp(&rank(*b)))
     });
     let matrix = search.matrix();
     let close = |at: &usize| chance(&matrix.pairs(*at, best), search.seed()) >= LEVEL;

@@ -29,6 +29,7 @@ impl Report {
             ("calls", count(self.calls)),
             ("prompt_tokens", count(self.prompt_tokens)),
             ("completion_tokens", count(self.completion_tokens)),
+            ("usd", self.cost.dollars().map_or(Value::Null, Value::Float)),
             ("stopped", stopped.unwrap_or_default()),
             ("notices", Value::list(notices)),
             ("time", object([("cached_calls", count(self.cached_calls))])),

@@ -2,9 +2,11 @@
 //! more. A rung is one batch of runs, so that threads have enough to do and decide nothing.
 
 use crate::eval::Stop;
-use crate::optimize::{Matrix, Search};
+use crate::optimize::report::mean_of;
+use crate::optimize::{Candidate, Matrix, Search};
 use crate::program::State;
 use crate::sampling::{Halving, Paired};
+use std::collections::BTreeMap;
 
 /// Rows of the first rung: fewer say nothing about a candidate.
 const LEAST: usize = 10;
@@ -136,18 +138,31 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Puts candidates in the order in which they lead: by the mean on the rows so far, which
-    /// are the same for all of them.
+    /// Puts candidates in the order in which they lead: by the mean on the rows that all of them
+    /// have scores for, or on their own rows where there are none such.
     fn rank(&self, serials: &mut [usize]) {
-        let candidate = |serial: usize| self.place_of(serial).map(|at| &self.candidates()[at]);
-        let key = |serial: usize| {
-            let it = candidate(serial);
-            let mean = it.and_then(|it| it.mean_so_far()).unwrap_or(-1.0);
-            (mean, it.map_or((0, 0), |it| (it.asserts_failed, it.state.demo_count())))
+        let candidates: Vec<&Candidate> = serials
+            .iter()
+            .filter_map(|it| self.place_of(*it))
+            .map(|at| &self.candidates()[at])
+            .collect();
+        let score = |it: &Candidate, row: usize| it.values.get(row).copied().flatten();
+        let common: Vec<usize> = (0..self.val().len())
+            .filter(|row| candidates.iter().all(|it| score(it, *row).is_some()))
+            .collect();
+        let key = |it: &Candidate| {
+            let rows: Vec<f64> = common.iter().filter_map(|row| score(it, *row)).collect();
+            let own = it.mean_so_far().unwrap_or(-1.0);
+            let mean = if rows.is_empty() { own } else { mean_of(&rows) };
+            (mean, (it.asserts_failed, it.state.demo_count()))
         };
-        serials.sort_by(|a, b| {
-            let ((mean, cost), (other, other_cost)) = (key(*a), key(*b));
-            other.total_cmp(&mean).then(cost.cmp(&other_cost)).then(a.cmp(b))
+        let keys: BTreeMap<usize, _> =
+            candidates.iter().map(|it| (it.serial, key(it))).collect();
+        serials.sort_by(|a, b| match (keys.get(a), keys.get(b)) {
+            (Some((mean, cost)), Some((other, other_cost))) => {
+                other.total_cmp(mean).then(cost.cmp(other_cost)).then(a.cmp(b))
+            }
+            _ => a.cmp(b),
         });
     }
 }

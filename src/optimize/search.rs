@@ -261,9 +261,8 @@ impl<'a> Search<'a> {
     ) -> Option<Stop> {
         let jobs: Vec<Job> = asked.iter().map(|at| job(&asks[*at])).collect();
         let mut seen = self.progress_of(phase, jobs.len());
-        let progress = &mut self.progress;
+        let (progress, mut cost) = (&mut self.progress, self.cost);
         let (part, mut failures) = (self.cancel.part(), Failures::default());
-        let mut cost = self.cost;
         let mut done = |outcome: &Outcome| {
             if failures.are_hopeless_with(outcome) {
                 part.cancel();

@@ -4,7 +4,7 @@ use crate::adapt::{Adapter, Ask, ParseError, Parsed, Prepared};
 use crate::check::StaticPredictor;
 use crate::diag::did_you_mean;
 use crate::lm::{CallContext, Capabilities, Request, Sampling, SharedLm};
-use crate::program::{PredictorState, State};
+use crate::program::{PredictorState, Provenance, State};
 use crate::runtime::bind::named_values;
 use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx, wrong};
@@ -37,6 +37,8 @@ pub struct Predictor {
     path: Arc<str>,
     /// What an optimizer made of it.
     state: Option<Arc<PredictorState>>,
+    /// How that came about, where the predictor is a program by itself.
+    provenance: Option<Arc<Provenance>>,
     /// What the program says about its calls.
     overrides: Arc<Overrides>,
     /// The signature with the state's words.
@@ -55,8 +57,9 @@ impl Predictor {
         let demos = Arc::from([]);
         let overrides = Arc::new(overrides);
         let path = BARE.into();
-        let (frozen, advice) = (false, None);
-        Self { base, path, state: None, overrides, signature, demos, frozen, advice }
+        let (frozen, advice, provenance) = (false, None, None);
+        let state = None;
+        Self { base, path, state, provenance, overrides, signature, demos, frozen, advice }
     }
 
     /// Returns a predictor that reasons before it answers.
@@ -153,8 +156,15 @@ impl Predictor {
     /// Returns the predictor at a path of a program with a state.
     #[must_use]
     pub(in crate::runtime) fn placed(&self, path: &str, state: &State) -> Self {
-        let state = state.predictors.get(path).map(|it| Arc::new(it.clone()));
-        self.with_state_at(path.into(), state)
+        let own = state.predictors.get(path).map(|it| Arc::new(it.clone()));
+        let of_whole = state.provenance.as_ref().filter(|_| path == BARE);
+        let provenance = of_whole.map(|it| Arc::new(it.clone()));
+        Self { provenance, ..self.with_state_at(path.into(), own) }
+    }
+
+    /// How its state came about, where it is a program by itself.
+    pub fn provenance(&self) -> Option<&Provenance> {
+        self.provenance.as_deref()
     }
 
     fn with_state_at(&self, path: Arc<str>, state: Option<Arc<PredictorState>>) -> Self {

@@ -140,6 +140,8 @@ impl Program {
         });
         if let Some(instance) = self.value.downcast::<Instance>() {
             state.provenance = instance.state().provenance.clone();
+        } else if let Some(predictor) = self.value.downcast::<Predictor>() {
+            state.provenance = predictor.provenance().cloned();
         }
         state
     }

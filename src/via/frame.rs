@@ -141,10 +141,10 @@ pub struct Run {
     /// The most calls to models that it may make, cached ones included.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_calls: Option<u64>,
-    /// The most tokens that it may take.
+    /// The most tokens, read and written.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_tokens: Option<u64>,
-    /// The most dollars that it may take.
+    /// The most that they may cost, in millionths of millionths of a dollar.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_cost: Option<Money>,
 }
@@ -182,37 +182,59 @@ impl Run {
     }
 }
 
-/// Reads a line of at most `limit` bytes, without its end; none when there are no more.
+/// A line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its bytes, without its end.
+    pub text: Vec<u8>,
+    /// Whether it had an end; the last one may have none.
+    pub is_whole: bool,
+}
+
+/// Reads a line of at most `limit` bytes; none when there are no more.
 ///
 /// # Errors
 /// Those of the reader, and `InvalidData` for a line that is longer.
-pub fn read_line(reader: &mut impl BufRead, limit: usize) -> io::Result<Option<Vec<u8>>> {
+pub fn read_line(reader: &mut impl BufRead, limit: usize) -> io::Result<Option<Line>> {
     let mut line = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     reader.by_ref().take(most).read_until(b'\n', &mut line)?;
     if line.is_empty() {
         return Ok(None);
     }
-    if line.last() == Some(&b'\n') {
+    let is_whole = line.last() == Some(&b'\n');
+    if is_whole {
         line.pop();
     } else if line.len() > limit {
         let message = format!("a line has more than {limit} bytes");
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
-    Ok(Some(line))
+    Ok(Some(Line { text: line, is_whole }))
+}
+
+/// Why no frame could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// In one line.
+    pub message: String,
+    /// Whether the line was cut off: who wrote it has ended.
+    pub is_cut_off: bool,
 }
 
 /// Reads the next frame; none when there are no more. Empty lines are passed over.
 ///
 /// # Errors
-/// Why it is none, in one line.
-pub fn read<T: DeserializeOwned>(reader: &mut impl BufRead) -> Result<Option<T>, String> {
+/// Why it is none.
+pub fn read<T: DeserializeOwned>(reader: &mut impl BufRead) -> Result<Option<T>, Unread> {
+    let unread = |message, is_cut_off| Unread { message, is_cut_off };
     loop {
-        let line = read_line(reader, LIMIT).map_err(|it| it.to_string())?;
+        let line = read_line(reader, LIMIT).map_err(|it| unread(it.to_string(), false))?;
         match line {
             None => return Ok(None),
-            Some(line) if line.iter().all(u8::is_ascii_whitespace) => {}
-            Some(line) => return parse(&line).map(Some),
+            Some(line) if line.text.iter().all(u8::is_ascii_whitespace) => {}
+            Some(line) => {
+                return parse(&line.text).map(Some).map_err(|it| unread(it, !line.is_whole));
+            }
         }
     }
 }

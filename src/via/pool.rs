@@ -6,7 +6,7 @@ use crate::program::State;
 use crate::util::lock;
 use crate::via::files::Files;
 use crate::via::frame::{Bundle, Ready};
-use crate::via::process::{Begin, LOOK, Ticket, Worker};
+use crate::via::process::{Begin, LOOK, Lost, Ticket, Worker};
 use std::fmt;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex};
@@ -98,9 +98,21 @@ impl Pool {
             changed: Condvar::new(),
             hashed: Mutex::default(),
         };
-        let first = pool.begin(0, over)?;
-        lock(&pool.slots)[0].worker = Some(first);
-        Ok(pool)
+        loop {
+            match pool.begin(0, over) {
+                Ok(first) => {
+                    lock(&pool.slots)[0].worker = Some(first);
+                    return Ok(pool);
+                }
+                Err(lost) => {
+                    let slot = &mut lock(&pool.slots)[0];
+                    slot.failed(&lost);
+                    if let Some(why) = slot.closed.take() {
+                        return Err(why);
+                    }
+                }
+            }
+        }
     }
 
     /// What the first worker has loaded.
@@ -108,11 +120,7 @@ impl Pool {
         lock(&self.slots).iter().find_map(|it| it.worker.as_ref()?.ready())
     }
 
-    fn begin(
-        &self,
-        at: usize,
-        over: &dyn Fn() -> Option<String>,
-    ) -> Result<Arc<Worker>, String> {
+    fn begin(&self, at: usize, over: &dyn Fn() -> Option<String>) -> Result<Arc<Worker>, Lost> {
         let name = format!("worker {}", at + 1);
         let begin = Begin {
             host: &self.host,
@@ -174,7 +182,7 @@ impl Pool {
         slot.starting = false;
         match begun {
             Ok(worker) => slot.worker = Some(worker),
-            Err(why) => slot.failed(&why),
+            Err(lost) => slot.failed(&lost),
         }
         self.changed.notify_all();
     }
@@ -198,22 +206,24 @@ fn content_hash(state: &State) -> String {
 
 impl Slot {
     /// Notes that a worker ended before it made a run.
-    fn failed(&mut self, why: &str) {
+    fn failed(&mut self, lost: &Lost) {
         self.barren += 1;
-        if self.barren >= BARREN {
-            self.closed = Some(why.to_owned());
+        if self.barren >= BARREN || lost.lasting {
+            self.closed = Some(lost.why.clone());
         }
     }
 }
 
 /// Takes a worker that has ended out of its place.
 fn bury(slot: &mut Slot) {
-    let Some((why, made_some)) = slot.worker.as_ref().and_then(|it| it.ended()) else { return };
+    let Some((lost, made_some)) = slot.worker.as_ref().and_then(|it| it.ended()) else {
+        return;
+    };
     slot.worker = None;
     if made_some {
         slot.barren = 0;
     } else {
-        slot.failed(&why);
+        slot.failed(&lost);
     }
 }
 

@@ -33,7 +33,7 @@ struct State {
     hello: bool,
     ready: Option<Ready>,
     /// Why it is of no use any more.
-    ended: Option<String>,
+    ended: Option<Lost>,
     /// Runs under way, by their numbers.
     pending: BTreeMap<u64, mpsc::Sender<Outcome>>,
     /// Runs that nobody waits for any more.
@@ -65,6 +65,27 @@ impl fmt::Debug for Worker {
     }
 }
 
+/// Why a worker is of no use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lost {
+    /// In one line.
+    pub(super) why: String,
+    /// Whether another one would be of no use either.
+    pub(super) lasting: bool,
+}
+
+impl Lost {
+    /// It was, or it may be, an accident.
+    fn once(why: impl Into<String>) -> Self {
+        Self { why: why.into(), lasting: false }
+    }
+
+    /// It is no worker, or none of this program.
+    fn lasting(why: impl Into<String>) -> Self {
+        Self { why: why.into(), lasting: true }
+    }
+}
+
 /// What a worker is begun with.
 pub(super) struct Begin<'a> {
     pub(super) host: &'a SharedHost,
@@ -80,15 +101,16 @@ impl Worker {
     /// Starts a worker and waits until it can make runs.
     ///
     /// # Errors
-    /// Why it cannot, in one line.
+    /// Why it cannot.
     pub(super) fn start(
         begin: &Begin<'_>,
         over: &dyn Fn() -> Option<String>,
-    ) -> Result<Arc<Self>, String> {
+    ) -> Result<Arc<Self>, Lost> {
         let Begin { host, command, name, bundle, files, patience } = begin;
-        let Started { process, input, output, errors } = host
-            .start(command)
-            .map_err(|error| format!("`{}` cannot be started: {error}", command[0]))?;
+        let started = host.start(command);
+        let Started { process, input, output, errors } = started.map_err(|error| {
+            Lost::lasting(format!("`{}` cannot be started: {error}", command[0]))
+        })?;
         let heard = host.elapsed();
         let worker = Arc::new(Self {
             host: Arc::clone(host),
@@ -108,19 +130,20 @@ impl Worker {
         Ok(worker)
     }
 
-    fn wait_until_ready(&self, over: &dyn Fn() -> Option<String>) -> Result<(), String> {
+    fn wait_until_ready(&self, over: &dyn Fn() -> Option<String>) -> Result<(), Lost> {
         let mut state = lock(&self.state);
         loop {
             if state.ready.is_some() {
                 return Ok(());
             }
-            if let Some(why) = &state.ended {
-                return Err(why.clone());
+            if let Some(lost) = &state.ended {
+                return Err(lost.clone());
             }
             if let Some(why) = over() {
                 drop(state);
-                self.end(&why);
-                return Err(why);
+                let lost = Lost::lasting(why);
+                self.end(lost.clone());
+                return Err(lost);
             }
             state = self.wait(state);
         }
@@ -137,45 +160,53 @@ impl Worker {
     /// Hears what it says, until it says no more.
     fn listen(&self, output: Box<dyn Read + Send>, bundle: &Arc<Bundle>, files: &Files) {
         let mut reader = BufReader::new(output);
-        let why = loop {
+        let lost = loop {
             match frame::read::<Word>(&mut reader) {
                 Ok(Some(word)) => {
-                    if let Err(why) = self.hear(word, bundle, files) {
-                        break why;
+                    if let Err(lost) = self.hear(word, bundle, files) {
+                        break lost;
                     }
                 }
-                Ok(None) => break "the worker has ended".to_owned(),
-                Err(why) => break format!("the worker does not speak our frames: {why}"),
+                Ok(None) => break Lost::once("the worker has ended"),
+                Err(error) if error.is_cut_off => break Lost::once("the worker has ended"),
+                Err(error) => {
+                    let why =
+                        format!("the worker does not speak our frames: {}", error.message);
+                    break Lost::lasting(why);
+                }
             }
         };
-        self.end(&why);
+        self.end(lost);
     }
 
-    fn hear(&self, word: Word, bundle: &Arc<Bundle>, files: &Files) -> Result<(), String> {
+    fn hear(&self, word: Word, bundle: &Arc<Bundle>, files: &Files) -> Result<(), Lost> {
         let mut state = lock(&self.state);
         state.heard = self.host.elapsed();
         match word {
             Word::Hello { v, version } => {
-                same_version(v, &version)?;
+                same_version(v, &version).map_err(Lost::lasting)?;
                 state.hello = true;
                 drop(state);
-                self.send(&Order::Program(Bundle::clone(bundle)))?;
+                self.send(&Order::Program(Bundle::clone(bundle))).map_err(Lost::once)?;
             }
-            _ if !state.hello => return Err("the worker does not begin with hello".to_owned()),
+            _ if !state.hello => {
+                return Err(Lost::lasting("the worker does not begin with hello"));
+            }
             Word::Need(need) => {
                 drop(state);
                 let answer = files.answer(&need);
-                self.send(&Order::File { need, answer })?;
+                self.send(&Order::File { need, answer }).map_err(Lost::once)?;
             }
             Word::Ready(ready) if ready.hash != bundle.hash => {
-                return Err("the worker has another program".to_owned());
+                return Err(Lost::lasting("the worker has another program"));
             }
             Word::Ready(ready) => {
                 state.ready = Some(ready);
                 self.changed.notify_all();
             }
             Word::Refused { message } => {
-                return Err(format!("the worker cannot load the program: {message}"));
+                let why = format!("the worker cannot load the program: {}", plain(&message));
+                return Err(Lost::lasting(why));
             }
             Word::Result { id, outcome } => {
                 state.results += 1;
@@ -187,12 +218,16 @@ impl Worker {
                     None if state.forgotten.remove(&id) => {}
                     None => {
                         let message = "which it was not asked for";
-                        return Err(format!("the worker answers run {id}, {message}"));
+                        let why = format!("the worker answers run {id}, {message}");
+                        return Err(Lost::lasting(why));
                     }
                 }
             }
             Word::Alive => {}
-            Word::Failed { message } => return Err(format!("the worker gave up: {message}")),
+            Word::Failed { message } => {
+                let why = format!("the worker gave up: {}", plain(&message));
+                return Err(Lost::lasting(why));
+            }
         }
         Ok(())
     }
@@ -215,7 +250,7 @@ impl Worker {
             if self.host.elapsed().saturating_sub(state.heard) > patience {
                 drop(state);
                 let seconds = patience.as_secs();
-                self.end(&format!("the worker said nothing for {seconds} seconds"));
+                self.end(Lost::once(format!("the worker said nothing for {seconds} seconds")));
                 return;
             }
             state = self.wait(state);
@@ -223,10 +258,10 @@ impl Worker {
     }
 
     /// It is of no use any more: who waits for it is told.
-    pub(super) fn end(&self, why: &str) {
+    pub(super) fn end(&self, lost: Lost) {
         {
             let mut state = lock(&self.state);
-            state.ended.get_or_insert_with(|| why.to_owned());
+            state.ended.get_or_insert(lost);
             state.pending.clear();
             self.changed.notify_all();
         }
@@ -247,13 +282,13 @@ impl Worker {
                 state = self.wait(state);
             }
         }
-        self.end("no more runs are wanted");
+        self.end(Lost::once("no more runs are wanted"));
     }
 
     /// Why it is of no use any more, and whether it has made a run.
-    pub(super) fn ended(&self) -> Option<(String, bool)> {
+    pub(super) fn ended(&self) -> Option<(Lost, bool)> {
         let state = lock(&self.state);
-        state.ended.clone().map(|why| (why, state.results > 0))
+        state.ended.clone().map(|lost| (lost, state.results > 0))
     }
 
     /// How many runs it has under way.
@@ -291,7 +326,7 @@ pub(super) struct Ticket {
 impl Ticket {
     /// Why the worker was lost.
     pub(super) fn lost(&self) -> String {
-        self.worker.ended().map(|it| it.0).unwrap_or_default()
+        self.worker.ended().map(|it| it.0.why).unwrap_or_default()
     }
 
     /// Asks for the run.
@@ -339,17 +374,19 @@ fn same_version(v: u32, version: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn thread(work: impl FnOnce() + Send + 'static) -> Result<(), String> {
+fn thread(work: impl FnOnce() + Send + 'static) -> Result<(), Lost> {
     let thread = std::thread::Builder::new().name("dsp-via".to_owned());
     let started = thread.spawn(work);
-    started.map(drop).map_err(|error| format!("the system gives no thread: {error}"))
+    started
+        .map(drop)
+        .map_err(|error| Lost::once(format!("the system gives no thread: {error}")))
 }
 
 /// Shows what a worker writes to its standard error.
 fn show_log(host: &dyn crate::host::Host, name: &str, errors: Box<dyn Read + Send>) {
     let mut reader = BufReader::new(errors);
     while let Ok(Some(line)) = read_line(&mut reader, LOG_LINE) {
-        let line = String::from_utf8_lossy(&line);
+        let line = String::from_utf8_lossy(&line.text);
         let text = plain(&line);
         if !text.trim().is_empty() {
             host.eprint(&format!("{name}: {}\n", text.trim_end()));

@@ -1,17 +1,23 @@
 //! Gains that are none: searches over programs that score by chance, through `compile` itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use dsp_lang::Engine;
 use dsp_lang::eval::stats::sign_test;
 use dsp_lang::eval::{Cancel, Dataset, Evaluator, Job, Outcome, RunOptions, Stop};
+use dsp_lang::host::MemoryHost;
+use dsp_lang::lm::Scripted;
 use dsp_lang::optimize::{
     Care, Compiled, End, Phase, Policy, Problem, Race, Search, Settings, Sizes, Who, compile,
     plan,
 };
 use dsp_lang::program::State;
+use dsp_lang::sampling::Minibatches;
 use dsp_lang::schema::{Field, Record, Signature, Ty, TypeTable, Value};
 use indexmap::IndexMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 const CANDIDATES: usize = 16;
 
@@ -324,6 +330,100 @@ fn the_plan_and_the_cap_hold_for_what_is_confirmed() {
 }
 
 #[test]
+fn rows_held_back_share_no_text_and_have_their_share_of_labels() {
+    // 120 rows; a third of them says what another one says, written differently.
+    let row = |at: usize| {
+        let text = format!("Where is  item {}?", at % 80);
+        let text = if at < 80 { text } else { text.to_uppercase().replace("  ", " ") };
+        let label = Value::from(["a", "b", "c"][at % 80 % 3]);
+        Record::from_iter([("q".into(), Value::from(text.as_str())), ("answer".into(), label)])
+    };
+    for seed in 0..20 {
+        let data = Dataset::from_records((0..120).map(row));
+        let (rest, held) = data.hold_back(1.0 / 3.0, seed, &["q".to_owned()]).unwrap();
+        let texts = |data: &Dataset| -> BTreeSet<String> {
+            let rows = data.rows().unwrap();
+            let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            rows.iter().map(|it| words(it.values["q"].to_string().to_lowercase())).collect()
+        };
+        assert!(texts(&rest).is_disjoint(&texts(&held)), "{seed}");
+        assert!((15..=40).contains(&held.len()), "{}", held.len());
+        assert_eq!(rest.len(), 80);
+        // Without doubles, the shares are exact.
+        let (_, held) = data.slice(0, 80).hold_back(0.3, seed, &["q".to_owned()]).unwrap();
+        for label in ["a", "b", "c"] {
+            let rows = held.rows().unwrap();
+            let count =
+                rows.iter().filter(|it| it.values["answer"] == Value::from(label)).count();
+            assert!((7..=9).contains(&count), "{label}: {count} of {}", held.len());
+        }
+    }
+}
+
+/// Scores candidates in minibatches and looks at the matrix.
+struct Batches;
+
+impl Policy for Batches {
+    fn name(&self) -> &'static str {
+        "batches"
+    }
+
+    fn options(&self) -> IndexMap<String, Value> {
+        IndexMap::new()
+    }
+
+    fn needs_valset(&self) -> bool {
+        true
+    }
+
+    fn phases(&self, sizes: &Sizes) -> Vec<Phase> {
+        vec![Phase::new("batches", Who::Student, sizes.val, 4)]
+    }
+
+    fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
+        let state = |candidate: usize| {
+            let mut state = State::default();
+            state.entry("self").instructions = Some(candidate.to_string());
+            (candidate, format!("candidate {candidate}"), state)
+        };
+        search.open((0..4).map(state).collect());
+        let mut batches = Minibatches::new(search.val().len(), 6, 1);
+        let (first, second) = (batches.next_batch(), batches.next_batch());
+        search.score_on("batches", &[0, 2], &first)?;
+        search.score_on("batches", &[2], &second)?;
+        // What is remembered is not run again.
+        search.score_on("batches", &[2], &second)?;
+        let known = |at: usize| search.matrix().lines()[at].iter().flatten().count();
+        assert_eq!([known(0), known(1), known(2), known(3)], [6, 0, 12, 0]);
+        assert_eq!(search.matrix().pairs(0, 2).len(), 6);
+        let front = search.matrix().front();
+        assert!(front.members().iter().all(|it| [0, 2].contains(it)), "{front:?}");
+        assert_eq!(front.winners().iter().filter(|it| !it.is_empty()).count(), 12);
+        assert!(search.candidates().iter().all(|it| it.score.is_none()));
+        let all: Vec<usize> = (0..search.val().len()).collect();
+        search.score_on("batches", &[1], &all)?;
+        let right: f64 = search.matrix().lines()[1].iter().copied().flatten().sum();
+        assert_eq!(search.candidates()[1].score, Some(right / all.len() as f64));
+        Ok(())
+    }
+}
+
+#[test]
+fn minibatches_fill_the_matrix() {
+    let world = World { seed: 2, better: 0.2, worse: 0.1, slope: 0.0 };
+    let (evaluator, data) = (Chance::new(world), Rows::new(30, 0));
+    let problem = data.problem(&evaluator);
+    let cancel = Cancel::default();
+    let found =
+        compile(&Batches, &problem, &settings(2, 3, None), &cancel, &mut |_| ()).unwrap();
+    assert_eq!(found.report.best, Some(1), "only it was scored to its end");
+    assert_eq!(found.report.calls, 6 + 6 + 6 + 30);
+    let calls: Vec<u64> = found.report.candidates.iter().map(|it| it.calls).collect();
+    assert_eq!(calls, [6, 30, 12, 0]);
+    assert_eq!(found.report.path.steps, 3);
+}
+
+#[test]
 fn few_rows_and_nothing_better_are_told() {
     let world = World { seed: 1, better: 0.1, worse: 0.1, slope: 0.0 };
     let (found, _) = search(world, &Rows::new(39, 0), None);
@@ -365,6 +465,74 @@ fn threads_change_neither_races_nor_what_is_confirmed() {
                 let seen = chosen.values.iter().flatten().count();
                 assert!(seen > 0, "{race:?}: the leader so far is kept");
             }
+        }
+    }
+}
+
+/// Two predictors, and a search whose candidates score differently.
+const PROGRAM: &str = r#"
+module Two() {
+    let find = predict("q -> term");
+    let say = predict("term, q -> a");
+    fn forward(q) { say(term: find(q).term, q) }
+}
+fn rows(name, n) {
+    let rows = [];
+    for i in 0..n { rows.push(#{ q: `${name} ${i}`, a: "yes" }); }
+    dataset(rows)
+}
+let search = random_search(metric: |e, r| e.a == r.a, candidates: 3, max_bootstrapped: 2, max_labeled: 3, RACE max_calls: 9000);
+let tuned = search.compile(Two(), trainset: rows("train", 12), valset: rows("dev", 42), TEST);
+tuned.save("two.state.json");
+print(evaluate(tuned, rows("more", 5), metric: |e, r| e.a == r.a).score);
+"#;
+
+/// Answers by what it is asked, after a while that has nothing to do with that.
+fn model() -> Scripted {
+    let turns = AtomicU64::new(0);
+    Scripted::by(move |request, _| {
+        let turn = turns.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_micros(turn * 7919 % 7 * 150));
+        let asked = format!("{:?}", request.prompt);
+        let hash =
+            asked.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte));
+        let yes = if unit([hash, 0, 0, 0]) < 0.6 { "yes" } else { "no" };
+        if asked.contains("term ##") && !asked.contains("## a ##") {
+            return format!(r#"{{"term": "t{}"}}"#, hash % 5);
+        }
+        format!(r#"{{"a": "{yes}"}}"#)
+    })
+}
+
+/// The trace, the state and what is printed.
+fn course(threads: usize, race: &str, test: &str) -> (String, String, String) {
+    let host = Arc::new(MemoryHost::default());
+    let engine = Engine::builder().host(host.clone()).model(Arc::new(model()));
+    let engine = engine.threads(threads).no_cache().build().unwrap();
+    let program = PROGRAM.replace("RACE", race).replace("TEST", test);
+    let finished = engine.load_text("main.dsp", &program).unwrap().run();
+    if let Err(error) = &finished.result {
+        panic!("{error}");
+    }
+    let files = host.files();
+    let state = files.iter().find(|(path, _)| path.ends_with("two.state.json")).unwrap();
+    (finished.trace.canonical(), String::from_utf8(state.1.clone()).unwrap(), host.printed())
+}
+
+#[test]
+fn one_thread_and_many_find_the_same_and_leave_the_same_trace() {
+    for (race, test) in [
+        ("", "confirm: 0.33"),
+        ("race: \"halving\",", "testset: rows(\"test\", 8)"),
+        ("race: \"test\",", "testset: rows(\"test\", 8)"),
+    ] {
+        let one = course(1, race, test);
+        assert!(one.1.contains("\"gain\""), "{}", one.1);
+        for threads in [4, 64] {
+            let other = course(threads, race, test);
+            assert_eq!(other.2, one.2, "{race} {threads}");
+            assert_eq!(other.1, one.1, "{race} {threads}");
+            assert!(other.0 == one.0, "{race} {threads}: the traces differ");
         }
     }
 }

@@ -10,8 +10,8 @@ use dsp_lang::eval::{
     Stop,
 };
 use dsp_lang::optimize::{
-    BootstrapFewShot, Care, Compiled, LabeledFewShot, Policy, Problem, RandomSearch, Settings,
-    Teacher, compile, plan,
+    BootstrapFewShot, Care, Compiled, End, LabeledFewShot, Policy, Problem, RandomSearch,
+    Settings, Teacher, compile, plan,
 };
 use dsp_lang::program::{DemoSource, State, StateDemo};
 use dsp_lang::schema::{Demo, Field, Record, Row, Signature, Ty, TypeTable, Value};
@@ -427,6 +427,24 @@ fn rows_in_both_sets_are_refused() {
     problem.trainset = Dataset::default();
     let wrong = plan(&LabeledFewShot::default(), &problem, &settings).unwrap_err();
     assert_eq!(wrong.message, "the trainset has no rows");
+}
+
+#[test]
+fn what_does_not_choose_is_measured_on_a_testset() {
+    let (fake, signatures) = (Fake::default(), program());
+    let mut problem = problem(&fake, &signatures, 20, 0);
+    problem.testset = Some(rows(500, 15));
+    let (policy, settings) = (BootstrapFewShot::default(), settings(1, 2, None));
+    let found = compile(&policy, &problem, &settings, &Cancel::default(), &mut |_| ()).unwrap();
+    let confirmation = found.report.confirmation.as_ref().unwrap();
+    let End::Compared(last) = &confirmation.end else { panic!("{confirmation:?}") };
+    assert_eq!(last.rows + last.left_out, 15);
+    let gain = found.state.provenance.as_ref().unwrap().gain.as_ref().unwrap();
+    assert_eq!((gain.role.as_str(), gain.rows), ("testset", last.rows));
+    assert!(found.report.path.steps > 1 && found.report.path.calls > 1);
+    problem.testset = Some(rows(5, 1));
+    let wrong = plan(&policy, &problem, &settings).unwrap_err();
+    assert_eq!(wrong.message, "1 row of the testset is in the trainset too");
 }
 
 #[test]

@@ -207,8 +207,10 @@ fn a_compile_writes_its_report_as_json() {
     let report: Value = serde_json::from_str(&printed(&output)).unwrap();
     assert_eq!(
         (&report["optimizer"], &report["val_rows"]),
-        (&"random_search".into(), &60.into())
+        (&"random_search".into(), &40.into()),
+        "a third of the rows is held back"
     );
+    assert!(report["confirmation"].is_object(), "{report}");
     assert_eq!(report["stopped"], Value::Null);
 }
 

@@ -36,6 +36,9 @@ pub(super) fn run(shell: &Shell, a: &str, b: &str, json: bool) -> Result<(), Fai
     Ok(())
 }
 
+/// Something that two entries may differ in: its name, and what it is in one.
+type Part = (&'static str, fn(&Entry) -> String);
+
 /// What is not the same: its name, and what it is in each.
 fn differences(a: &Entry, b: &Entry) -> Vec<(&'static str, String, String)> {
     let data = |it: &Entry| {
@@ -49,7 +52,7 @@ fn differences(a: &Entry, b: &Entry) -> Vec<(&'static str, String, String)> {
         Some(file) => format!("{} ({file})", it.account.state),
         None => it.account.state.clone(),
     };
-    let parts: [(&'static str, fn(&Entry) -> String); 8] = [
+    let parts: [Part; 8] = [
         ("what", |it| it.what().to_owned()),
         ("script", |it| format!("{} {}", it.script_name(), it.script_hash)),
         ("program", |it| it.account.program.clone()),

@@ -24,8 +24,8 @@ fn a_line_tells_what_is_known() {
     };
     assert_eq!(
         line("random_search", &full, Some(Duration::from_millis(39_500))),
-        "random_search candidates: 120/2000 runs, 5 candidates, best 0.712 (0.61 to 0.80), \
-         340 of 1000 calls, 1.2M tokens, $0.12, 40 s left"
+        "random_search candidates: 120/2000 runs, 40 s left, 5 candidates, \
+         best 0.712 (0.61 to 0.80), 340 of 1000 calls, 1.2M tokens, $0.12"
     );
 }
 

@@ -13,6 +13,8 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// How often a measurement is made; its median counts.
 const ROUNDS: usize = 7;
@@ -299,6 +301,39 @@ fn search(mock: &Mock) {
         eprintln!(
             "random_search, {threads} threads: {before:.3} to {after:.3}, {calls} calls, \
              {seconds:.2} s, threads {:.1} % busy",
+            busy * 100.0
+        );
+    }
+}
+
+/// How busy a search keeps its threads with a model that takes 20 ms and no processor: 16
+/// candidates and 100 rows, with rows held back and without.
+pub(crate) fn busy() {
+    const LATENCY: Duration = Duration::from_millis(20);
+    for (threads, confirm) in [(64_usize, "0"), (64, "0.33"), (16, "0.33")] {
+        let asleep = Arc::new(AtomicU64::new(0));
+        let slept = Arc::clone(&asleep);
+        let model = Scripted::by(move |request, _| {
+            let start = Instant::now();
+            std::thread::sleep(LATENCY);
+            let took = u64::try_from(start.elapsed().as_micros()).unwrap();
+            slept.fetch_add(took, Ordering::Relaxed);
+            // Right for about half of the rows.
+            let last = format!("{:?}", request.prompt).len();
+            format!(r#"{{"reasoning": "so", "answer": {}}}"#, 42 + last % 2)
+        });
+        let engine = Engine::builder().model(Arc::new(model)).no_cache().build().unwrap();
+        let said = run(&programs::search_alone(&engine, threads, confirm));
+        let numbers: Vec<f64> = said.split(' ').map(|it| it.parse().unwrap()).collect();
+        let [calls, seconds] = numbers[..] else { panic!("{said}") };
+        let busy = asleep.load(Ordering::Relaxed) as f64 / 1e6 / threads as f64 / seconds;
+        let params = json!({ "name": "random-search", "latency_ms": 20, "threads": threads,
+            "confirm": confirm });
+        let metrics = json!({ "opt_s": seconds, "lm_calls": calls, "busy": busy });
+        figure("dsp", "busy", params, metrics);
+        eprintln!(
+            "random_search, {threads} threads, confirm {confirm}: {calls} calls in {seconds:.2} s, \
+             threads {:.1} % busy",
             busy * 100.0
         );
     }

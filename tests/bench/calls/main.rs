@@ -5,8 +5,8 @@
 //! `MOCKLM=path/to/mocklm cargo bench --bench calls -- [figure …]`, where a figure is `first`,
 //! `call`, `cached`, `engine`, `adapter`, `eval`, `search` or `memory`. The server is any program
 //! that takes `--port`, prints a line when it listens, and speaks chat completions as well as
-//! `POST /config` and `POST /reset`. Without one nothing is measured. Standard output gets one
-//! JSON line a figure, standard error the ratios.
+//! `POST /config` and `POST /reset`. Without one only `busy` is measured, which needs none.
+//! Standard output gets one JSON line a figure, standard error the ratios.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -32,8 +32,11 @@ fn main() {
     {
         return figures::work(name, base);
     }
+    if asked.is_empty() || asked.iter().any(|it| it == "busy") {
+        figures::busy();
+    }
     let Some(server) = std::env::var_os("MOCKLM").map(PathBuf::from) else {
-        println!("MOCKLM names no server: nothing is measured");
+        println!("MOCKLM names no server: nothing else is measured");
         return;
     };
     rustls::crypto::ring::default_provider().install_default().unwrap();

@@ -99,6 +99,22 @@ pub(crate) fn search(engine: &Engine, threads: usize) -> Program {
     engine.load_text("search.dsp", &text).unwrap_or_else(|it| panic!("{it}"))
 }
 
+/// Compiles a module by a search, and says how many calls that made and how many seconds it took.
+pub(crate) fn search_alone(engine: &Engine, threads: usize, confirm: &str) -> Program {
+    let part = |name: &str, n| data_file_of(name, &rows_of(name, n));
+    let (train, val) = (part("train", 200), part("val", 100));
+    let text = format!(
+        "{ITEMS}settings {{ threads: {threads} }}\n\
+         const train = load({train:?});\nconst val = load({val:?});\n\
+         let program = Reason();\nlet start = cost();\n\
+         let search = random_search(metric: same, candidates: 16, max_calls: 10000);\n\
+         let found = search.compile(program, trainset: train, valset: val, confirm: {confirm});\n\
+         let end = cost();\n\
+         `${{end.calls - start.calls}} ${{end.seconds - start.seconds}}`\n"
+    );
+    engine.load_text("search.dsp", &text).unwrap_or_else(|it| panic!("{it}"))
+}
+
 fn load(engine: &Engine, main: &str, rows: &[(String, i64)]) -> Program {
     let path = data_file(rows);
     let data = format!(
