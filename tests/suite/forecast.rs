@@ -84,7 +84,7 @@ impl Lm for Random {
                 (0..words).map(|it| format!("word{}", number(&it.to_string()) % 50)).collect();
             let words = words.join(" ");
             let text = if number("read") % 100 < self.unreadable {
-                words.clone()
+                words
             } else if context.address.path == "plan" {
                 format!("[[ ## topic ## ]]\n{words}\n\n[[ ## completed ## ]]")
             } else {
@@ -123,7 +123,7 @@ fn in_all(plan: &str) -> (f64, f64) {
 
 #[test]
 fn what_a_plan_expects_is_near_what_a_search_takes() {
-    let mut worst = (0.0_f64, 0.0_f64);
+    let (mut worst, mut told) = ((0.0_f64, 0.0_f64), String::new());
     for (seed, (right, unreadable, longest)) in
         [(90, 0, 30), (60, 5, 80), (35, 10, 50), (75, 20, 120), (50, 0, 40)]
             .into_iter()
@@ -167,12 +167,11 @@ fn what_a_plan_expects_is_near_what_a_search_takes() {
             let expected = in_all(&plan);
             let off = (expected.0 / took.0 - 1.0, expected.1 / took.1 - 1.0);
             worst = (worst.0.max(off.0.abs()), worst.1.max(off.1.abs()));
-            eprintln!(
-                "{right} {unreadable} {longest} {optimizer:.9} {expected:?} {took:?} {off:?}"
-            );
+            told += &format!("{right} {unreadable} {longest} {optimizer:.9}: expected {expected:?}, took {took:?}
+");
             // What was measured was not paid for again: the search found it in the store.
             assert!(lm.calls.load(Ordering::SeqCst) <= report.calls + 2, "{plan}");
         }
     }
-    assert!(worst.0 <= 0.2 && worst.1 <= 0.2, "{worst:?}");
+    assert!(worst.0 <= 0.2 && worst.1 <= 0.2, "{worst:?}\n{told}");
 }

@@ -111,11 +111,14 @@ impl Lm for Counting {
     }
 }
 
+/// The length of the journal at that time, and the reply.
+type Put = (usize, Arc<[u8]>);
+
 /// A store that remembers how long the journal was when a reply was put.
 #[derive(Debug, Default)]
 struct Timed {
     host: Option<Arc<MemoryHost>>,
-    kept: Mutex<BTreeMap<Key, (usize, Arc<[u8]>)>>,
+    kept: Mutex<BTreeMap<Key, Put>>,
 }
 
 impl Timed {

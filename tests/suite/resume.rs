@@ -345,7 +345,7 @@ fn runs_are_listed_shown_and_deleted() {
     stdout(&["runs", "rm", "--older-than", "30d"]);
     assert_eq!(setting.runs().len(), 2);
     stdout(&["runs", "rm", "--finished"]);
-    assert_eq!(setting.runs(), [searched.clone()]);
+    assert_eq!(setting.runs(), std::slice::from_ref(&searched));
     let unknown = setting.dsp(&["runs", "rm", "nope"]).output().unwrap();
     assert!(said(&unknown).contains("there is no run `nope`"), "{}", said(&unknown));
     stdout(&["runs", "rm", &searched]);
