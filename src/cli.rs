@@ -12,21 +12,31 @@ mod completions;
 mod data;
 mod doc;
 mod eval;
+mod events;
 mod explain;
 mod expression;
 mod fix;
 mod fmt;
+mod interrupt;
+mod log;
 mod models;
 mod new;
+mod parse;
 mod prompt;
+mod record;
 mod repl;
+mod resume;
 mod run;
+mod runs;
 mod scripts;
 mod session;
 mod settings;
 mod shell;
 mod show;
 mod test;
+mod via;
+mod watch;
+mod worker;
 
 use crate::host::OsHost;
 use args::{Arguments, Command};
@@ -80,9 +90,13 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Test(args) => test::run(shell, &args),
         Command::Explain(args) => explain::run(shell, &args),
         Command::Prompt(args) => prompt::run(shell, &args),
+        Command::Parse(args) => parse::run(shell, &args),
         Command::Data(args) => data::run(shell, &args),
         Command::Eval(args) => eval::run(shell, &args),
         Command::Compile(args) => compile::run(shell, &args),
+        Command::Log(args) => log::run(shell, &args),
+        Command::Worker => worker::run(shell),
+        Command::Runs(args) => runs::run(shell, &args),
         Command::Repl(args) => repl::run(shell, &args),
         Command::Trace(args) => show::trace(shell, &args),
         Command::State(args) => show::state(shell, &args),

@@ -64,6 +64,8 @@ pub struct Config {
     pub caps: Caps,
     /// Models by the names that scripts use.
     pub models: BTreeMap<String, Model>,
+    /// What models cost, by `provider/model`.
+    pub prices: BTreeMap<String, Price>,
     /// Servers that are trusted with keys; only the user's own file has some.
     pub endpoints: BTreeMap<String, Endpoint>,
 }
@@ -79,6 +81,17 @@ pub struct Caps {
     pub max_usd: Option<f64>,
     /// Seconds.
     pub max_seconds: Option<f64>,
+}
+
+/// What a model costs, in dollars for a million tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Price {
+    /// Read.
+    pub input: f64,
+    /// Read, where the provider had it cached.
+    pub cached: Option<f64>,
+    /// Written.
+    pub output: f64,
 }
 
 /// A named model.
@@ -137,12 +150,16 @@ impl Config {
         for (name, endpoint) in weaker.endpoints {
             self.endpoints.entry(name).or_insert(endpoint);
         }
+        for (name, price) in weaker.prices {
+            self.prices.entry(name).or_insert(price);
+        }
         Self {
             lm: self.lm.or(weaker.lm),
             threads: self.threads.or(weaker.threads),
             seed: self.seed.or(weaker.seed),
             caps: self.caps.or(weaker.caps),
             models: self.models,
+            prices: self.prices,
             endpoints: self.endpoints,
         }
     }

@@ -179,7 +179,7 @@ pub fn suggestion<'a>(
 }
 
 /// How many names a hint lists.
-const FEW: usize = 12;
+const FEW: usize = 13;
 
 /// A hint that names the likeliest of `candidates`, or lists them when they are few, or is
 /// empty.

@@ -31,6 +31,7 @@
 
 mod builder;
 mod callable;
+mod compile;
 mod error;
 mod evaluate;
 mod models;
@@ -42,6 +43,7 @@ mod wiring;
 pub use crate::runtime::prompt_text;
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
+pub use compile::{Searched, Wanted};
 pub use error::Error;
 pub use evaluate::Ask;
 #[cfg(all(feature = "cli", feature = "local"))]
@@ -146,6 +148,12 @@ impl Engine {
     /// Ends all that runs on this engine, now and later.
     pub fn cancel(&self) {
         self.shared.cancel.cancel();
+    }
+
+    /// What ends evaluations and rows of tests after what is under way.
+    pub(crate) fn pause(&self) -> Cancel {
+        let shared = &self.shared;
+        shared.base.pause.clone().unwrap_or_else(|| shared.cancel.clone())
     }
 
     /// What the store wants the user to know; each thing is told once.

@@ -9,12 +9,14 @@ mod blob;
 mod captured;
 mod memory;
 mod os;
+mod process;
 mod watched;
 
 pub use blob::{Blob, Scratch, reader};
 pub use captured::Captured;
 pub use memory::MemoryHost;
 pub use os::OsHost;
+pub use process::{Process, Started};
 pub use watched::Watched;
 
 use std::fmt;
@@ -64,6 +66,15 @@ pub trait Host: Send + Sync + fmt::Debug {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Deletes a file; by default nothing can be deleted.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Whether something is there.
     fn exists(&self, path: &Path) -> bool;
 
@@ -99,6 +110,15 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Those of the file system, one that there is no such folder among them.
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>>;
 
+    /// Starts another program with pipes in place of its streams; by default none can be.
+    ///
+    /// # Errors
+    /// Those of the system, and `Unsupported` where the host starts none.
+    fn start(&self, command: &[String]) -> io::Result<Started> {
+        let _ = command;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// A variable of the environment; none that is empty.
     fn env(&self, name: &str) -> Option<String>;
 
@@ -117,6 +137,13 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// Writes text to standard error, as it is.
     fn eprint(&self, text: &str);
 
+    /// Shows a line on the terminal that standard error is, in place of the one before, until
+    /// something else is written; an empty one wipes it. It is cut to the terminal's width. Where
+    /// there is no terminal nothing is shown.
+    fn status(&self, line: &str) {
+        let _ = line;
+    }
+
     /// Whether standard error is a terminal.
     fn is_terminal(&self) -> bool;
 
@@ -125,6 +152,12 @@ pub trait Host: Send + Sync + fmt::Debug {
 
     /// How many columns the terminal has that standard output is; `None` where it is none.
     fn width(&self) -> Option<usize> {
+        None
+    }
+
+    /// Asks the person at the terminal, who says yes or no; `None` where nobody sits there.
+    fn confirm(&self, question: &str) -> Option<bool> {
+        let _ = question;
         None
     }
 
@@ -152,6 +185,8 @@ pub enum Place {
     Config,
     /// What evaluations have finished, row by row.
     Runs,
+    /// What evaluations and searches came to.
+    Log,
 }
 
 /// A shared host.

@@ -19,10 +19,10 @@
 //!
 //! ```text
 //! 11  cli
-//! 10  repl   test_run
+//! 10  repl   test_run   worker
 //!  9  manual            the reference, as `dsp doc` shows it
 //!  8  engine            what an embedder sees; the only place that wires floors together
-//!  7  optimize  retrieve
+//!  7  optimize  retrieve  via   runs by other processes
 //!  6  eval
 //!  5  runtime           the host language, our values in it, budgets
 //!  5  data              rows, the files they stand in, what is wrong with them
@@ -101,5 +101,9 @@ pub mod test_run;
 pub mod trace;
 #[doc(hidden)]
 pub mod util;
+#[doc(hidden)]
+pub mod via;
+#[doc(hidden)]
+pub mod worker;
 
 pub use engine::Engine;

@@ -42,6 +42,13 @@ impl Span {
         }
     }
 
+    /// The range with at least so many bytes.
+    #[must_use]
+    pub fn longer(self, bytes: usize) -> Self {
+        let least = Self::new(self.source, self.start as usize, self.start as usize + bytes);
+        Self { end: self.end.max(least.end), ..self }
+    }
+
     /// Whether `offset` is inside, or just behind the end.
     pub fn touches(self, offset: usize) -> bool {
         self.start as usize <= offset && offset <= self.end as usize

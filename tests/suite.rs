@@ -12,6 +12,8 @@ mod adapt;
 mod agreement;
 #[path = "suite/architecture.rs"]
 mod architecture;
+#[path = "suite/budget.rs"]
+mod budget;
 #[path = "suite/cli.rs"]
 mod cli;
 #[path = "suite/console.rs"]
@@ -34,6 +36,8 @@ mod embedded;
 mod examples;
 #[path = "suite/fmt.rs"]
 mod fmt;
+#[path = "suite/forecast.rs"]
+mod forecast;
 #[path = "suite/front.rs"]
 mod front;
 #[path = "suite/fuzzed.rs"]
@@ -43,6 +47,8 @@ mod gains;
 #[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;
+#[path = "suite/journal.rs"]
+mod journal;
 #[cfg(feature = "http")]
 #[path = "suite/keys.rs"]
 mod keys;
@@ -52,6 +58,8 @@ mod optimize;
 mod packages;
 #[path = "suite/parallel.rs"]
 mod parallel;
+#[path = "suite/parsing.rs"]
+mod parsing;
 #[path = "suite/program.rs"]
 mod program;
 #[path = "suite/projects.rs"]
@@ -95,3 +103,9 @@ mod testing;
 mod traces;
 #[path = "suite/units.rs"]
 mod units;
+#[cfg(all(feature = "http", unix))]
+#[path = "suite/watched.rs"]
+mod watched;
+#[cfg(all(feature = "http", unix))]
+#[path = "suite/workers.rs"]
+mod workers;

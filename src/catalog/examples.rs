@@ -39,8 +39,20 @@ print(completions(ask.freeze().sample(2, question: "The capital of France?")).le
     (
         "Reply",
         r#"let reply = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]))(question: "Where?");
-print(reply.answer, reply.keys(), reply.values(), reply.with(answer: "Rome").to_json());
-//> Paris ["answer"] ["Paris"] {"answer":"Rome"}"#,
+print(reply.answer, reply.keys(), reply.values(), reply.with(answer: "Rome").to_json(), reply.get("name") ?? "none");
+//> Paris ["answer"] ["Paris"] {"answer":"Rome"} none"#,
+    ),
+    (
+        "Record",
+        r#"let find = predict("text -> people: list[{ name: str, age: int? }]", lm: scripted([#{ people: [#{ name: "Ann", age: 36 }] }]));
+let ann = find(text: "Ann is 36.").people[0];
+print(ann.name, ann["age"], ann.get("job") ?? "no job", ann.len(), "age" in ann, ann.contains("job"));
+for name in ann.keys() { print(name, ann[name]); }
+print(ann.with(age: 37).to_json(), ann.values());
+//> Ann 36 no job 2 true false
+//> name Ann
+//> age 36
+//> {"name":"Ann","age":37} ["Ann", 36]"#,
     ),
     (
         "Dataset",
@@ -63,8 +75,8 @@ print(parts.train.len(), parts.dev.len(), parts.test.len(), parts.check().seriou
     (
         "Row",
         r#"let row = dataset([#{ question: "1 + 1?", answer: 2 }])[0];
-print(row.question, row.keys(), row.values(), row.with(answer: 3).answer, row.without("answer").to_json());
-//> 1 + 1? ["answer", "question"] [2, "1 + 1?"] 3 {"question":"1 + 1?"}"#,
+print(row.question, row.keys(), row.values(), row.with(answer: 3).answer, row.without("answer").to_json(), row.get("hint") ?? "none");
+//> 1 + 1? ["answer", "question"] [2, "1 + 1?"] 3 {"question":"1 + 1?"} none"#,
     ),
     (
         "Optimizer",

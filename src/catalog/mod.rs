@@ -131,6 +131,15 @@ pub fn is_object_method(name: &str) -> bool {
     OBJECTS.iter().any(|it| it.method(name).is_some())
 }
 
+/// What to do in place of a method of predictors and programs that is for a later version.
+pub fn later_method(object: &str, name: &str) -> Option<&'static str> {
+    let asks = matches!(object, "Predictor" | "Program" | "predictor" | "module" | "program");
+    match name {
+        "stream" if asks => Some("call it as usual: `p(…)` returns the whole reply"),
+        _ => None,
+    }
+}
+
 /// Whether Rhai has a function of this name that can be called by its name.
 pub fn is_rhai_function(name: &str) -> bool {
     RHAI_FUNCTIONS.binary_search(&name).is_ok()

@@ -27,6 +27,11 @@ const TEACHER: Param = option("teacher", "program", "the program whose runs beco
 const THREADS: Param = option("threads", "int", "how many runs go on at once");
 const SEED: Param = option("seed", "int", "where randomness starts");
 const MAX_CALLS: Param = option("max_calls", "int", "the most calls of models it may spend");
+const MOST_TOKENS: Param =
+    option("max_tokens", "int", "the most tokens that models may read and write");
+const MAX_USD: Param = option("max_usd", "float", "the most dollars it may spend");
+const MAX_SECONDS: Param =
+    option("max_seconds", "float", "after so long nothing more is begun");
 const PREDICTOR: &[Param] = &[SIGNATURE, LM, TEMPERATURE, MAX_TOKENS, ADAPTER, CACHE, RETRIES];
 const ATTEMPTED: &[Param] = &[
     required("program", "program", "what is asked"),
@@ -101,6 +106,9 @@ print(data.len(), data[0].answer);
             METRIC,
             THREADS,
             MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
         ],
         "evaluation",
         "scores a program on examples",
@@ -124,6 +132,9 @@ print(result.score, result.rows[1].reply.answer);
             option("metric", "metric", "judges a reply: called with (example, reply)"),
             THREADS,
             MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
         ],
         "comparison",
         "scores two programs on the same examples and says whether the difference is noise",
@@ -191,6 +202,9 @@ print(labeled_few_shot(k: 1).compile(program, trainset: data).demos);
             THREADS,
             SEED,
             MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
         ],
         "optimizer",
         "makes demos of the program's own runs that score well",
@@ -217,6 +231,9 @@ print(tuned.demos);
             THREADS,
             SEED,
             MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
         ],
         "optimizer",
         "tries several sets of demos and keeps the one that scores best",

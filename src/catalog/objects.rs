@@ -69,6 +69,19 @@ const COMPILED: &[Param] = &[
     option("confirm", "float", "the part of the valset that is held back for it; 0 is none"),
     option("overlap", "bool", "whether examples may stand in two of the sets"),
 ];
+const PLANNED: &[Param] = &[
+    required("program", "program", "what to make better"),
+    must("trainset", "dataset", "examples to learn from"),
+    option("valset", "dataset", "examples to choose by; half of the trainset without it"),
+    option(
+        "testset",
+        "dataset",
+        "examples for the last comparison, which the search does not see",
+    ),
+    option("confirm", "float", "the part of the valset that is held back for it; 0 is none"),
+    option("overlap", "bool", "whether examples may stand in two of the sets"),
+    option("measure", "int", "how many runs are made to say what is likely; 0 by default"),
+];
 
 const CHECK: Method = method(
     "check",
@@ -80,6 +93,12 @@ const CHECK: Method = method(
     "what is wrong with the rows: doubles, leaks, gaps, labels that disagree",
 );
 
+const GET: Method = method(
+    "get",
+    &[required("name", "str", "whose value")],
+    "any",
+    "the value of this name, nothing where there is none",
+);
 const KEYS: Method = method("keys", &[], "list[str]", "the names");
 const VALUES: Method = method("values", &[], "list", "the values");
 const TO_JSON: Method = method("to_json", &[], "str", "the same as JSON");
@@ -151,8 +170,28 @@ pub const OBJECTS: &[Object] = &[
         fields: &[],
         methods: &[
             open_method("with", &[], "reply", "a copy with other fields"),
+            GET,
             KEYS,
             VALUES,
+            TO_JSON,
+        ],
+        open: true,
+    },
+    Object {
+        name: "Record",
+        fields: &[],
+        methods: &[
+            open_method("with", &[], "record", "a copy with other fields"),
+            GET,
+            method(
+                "contains",
+                &[required("name", "str", "the field")],
+                "bool",
+                "whether there is a field; `name in record` asks the same",
+            ),
+            KEYS,
+            VALUES,
+            method("len", &[], "int", "how many fields"),
             TO_JSON,
         ],
         open: true,
@@ -260,6 +299,7 @@ pub const OBJECTS: &[Object] = &[
                 "row",
                 "a copy without a column",
             ),
+            GET,
             KEYS,
             VALUES,
             TO_JSON,
@@ -276,7 +316,7 @@ pub const OBJECTS: &[Object] = &[
                 "program",
                 "the program with the state that scored best",
             ),
-            method("plan", COMPILED, "str", "what compiling would take at most"),
+            method("plan", PLANNED, "str", "what compiling takes at most, and what is likely"),
         ],
         open: false,
     },

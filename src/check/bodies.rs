@@ -74,8 +74,8 @@ impl<'a> Checker<'a> {
     fn module_code(&mut self, item: ModuleItem<'a>) {
         let Some(name) = item.name(self.text).map(|it| it.text(self.text)) else { return };
         self.context.module = Some(name.into());
-        let mut frame = Frame::new();
-        self.scopes.push(Frame::new());
+        let mut frame = Frame::default();
+        self.scopes.push(Frame::default());
         let key = self.out.modules.get(name).map(|it| it.span.start);
         for (index, param) in item.params().into_iter().enumerate() {
             self.param_default(param);
@@ -143,7 +143,7 @@ impl<'a> Checker<'a> {
     }
 
     fn function(&mut self, item: FnItem<'a>, key: Option<FnKey>) {
-        self.scopes.push(Frame::new());
+        self.scopes.push(Frame::default());
         for (index, param) in item.params().into_iter().enumerate() {
             self.param_default(param);
             let known = self.param_known(param, key, index);
@@ -153,7 +153,7 @@ impl<'a> Checker<'a> {
         }
         let outside = self.context.clone();
         self.context.function = true;
-        self.context.metric = key.is_some_and(|it| self.flow.metrics.contains(&it));
+        self.context.metric = key.is_some_and(|it| self.flow.judges(it));
         let result = item.0.token(TokenKind::Dot).is_none().then_some(key).flatten();
         self.body_of(result, |this| item.body().map_or(Known::Unit, |it| this.block(it)));
         item.body().into_iter().for_each(|it| self.result_trap(it));

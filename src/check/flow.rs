@@ -9,6 +9,7 @@
 use super::Checker;
 use super::args::Argument;
 use super::model::{FnInfo, ModuleInfo, ParamInfo};
+use super::pieces::{Asked, Found, Question, yes};
 use super::scope::{Known, Scopes};
 use super::value::{FnKey, Parts};
 use crate::syntax::ast::{self, If};
@@ -20,6 +21,9 @@ use std::sync::Arc;
 
 /// After how many rounds what still changes counts as unknown.
 const ROUNDS: usize = 6;
+
+/// How often the walk goes through the body of a loop at most.
+const TIMES: usize = 3;
 
 /// In how many loops the walk goes through a body more than once.
 const DEEPEST: usize = 3;
@@ -35,7 +39,10 @@ struct Site {
 
 /// What the walk knows besides the scopes.
 #[derive(Debug, Default)]
-pub(super) struct Flow {
+pub(super) struct Flow<'a> {
+    /// What the piece being walked asked for, and what was found in it.
+    asked: Asked<'a>,
+    found: Vec<Found>,
     /// What is known of expressions that were walked, by their place in memory.
     seen: IndexMap<usize, Known, BuildHasherDefault<PlaceHasher>>,
     /// Quotients of integers, by their place in memory.
@@ -49,7 +56,7 @@ pub(super) struct Flow {
     /// Functions and modules that others may call with whatever.
     public: BTreeSet<FnKey>,
     /// Functions that judge replies.
-    pub(super) metrics: BTreeSet<FnKey>,
+    metrics: BTreeSet<FnKey>,
     /// Closures of which is known who calls them.
     placed: BTreeSet<FnKey>,
     /// What the functions around return, outermost first.
@@ -67,22 +74,75 @@ pub(super) struct Flow {
     pub(super) trying: bool,
 }
 
-impl Flow {
+impl<'a> Flow<'a> {
     /// What a function returns.
     pub(super) fn result(&self, key: FnKey) -> Known {
-        let missing = if self.first { Known::Never } else { Known::Nothing };
-        self.results.get(&key).cloned().unwrap_or(missing)
+        let (results, missing) = if self.first {
+            (&self.next_results, Known::Never)
+        } else {
+            (&self.results, Known::Nothing)
+        };
+        let known = results.get(&key).cloned().unwrap_or(missing);
+        self.asked.note(Question::Result(key), &known);
+        known
     }
 
     /// What a function is given for its parameter at `index`.
     pub(super) fn given(&self, key: FnKey, index: usize) -> Known {
-        match self.sites.get(&key) {
+        let sites = if self.first { &self.next_sites } else { &self.sites };
+        let known = match sites.get(&key) {
             _ if self.public.contains(&key) => Known::Nothing,
             None if self.first => Known::Never,
             None => Known::Nothing,
             Some(site) if site.open => Known::Nothing,
             Some(site) => site.args.get(index).cloned().unwrap_or_default(),
+        };
+        self.asked.note(Question::Given(key, index), &known);
+        known
+    }
+
+    /// Whether a function judges replies.
+    pub(super) fn judges(&self, key: FnKey) -> bool {
+        let judges = self.metrics.contains(&key);
+        self.asked.note(Question::Judges(key), &yes(judges));
+        judges
+    }
+
+    /// Takes down that a function judges replies.
+    pub(super) fn judge(&mut self, key: FnKey) {
+        self.metrics.insert(key);
+    }
+
+    /// Takes down what a const is.
+    pub(super) fn asked_const(&self, name: &'a str, known: &Known) {
+        self.asked.note(Question::Const(name), known);
+    }
+
+    /// Begins with a piece.
+    pub(super) fn begin(&mut self) {
+        (self.asked, self.found) = Default::default();
+    }
+
+    /// Ends with a piece: what it asked for, and what was found in it.
+    pub(super) fn end(&mut self) -> (Asked<'a>, Vec<Found>) {
+        (std::mem::take(&mut self.asked), std::mem::take(&mut self.found))
+    }
+
+    /// Takes down what was found in a piece.
+    pub(super) fn take(&mut self, found: Found) {
+        match found {
+            Found::Call(key, args) => self.add_call(key, args),
+            Found::Open(key) => self.next_sites.entry(key).or_default().open = true,
+            Found::Returns(key, known) => {
+                let all = self.next_results.entry(key).or_insert(Known::Never);
+                *all = std::mem::take(all).or(known);
+            }
         }
+    }
+
+    fn find(&mut self, found: Found) {
+        self.found.push(found.clone());
+        self.take(found);
     }
 
     /// Takes down that it is known who calls a function that stands as a value next.
@@ -92,6 +152,10 @@ impl Flow {
 
     /// Takes down a call.
     pub(super) fn call(&mut self, key: FnKey, args: Vec<Known>) {
+        self.find(Found::Call(key, args));
+    }
+
+    fn add_call(&mut self, key: FnKey, args: Vec<Known>) {
         match self.next_sites.get_mut(&key) {
             None => {
                 self.next_sites.insert(key, Site { args, open: false });
@@ -112,7 +176,7 @@ impl Flow {
 
     /// Takes down that anybody may call a function.
     fn open(&mut self, key: FnKey) {
-        self.next_sites.entry(key).or_default().open = true;
+        self.find(Found::Open(key));
     }
 
     /// Ends a round; true where nothing changed.
@@ -134,6 +198,8 @@ impl Flow {
     pub(super) fn publish(&mut self, public: BTreeSet<FnKey>) {
         self.sites.clear();
         self.results.clear();
+        self.next_sites.clear();
+        self.next_results.clear();
         self.public = public;
     }
 
@@ -260,9 +326,7 @@ impl<'a> Checker<'a> {
         (self.flow.weak, self.flow.trying) = (weak, trying);
         let returned = self.flow.returns.pop().unwrap_or_default().or(tail);
         if let Some(key) = key {
-            let results = &mut self.flow.next_results;
-            let before = results.remove(&key).unwrap_or(Known::Never);
-            results.insert(key, before.or(returned));
+            self.flow.find(Found::Returns(key, returned));
         }
     }
 
@@ -276,8 +340,6 @@ impl<'a> Checker<'a> {
     /// Walks what may run any number of times.
     pub(super) fn repeated(&mut self, mut body: impl FnMut(&mut Self)) {
         let weak = std::mem::replace(&mut self.flow.weak, self.scopes.depth());
-        let before = self.scopes.clone();
-        let told = self.diags.len();
         self.flow.loops += 1;
         if self.flow.loops > DEEPEST {
             // Each loop around doubles the work.
@@ -287,16 +349,16 @@ impl<'a> Checker<'a> {
             self.flow.weak = weak;
             return;
         }
-        body(self);
-        self.diags.truncate(told);
-        if self.scopes.changed_since(&before) {
-            // What the first time assigned is there the second time.
-            self.flow.seen.clear();
+        for time in 1..=TIMES {
+            let (before, told) = (self.scopes.clone(), self.diags.len());
             body(self);
+            // What the first time assigned is there the second time.
+            if time == TIMES || !self.scopes.changed_since(&before) {
+                break;
+            }
             self.diags.truncate(told);
+            self.flow.seen.clear();
         }
-        self.flow.seen.clear();
-        body(self);
         self.flow.loops -= 1;
         self.flow.weak = weak;
     }

@@ -82,8 +82,7 @@ impl<'a> Checker<'a> {
             return;
         }
         if let Import::Unit(unit) = &import {
-            let members = unit.modules.values().flat_map(|it| it.names());
-            let members = members.chain(unit.outer.members.iter()).cloned();
+            let members = unit.members.iter().chain(unit.outer.members.iter()).cloned();
             self.out.outer.members.extend(members);
             self.out.imports.insert(alias.clone(), unit.clone());
         }
@@ -311,14 +310,6 @@ impl Checked {
     /// The types that it declares, with their names in the table.
     fn own_types(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
         self.type_scope.names.iter()
-    }
-}
-
-impl ModuleInfo {
-    /// The names of its parameters, members and methods.
-    fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        let members = self.params.iter().map(|it| &it.name);
-        members.chain(self.members.iter().map(|it| &it.name)).chain(self.methods.keys())
     }
 }
 

@@ -12,8 +12,7 @@ use std::sync::Arc;
 impl Checker<'_> {
     pub(super) fn infer_plain(&mut self, node: &Node) -> Known {
         match node.kind {
-            NodeKind::Literal => literal::constant(node, self.text)
-                .map_or(Known::Nothing, |it| Known::of_value(&it)),
+            NodeKind::Literal => literal::known(node, self.text),
             NodeKind::Template => Known::basic(Ty::Str),
             NodeKind::Unit | NodeKind::Assign => Known::Unit,
             NodeKind::Array => {
@@ -60,6 +59,10 @@ impl Checker<'_> {
         let mut sides = ast::exprs(node);
         let (Some(of), Some(at)) = (sides.next(), sides.next()) else { return Known::Nothing };
         let of = self.infer(of);
+        if ast::is_range(at, self.text) {
+            let each = |it: &Known| sliced(it);
+            return of.present().all().iter().map(each).fold(Known::Never, Known::or);
+        }
         let key = literal::constant(at, self.text);
         match (&of, key.as_ref().and_then(|it| it.as_str())) {
             (_, Some(key)) => match self.part(&of, key) {
@@ -278,6 +281,17 @@ impl Checker<'_> {
         let args = arguments(call.args());
         let node = self.among(&args, "metric", usize::MAX)?;
         self.function_at(node)
+    }
+}
+
+/// A part of a list, text or data set; bits of an integer.
+fn sliced(of: &Known) -> Known {
+    match of {
+        Known::List(_) | Known::Rows(_) => of.clone(),
+        Known::Of(_) if of.is("str") => Known::basic(Ty::Str),
+        Known::Of(_) if of.is("int") => Known::basic(Ty::Int),
+        Known::Object(it) if it.name == "Dataset" => of.clone(),
+        _ => Known::Nothing,
     }
 }
 

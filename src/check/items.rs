@@ -2,9 +2,11 @@
 
 use super::choices::Input;
 use super::model::{ConstInfo, FnInfo, ParamInfo, Resolution, StaticPredictor, TestInfo};
+use super::pieces::{Changes, Piece};
 use super::scope::Known;
 use super::shape::found;
 use super::types::{Place, Types};
+use super::walk::is_item;
 use super::{Checker, codes, fits, flow, literal, names};
 use crate::catalog;
 use crate::diag::Diagnostic;
@@ -91,32 +93,22 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Takes down which variables change in the code that is walked next.
-    pub(super) fn changes_in(&mut self, nodes: impl IntoIterator<Item = &'a Node>) {
-        self.assigned.clear();
-        self.worked.clear();
-        nodes.into_iter().for_each(|it| self.changes(it, false));
+    /// Takes down the items and main, each with the variables that change in it.
+    pub(super) fn pieces(&mut self) {
+        let tree = self.tree;
+        let items = tree.nodes().filter(|it| is_item(it.kind));
+        let pieces =
+            items.map(|it| Piece::new(self.changes_in([it]), it.kind == NodeKind::ConstItem));
+        let mut pieces: Vec<Piece<'a>> = pieces.collect();
+        let main = tree.nodes().filter(|it| !is_item(it.kind));
+        pieces.push(Piece::new(self.changes_in(main), false));
+        self.pieces = pieces;
     }
 
-    fn changes(&mut self, node: &'a Node, closure: bool) {
-        let (target, changes) = match node.kind {
-            NodeKind::Assign => (ast::exprs(node).next(), &mut self.assigned),
-            NodeKind::MethodCall => {
-                let call = ast::MethodCall(node);
-                let name = call.name().map_or("", |it| it.text(self.text));
-                let pure = catalog::is_rhai_method(name) && !catalog::is_in_place(name);
-                (call.receiver().filter(|_| !pure), &mut self.worked)
-            }
-            _ => (None, &mut self.assigned),
-        };
-        if let Some(name) = target.and_then(flow::root) {
-            let inside = changes.entry(name.text(self.text)).or_default();
-            *inside |= closure;
-        }
-        let closure = closure || node.kind == NodeKind::Closure;
-        for child in node.nodes() {
-            self.changes(child, closure);
-        }
+    fn changes_in(&self, nodes: impl IntoIterator<Item = &'a Node>) -> Changes<'a> {
+        let mut changes = Changes::default();
+        nodes.into_iter().for_each(|it| changes_below(it, self.text, false, &mut changes));
+        changes
     }
 
     fn name_item(&mut self, token: Token, resolution: Resolution, node: &Node) {
@@ -406,6 +398,25 @@ impl<'a> Checker<'a> {
             span: title.span(self.source),
         });
     }
+}
+
+/// Takes down which variables change in a piece of code.
+fn changes_below<'a>(node: &'a Node, text: &'a str, closure: bool, out: &mut Changes<'a>) {
+    let (target, changes) = match node.kind {
+        NodeKind::Assign => (ast::exprs(node).next(), &mut out.assigned),
+        NodeKind::MethodCall => {
+            let call = ast::MethodCall(node);
+            let name = call.name().map_or("", |it| it.text(text));
+            let pure = catalog::is_rhai_method(name) && !catalog::is_in_place(name);
+            (call.receiver().filter(|_| !pure), &mut out.worked)
+        }
+        _ => (None, &mut out.assigned),
+    };
+    if let Some(name) = target.and_then(flow::root) {
+        *changes.entry(name.text(text)).or_default() |= closure;
+    }
+    let closure = closure || node.kind == NodeKind::Closure;
+    node.nodes().for_each(|it| changes_below(it, text, closure, out));
 }
 
 /// Whether an item is for its own file only.

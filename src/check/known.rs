@@ -4,7 +4,7 @@
 
 use super::Checker;
 use super::args::{Argument, arguments};
-use super::model::{Checked, ModuleInfo, Resolution, StaticPredictor};
+use super::model::{Checked, ModuleInfo, Resolution, Slot, StaticPredictor};
 use super::parts::Part;
 use super::scope::Known;
 use super::sigtext;
@@ -68,7 +68,11 @@ impl<'a> Checker<'a> {
             Some(Resolution::Signature) => {
                 self.signature(name).map_or(Known::Nothing, |it| Known::Signature(Arc::new(it)))
             }
-            Some(Resolution::Const) => self.const_known(name),
+            Some(Resolution::Const) => {
+                let known = self.const_known(name);
+                self.flow.asked_const(name, &known);
+                known
+            }
             _ => Known::Nothing,
         }
     }
@@ -259,14 +263,11 @@ impl<'a> Checker<'a> {
     /// method.
     pub(crate) fn member_known(&self, module: &str, name: &str) -> Option<Known> {
         let info = self.module(module)?;
-        if !info.has(name) {
-            return None;
-        }
-        let Some(member) = info.member(name) else {
-            let at = info.params.iter().position(|it| &*it.name == name);
-            return Some(at.map_or(Known::Nothing, |it| self.param_of(&info, it)));
-        };
-        Some(member.known.clone())
+        Some(match *info.slots.get(name)? {
+            Slot::Member(at) => info.members[at].known.clone(),
+            Slot::Param(at) => self.param_of(&info, at),
+            Slot::Method => Known::Nothing,
+        })
     }
 
     /// What is known of a parameter of a module.

@@ -1,6 +1,7 @@
 //! Values that stand in the text.
 
-use crate::schema::{Record, Value};
+use super::value::Known;
+use crate::schema::{Record, Ty, Value};
 use crate::syntax::ast::{self, MapEntry};
 use crate::syntax::text::{Number, number, string_value};
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
@@ -26,6 +27,16 @@ pub(crate) fn constant(node: &Node, text: &str) -> Option<Value> {
             Some(Value::map(record))
         }
         _ => None,
+    }
+}
+
+/// What is known of a literal; its text is not looked at.
+pub(super) fn known(node: &Node, text: &str) -> Known {
+    match node.tokens().next().map(|it| it.kind) {
+        Some(TokenKind::Str | TokenKind::RawStr) => Known::basic(Ty::Str),
+        Some(TokenKind::Int) => Known::basic(Ty::Int),
+        Some(TokenKind::Float) => Known::basic(Ty::Float),
+        _ => constant(node, text).map_or(Known::Nothing, |it| Known::of_value(&it)),
     }
 }
 

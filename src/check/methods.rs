@@ -164,6 +164,9 @@ impl<'a> Checker<'a> {
 
     fn unknown_member(&mut self, object: &Object, module: Option<&str>, name: Token) {
         let word = name.text(self.text);
+        if let Some(hint) = catalog::later_method(object.name, word) {
+            return self.for_later(name, hint);
+        }
         let own = module.and_then(|it| self.module(it));
         let mut known: Vec<&str> = object.methods.iter().map(|it| it.name).collect();
         known.extend(object.fields.iter().map(|it| it.name));
@@ -180,5 +183,12 @@ impl<'a> Checker<'a> {
         let message = format!("{owner} has no `{word}`");
         let told = self.tell(codes::UNKNOWN_MEMBER, name.span(self.source), message);
         *told = told.clone().suggest(hint);
+    }
+
+    /// A name that a later version will know.
+    pub(super) fn for_later(&mut self, name: Token, hint: &str) {
+        let message = format!("`{}` is not supported yet", name.text(self.text));
+        let told = self.tell(codes::UNKNOWN_MEMBER, name.span(self.source), message);
+        told.hints.push(hint.to_owned());
     }
 }

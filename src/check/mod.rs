@@ -31,6 +31,7 @@ mod modules;
 pub mod names;
 mod options;
 mod parts;
+mod pieces;
 mod programs;
 mod resolve;
 mod scope;
@@ -58,6 +59,7 @@ use crate::source::{SourceId, Span};
 use crate::syntax::{Node, Parse};
 use flow::Flow;
 use imports::Import;
+use pieces::{Changes, Piece};
 use scope::{Known, Scopes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -113,7 +115,7 @@ pub fn check_unit(
             prefix: around.prefix.into(),
             prelude: around.prelude.cloned(),
             source: Some(source),
-            tree: Some(Arc::new(parse.tree.clone())),
+            tree: Some(parse.tree.clone()),
             ..Checked::default()
         },
         diags: Vec::new(),
@@ -126,8 +128,8 @@ pub fn check_unit(
         n_waiting: 0,
         broken: BTreeSet::new(),
         inputs: Vec::new(),
-        assigned: BTreeMap::new(),
-        worked: BTreeMap::new(),
+        pieces: Vec::new(),
+        changes: Arc::default(),
         typed: BTreeSet::new(),
         scopes: Scopes::default(),
         flow: Flow::default(),
@@ -137,6 +139,7 @@ pub fn check_unit(
     };
     checker.outer();
     checker.items();
+    checker.pieces();
     checker.walk_unit();
     checker.exports();
     checker.const_cycles();
@@ -276,14 +279,14 @@ struct Checker<'a> {
     inputs: Vec<choices::Input>,
     /// Where strings stand that are no signatures.
     broken: BTreeSet<u32>,
-    /// Variables that are assigned somewhere, and whether a closure does it.
-    assigned: BTreeMap<&'a str, bool>,
-    /// Variables that methods may change in place, and whether a closure calls one.
-    worked: BTreeMap<&'a str, bool>,
+    /// Its pieces, as they were walked last.
+    pieces: Vec<Piece<'a>>,
+    /// Which variables change in the piece being walked.
+    changes: Arc<Changes<'a>>,
     /// Functions on a type of Rhai's: `fn int.double()`.
     typed: BTreeSet<&'a str>,
     scopes: Scopes,
-    flow: Flow,
+    flow: Flow<'a>,
     context: Context,
     /// Whether the text has no slip, so that the tree holds all of it.
     sound: bool,
@@ -310,21 +313,21 @@ impl Checker<'_> {
             outer.modules.extend(unit.modules.iter().map(|(k, v)| (k.clone(), v.clone())));
             outer.functions.extend(unit.functions.iter().map(|(k, v)| (k.clone(), v.clone())));
             outer.imports.extend(unit.imports.iter().map(|(k, v)| (k.clone(), v.clone())));
-            outer.members.extend(unit.outer.members.iter().cloned());
+            outer.members.extend(unit.members.iter().chain(&unit.outer.members).cloned());
         }
     }
 
     /// What is known of a variable when others may change it at any time.
     fn steady(&self, name: &str, known: Known) -> Known {
-        let assigned = self.assigned.get(name).copied().unwrap_or_default();
-        let worked = self.worked.get(name).copied().unwrap_or_default();
+        let assigned = self.changes.assigned.get(name).copied().unwrap_or_default();
+        let worked = self.changes.worked.get(name).copied().unwrap_or_default();
         if assigned || (worked && known.can_change()) { Known::Nothing } else { known }
     }
 
     /// What is known of a variable when it is looked at later than it was assigned.
     fn later(&self, name: &str, known: Known) -> Known {
-        let worked = self.worked.contains_key(name) && known.can_change();
-        if worked || self.assigned.contains_key(name) { Known::Nothing } else { known }
+        let worked = self.changes.worked.contains_key(name) && known.can_change();
+        if worked || self.changes.assigned.contains_key(name) { Known::Nothing } else { known }
     }
 
     /// What an item of this name is; the newest wins.

@@ -33,6 +33,8 @@ pub struct Checked {
     pub private: BTreeSet<Arc<str>>,
     /// Its modules.
     pub modules: IndexMap<Arc<str>, Arc<ModuleInfo>>,
+    /// The parameters, members and methods of all of them.
+    pub members: BTreeSet<Arc<str>>,
     /// Its functions.
     pub functions: IndexMap<Arc<str>, Arc<FnInfo>>,
     /// Its consts.
@@ -78,8 +80,8 @@ pub struct Outer {
     pub functions: IndexMap<Arc<str>, Arc<FnInfo>>,
     /// What earlier units import.
     pub imports: IndexMap<Arc<str>, Arc<Checked>>,
-    /// The members and methods of all modules of imported units, whoever imports them: their
-    /// instances may come from anywhere.
+    /// The members and methods of all modules of earlier and of imported units, whoever imports
+    /// them: their instances may come from anywhere.
     pub members: BTreeSet<Arc<str>>,
 }
 
@@ -96,8 +98,7 @@ impl Checked {
 
     /// Whether some module in sight has a member or method of this name.
     pub fn has_member(&self, name: &str) -> bool {
-        self.modules.values().chain(self.outer.modules.values()).any(|it| it.has(name))
-            || self.outer.members.contains(name)
+        self.members.contains(name) || self.outer.members.contains(name)
     }
 
     /// The unit that is imported under this name, by this unit or an earlier one.
@@ -128,19 +129,25 @@ pub struct ModuleInfo {
     pub members: Vec<MemberInfo>,
     /// Its methods, in order.
     pub methods: IndexMap<Arc<str>, FnInfo>,
+    /// What its names are.
+    pub slots: BTreeMap<Arc<str>, Slot>,
+}
+
+/// What a name of a module is; the first of a name counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// The parameter at this place.
+    Param(usize),
+    /// The member at this place.
+    Member(usize),
+    /// A method.
+    Method,
 }
 
 impl ModuleInfo {
     /// Whether it has a parameter, member or method of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.methods.contains_key(name)
-            || self.params.iter().any(|it| &*it.name == name)
-            || self.members.iter().any(|it| &*it.name == name)
-    }
-
-    /// The member of this name.
-    pub fn member(&self, name: &str) -> Option<&MemberInfo> {
-        self.members.iter().find(|it| &*it.name == name)
+        self.slots.contains_key(name)
     }
 }
 

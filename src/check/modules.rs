@@ -1,7 +1,7 @@
 //! What modules declare, and the predictors that can be named.
 
 use super::items::told_of;
-use super::model::{MemberInfo, ModuleInfo, StaticPredictor};
+use super::model::{MemberInfo, ModuleInfo, Slot, StaticPredictor};
 use super::scope::{Binding, Known, Scopes};
 use super::{Checker, codes, names};
 use crate::syntax::ast::{FnItem, Let, ModuleItem};
@@ -26,16 +26,21 @@ impl<'a> Checker<'a> {
             params,
             members: Vec::new(),
             methods: indexmap::IndexMap::new(),
+            slots: BTreeMap::new(),
         };
+        for (at, param) in info.params.iter().enumerate() {
+            info.slots.insert(param.name.clone(), Slot::Param(at));
+        }
         for node in item.0.nodes() {
             if let Some(member) = Let::cast(node).and_then(|it| it.name(self.text)) {
-                self.unique_member(&info, member);
+                let slot = Slot::Member(info.members.len());
+                self.unique_member(&mut info, member, slot);
                 let name = member.text(self.text).into();
                 info.members.push(MemberInfo { name, ..MemberInfo::default() });
             } else if let Some(method) = FnItem::cast(node)
                 && let Some(token) = method.name(self.text)
             {
-                self.unique_member(&info, token);
+                self.unique_member(&mut info, token, Slot::Method);
                 let doc = self.docs(item.0, node);
                 let mut method = self.function_info(method, token, doc);
                 method.lowered = names::method(&info.key, token.text(self.text));
@@ -48,14 +53,17 @@ impl<'a> Checker<'a> {
             let told = self.tell(codes::NO_FORWARD, span, message);
             told.hints.push("a call of the module runs `fn forward(…) { … }`".to_owned());
         }
+        self.out.members.extend(info.slots.keys().cloned());
         self.out.modules.insert(name, Arc::new(info));
     }
 
-    fn unique_member(&mut self, info: &ModuleInfo, token: Token) {
+    fn unique_member(&mut self, info: &mut ModuleInfo, token: Token, slot: Slot) {
         let name = token.text(self.text);
         if info.has(name) {
             let message = format!("the module `{}` has two members `{name}`", info.name);
             self.tell(codes::DUPLICATE_MEMBER, token.span(self.source), message);
+        } else {
+            info.slots.insert(name.into(), slot);
         }
     }
 
@@ -71,10 +79,6 @@ impl<'a> Checker<'a> {
             info.params.iter().map(|it| (it.name.clone(), Binding::member(Known::Nothing)));
         let mut scopes = Scopes::default();
         scopes.push(params.collect());
-        let mut slots: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-        for (at, member) in info.members.iter().enumerate() {
-            slots.entry(member.name.clone()).or_insert(at);
-        }
         for member in item.members() {
             let (Some(name), Some(value)) = (member.name(self.text), member.value()) else {
                 continue;
@@ -83,9 +87,10 @@ impl<'a> Checker<'a> {
             std::mem::swap(&mut self.scopes, &mut scopes);
             let known = self.infer(value);
             std::mem::swap(&mut self.scopes, &mut scopes);
-            if let Some(slot) = slots.get(name).map(|at| &mut info.members[*at]) {
-                (slot.predictor, slot.module) = told_of(&known);
-                slot.known = known.outside();
+            if let Some(Slot::Member(at)) = info.slots.get(name) {
+                let member = &mut info.members[*at];
+                (member.predictor, member.module) = told_of(&known);
+                member.known = known.outside();
             }
             scopes.declare(name, Binding::member(known));
         }

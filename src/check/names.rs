@@ -38,6 +38,10 @@ pub const CAUGHT: &str = "__caught";
 pub const CONDITION: &str = "__condition";
 /// `__type_of(x)`: what kind of value it is.
 pub const TYPE_OF: &str = "__type_of";
+/// `__slice(x, range)`: the part of a list, text or data set; bits of an integer.
+pub const SLICE: &str = "__slice";
+/// As [`SLICE`], for `?[`.
+pub const SLICE_OPT: &str = "__slice_opt";
 /// `__spread(#{named}, row)`: named arguments and those of a map or row.
 pub const SPREAD: &str = "__spread";
 /// `__assert("assert" | "suggest", "source", [["path", value], …], message, retry)`: a

@@ -43,7 +43,7 @@ impl<'a> Checker<'a> {
             let Some(param) = param else { continue };
             let noun = if param.named_only { "option" } else { "argument" };
             // Literals of plain types were compared with the shape already.
-            if literal::constant(node, self.text).is_some() && super::shape::is_plain(param.ty)
+            if super::shape::is_plain(param.ty) && literal::constant(node, self.text).is_some()
             {
                 continue;
             }
@@ -95,7 +95,7 @@ impl<'a> Checker<'a> {
     /// A function judges replies.
     fn judges(&mut self, metric: &Node) {
         if let Some(key) = self.function_at(metric) {
-            self.flow.metrics.insert(key);
+            self.flow.judge(key);
         }
     }
 

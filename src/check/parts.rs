@@ -139,6 +139,10 @@ impl Checker<'_> {
     pub(super) fn part_named(&mut self, of: &Known, name: Token) {
         let word = name.text(self.text);
         let Part::Missing(missing) = self.part(of, word) else { return };
+        let object = of.object().map_or("", |it| it.name);
+        if let Some(hint) = catalog::later_method(object, word) {
+            return self.for_later(name, hint);
+        }
         let names = missing.names.iter().map(|it| &**it);
         let hint = match missing.hint {
             Some(hint) => Suggestion { hint, certain: None },

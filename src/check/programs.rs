@@ -7,7 +7,7 @@ use super::options::row_of;
 use super::value::{Known, Parts, Scored};
 use crate::catalog::Native;
 use crate::schema::Ty;
-use crate::syntax::ast::{self, Binary, Call};
+use crate::syntax::ast::{Call, is_range};
 use crate::syntax::{Node, NodeKind};
 use std::sync::Arc;
 
@@ -119,16 +119,5 @@ fn chosen(of: &Known) -> Known {
             _ => Known::Nothing,
         },
         _ => asking(of),
-    }
-}
-
-/// Whether an expression is a range.
-pub(super) fn is_range(node: &Node, text: &str) -> bool {
-    match node.kind {
-        NodeKind::Paren => ast::exprs(node).next().is_some_and(|it| is_range(it, text)),
-        NodeKind::Binary => {
-            Binary(node).operator().is_some_and(|it| it.text(text).starts_with(".."))
-        }
-        _ => false,
     }
 }

@@ -225,9 +225,8 @@ impl<'a> Checker<'a> {
 
     /// A literal must be of the parameter's type.
     fn argument_type(&mut self, shape: &Shape, formal: &Formal, node: &Node) {
-        let (Some(ty), Some(value)) = (&formal.ty, literal::constant(node, self.text)) else {
-            return;
-        };
+        let Some(ty) = &formal.ty else { return };
+        let Some(value) = literal::constant(node, self.text) else { return };
         if fits::fits(&value, ty, &self.out.types) {
             return;
         }

@@ -212,6 +212,9 @@ impl<'a> Checker<'a> {
 
     /// Tells of a literal that no value of what it is compared with can be.
     fn never_equal(&mut self, node: &'a Node, known: &Known, of: &Node) -> bool {
+        if !known.all().iter().all(|it| matches!(it, Known::Unit | Known::Of(_))) {
+            return false;
+        }
         let Some(value) = literal::constant(node, self.text) else { return false };
         if !self.excludes(known, &value) {
             return false;

@@ -3,9 +3,11 @@
 //! Main's variables can be asked for by their names, on the command line and in a session, and
 //! items by other files, so only what no one else can name is told of.
 
+use super::walk::is_item;
 use super::{Checker, codes};
 use crate::syntax::ast::{self, Closure, FnItem, For, Let, ModuleItem, TestItem, Try};
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
+use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
 /// A variable, and whether it was read.
@@ -49,8 +51,18 @@ impl<'a> Checker<'a> {
                     let body = TestItem(node).body();
                     body.into_iter().for_each(|it| self.reads(it, &mut Vec::new()));
                 }
+                NodeKind::ModuleItem => {
+                    let members = ModuleItem(node).members();
+                    members.for_each(|it| self.reads(it.0, &mut Vec::new()));
+                }
                 _ => {}
             }
+        }
+        // Main's own variables can be asked for, those of its blocks cannot.
+        for node in
+            tree.nodes().filter(|it| !is_item(it.kind) || it.kind == NodeKind::ConstItem)
+        {
+            self.reads(node, &mut Vec::new());
         }
         // In a session what follows may use them. A unit that another imports is told of when it
         // is checked itself.
@@ -189,46 +201,45 @@ impl<'a> Checker<'a> {
 
     /// Private items and members that nothing names.
     fn unused_items(&mut self) {
-        let mut named: BTreeMap<&str, usize> = BTreeMap::new();
-        for token in self.tree.leaves() {
+        let (items, members) = self.own_names();
+        let mut named: IndexMap<&str, usize, ahash::RandomState> =
+            items.iter().chain(&members).map(|it| (it.text(self.text), 0)).collect();
+        for token in self.tree.walk().flat_map(Node::tokens) {
             if ast::is_word(token.kind) || token.kind == TokenKind::Str {
                 let text = token.text(self.text).trim_matches('"');
-                *named.entry(text).or_default() += 1;
+                named.get_mut(text).into_iter().for_each(|it| *it += 1);
             }
         }
-        let once = |name: &str| named.get(name) == Some(&1);
-        let mut found: Vec<(Token, String)> = Vec::new();
+        let n_items = items.len();
+        for (at, token) in items.into_iter().chain(members).enumerate() {
+            let word = token.text(self.text);
+            if named[word] != 1 || !self.stands_once(word) || word.starts_with('_') {
+                continue;
+            }
+            let message = if at < n_items {
+                format!("the private item `{word}` is never used")
+            } else {
+                format!("nothing uses the member `{word}`")
+            };
+            self.tell(codes::UNUSED_ITEM, token.span(self.source), message);
+        }
+    }
+
+    /// The names of private items, and those of parameters and members of modules.
+    fn own_names(&self) -> (Vec<Token>, Vec<Token>) {
+        let (mut items, mut members) = (Vec::new(), Vec::new());
         for node in self.tree.nodes() {
             let private =
                 node.tokens().next().is_some_and(|it| it.text(self.text) == "private");
-            let name = node.tokens().find(|it| {
-                it.kind == TokenKind::Ident && {
-                    let text = it.text(self.text);
-                    !matches!(text, "private" | "signature" | "type")
-                }
-            });
-            if let Some(name) = name.filter(|it| private && once(it.text(self.text))) {
-                let message =
-                    format!("the private item `{}` is never used", name.text(self.text));
-                found.push((name, message));
-            }
-            let Some(module) = ModuleItem::cast(node).filter(|it| it.methods().count() > 0)
-            else {
-                continue;
-            };
-            let params = module.params();
-            let params = params.iter().filter_map(|it| it.name());
-            let members = module.members().filter_map(|it| it.name(self.text));
-            for name in params.chain(members).filter(|it| once(it.text(self.text))) {
-                let message = format!("nothing uses the member `{}`", name.text(self.text));
-                found.push((name, message));
+            items.extend(node.tokens().filter(|_| private).find(|it| {
+                it.kind == TokenKind::Ident
+                    && !matches!(it.text(self.text), "private" | "signature" | "type")
+            }));
+            if let Some(module) = ModuleItem::cast(node).filter(|it| it.methods().count() > 0) {
+                members.extend(module.params().iter().filter_map(|it| it.name()));
+                members.extend(module.members().filter_map(|it| it.name(self.text)));
             }
         }
-        for (name, message) in found {
-            let word = name.text(self.text);
-            if self.stands_once(word) && !word.starts_with('_') {
-                self.tell(codes::UNUSED_ITEM, name.span(self.source), message);
-            }
-        }
+        (items, members)
     }
 }

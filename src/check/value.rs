@@ -4,7 +4,7 @@ use super::model::StaticPredictor;
 use crate::catalog::{self, Object};
 use crate::schema::{Signature, Ty, TypeTable, Value};
 use indexmap::IndexMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// How many values a variable may have before it counts as unknown.
 const MOST: usize = 4;
@@ -75,18 +75,26 @@ pub(crate) struct Scored {
 }
 
 /// A type and what its names mean.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Typed {
     /// `str int float bool`, literals, a dict or a record, perhaps with a bound.
     pub(crate) ty: Ty,
     pub(crate) types: Arc<TypeTable>,
 }
 
+/// Whether two are equal; most are one.
+fn same<T: PartialEq + ?Sized>(a: &Arc<T>, b: &Arc<T>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
+
+impl PartialEq for Typed {
+    fn eq(&self, other: &Self) -> bool {
+        self.ty == other.ty && same(&self.types, &other.types)
+    }
+}
+
 impl PartialEq for Known {
     fn eq(&self, other: &Self) -> bool {
-        fn same<T: PartialEq + ?Sized>(a: &Arc<T>, b: &Arc<T>) -> bool {
-            Arc::ptr_eq(a, b) || a == b
-        }
         match (self, other) {
             (Self::Nothing, Self::Nothing)
             | (Self::Never, Self::Never)
@@ -117,7 +125,17 @@ impl PartialEq for Known {
 impl Known {
     /// A value of a basic type.
     pub(crate) fn basic(ty: Ty) -> Self {
-        Self::Of(Arc::new(Typed { ty, types: Arc::default() }))
+        static PLAIN: LazyLock<[Arc<Typed>; 4]> = LazyLock::new(|| {
+            [Ty::Str, Ty::Int, Ty::Float, Ty::Bool]
+                .map(|ty| Arc::new(Typed { ty, types: Arc::default() }))
+        });
+        Self::Of(match ty {
+            Ty::Str => PLAIN[0].clone(),
+            Ty::Int => PLAIN[1].clone(),
+            Ty::Float => PLAIN[2].clone(),
+            Ty::Bool => PLAIN[3].clone(),
+            _ => Arc::new(Typed { ty, types: PLAIN[0].types.clone() }),
+        })
     }
 
     /// A value of a type of fields.
@@ -162,7 +180,8 @@ impl Known {
                 if let Some(item) = item {
                     return Self::List(Arc::new(Self::of_catalog(item)));
                 }
-                let object = catalog::OBJECTS.iter().find(|it| it.name.to_lowercase() == ty);
+                let object =
+                    catalog::OBJECTS.iter().find(|it| it.name.eq_ignore_ascii_case(ty));
                 object.map_or(Self::Nothing, Self::Object)
             }
         }

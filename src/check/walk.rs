@@ -1,11 +1,10 @@
 //! Through the code of a unit with the names in scope.
 
-use super::programs::is_range;
 use super::scope::{Binding, Frame, Known, Scopes};
 use super::{Checker, Context, codes, literal};
 use crate::schema::Ty;
 use crate::syntax::ast::{
-    self, Assert, Closure, ConstItem, For, If, Let, MapEntry, Member, SwitchCase, Try,
+    self, Assert, Closure, ConstItem, For, If, Let, MapEntry, Member, SwitchCase, Try, is_range,
 };
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
 use std::collections::BTreeSet;
@@ -31,12 +30,20 @@ impl<'a> Checker<'a> {
     /// Checks the code of all items, then main.
     pub(super) fn walk_items(&mut self) {
         let tree = self.tree;
+        let mut count = 0;
         for node in tree.nodes().filter(|it| is_item(it.kind)) {
-            self.changes_in([node]);
-            self.context = Context { item: true, ..Context::default() };
-            self.scopes = Scopes::default();
-            self.item_code(node);
+            self.piece(count, |this| {
+                this.context = Context { item: true, ..Context::default() };
+                this.scopes = Scopes::default();
+                this.item_code(node);
+            });
+            count += 1;
         }
+        self.piece(count, Self::walk_main);
+    }
+
+    fn walk_main(&mut self) {
+        let tree = self.tree;
         self.context = Context::default();
         self.scopes = Scopes::default();
         let locals: Frame = self
@@ -46,14 +53,13 @@ impl<'a> Checker<'a> {
             .map(|name| (name.clone(), Binding::variable(self.prior_known(name))))
             .collect();
         self.scopes.push(locals);
-        self.scopes.push(Frame::new());
-        self.changes_in(tree.nodes().filter(|it| !is_item(it.kind)));
+        self.scopes.push(Frame::default());
         self.statements(tree);
         self.out.main = tree.nodes().any(|it| !is_item(it.kind) && it.kind != NodeKind::Error);
     }
 
     pub(super) fn block(&mut self, node: &'a Node) -> Known {
-        self.scopes.push(Frame::new());
+        self.scopes.push(Frame::default());
         let known = self.statements(node);
         self.scopes.pop();
         known
@@ -129,7 +135,7 @@ impl<'a> Checker<'a> {
         binding.constant = node.kind == NodeKind::ConstItem;
         // Main's predictors can be asked for by their names.
         if self.at_main()
-            && !self.assigned.contains_key(name)
+            && !self.changes.assigned.contains_key(name)
             && let (Some(predictor), _) = super::items::told_of(&binding.known)
         {
             self.out.predictors.insert(name.to_owned(), predictor);
@@ -168,7 +174,7 @@ impl<'a> Checker<'a> {
                 ways.push(self.scopes.clone());
                 self.scopes.join(&before);
             }
-            self.scopes.push(Frame::new());
+            self.scopes.push(Frame::default());
             if index == 1
                 && let Some(name) = node.name(self.text)
             {
@@ -254,7 +260,7 @@ impl<'a> Checker<'a> {
             NodeKind::Assign => self.assign(node),
             // Each of its insertions gives a value.
             NodeKind::Template => {
-                self.scopes.push(Frame::new());
+                self.scopes.push(Frame::default());
                 node.nodes().for_each(|it| {
                     self.statement(it, true);
                 });
@@ -292,7 +298,7 @@ impl<'a> Checker<'a> {
             };
         }
         self.repeated(|this| {
-            this.scopes.push(Frame::new());
+            this.scopes.push(Frame::default());
             for (index, name) in node.names().enumerate() {
                 let known = if index == 0 { item.clone() } else { Known::basic(Ty::Int) };
                 let name = name.text(this.text);
@@ -309,7 +315,7 @@ impl<'a> Checker<'a> {
     fn closure(&mut self, node: Closure<'a>) {
         let key = node.0.start;
         self.stands(&Known::Function(key));
-        let mut frame = Frame::new();
+        let mut frame = Frame::default();
         for (index, param) in node.params().into_iter().enumerate() {
             let Some(token) = param.name() else { continue };
             let name = token.text(self.text);
@@ -324,7 +330,7 @@ impl<'a> Checker<'a> {
         self.scopes.push(frame);
         let outside = self.context.clone();
         self.context.function = true;
-        let metric = self.flow.metrics.contains(&key);
+        let metric = self.flow.judges(key);
         self.context.metric |= metric;
         self.body_of(Some(key), |this| {
             let body = node.body();

@@ -4,6 +4,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Programs that call language models: run, check, evaluate and compile them
 #[derive(Debug, Parser)]
@@ -28,12 +29,20 @@ pub(super) enum Command {
     Explain(Explain),
     /// Show the prompt that a predictor would send, without sending it
     Prompt(Prompt),
+    /// Read a model's reply as the outputs of a signature, and say what was forgiven
+    Parse(Parse),
     /// Score a program on data
     Eval(Eval),
     /// Look at data: what stands in a file, and what is wrong with it
     Data(Data),
     /// Improve a program with an optimizer, and save what was found
     Compile(Compile),
+    /// List what evaluations and searches came to, and find the state behind a number
+    Log(Log),
+    /// Make runs for another process: read frames, write frames
+    Worker,
+    /// Look at evaluations and searches that were begun, and delete them
+    Runs(Runs),
     /// Try things out, line by line
     Repl(Repl),
     /// Look at recorded traces
@@ -79,6 +88,32 @@ pub(super) struct Lm {
     pub(super) threads: Option<usize>,
 }
 
+/// Who may watch.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Watch {
+    /// Write what happens as lines of JSON to this file; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) events: Option<PathBuf>,
+}
+
+/// Who makes the runs.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Via {
+    /// Have workers make the runs: a command that speaks their frames, such as `dsp worker`
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) via: Option<String>,
+    /// How many workers are started; results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "via", value_parser = workers)]
+    pub(super) workers: usize,
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (1..=256).contains(&number) => Ok(number),
+        _ => Err("expected a number from 1 to 256".to_owned()),
+    }
+}
+
 fn amount(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
@@ -114,6 +149,8 @@ pub(super) struct Run {
     /// Write nothing to standard error but errors
     #[arg(long, short)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) watch: Watch,
 }
 
 /// Arguments of `dsp check`.
@@ -225,6 +262,45 @@ pub(super) struct Prompt {
     pub(super) json: bool,
 }
 
+/// Arguments of `dsp parse`.
+#[derive(Debug, Args)]
+pub(super) struct Parse {
+    /// The file with the reply, or with the lines; standard input when it is left out
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// The signature, such as `question -> answer: int`, or one of a script: `FILE::NAME`
+    #[arg(long, value_name = "SIGNATURE")]
+    pub(super) signature: Option<String>,
+    /// How the reply is laid out
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(super) adapter: Option<Layout>,
+    /// Take the reply for the beginning of one that is still being written
+    #[arg(long)]
+    pub(super) partial: bool,
+    /// Write the values and what was forgiven as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Read one JSON object for each line, `{id, signature, adapter, completion}`, and write one:
+    /// `{id, values, liberties}` or `{id, error}`
+    #[arg(long, conflicts_with = "json")]
+    pub(super) jsonl: bool,
+}
+
+/// Ways in which replies are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Layout {
+    /// As `chat`
+    Auto,
+    /// Fields under `[[ ## name ## ]]` markers; objects and tags are read as well
+    Chat,
+    /// A JSON object; read as `chat` reads it
+    Json,
+    /// A tag for each field; read as `chat` reads it
+    Xml,
+    /// A line for each field, as small models continue text
+    Complete,
+}
+
 /// Ways to lay out prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Adapter {
@@ -283,6 +359,10 @@ pub(super) struct Eval {
     /// Write the report as JSON, to standard output or to a file
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(super) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) via: Via,
+    #[command(flatten)]
+    pub(super) watch: Watch,
 }
 
 /// Arguments of `dsp data`.
@@ -322,38 +402,198 @@ pub(super) enum DataAction {
 #[derive(Debug, Args)]
 pub(super) struct Compile {
     /// The script whose items the expressions use
-    #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "resume", conflicts_with = "resume")]
+    pub(super) file: Option<PathBuf>,
     /// The program to improve, such as `rag` or `Rag(k: 5)`
-    #[arg(long, value_name = "EXPR")]
-    pub(super) program: String,
+    #[arg(
+        long,
+        value_name = "EXPR",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) program: Option<String>,
     /// The metric, such as `correct`
-    #[arg(long, value_name = "EXPR")]
-    pub(super) metric: String,
+    #[arg(
+        long,
+        value_name = "EXPR",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) metric: Option<String>,
     /// The optimizer: a name such as `bootstrap_few_shot`, or a call with options
-    #[arg(long = "with", value_name = "EXPR")]
-    pub(super) optimizer: String,
+    #[arg(
+        long = "with",
+        value_name = "EXPR",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) optimizer: Option<String>,
     /// The examples to learn from
-    #[arg(long, value_name = "FILE")]
-    pub(super) trainset: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
+    pub(super) trainset: Option<PathBuf>,
     /// The examples to choose by; without them part of the trainset is held back
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub(super) valset: Option<PathBuf>,
     /// The examples for the last comparison, which the search does not see; without them part
     /// of the valset is held back
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub(super) testset: Option<PathBuf>,
     /// Where the state goes
-    #[arg(long, short, value_name = "FILE")]
-    pub(super) output: PathBuf,
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        required_unless_present_any = ["resume", "plan"],
+        conflicts_with = "resume"
+    )]
+    pub(super) output: Option<PathBuf>,
     /// A saved state to start from
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub(super) state: Option<PathBuf>,
+    /// Go on with a search that was stopped; without an id the newest of this folder
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    pub(super) resume: Option<String>,
+    /// Say what it takes at most and what it is likely to take, and do not search; a few runs
+    /// are made to know it, unless `--max-calls 0` forbids it
+    #[arg(long, conflicts_with = "resume")]
+    pub(super) plan: bool,
     #[command(flatten)]
     pub(super) lm: Lm,
     /// Write the report as JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) via: Via,
+    #[command(flatten)]
+    pub(super) watch: Watch,
+}
+
+/// Arguments of `dsp log`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Log {
+    #[command(subcommand)]
+    pub(super) action: Option<LogAction>,
+    #[command(flatten)]
+    pub(super) filter: LogFilter,
+    /// How many of the newest are listed
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) limit: usize,
+    /// Write one JSON object for each
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Which entries of the log are looked at.
+#[derive(Debug, Clone, Args)]
+pub(super) struct LogFilter {
+    /// Only those of this script
+    #[arg(long, value_name = "FILE")]
+    pub(super) script: Option<PathBuf>,
+    /// Those of all projects, not only of this folder's
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// What to do with the log.
+#[derive(Debug, Subcommand)]
+pub(super) enum LogAction {
+    /// Show an entry
+    Show {
+        /// Its id, or the beginning or end of it
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what differs between two entries, and compare their scores row by row
+    Diff {
+        /// The one before
+        #[arg(value_name = "A")]
+        a: String,
+        /// The one after
+        #[arg(value_name = "B")]
+        b: String,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find what gave a score, or what was run with a state, and the files of the states
+    Find {
+        /// The score as it was printed, such as `0.908`
+        #[arg(
+            value_name = "SCORE",
+            required_unless_present = "state",
+            allow_hyphen_values = true
+        )]
+        score: Option<String>,
+        /// The file of a state
+        #[arg(long, value_name = "FILE")]
+        state: Option<PathBuf>,
+        #[command(flatten)]
+        filter: LogFilter,
+        /// Write one JSON object for each
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Arguments of `dsp runs`.
+#[derive(Debug, Args)]
+pub(super) struct Runs {
+    #[command(subcommand)]
+    pub(super) action: RunsAction,
+}
+
+/// What to do with runs.
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsAction {
+    /// List evaluations and searches, the newest first
+    List {
+        /// Those of all folders, not only of this one
+        #[arg(long)]
+        all: bool,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what one depends on, how far it is, and how it goes on
+    Show {
+        /// The run
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete runs; replies that the store has stay there
+    Rm {
+        /// The runs
+        #[arg(value_name = "ID", required_unless_present_any = ["finished", "older_than"])]
+        ids: Vec<String>,
+        /// All that have nothing left to do
+        #[arg(long)]
+        finished: bool,
+        /// All that were begun so long ago: `30d`, `12h`
+        #[arg(long, value_name = "AGE", value_parser = age)]
+        older_than: Option<Duration>,
+    },
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let units = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
+    let read = |(unit, seconds): &(&str, u64)| {
+        let count = text.strip_suffix(unit)?.trim().parse::<u64>().ok()?;
+        count.checked_mul(*seconds).map(Duration::from_secs)
+    };
+    let wanted = || "expected a number with `d`, `h`, `m` or `s`, such as `30d`".to_owned();
+    units.iter().find_map(read).ok_or_else(wanted)
 }
 
 /// Arguments of `dsp repl`.

@@ -1,23 +1,176 @@
 //! `dsp compile`
 
-use super::args::Compile;
-use super::expression::{loaded, optimizer, text};
+use super::args::{Compile, Lm};
+use super::interrupt::Interrupt;
+use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
+use super::via;
+use super::watch::Watcher;
 use crate::catalog;
 use crate::diag::did_you_mean;
+use crate::engine::{Program, Searched, Wanted};
+use crate::eval::Stop;
+use crate::eval::journal::{self, Keep};
+use crate::host::Place;
+use crate::optimize::Report;
+use crate::util::sha256_hex;
+use std::path::{Path, PathBuf};
+
+mod asked;
+
+use asked::Asked;
+
+/// So many runs are made to say what a search is likely to take.
+const MEASURED: usize = 16;
+
+/// So many seconds runs under way have left when the time is over.
+const GRACE: f64 = 10.0;
 
 /// Improves a program and saves what was found.
 pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
-    known(&args.optimizer)?;
-    let engine = session::builder(shell, &args.file, &args.lm)?.progress().build()?;
-    let program = session::load(shell, &engine, &args.file)?;
-    let finished = program.eval(&expression(shell, args)?)?;
+    if args.json && args.watch.events.as_deref() == Some(Path::new("-")) {
+        let mut failure = Failure::usage("`--json` and `--events -` both want standard output");
+        failure.hint("name a file for events: `--events events.jsonl`".to_owned());
+        return Err(failure);
+    }
+    let folder = shell.host.place(Place::Runs);
+    let resumed = match &args.resume {
+        Some(id) => Some(resumed(shell, folder.as_deref(), id)?),
+        None => None,
+    };
+    let asked = match &resumed {
+        Some((_, asked)) => asked.with_caps(&args.lm),
+        None => Asked::of(shell, args)?,
+    };
+    known(&asked.optimizer)?;
+    via::check(&args.via, &asked.file)?;
+    if args.via.via.is_some() && asked.optimizer.contains("metric:") {
+        let message = "workers take the metric from `--metric`, not from `--with`";
+        return Err(Failure::usage(message));
+    }
+    let watcher = Watcher::new(shell, "compile", &asked.file, &args.watch)?;
+    let resumed = resumed.map(|it| it.0);
+    let watched = Watched { shell, args, folder, resumed, asked, watcher };
+    watched.watcher.end(watched.run())
+}
+
+/// A search that is watched.
+struct Watched<'a> {
+    shell: &'a Shell,
+    args: &'a Compile,
+    /// Where finished runs are kept.
+    folder: Option<PathBuf>,
+    /// The id of the run that is gone on with.
+    resumed: Option<String>,
+    asked: Asked,
+    watcher: Watcher,
+}
+
+impl Watched<'_> {
+    fn run(&self) -> Result<(), Failure> {
+        let Self { shell, args, asked, watcher, .. } = self;
+        let interrupt = Interrupt::on(shell, || Some("finishing the runs under way"));
+        // Runs that are under way when the time is over are finished, and the state is saved.
+        let max_seconds = asked.lm.max_seconds.map(|it| it + GRACE);
+        let granted = Lm { max_seconds, ..asked.lm.clone() };
+        let builder = session::builder(shell, &asked.file, &granted)?.progress();
+        let engine = interrupt.heeded(watcher.watched(builder)).build()?;
+        let program = session::load(shell, &engine, &asked.file)?;
+        if args.plan {
+            return plan(shell, &program, asked);
+        }
+        watcher.begun(asked.begun(&program));
+        let (expression, lm) = (asked.for_workers(), &asked.lm);
+        let ask = via::Ask { script: &asked.file, program: &program, expression, lm };
+        watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
+        let keep = self.keep(&program);
+        let (valset, testset) = (asked.valset(), asked.testset());
+        let output = Path::new(&asked.output);
+        let wanted = Wanted {
+            optimizer: &asked.with(),
+            program: &asked.program(),
+            trainset: &asked.trainset(),
+            valset: valset.as_deref(),
+            testset: testset.as_deref(),
+            keep: keep.as_ref(),
+            output,
+        };
+        let Searched { finished, report } = program.compile(&wanted)?;
+        shell.diagnose(program.sources(), &finished.warnings);
+        watcher.warnings(&finished.warnings);
+        shell.warn(&engine.store_warnings());
+        finished.result?;
+        shell.eprint(&format!("saved as {}\n", shown(shell, output)));
+        if let Some(report) = &report {
+            if args.json {
+                shell.print(&format!("{}\n", report.to_value().to_json()));
+            }
+            if let Some(keep) = &keep {
+                left(shell, keep, report);
+            }
+        }
+        // What the user ended is no success, though the best so far is there.
+        if interrupt.came() { Err(Failure::told()) } else { Ok(()) }
+    }
+
+    /// How finished runs are kept.
+    fn keep(&self, program: &Program) -> Option<Keep> {
+        let folder = self.folder.clone().filter(|_| !self.asked.is_from_stdin())?;
+        let new = || journal::new_id(&*self.shell.host, &program.hash());
+        Some(Keep {
+            folder,
+            id: self.resumed.clone().unwrap_or_else(new),
+            resume: self.resumed.is_some(),
+            program: program.hash(),
+            metric: sha256_hex(self.asked.metric.as_bytes())[..16].to_owned(),
+            command: self.asked.record(),
+        })
+    }
+}
+
+/// Says what the search takes, without searching.
+fn plan(shell: &Shell, program: &Program, asked: &Asked) -> Result<(), Failure> {
+    let measure = if asked.lm.max_calls == Some(0) { 0 } else { MEASURED };
+    let finished = program.eval(&asked.plan(measure))?;
     shell.diagnose(program.sources(), &finished.warnings);
-    shell.warn(&engine.store_warnings());
-    finished.result?;
-    shell.eprint(&format!("saved as {}\n", args.output.display()));
+    let value = finished.result?;
+    shell.print(&format!("{}\n", value.as_str().unwrap_or_default()));
     Ok(())
+}
+
+/// A path as the user would write it here.
+fn shown(shell: &Shell, path: &Path) -> String {
+    let here = resume::here(shell).ok();
+    let below = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
+    below.unwrap_or(path).display().to_string()
+}
+
+/// Says how a search that did not come to its end can go on.
+fn left(shell: &Shell, keep: &Keep, report: &Report) {
+    let cap = match &report.stop {
+        None => return,
+        Some(Stop::Cancelled) => "",
+        Some(_) => " --max-calls N",
+    };
+    let id = &keep.id;
+    shell.eprint(&format!("`dsp compile --resume {id}{cap}` goes on from here\n"));
+}
+
+/// The search to go on with.
+fn resumed(shell: &Shell, folder: Option<&Path>, id: &str) -> Result<(String, Asked), Failure> {
+    let (id, saved) = resume::find(shell, folder, id, For::Compile)?;
+    let asked = Asked::read(&saved.header.command).ok_or_else(|| {
+        Failure::usage(format!("the run `{id}` does not say how it was begun"))
+    })?;
+    let what = format!(
+        "{} with {}, {} runs are there",
+        asked.expression,
+        asked.optimizer,
+        saved.len()
+    );
+    resume::tell(shell, &id, &what, &saved);
+    Ok((id, asked))
 }
 
 /// A bare name must be that of an optimizer; an expression may be anything.
@@ -31,26 +184,4 @@ fn known(said: &str) -> Result<(), Failure> {
     let mut failure = Failure::usage(format!("there is no optimizer `{said}`"));
     failure.hint(did_you_mean(said, names.by_ref()));
     Err(failure)
-}
-
-/// The compilation as statements over the items of the script.
-fn expression(shell: &Shell, args: &Compile) -> Result<String, Failure> {
-    let mut program = format!("({})", args.program);
-    if let Some(state) = &args.state {
-        program = format!("{program}.with_state({})", text(&shell.absolute(state)?));
-    }
-    let mut options = vec![("metric", format!("({})", args.metric))];
-    let number = |name, value: Option<u64>| value.map(|it| (name, it.to_string()));
-    options.extend(number("max_calls", args.lm.max_calls));
-    options.extend(number("max_tokens", args.lm.max_tokens));
-    options.extend(number("seed", args.lm.seed));
-    let optimizer = optimizer(&args.optimizer, &options);
-    let mut sets = format!("trainset: {}", loaded(shell, &args.trainset)?);
-    for (name, path) in [("valset", &args.valset), ("testset", &args.testset)] {
-        if let Some(path) = path {
-            sets += &format!(", {name}: {}", loaded(shell, path)?);
-        }
-    }
-    let output = text(&shell.absolute(&args.output)?);
-    Ok(format!("{optimizer}.compile({program}, {sets}).save({output});"))
 }

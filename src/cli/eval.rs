@@ -2,16 +2,19 @@
 
 use super::args::Eval;
 use super::expression::text;
+use super::interrupt::Interrupt;
+use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
-use crate::engine::Ask;
+use super::via;
+use super::watch::Watcher;
+use crate::engine::{Ask, Program};
 use crate::eval::journal::{self, Keep};
 use crate::eval::{Evaluation, EvaluationValue, Stop};
 use crate::host::Place;
-use crate::lm::{self, Cancel};
 use crate::runtime::Val;
 use crate::util::sha256_hex;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 mod asked;
 
@@ -22,6 +25,12 @@ const WIDTH: usize = 100;
 
 /// Scores a program on data.
 pub(super) fn run(shell: &Shell, args: &Eval) -> Result<(), Failure> {
+    let to_output = args.json.as_deref() == Some(Path::new("-"));
+    if to_output && args.watch.events.as_deref() == Some(Path::new("-")) {
+        let mut failure = Failure::usage("`--json` and `--events -` both want standard output");
+        failure.hint("name a file for one of them: `--json=report.json`".to_owned());
+        return Err(failure);
+    }
     let folder = shell.host.place(Place::Runs);
     let resumed = match &args.resume {
         Some(id) => Some(resumed(shell, folder.as_deref(), id)?),
@@ -31,31 +40,64 @@ pub(super) fn run(shell: &Shell, args: &Eval) -> Result<(), Failure> {
         Some((_, asked)) => asked.with_caps(&args.lm),
         None => Asked::of(shell, args)?,
     };
-    let (cancel, interrupted) = flags(shell);
-    let builder = session::builder(shell, &asked.file, &asked.lm)?.progress();
-    let engine = builder.cancel(cancel).pause(interrupted.clone()).build()?;
-    let program = session::load(shell, &engine, &asked.file)?;
-    let keep = folder.filter(|_| !asked.is_from_stdin()).map(|folder| Keep {
-        folder,
-        id: match &resumed {
-            Some((id, _)) => id.clone(),
-            None => journal::new_id(&*shell.host, &program.hash()),
-        },
-        resume: resumed.is_some(),
-        program: program.hash(),
-        metric: sha256_hex(asked.metric.as_bytes())[..16].to_owned(),
-        command: asked.record(),
-    });
-    let (scored, data) = (asked.program(), format!("load({})", text(&asked.data)));
-    let metric = format!("({})", asked.metric);
-    let ask = Ask { program: &scored, data: &data, metric: &metric, keep: keep.as_ref() };
-    let finished = program.evaluate(&ask)?;
-    shell.diagnose(program.sources(), &finished.warnings);
-    shell.warn(&engine.store_warnings());
-    let value = finished.result?;
-    let evaluation = titled(evaluated(&value)?, &asked);
-    report(shell, args, &evaluation)?;
-    left(shell, &evaluation, keep.as_ref(), interrupted.is_cancelled())
+    via::check(&args.via, &asked.file)?;
+    let watcher = Watcher::new(shell, "eval", &asked.file, &args.watch)?;
+    let watched =
+        Watched { shell, args, folder, resumed: resumed.map(|it| it.0), asked, watcher };
+    watched.watcher.end(watched.run())
+}
+
+/// An evaluation that is watched.
+struct Watched<'a> {
+    shell: &'a Shell,
+    args: &'a Eval,
+    /// Where finished rows are kept.
+    folder: Option<PathBuf>,
+    /// The id of the run that is gone on with.
+    resumed: Option<String>,
+    asked: Asked,
+    watcher: Watcher,
+}
+
+impl Watched<'_> {
+    fn run(&self) -> Result<(), Failure> {
+        let Self { shell, args, asked, watcher, .. } = self;
+        let interrupt = Interrupt::on(shell, || Some("finishing the rows under way"));
+        let builder = session::builder(shell, &asked.file, &asked.lm)?.progress();
+        let engine = interrupt.heeded(watcher.watched(builder)).build()?;
+        let program = session::load(shell, &engine, &asked.file)?;
+        watcher.begun(asked.begun(&program));
+        let keep = self.keep(&program);
+        let (scored, data) = (asked.program(), format!("load({})", text(&asked.data)));
+        let metric = format!("({})", asked.metric);
+        let expression = asked.for_workers();
+        let lm = &asked.lm;
+        let ask = via::Ask { script: &asked.file, program: &program, expression, lm };
+        watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
+        let ask = Ask { program: &scored, data: &data, metric: &metric, keep: keep.as_ref() };
+        let finished = program.evaluate(&ask)?;
+        shell.diagnose(program.sources(), &finished.warnings);
+        watcher.warnings(&finished.warnings);
+        shell.warn(&engine.store_warnings());
+        let value = finished.result?;
+        let evaluation = titled(evaluated(&value)?, asked);
+        report(shell, args, &evaluation, watcher.takes_output())?;
+        left(shell, &evaluation, keep.as_ref(), interrupt.came())
+    }
+
+    /// How finished rows are kept.
+    fn keep(&self, program: &Program) -> Option<Keep> {
+        let folder = self.folder.clone().filter(|_| !self.asked.is_from_stdin())?;
+        let new = || journal::new_id(&*self.shell.host, &program.hash());
+        Some(Keep {
+            folder,
+            id: self.resumed.clone().unwrap_or_else(new),
+            resume: self.resumed.is_some(),
+            program: program.hash(),
+            metric: sha256_hex(self.asked.metric.as_bytes())[..16].to_owned(),
+            command: self.asked.record(),
+        })
+    }
 }
 
 fn evaluated(value: &Val) -> Result<&Evaluation, Failure> {
@@ -71,7 +113,12 @@ fn titled(evaluation: &Evaluation, asked: &Asked) -> Evaluation {
 }
 
 /// Writes what the flags want, and to standard output what a person or a program reads.
-fn report(shell: &Shell, args: &Eval, evaluation: &Evaluation) -> Result<(), Failure> {
+fn report(
+    shell: &Shell,
+    args: &Eval,
+    evaluation: &Evaluation,
+    output_is_taken: bool,
+) -> Result<(), Failure> {
     if let Some(path) = &args.csv {
         shell.write(path, &evaluation.to_csv())?;
     }
@@ -88,7 +135,9 @@ fn report(shell: &Shell, args: &Eval, evaluation: &Evaluation) -> Result<(), Fai
         }
         None => {}
     }
-    shell.print(&evaluation.report_within(shell.host.width().unwrap_or(WIDTH)));
+    if !output_is_taken {
+        shell.print(&evaluation.report_within(shell.host.width().unwrap_or(WIDTH)));
+    }
     Ok(())
 }
 
@@ -113,70 +162,15 @@ fn left(
     if interrupted && evaluation.not_run > 0 { Err(Failure::told()) } else { Ok(()) }
 }
 
-/// The run to go on with: the one of this id, else of those that were begun in this folder the
-/// newest that has rows left, else the newest.
+/// The run to go on with.
 fn resumed(shell: &Shell, folder: Option<&Path>, id: &str) -> Result<(String, Asked), Failure> {
-    let folder = folder.ok_or_else(|| Failure::usage("this machine has no place for runs"))?;
-    let (id, saved) =
-        if id.is_empty() { newest(shell, folder)? } else { named(shell, folder, id)? };
+    let (id, saved) = resume::find(shell, folder, id, For::Evaluate)?;
     let asked = Asked::read(&saved.header.command).ok_or_else(|| {
         Failure::usage(format!("the run `{id}` does not say how it was begun"))
     })?;
     let (kept, all) = (saved.len(), saved.header.rows);
-    shell.eprint(&format!(
-        "going on with {id}: {} by {}, {kept} of {all} rows are there\n",
-        asked.expression, asked.metric
-    ));
+    let what =
+        format!("{} by {}, {kept} of {all} rows are there", asked.expression, asked.metric);
+    resume::tell(shell, &id, &what, &saved);
     Ok((id, asked))
-}
-
-fn named(shell: &Shell, folder: &Path, id: &str) -> Result<(String, journal::Saved), Failure> {
-    let saved = journal::read(&*shell.host, folder, id).map_err(|why| {
-        let mut failure = Failure::usage(why);
-        let known = journal::ids(&*shell.host, folder).unwrap_or_default();
-        let newest: Vec<String> = known.into_iter().take(3).collect();
-        if !newest.is_empty() {
-            failure.hint(format!("the newest are {}", newest.join(", ")));
-        }
-        failure
-    })?;
-    Ok((id.to_owned(), saved))
-}
-
-fn newest(shell: &Shell, folder: &Path) -> Result<(String, journal::Saved), Failure> {
-    let here = asked::here(shell)?;
-    let ids = journal::ids(&*shell.host, folder).unwrap_or_default();
-    let mut found = None;
-    for id in ids {
-        let Ok(saved) = journal::read(&*shell.host, folder, &id) else { continue };
-        let ours = asked::begun_in(&saved.header.command) == Some(&here);
-        if ours && saved.end.is_none() {
-            return Ok((id, saved));
-        }
-        // Of one that is complete the report may be what is missing.
-        if ours && found.is_none() {
-            found = Some((id, saved));
-        }
-    }
-    found.ok_or_else(|| Failure::usage("no evaluation was begun in this folder"))
-}
-
-/// What ends all at once, and what ends it after the rows under way: Ctrl-C does the second,
-/// and again the first.
-fn flags(shell: &Shell) -> (Cancel, Cancel) {
-    let cancel = Cancel::default();
-    let pause = cancel.part();
-    let (shell, at_once, after_rows) = (shell.clone(), cancel.clone(), pause.clone());
-    lm::runtime().spawn(async move {
-        // Where the system gives no signals, Ctrl-C ends the process, as it does elsewhere.
-        while tokio::signal::ctrl_c().await.is_ok() {
-            if after_rows.is_cancelled() {
-                at_once.cancel();
-            } else {
-                shell.eprint("\nfinishing the rows under way; Ctrl-C again stops at once\n");
-                after_rows.cancel();
-            }
-        }
-    });
-    (cancel, pause)
 }

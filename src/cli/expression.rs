@@ -1,17 +1,10 @@
 //! Pieces of expressions that commands put together.
 
-use super::shell::{Failure, Shell};
 use crate::catalog;
-use std::path::Path;
 
 /// A string literal.
 pub(super) fn text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// The data of a file named on the command line.
-pub(super) fn loaded(shell: &Shell, path: &Path) -> Result<String, Failure> {
-    Ok(format!("load({})", text(&shell.absolute(path)?)))
 }
 
 /// An optimizer: its name, or a call with some options, gets the `options` that it takes and

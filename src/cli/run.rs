@@ -1,28 +1,48 @@
 //! `dsp run`
 
 use super::args::Run;
+use super::interrupt::Interrupt;
+use super::log::Begun;
 use super::session::{self, Kept};
 use super::shell::{Failure, Shell};
+use super::watch::Watcher;
 use crate::trace::{Trace, to_jsonl};
+use std::path::Path;
 
 /// Runs a script.
 pub(super) fn run(shell: &Shell, args: &Run) -> Result<(), Failure> {
     let shell = &if args.quiet { shell.quiet() } else { shell.clone() };
+    if args.watch.events.as_deref() == Some(Path::new("-")) {
+        let mut failure = Failure::usage("standard output is the script's own");
+        failure.hint("name a file: `--events events.jsonl`".to_owned());
+        return Err(failure);
+    }
+    let watcher = Watcher::new(shell, "run", &args.file, &args.watch)?;
+    watcher.end(watched(shell, args, &watcher))
+}
+
+fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> {
+    // What is no evaluation and no search has nothing to show for itself: it ends at once.
+    let watching = watcher.clone();
+    let first = move || watching.is_busy().then_some("finishing the rows under way");
+    let interrupt = Interrupt::on(shell, first);
     let builder = session::builder(shell, &args.file, &args.lm)?;
     let builder = if args.quiet { builder } else { builder.progress() };
-    let engine = builder.build()?;
+    let engine = interrupt.heeded(watcher.watched(builder)).build()?;
     let program = session::load(shell, &engine, &args.file)?;
+    watcher.begun(Begun { hash: program.hash(), ..Begun::default() });
     let finished = program.run();
     shell.diagnose(program.sources(), &finished.warnings);
+    watcher.warnings(&finished.warnings);
     shell.warn(&engine.store_warnings());
     if let Some(path) = &args.trace {
         write_trace(shell, &finished.trace, path)?;
     }
     finished.result?;
-    Ok(())
+    if interrupt.came() { Err(Failure::told()) } else { Ok(()) }
 }
 
-fn write_trace(shell: &Shell, trace: &Trace, path: &std::path::Path) -> Result<(), Failure> {
+fn write_trace(shell: &Shell, trace: &Trace, path: &Path) -> Result<(), Failure> {
     let content = Kept(session::store(shell)?);
     shell.write(path, &to_jsonl(trace, &content))
 }

@@ -36,15 +36,8 @@ impl Settings {
             Some(path) => files.read(&path, Origin::Project)?,
             None => Config::default(),
         };
-        let user = shell.host.place(Place::Config).map(|dir| dir.join(USER_FILE));
-        let user = match user.filter(|path| shell.host.exists(path)) {
-            Some(path) => files.read(&path, Origin::User)?,
-            None => Config::default(),
-        };
-        if files.diags.iter().any(Diagnostic::is_error) {
-            let Files { sources, diags, .. } = files;
-            return Err(Failure { exit: Failure::USAGE, sources, diags });
-        }
+        let user = files.user()?;
+        files.end()?;
         Ok(Self { above: flags.config().or(environment), below: project.or(user) })
     }
 }
@@ -73,7 +66,36 @@ struct Files<'a> {
     diags: Vec<Diagnostic>,
 }
 
+/// The settings of the user's own file.
+///
+/// # Errors
+/// Everything that is wrong in it.
+pub(super) fn user_config(shell: &Shell) -> Result<Config, Failure> {
+    let mut files = Files { shell, sources: Sources::default(), diags: Vec::new() };
+    let user = files.user()?;
+    files.end()?;
+    Ok(user)
+}
+
 impl Files<'_> {
+    /// Reads the user's file, where there is one.
+    fn user(&mut self) -> Result<Config, Failure> {
+        let path = self.shell.host.place(Place::Config).map(|dir| dir.join(USER_FILE));
+        match path.filter(|path| self.shell.host.exists(path)) {
+            Some(path) => self.read(&path, Origin::User),
+            None => Ok(Config::default()),
+        }
+    }
+
+    /// Says what is wrong, if that is anything.
+    fn end(self) -> Result<(), Failure> {
+        let Self { sources, diags, .. } = self;
+        if diags.iter().any(Diagnostic::is_error) {
+            return Err(Failure { exit: Failure::USAGE, sources, diags });
+        }
+        Ok(())
+    }
+
     fn read(&mut self, path: &Path, origin: Origin) -> Result<Config, Failure> {
         let id = self.shell.read(path, &mut self.sources)?;
         let (config, diags) = config::parse(id, &self.sources.get(id).text, origin);
@@ -82,7 +104,17 @@ impl Files<'_> {
     }
 }
 
-fn project_file(shell: &Shell, script: &Path) -> Option<PathBuf> {
+/// The folder of the project that a file belongs to: the nearest around it with a settings file,
+/// else its own.
+pub(super) fn project_folder(shell: &Shell, file: &Path) -> PathBuf {
+    let beside = file.parent().unwrap_or(Path::new(""));
+    let found = project_file(shell, file);
+    let folder = found.as_deref().and_then(Path::parent).unwrap_or(beside);
+    shell.host.real_path(folder).unwrap_or_else(|_| folder.to_owned())
+}
+
+/// The settings file of the project that a script belongs to.
+pub(super) fn project_file(shell: &Shell, script: &Path) -> Option<PathBuf> {
     let beside = script.parent().unwrap_or(Path::new(""));
     let above = beside.ancestors().map(|dir| dir.join(PROJECT_FILE));
     above.into_iter().find(|path| shell.host.exists(path))

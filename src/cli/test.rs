@@ -4,6 +4,7 @@ mod replies;
 mod watch;
 
 use super::args::Test;
+use super::interrupt::Interrupt;
 use super::scripts;
 use super::session;
 use super::shell::{Failure, Shell};
@@ -57,9 +58,12 @@ pub(super) fn run(shell: &Shell, args: &Test) -> Result<(), Failure> {
         return watch::run(shell, args, paths);
     }
     let files = scripts::find(shell, paths)?;
-    let mut report = Report::new(shell, args);
+    let interrupt = Interrupt::on(shell, || Some("finishing the tests under way"));
+    let mut report = Report::new(shell, args).ended_by(interrupt);
     for file in &files {
-        report.file(file, files.len() > 1)?;
+        if !report.interrupt.came() {
+            report.file(file, files.len() > 1)?;
+        }
     }
     report.end()
 }
@@ -75,6 +79,7 @@ struct Report<'a> {
     suites: Vec<Suite>,
     /// The titles of all tests, also of those left out.
     titles: Vec<Arc<str>>,
+    interrupt: Interrupt,
 }
 
 impl<'a> Report<'a> {
@@ -88,7 +93,13 @@ impl<'a> Report<'a> {
             tally: Tally::default(),
             suites: Vec::new(),
             titles: Vec::new(),
+            interrupt: Interrupt::default(),
         }
+    }
+
+    /// The same, which the user can end.
+    fn ended_by(self, interrupt: Interrupt) -> Self {
+        Self { interrupt, ..self }
     }
 
     /// The same on another machine.
@@ -128,14 +139,15 @@ impl<'a> Report<'a> {
     /// An engine that asks models, or one that asks none.
     fn engine(&self, path: &Path, recording: &Arc<Recording>) -> Result<Engine, Failure> {
         if self.mode != Mode::Replay {
-            return Ok(session::builder(&self.shell, path, &self.args.lm)?.build()?);
+            let builder = session::builder(&self.shell, path, &self.args.lm)?;
+            return Ok(self.interrupt.heeded(builder).build()?);
         }
         let recording = recording.clone();
         let stand_in = move |name: &str, _: &LmOptions| -> Result<crate::lm::SharedLm, _> {
             Ok(Arc::new(StandIn::new(&recording, name)))
         };
         let builder = session::offline(&self.shell, path, &self.args.lm)?;
-        Ok(builder.stand_in(Arc::new(stand_in)).build()?)
+        Ok(self.interrupt.heeded(builder).stand_in(Arc::new(stand_in)).build()?)
     }
 
     fn tests(
@@ -312,6 +324,10 @@ impl<'a> Report<'a> {
             let asked = text::asked(self.tally.totals, self.mode == Mode::Replay);
             let (counts, seconds) = (text::tally(self.tally, self.style), took.as_secs_f64());
             self.shell.print(&format!("\n{counts}{asked} ({seconds:.2} s)\n"));
+        }
+        if self.interrupt.came() {
+            self.shell.eprint("ended by Ctrl-C: not all tests were run\n");
+            return Err(Failure::told());
         }
         if self.tally.is_good() { Ok(()) } else { Err(Failure::told()) }
     }

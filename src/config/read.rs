@@ -4,8 +4,8 @@
 //! that type; reading goes on, so that one pass tells everything.
 
 use super::{
-    BAD_SETTING, Caps, Config, Endpoint, LmOptions, Model, NOT_TOML, Origin, UNKNOWN_SETTING,
-    USER_ONLY,
+    BAD_SETTING, Caps, Config, Endpoint, LmOptions, Model, NOT_TOML, Origin, Price,
+    UNKNOWN_SETTING, USER_ONLY,
 };
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::source::{SourceId, Span};
@@ -38,7 +38,7 @@ pub fn parse(source: SourceId, text: &str, origin: Origin) -> (Config, Vec<Diagn
 }
 
 /// Settings at the top of a file.
-const TOP: [&str; 9] = [
+const TOP: [&str; 10] = [
     "lm",
     "threads",
     "seed",
@@ -47,6 +47,7 @@ const TOP: [&str; 9] = [
     "max_usd",
     "max_seconds",
     "models",
+    "prices",
     "endpoints",
 ];
 /// Settings of a table below `[models]`.
@@ -63,6 +64,8 @@ const MODEL: [&str; 11] = [
     "connect_timeout",
     "retries",
 ];
+/// Settings of a table below `[prices]`.
+const PRICE: [&str; 3] = ["input", "cached", "output"];
 /// Settings of a table below `[endpoints]`.
 const ENDPOINT: [&str; 2] = ["base_url", "key_env"];
 
@@ -84,6 +87,10 @@ impl Reader {
                     let model = reader.model(name, value);
                     config.models.extend(model.map(|it| (name.get_ref().to_string(), it)));
                 }),
+                "prices" => self.each(key, value, |reader, name, value| {
+                    let price = reader.price(name, value);
+                    config.prices.extend(price.map(|it| (name.get_ref().to_string(), it)));
+                }),
                 "endpoints" => self.each(key, value, |reader, name, value| {
                     let endpoint = reader.endpoint(key, name, value);
                     let entry = endpoint.map(|it| (name.get_ref().to_string(), it));
@@ -103,6 +110,38 @@ impl Reader {
             "max_seconds" => caps.max_seconds = self.number(key, value, 0.0..=f64::MAX),
             _ => self.unknown(key, &TOP),
         }
+    }
+
+    /// `"openai/gpt-4o" = { input = 2.5, cached = 1.25, output = 10 }`
+    fn price(&mut self, name: &Key<'_>, value: &Entry<'_>) -> Option<Price> {
+        if !name.get_ref().contains('/') {
+            let message = format!("`{}` is no `provider/model`", name.get_ref());
+            self.report(BAD_SETTING, name.span(), &message, "");
+            return None;
+        }
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong(name, value, "a table with `input` and `output`");
+            return None;
+        };
+        let (mut input, mut cached, mut output) = (None, None, None);
+        for (key, value) in table {
+            let part = match key.get_ref().as_ref() {
+                "input" => &mut input,
+                "cached" => &mut cached,
+                "output" => &mut output,
+                _ => {
+                    self.unknown(key, &PRICE);
+                    continue;
+                }
+            };
+            *part = self.number(key, value, 0.0..=f64::MAX);
+        }
+        for missing in ["input", "output"].into_iter().filter(|it| !table.contains_key(*it)) {
+            let message = format!("the price of `{}` has no `{missing}`", name.get_ref());
+            let hint = format!("add `{missing} = 0.5`: dollars for a million tokens");
+            self.report(BAD_SETTING, name.span(), &message, &hint);
+        }
+        Some(Price { input: input?, cached, output: output? })
     }
 
     /// `big = "openai/gpt-4o"`, or a table with options.

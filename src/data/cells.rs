@@ -91,6 +91,10 @@ fn split(text: &str, delimiter: u8) -> Option<Vec<String>> {
     // The library drops a mark of byte order at the start of what it reads. That of the file is
     // gone by now, so one before a row is text: the library gets another one to drop.
     let text = if text.starts_with(MARK) { &format!("{MARK}{text}") } else { text };
+    if text.starts_with('\r') {
+        // An empty row to the library.
+        return None;
+    }
     let mut builder = csv::ReaderBuilder::new();
     builder.delimiter(delimiter).has_headers(false).flexible(true).buffer_capacity(text.len());
     let mut reader = builder.from_reader(text.as_bytes());

@@ -4,10 +4,12 @@ use crate::config::{Caps, Config};
 use crate::diag::Diagnostic;
 use crate::engine::error::Error;
 use crate::engine::{Engine, Shared, models, wiring};
+use crate::eval::Attached;
 use crate::host::{OsHost, SharedHost};
-use crate::lm::{Cancel, SharedLm};
+use crate::lm::{Cancel, Price, Prices, SharedLm};
 use crate::runtime::{Env, Opener, Settings, codes};
 use crate::store::{Replies, Store};
+use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +74,7 @@ pub struct Builder {
     pause: Option<Cancel>,
     fallback: Option<String>,
     stand_in: Option<StandIn>,
+    attached: Option<Arc<Attached>>,
     #[cfg(feature = "local")]
     announce_downloads: bool,
 }
@@ -179,6 +182,12 @@ impl Builder {
         Self { pause: Some(pause), ..self }
     }
 
+    /// Lends this to evaluations and searches.
+    #[must_use]
+    pub fn attach(self, attached: Arc<Attached>) -> Self {
+        Self { attached: Some(attached), ..self }
+    }
+
     /// The model that predictors ask where nobody names one. When it is first asked, a line on
     /// standard error says so; where a provider's key is set it is not asked, and the error
     /// says that a model has to be named.
@@ -242,6 +251,7 @@ impl Builder {
             keep_traces: self.keep_traces,
             progress: self.progress,
             pause: self.pause,
+            attached: self.attached.map(|it| -> Arc<dyn Any + Send + Sync> { it }),
             ..Settings::default()
         };
         let (strong, weak, cancel) = (self.strong, self.weak, self.cancel);
@@ -258,7 +268,14 @@ pub(in crate::engine) fn settings(base: &Settings, config: &Config) -> Settings 
         max_calls: config.caps.max_calls,
         max_tokens: config.caps.max_tokens,
         max_usd: config.caps.max_usd,
+        prices: Arc::new(prices(config)),
         max_time: config.caps.max_seconds.and_then(|it| Duration::try_from_secs_f64(it).ok()),
         ..base.clone()
     }
+}
+
+/// What models cost: those of settings files over the table.
+fn prices(config: &Config) -> Prices {
+    let price = |it: &crate::config::Price| Price::per_million(it.input, it.cached, it.output);
+    Prices::with(config.prices.iter().map(|(name, it)| (name.clone(), price(it))))
 }

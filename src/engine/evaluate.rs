@@ -2,9 +2,10 @@
 
 use crate::engine::error::Error;
 use crate::engine::program::{Finished, Program};
-use crate::eval::{self, Keep};
+use crate::eval::{self, Keep, ProgramEvaluator};
 use crate::runtime::{self, Val, Variables};
 use crate::util::sha256_hex;
+use std::collections::BTreeMap;
 
 /// What is to be scored.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,43 @@ impl Program {
             };
             script.with_context(run, |cx| eval::evaluate_kept(cx, &parts, *keep))
         }))
+    }
+
+    /// Who makes runs of what an expression gives: a list, the program first, the metric last.
+    ///
+    /// # Errors
+    /// The expression is not correct, raises, or gives something else.
+    pub fn evaluator(&self, expression: &str) -> Result<ProgramEvaluator, Error> {
+        let extended = self.extended("<expression>", expression, &[])?;
+        let script = extended.script();
+        let mut made = None;
+        let finished = extended.on_thread(&extended.new_run(), |run| {
+            let none =
+                || runtime::Error::value("the expression gives no program and no metric");
+            let Val::List(parts) = script.run_main(run, &Variables::default())? else {
+                return Err(none());
+            };
+            let (program, metric) = parts.first().zip(parts.last()).ok_or_else(none)?;
+            let program = runtime::Program::from_val("program", program)?;
+            made = Some(ProgramEvaluator::new(run, program, Some(metric.clone())));
+            Ok(Val::Null)
+        });
+        finished.result?;
+        Ok(made.expect("work that did not fail has made it"))
+    }
+
+    /// What models of these names are here, as hashes; those that cannot be opened are left out.
+    pub fn model_hashes<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
+    ) -> BTreeMap<String, String> {
+        let hash = |name: &str| Some(eval::model_hash(&self.session().named_lm(name).ok()?));
+        names.filter_map(|name| Some((name.to_owned(), hash(name)?))).collect()
+    }
+
+    /// The seed of everything random.
+    pub fn seed(&self) -> u64 {
+        self.session().settings.seed
     }
 
     /// The hash of the texts that it was made from.

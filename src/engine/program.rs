@@ -157,7 +157,7 @@ impl Program {
     }
 
     /// The name of the model that predictors ask when they name none.
-    pub(in crate::engine) fn lm(&self) -> Option<String> {
+    pub fn lm(&self) -> Option<String> {
         let settings = &self.session.settings;
         let given = settings.lm.as_ref().map(|lm| lm.name().to_owned());
         given.or_else(|| settings.lm_name.clone())
@@ -362,6 +362,10 @@ impl Program {
         }
         let took = host.elapsed().saturating_sub(began);
         TestEnd { finished, written: host.written(), took }
+    }
+
+    pub(in crate::engine) fn session(&self) -> &Session {
+        &self.session
     }
 
     pub(in crate::engine) fn script(&self) -> &Arc<Script> {

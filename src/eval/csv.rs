@@ -19,7 +19,8 @@ impl Evaluation {
         let mut out = csv::Writer::from_writer(Vec::new());
         let fixed = ["index", "origin", "score"].map(ToOwned::to_owned);
         let head = fixed.into_iter().chain(self.scores.keys().map(|it| format!("score.{it}")));
-        let head = head.chain(["why", "calls", "tokens", "seconds"].map(ToOwned::to_owned));
+        let head =
+            head.chain(["why", "calls", "tokens", "usd", "seconds"].map(ToOwned::to_owned));
         let head = head.chain(columns.iter().map(ToString::to_string));
         let head = head.chain(fields.iter().map(|it| format!("reply.{it}")));
         write(&mut out, head.map(|it| guarded(&it)));
@@ -45,6 +46,7 @@ impl Evaluation {
         let seconds = outcome.map(|it| it.latency.as_secs_f64());
         cells.push(outcome.map_or(String::new(), |it| it.calls.to_string()));
         cells.push(tokens.map_or(String::new(), |it| it.to_string()));
+        cells.push(number(outcome.and_then(|it| it.cost.dollars())));
         cells.push(number(seconds));
         cells.extend(columns.iter().map(|name| cell(row.row.values.get(name))));
         let reply = |name: &Arc<str>| cell(outcome.and_then(|it| it.reply.get(name)));

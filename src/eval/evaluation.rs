@@ -5,12 +5,13 @@ use crate::eval::run::{Batch, RunOptions, Stop, run_jobs};
 use crate::eval::stats::{Interval, mean, mean_interval};
 use crate::eval::worst::Worst;
 use crate::eval::{
-    CallBudget, Cancel, Dataset, Evaluator, Exchange, FailureKind, Job, Outcome, Progress,
+    Budget, Cancel, Caps, Dataset, Evaluator, Exchange, FailureKind, Job, Outcome, Progress,
     Spent,
 };
 use crate::host::Host;
+use crate::lm::{Cost, Money};
 use crate::program::State;
-use crate::schema::{Row, Value};
+use crate::schema::{Row, Ty, TypeTable, Value};
 use indexmap::IndexMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,10 +25,24 @@ pub struct EvalOptions {
     pub seed: u64,
     /// The most calls to models; `None` is no cap.
     pub max_calls: Option<u64>,
+    /// The most tokens; `None` is no cap.
+    pub max_tokens: Option<u64>,
+    /// The most dollars; `None` is no cap.
+    pub max_cost: Option<Money>,
+    /// The longest; `None` is no cap.
+    pub max_time: Option<Duration>,
     /// Which sample of each row is scored: 0 is the first.
     pub rollout: u64,
     /// Whether the steps of each run are kept.
     pub keep_steps: bool,
+}
+
+impl EvalOptions {
+    /// What it may take.
+    pub fn caps(&self) -> Caps {
+        let Self { max_calls, max_tokens, max_cost, max_time, .. } = *self;
+        Caps { max_calls, max_tokens, max_cost, max_time }
+    }
 }
 
 /// A row and what the program made of it.
@@ -89,6 +104,8 @@ pub struct Subject {
     pub inputs: Vec<Arc<str>>,
     /// Outputs that can only be one of some values, with these.
     pub classes: IndexMap<Arc<str>, Vec<Value>>,
+    /// Outputs that one type is known of, with it and what its names mean.
+    pub outputs: IndexMap<Arc<str>, (Ty, Arc<TypeTable>)>,
     /// The models that the program asks.
     pub models: Vec<String>,
     /// The models that the metric asks, as far as they are known.
@@ -126,6 +143,8 @@ pub struct Evaluation {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What the program's calls cost.
+    pub cost: Cost,
     /// What the metric took, where it asks models itself.
     pub judge: JudgeCost,
     /// Assertions that stayed false.
@@ -151,6 +170,8 @@ pub struct JudgeCost {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What they cost.
+    pub cost: Cost,
     /// How long judging took, summed over rows.
     pub time: Duration,
 }
@@ -162,6 +183,7 @@ impl JudgeCost {
             cached_calls: self.cached_calls + u64::from(it.cached_calls),
             prompt_tokens: self.prompt_tokens + it.prompt_tokens,
             completion_tokens: self.completion_tokens + it.completion_tokens,
+            cost: self.cost.plus(it.cost),
             time: self.time + it.latency,
         }
     }
@@ -199,6 +221,8 @@ pub fn evaluate(
         keep_steps: options.keep_steps,
         keep_exchanges: true,
         max_calls: None,
+        max_tokens: None,
+        max_cost: None,
     };
     let rows = data.rows()?;
     let jobs: Vec<Job> = rows.iter().cloned().map(job).collect();
@@ -208,13 +232,20 @@ pub fn evaluate(
         max_calls: options.max_calls,
         ..Progress::default()
     };
+    let mut cost = Cost::default();
     let mut done = |outcome: &Outcome| {
         // A run that is made again is done once.
         seen.done = (seen.done + 1).min(seen.total);
         seen.calls += u64::from(outcome.calls);
+        seen.tokens += outcome.prompt_tokens + outcome.completion_tokens;
+        cost = cost.plus(outcome.cost);
+        seen.usd = cost.worth_telling();
+        seen.running.add(outcome.value());
+        cost = cost.plus(outcome.cost);
+        seen.usd = (!cost.is_nothing()).then(|| cost.dollars()).flatten();
         progress(&seen);
     };
-    let mut budget = CallBudget::new(options.max_calls);
+    let mut budget = Budget::new(&options.caps());
     let worst = Worst::of(evaluator);
     let mut batch = run_jobs(&worst, &jobs, options.run, &mut budget, cancel, &mut done);
     worst.give_back(&rows, &mut batch.outcomes);
@@ -244,6 +275,7 @@ impl Evaluation {
             |test: &dyn Fn(&RowResult) -> bool| rows.iter().filter(|it| test(it)).count();
         let outcomes = || rows.iter().filter_map(|it| it.outcome.as_ref());
         let sum = |part: fn(&Outcome) -> u64| outcomes().map(part).sum::<u64>();
+        let cost = outcomes().fold(Cost::default(), |sum, it| sum.plus(it.cost));
         let judge = outcomes().fold(JudgeCost::default(), |sum, it| sum.plus(it.judge));
         Self {
             score: (!values.is_empty()).then(|| mean(&values)),
@@ -259,6 +291,7 @@ impl Evaluation {
             prompt_tokens: sum(|it| it.prompt_tokens) - judge.prompt_tokens,
             completion_tokens: sum(|it| it.completion_tokens) - judge.completion_tokens,
             asserts_failed: sum(|it| u64::from(it.asserts_failed)),
+            cost: cost.minus(judge.cost),
             judge,
             latency: Latency::of(&rows),
             elapsed,
@@ -266,6 +299,12 @@ impl Evaluation {
             subject: Subject::default(),
             rows,
         }
+    }
+
+    /// What was paid now, the judge's calls included; `None` where not all prices are known.
+    pub fn paid(&self) -> Option<Money> {
+        let all = self.cost.plus(self.judge.cost);
+        (all.unknown == 0).then_some(all.paid)
     }
 
     /// The rows that scored lowest, the lowest first; those of full score are not among them.

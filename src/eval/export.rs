@@ -2,6 +2,7 @@
 
 use crate::eval::stats::{Interval, Paired};
 use crate::eval::{Comparison, Evaluation, FailureKind, Outcome, RowResult, Stop};
+use crate::lm::Money;
 use crate::schema::{Record, Value};
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ impl Evaluation {
             ("p90", Value::Float(self.latency.p90.as_secs_f64())),
             ("max", Value::Float(self.latency.max.as_secs_f64())),
             ("cached_calls", count(self.cached_calls)),
+            ("paid_usd", number(self.paid().map(Money::dollars))),
             ("judge_seconds", Value::Float(self.judge.time.as_secs_f64())),
             ("judge_cached_calls", count(self.judge.cached_calls)),
         ]);
@@ -48,6 +50,8 @@ impl Evaluation {
             ("calls", count(self.calls)),
             ("prompt_tokens", count(self.prompt_tokens)),
             ("completion_tokens", count(self.completion_tokens)),
+            ("usd", number(self.cost.dollars())),
+            ("judge_usd", number(self.judge.cost.dollars())),
             ("judge_calls", count(self.judge.calls)),
             ("judge_prompt_tokens", count(self.judge.prompt_tokens)),
             ("judge_completion_tokens", count(self.judge.completion_tokens)),
@@ -89,6 +93,7 @@ impl Evaluation {
             ("calls", count(outcome.map_or(0, |it| it.calls.into()))),
             ("prompt_tokens", count(outcome.map_or(0, |it| it.prompt_tokens))),
             ("completion_tokens", count(outcome.map_or(0, |it| it.completion_tokens))),
+            ("usd", number(outcome.and_then(|it| it.cost.dollars()))),
             ("time", time),
         ])
     }

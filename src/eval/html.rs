@@ -7,6 +7,7 @@ use crate::eval::confusion::{Confusion, confusions};
 use crate::eval::evaluation::NamedScore;
 use crate::eval::stats::{Interval, is_binary};
 use crate::eval::tables::{short, why};
+use crate::eval::text::told;
 use crate::eval::{Evaluation, Exchange, FailureKind, RowResult};
 use crate::render::plain;
 use crate::schema::Record;
@@ -91,13 +92,15 @@ impl Evaluation {
         cards += &card("rows", &self.rows.len().to_string(), &about);
         let tokens =
             format!("{} tokens in, {} out", self.prompt_tokens, self.completion_tokens);
+        let tokens = format!("{tokens}{}", told(&self.cost));
         let stored = format!("{tokens}; {} from the store", self.cached_calls);
         cards += &card("calls of the program", &self.calls.to_string(), &stored);
         if self.judge.calls > 0 {
             let tokens = format!(
-                "{} tokens in, {} out; {}",
+                "{} tokens in, {} out{}; {}",
                 self.judge.prompt_tokens,
                 self.judge.completion_tokens,
+                told(&self.judge.cost),
                 time(self.judge.time)
             );
             cards += &card("calls of the judge", &self.judge.calls.to_string(), &tokens);

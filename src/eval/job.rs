@@ -1,6 +1,10 @@
 //! One run of a program on one row, and who makes it.
 
+use crate::eval::progress::Running;
+use crate::eval::stats::Interval;
+use crate::lm::{Cost, Money};
 use crate::program::State;
+use crate::runtime::{Amount, Limits, SharedCallLog};
 use crate::schema::{Record, Row};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -23,7 +27,21 @@ pub struct Job {
     /// The most calls to models that the run may make, cached ones included; the evaluator
     /// ends a run that wants more with a failure of kind [`FailureKind::Stopped`].
     pub max_calls: Option<u64>,
+    /// The most tokens that it may take, in the same way.
+    pub max_tokens: Option<u64>,
+    /// The most dollars that it may take, in the same way.
+    pub max_cost: Option<Money>,
 }
+
+impl Job {
+    /// What the run may take.
+    pub fn limits(&self) -> Limits {
+        Limits { calls: self.max_calls, tokens: self.max_tokens, money: self.max_cost }
+    }
+}
+
+/// What the calls of a metric stand under where calls are told by predictor.
+pub const METRIC: &str = "the metric";
 
 /// What a run gave.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -48,6 +66,9 @@ pub struct Outcome {
     /// the last attempt stands here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// What calls of each predictor took, the metric's under [`METRIC`]; kept with the steps.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub by_path: IndexMap<String, Spent>,
     /// What was sent to models and what came back, the metric's included. Kept only where the
     /// score is less than 1, for that is where one looks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -64,6 +85,13 @@ pub struct Outcome {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What the calls cost.
+    #[serde(skip_serializing_if = "Cost::is_nothing")]
+    pub cost: Cost,
+    /// Caps under which none of its calls would have been refused, where that is more than
+    /// what it took.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub needed: Amount,
     /// What of all that the metric took.
     #[serde(skip_serializing_if = "Spent::is_nothing")]
     pub judge: Spent,
@@ -83,9 +111,16 @@ pub struct Spent {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What that cost.
+    #[serde(skip_serializing_if = "Cost::is_nothing", default)]
+    pub cost: Cost,
     /// How long it took.
     #[serde(with = "micros")]
     pub latency: Duration,
+}
+
+fn is_nothing(it: &Amount) -> bool {
+    *it == Amount::default()
 }
 
 impl Spent {
@@ -142,6 +177,17 @@ impl Outcome {
             Some(failure) if failure.kind == FailureKind::Program => Some(0.0),
             Some(_) => None,
             None => self.score,
+        }
+    }
+
+    /// What counts against caps: what the run took, as it was told, and the most where it was
+    /// not.
+    pub fn amount(&self) -> Amount {
+        let told = self.prompt_tokens.saturating_add(self.completion_tokens);
+        Amount {
+            calls: self.calls.into(),
+            tokens: told.saturating_add(self.cost.untold_tokens),
+            money: self.cost.listed.plus(self.cost.untold),
         }
     }
 
@@ -206,9 +252,33 @@ pub trait Evaluator: Sync {
     /// Makes one run.
     fn run(&self, job: &Job) -> Outcome;
 
+    /// Makes one run and tells `log` of its calls. By default the log learns nothing: what a
+    /// kill leaves of the run is then paid for again where no store has it.
+    fn run_noted(&self, job: &Job, log: Option<&SharedCallLog>) -> Outcome {
+        let _ = log;
+        self.run(job)
+    }
+
     /// The most calls to models that one run can make, retries, repairs and metric included;
     /// `None` where the program has no such bound.
     fn max_calls_per_run(&self) -> Option<u64>;
+}
+
+/// A state that a search has scored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scored {
+    /// Its place among all that are proposed, from 0.
+    pub serial: usize,
+    /// What the optimizer calls it.
+    pub label: String,
+    /// The hash of the state.
+    pub state: String,
+    /// The mean, where all its rows were run.
+    pub score: Option<f64>,
+    /// Its interval.
+    pub interval: Option<Interval>,
+    /// Calls that its scoring took.
+    pub calls: u64,
 }
 
 /// How far long work is.
@@ -220,10 +290,22 @@ pub struct Progress {
     pub done: usize,
     /// Runs of this phase.
     pub total: usize,
-    /// The best score so far.
+    /// The scores so far, where one state is scored.
+    pub running: Running,
+    /// The best score so far, where several are.
     pub best: Option<f64>,
+    /// Its interval.
+    pub interval: Option<Interval>,
+    /// States that were scored so far.
+    pub candidates: usize,
+    /// The one of them that was scored just now.
+    pub scored: Option<Scored>,
     /// Calls so far, cached ones included.
     pub calls: u64,
+    /// Tokens read and written so far.
+    pub tokens: u64,
+    /// Dollars so far, where all prices are known.
+    pub usd: Option<f64>,
     /// The most calls allowed.
     pub max_calls: Option<u64>,
 }

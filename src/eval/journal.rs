@@ -1,33 +1,45 @@
 //! Finished runs in a file, one line each, as they come: what a kill leaves is not run again.
 //!
 //! The first line is a [`Header`]: what the runs depend on, as hashes, and how they were asked
-//! for. Each line after it is one finished run: which state (`candidate`, by its hash), which row
-//! (`example`, by its index), which sample (`rollout`), and what came of it. A run that a machine
-//! failed on or that was stopped has no line. A last line `end` says that nothing is left to do.
+//! for. After it come, in the order in which things happened:
 //!
-//! Lines are only added, in the order in which runs end. One that was cut off by a kill or a full
-//! disk is passed over: its run is made again. Lines are not flushed to the disk's platters.
+//! - a line for each finished run: which state (`candidate`, by its hash), which row, which
+//!   sample (`rollout`), and what came of it. A run that a machine failed on or that was
+//!   stopped has none;
+//! - `sent`, before a request to a model is sent, and `ended` after it, with the reply where no
+//!   store keeps that: so it is known which calls were under way at a kill, and no reply that
+//!   came is paid for twice;
+//! - `resumed`, where another process went on;
+//! - `end`, when nothing is left to do.
+//!
+//! Lines are only added. One that was cut off by a kill or a full disk is passed over: its run
+//! is made again. Lines are not flushed to the disk's platters.
 
-use crate::eval::{Evaluator, FailureKind, Job, Outcome};
-use crate::host::{Host, SharedHost};
-use crate::program::State;
+mod open;
+mod writer;
+
+pub use open::Journal;
+pub(crate) use open::{Journaled, Role};
+
+use crate::eval::Outcome;
+use crate::host::Host;
+use crate::lm::Completion;
 use crate::schema::Record;
-use crate::util::{lock, sha256_hex};
+use crate::util::sha256_hex;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 /// The version of the format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What the runs of a file depend on, and how they were asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// The version of the format.
     pub dsp_run: u32,
-    /// What the runs are for: `evaluate`.
+    /// What the runs are for: `evaluate` or `compile`.
     pub kind: String,
     /// The version of `dsp`.
     pub version: String,
@@ -37,8 +49,14 @@ pub struct Header {
     pub program: String,
     /// The hash of the state that the program had at first.
     pub state: String,
-    /// The hash of the data.
+    /// The hash of the data; of a search, of what it learns from.
     pub data: String,
+    /// The hash of the rows that a search chooses by.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub valset: String,
+    /// The optimizer of a search, with all that its decisions depend on.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub optimizer: String,
     /// The hash of the metric's source.
     pub metric: String,
     /// The models that are asked.
@@ -60,6 +78,8 @@ impl Header {
             (self.program != now.program, "the script"),
             (self.state != now.state, "the state of the program"),
             (self.data != now.data, "the data"),
+            (self.valset != now.valset, "the rows to choose by"),
+            (self.optimizer != now.optimizer, "the optimizer"),
             (self.metric != now.metric, "the metric"),
             (self.models != now.models, "the model"),
             (self.seed != now.seed, "the seed"),
@@ -87,11 +107,58 @@ pub struct Keep {
 
 /// A run as its line says it.
 #[derive(Serialize, Deserialize)]
-struct Line {
-    candidate: String,
-    example: usize,
-    rollout: u64,
+struct RunLine {
+    #[serde(flatten)]
+    key: Key,
     outcome: Outcome,
+}
+
+/// What a run is known by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Key {
+    /// The state, by its hash.
+    candidate: String,
+    /// The index of the row.
+    example: usize,
+    /// Its content, by its hash: a search has two data sets.
+    row: String,
+    rollout: u64,
+    /// Whether the teacher makes it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    teacher: bool,
+    /// Whether its steps are kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    steps: bool,
+}
+
+impl Key {
+    /// What the lines of calls know the run by.
+    fn short(&self) -> String {
+        let Self { candidate, example, row, rollout, teacher, steps } = self;
+        let text = format!("{candidate} {example} {row} {rollout} {teacher} {steps}");
+        let mut hash = sha256_hex(text.as_bytes());
+        hash.truncate(16);
+        hash
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct SentLine {
+    sent: u64,
+    run: String,
+    request: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EndedLine {
+    ended: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    reply: Option<Completion>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ResumedLine {
+    resumed: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -102,14 +169,20 @@ struct LastLine {
 /// What it came to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct End {
-    /// The mean.
+    /// The mean; of a search, that of the chosen state.
     pub score: Option<f64>,
     /// Rows in the mean.
     pub scored: usize,
 }
 
-/// A state, a row and a sample.
-type Key = (String, usize, u64);
+/// A call as its lines tell it.
+#[derive(Debug, Clone, PartialEq)]
+struct Call {
+    run: String,
+    request: String,
+    has_ended: bool,
+    reply: Option<Completion>,
+}
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,19 +192,96 @@ pub struct Saved {
     /// What it came to, when nothing is left to do.
     pub end: Option<End>,
     runs: BTreeMap<Key, Outcome>,
+    calls: BTreeMap<u64, Call>,
+    /// The number of the first call of the process that went on last.
+    resumed: u64,
     /// Whether its last line was cut off.
     torn: bool,
 }
 
+/// What was under way when a process was stopped, and is paid for twice at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InFlight {
+    /// Runs with such calls.
+    pub runs: usize,
+    /// Calls that were sent, and whose reply is not known.
+    pub calls: usize,
+}
+
+impl std::fmt::Display for InFlight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { runs, calls } = self;
+        let s = |n: &usize| if *n == 1 { "" } else { "s" };
+        let (of_calls, of_runs) = (s(calls), s(runs));
+        write!(
+            f,
+            "{calls} call{of_calls} of {runs} run{of_runs} under way when it was stopped"
+        )?;
+        f.write_str(" may be paid for twice")
+    }
+}
+
 impl Saved {
+    fn new(header: Header, torn: bool) -> Self {
+        let (runs, calls) = (BTreeMap::new(), BTreeMap::new());
+        Self { header, end: None, runs, calls, resumed: 0, torn }
+    }
+
     /// How many runs it holds.
     pub fn len(&self) -> usize {
         self.runs.len()
     }
 
+    /// The runs that it holds: row, sample and what came of it.
+    pub fn outcomes(&self) -> impl Iterator<Item = (usize, u64, &Outcome)> {
+        self.runs.iter().map(|(key, outcome)| (key.example, key.rollout, outcome))
+    }
+
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
+    }
+
+    /// Calls of its runs, cached ones included.
+    pub fn n_calls(&self) -> u64 {
+        self.runs.values().map(|it| u64::from(it.calls)).sum()
+    }
+
+    /// What was under way when the process that wrote it last was stopped.
+    pub fn in_flight(&self) -> InFlight {
+        let finished = self.finished();
+        let latest = self.calls.range(self.resumed..).map(|(_, call)| call);
+        let open: Vec<&Call> =
+            latest.filter(|it| !it.has_ended && !finished.contains(&it.run)).collect();
+        let runs: BTreeSet<&str> = open.iter().map(|it| &*it.run).collect();
+        InFlight { runs: runs.len(), calls: open.len() }
+    }
+
+    /// The runs that need no reply any more.
+    fn finished(&self) -> BTreeSet<String> {
+        self.runs.keys().map(Key::short).collect()
+    }
+
+    /// Takes what a line says; one that says nothing is passed over.
+    fn take(&mut self, line: &[u8]) {
+        if line.starts_with(b"{\"sent\"") {
+            if let Ok(SentLine { sent, run, request }) = serde_json::from_slice(line) {
+                let call = Call { run, request, has_ended: false, reply: None };
+                self.calls.entry(sent).or_insert(call);
+            }
+        } else if line.starts_with(b"{\"ended\"") {
+            if let Ok(EndedLine { ended, reply }) = serde_json::from_slice(line)
+                && let Some(call) = self.calls.get_mut(&ended)
+            {
+                (call.has_ended, call.reply) = (true, reply);
+            }
+        } else if let Ok(RunLine { key, outcome }) = serde_json::from_slice(line) {
+            self.runs.entry(key).or_insert(outcome);
+        } else if let Ok(ResumedLine { resumed }) = serde_json::from_slice(line) {
+            self.resumed = self.resumed.max(resumed);
+        } else if let Ok(LastLine { end }) = serde_json::from_slice(line) {
+            self.end = Some(end);
+        }
     }
 }
 
@@ -143,15 +293,26 @@ pub fn path(folder: &Path, id: &str) -> PathBuf {
 /// Returns an id for a run that begins now: the time, and what keeps it apart from others.
 pub fn new_id(host: &dyn Host, apart: &str) -> String {
     let now = host.since_epoch();
-    let (year, month, day) = date(now.as_secs() / 86_400);
-    let (hour, minute, second) =
-        (now.as_secs() / 3600 % 24, now.as_secs() / 60 % 60, now.as_secs() % 60);
+    let stamp: String = stamp(now.as_secs()).chars().filter(char::is_ascii_digit).collect();
+    let (day, time) = stamp.split_at(8);
     let apart = sha256_hex(format!("{} {apart}", now.as_nanos()).as_bytes());
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{}", &apart[..4])
+    format!("{day}-{time}-{}", &apart[..4])
+}
+
+/// When runs were begun: `2026-11-23 05:45:02`, in universal time.
+pub fn when(header: &Header) -> String {
+    stamp(header.began)
+}
+
+/// Date and time of a second since 1970.
+fn stamp(second: u64) -> String {
+    let (year, month, day) = date(second / 86_400);
+    let (hour, minute, second) = (second / 3600 % 24, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
 /// The date of a day since 1970, in years of 400 that begin in March (Hinnant, 2013).
-fn date(day: u64) -> (u64, u64, u64) {
+pub(crate) fn date(day: u64) -> (u64, u64, u64) {
     let shifted = day + 719_468;
     let (era, of_era) = (shifted / 146_097, shifted % 146_097);
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -184,15 +345,8 @@ pub fn read(host: &dyn Host, folder: &Path, id: &str) -> Result<Saved, String> {
         return Err(format!("the run `{id}` was kept by another version of `dsp`"));
     }
     let torn = bytes.last() != Some(&b'\n');
-    let mut saved = Saved { header, end: None, runs: BTreeMap::new(), torn };
-    for line in lines {
-        if let Ok(Line { candidate, example, rollout, outcome }) = serde_json::from_slice(line)
-        {
-            saved.runs.entry((candidate, example, rollout)).or_insert(outcome);
-        } else if let Ok(LastLine { end }) = serde_json::from_slice(line) {
-            saved.end = Some(end);
-        }
-    }
+    let mut saved = Saved::new(header, torn);
+    lines.for_each(|line| saved.take(line));
     Ok(saved)
 }
 
@@ -209,107 +363,8 @@ pub fn ids(host: &dyn Host, folder: &Path) -> io::Result<Vec<String>> {
     Ok(ids)
 }
 
-/// A file that is written.
-#[derive(Debug)]
-pub struct Journal {
-    host: SharedHost,
-    path: PathBuf,
-    /// What was there when it was opened.
-    kept: Mutex<BTreeMap<Key, Outcome>>,
-    /// Why nothing is written any more.
-    broken: Mutex<Option<io::Error>>,
-    /// The state that was hashed last: runs of one state come together.
-    hashed: Mutex<Option<(Arc<State>, String)>>,
-}
-
-impl Journal {
-    /// Begins a file, or goes on with one.
-    ///
-    /// # Errors
-    /// It cannot be gone on with: why, in one line. A file that cannot be written is no error,
-    /// see [`Journal::broken`].
-    pub fn open(host: SharedHost, keep: &Keep, now: &Header) -> Result<Self, String> {
-        let path = path(&keep.folder, &keep.id);
-        let (kept, begin) = if keep.resume {
-            let saved = read(&*host, &keep.folder, &keep.id)?;
-            if let Some(what) = saved.header.changed(now) {
-                return Err(format!("the run `{}` cannot go on: {what} is another", keep.id));
-            }
-            (saved.runs, if saved.torn { "\n".to_owned() } else { String::new() })
-        } else {
-            (BTreeMap::new(), json(now))
-        };
-        let journal = Self {
-            host,
-            path,
-            kept: Mutex::new(kept),
-            broken: Mutex::default(),
-            hashed: Mutex::default(),
-        };
-        journal.write(&begin);
-        Ok(journal)
-    }
-
-    /// Notes that nothing is left to do.
-    pub fn end(&self, end: End) {
-        self.write(&json(&LastLine { end }));
-    }
-
-    /// Why rows are not kept, when they are not.
-    pub fn broken(&self) -> Option<String> {
-        let place = self.path.display();
-        lock(&self.broken).as_ref().map(|error| format!("cannot write `{place}`: {error}"))
-    }
-
-    fn write(&self, text: &str) {
-        let mut broken = lock(&self.broken);
-        if broken.is_none() && !text.is_empty() {
-            *broken = self.host.append(&self.path, text.as_bytes()).err();
-        }
-    }
-
-    fn key(&self, job: &Job) -> Key {
-        let mut hashed = lock(&self.hashed);
-        let hash = match &*hashed {
-            Some((state, hash)) if Arc::ptr_eq(state, &job.state) => hash.clone(),
-            _ => hashed.insert((job.state.clone(), job.state.hash())).1.clone(),
-        };
-        (hash, job.row.index, job.rollout)
-    }
-
-    fn keep(&self, (candidate, example, rollout): Key, outcome: &Outcome) {
-        let ours = outcome.failure.as_ref().is_none_or(|it| it.kind == FailureKind::Program);
-        if ours {
-            let outcome = outcome.clone();
-            self.write(&json(&Line { candidate, example, rollout, outcome }));
-        }
-    }
-}
-
 fn json(line: &impl Serialize) -> String {
     serde_json::to_string(line).expect("lines have string keys and finite numbers") + "\n"
-}
-
-/// An evaluator that keeps what it ran, and does not run what is kept.
-pub(crate) struct Journaled<'a> {
-    pub(crate) inner: &'a dyn Evaluator,
-    pub(crate) journal: &'a Journal,
-}
-
-impl Evaluator for Journaled<'_> {
-    fn run(&self, job: &Job) -> Outcome {
-        let key = self.journal.key(job);
-        let kept = lock(&self.journal.kept).remove(&key);
-        kept.unwrap_or_else(|| {
-            let outcome = self.inner.run(job);
-            self.journal.keep(key, &outcome);
-            outcome
-        })
-    }
-
-    fn max_calls_per_run(&self) -> Option<u64> {
-        self.inner.max_calls_per_run()
-    }
 }
 
 /// A header for runs that begin now.
@@ -322,6 +377,8 @@ pub(crate) fn header(host: &dyn Host, keep: &Keep) -> Header {
         program: keep.program.clone(),
         state: String::new(),
         data: String::new(),
+        valset: String::new(),
+        optimizer: String::new(),
         metric: keep.metric.clone(),
         models: Vec::new(),
         seed: 0,

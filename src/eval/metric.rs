@@ -2,6 +2,7 @@
 
 pub(crate) use crate::runtime::judgement;
 pub use crate::runtime::normalized;
+use unicode_normalization::char::is_combining_mark;
 
 /// Whether two texts are equal once normalized.
 pub fn exact_match(expected: &str, got: &str) -> bool {
@@ -28,7 +29,7 @@ fn parts(text: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut inside = false;
     for it in normalized(text).chars() {
-        let is_word = it.is_alphanumeric();
+        let is_word = it.is_alphanumeric() || is_combining_mark(it);
         match parts.last_mut() {
             Some(last) if is_word && inside => last.push(it),
             _ if it.is_whitespace() => {}

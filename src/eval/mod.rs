@@ -9,17 +9,21 @@ mod comparison;
 mod confusion;
 mod csv;
 mod data_value;
+mod deadline;
 mod evaluation;
 mod export;
 mod html;
 mod job;
 pub mod metric;
 mod natives;
+mod observe;
 mod program;
+mod progress;
 mod results;
 mod run;
 mod tables;
 mod text;
+mod via;
 mod worst;
 
 pub mod budget;
@@ -30,17 +34,28 @@ pub use crate::data::{Dataset, Kind, Share};
 pub use crate::lm::Cancel;
 pub use crate::runtime::ordered_map;
 pub use crate::util::Random;
-pub use budget::CallBudget;
+pub use budget::{Budget, Caps};
 pub use check_value::CheckValue;
 pub(crate) use comparison::compare_scores;
 pub use comparison::{Comparison, compare};
 pub use data_value::{DatasetValue, RowValue, Splits};
+pub use deadline::Deadline;
 pub use evaluation::{
     EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
-pub use job::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Progress, Spent, Step};
+pub use job::{
+    Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Progress, Scored, Spent,
+    Step,
+};
 pub use journal::Keep;
-pub use natives::{OPTIONS, Reporter, Scoring, evaluate_kept, natives, run_options, score};
-pub use program::ProgramEvaluator;
+pub use natives::{
+    OPTIONS, Scoring, evaluate_kept, natives, open_journal, priced, run_options, score,
+    warn_of_broken,
+};
+pub use observe::{Account, Attached, Event, Observer, UsedData, attached, called};
+pub use program::{ProgramEvaluator, model_hash};
+pub use progress::{Reporter, Running};
 pub use results::{ComparisonValue, EvaluationValue};
 pub use run::{Batch, RunOptions, Stop, run_jobs};
+pub(crate) use via::evaluator as evaluator_of;
+pub use via::{Ran, Remote};

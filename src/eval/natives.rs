@@ -1,17 +1,19 @@
 //! The natives of data and scores: `load`, `dataset`, `evaluate`, `compare` and the metrics.
 
 use crate::eval::data_value::DatasetValue;
-use crate::eval::journal::{self, End, Header, Journal, Journaled, Keep};
+use crate::eval::journal::{self, End, Header, Journal, Journaled, Keep, Role};
 use crate::eval::metric::{contains_match, exact_match, f1, normalized, passage_match};
+use crate::eval::observe::{Event, called, observer};
 use crate::eval::program::ProgramEvaluator;
 use crate::eval::results::{ComparisonValue, EvaluationValue};
 use crate::eval::{
-    Dataset, EvalOptions, Evaluation, Evaluator, FailureKind, Progress, RowResult, RunOptions,
-    Stop, Subject, compare, evaluate,
+    Account, Dataset, Deadline, EvalOptions, Evaluation, Evaluator, FailureKind, Reporter,
+    RowResult, RunOptions, Stop, Subject, attached, compare, evaluate, evaluator_of,
 };
+use crate::lm::{Money, SharedLm};
 use crate::program::State;
 use crate::runtime::natives::Bound;
-use crate::runtime::{Args, Cx, Error, Failure, Program, Val, Warning, codes, wrong};
+use crate::runtime::{Args, Cx, Error, Failure, Program, Val, Warning, codes, unpriced, wrong};
 use crate::schema::{Ty, TypeTable, Value};
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -130,16 +132,14 @@ impl Scoring {
             return Err(wrong("metric", "a function", &metric));
         }
         let threads = args.count("threads")?.or(settings.threads);
-        for cap in ["max_tokens", "max_usd", "max_seconds"] {
-            if args.option(cap).is_some() {
-                return Err(Error::value(format!("`{cap}` holds for a whole command"))
-                    .hint(format!("write it into `settings {{ {cap}: … }}`")));
-            }
-        }
+        let max_time = amount(args, "max_seconds")?;
         let options = EvalOptions {
             run: RunOptions::default(),
             seed: args.count("seed")?.map_or(settings.seed, |it| it as u64),
             max_calls: args.count("max_calls")?.map(|it| it as u64),
+            max_tokens: args.count("max_tokens")?.map(|it| it as u64),
+            max_cost: amount(args, "max_usd")?.map(Money::usd),
+            max_time: max_time.and_then(|it| Duration::try_from_secs_f64(it).ok()),
             rollout: 0,
             keep_steps: false,
         };
@@ -150,6 +150,31 @@ impl Scoring {
     pub fn options_for(&self, cx: &Cx<'_>, program: &Program) -> EvalOptions {
         let run = run_options(cx, program, self.threads);
         EvalOptions { run, ..self.options }
+    }
+}
+
+/// A number that is not negative.
+fn amount(args: &mut Args, name: &str) -> Result<Option<f64>, Error> {
+    match args.number(name)? {
+        Some(it) if it < 0.0 => {
+            Err(Error::value(format!("`{name}` wants a number, 0 or more, found {it}")))
+        }
+        other => Ok(other),
+    }
+}
+
+/// Refuses models whose price nobody knows where dollars are capped.
+///
+/// # Errors
+/// There is such a model.
+pub fn priced(cx: &Cx<'_>, models: &[SharedLm], max_cost: Option<Money>) -> Result<(), Error> {
+    let session = cx.run().session();
+    if max_cost.is_none() && session.settings.max_usd.is_none() {
+        return Ok(());
+    }
+    match models.iter().find(|lm| session.price(lm).is_none()) {
+        Some(lm) => Err(unpriced(lm.name())),
+        None => Ok(()),
     }
 }
 
@@ -180,7 +205,17 @@ fn compare_native(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     args.finish("compare", 3, OPTIONS)?;
     let before = score(cx, &a, &data, &scoring, "compare: before")?;
     let after = score(cx, &b, &data, &scoring, "compare: after")?;
-    compared(Arc::new(before), Arc::new(after), scoring.options.seed)
+    let seed = scoring.options.seed;
+    let value = compared(Arc::new(before), Arc::new(after), seed)?;
+    if let (Some(observer), Some(it)) = (observer(cx), value.downcast::<ComparisonValue>()) {
+        let account = Account {
+            program: called(b.value()),
+            metric: called(&scoring.metric),
+            ..Account::compared(it, &data, seed)
+        };
+        observer.see(&Event::Came(&account, &it.comparison.to_value()));
+    }
+    Ok(value)
 }
 
 fn compared(before: Arc<Evaluation>, after: Arc<Evaluation>, seed: u64) -> Result<Val, Error> {
@@ -205,7 +240,7 @@ pub fn score(
     scoring: &Scoring,
     phase: &str,
 ) -> Result<Evaluation, Error> {
-    score_kept(cx, program, data, scoring, phase, None)
+    score_kept(cx, program, data, scoring, phase, Asked::default())
 }
 
 /// Scores a program of an expression: program, data and metric. Finished rows are kept.
@@ -219,8 +254,18 @@ pub fn evaluate_kept(cx: &Cx<'_>, parts: &[Val], keep: Option<&Keep>) -> Result<
     let scoring = Scoring::take(cx, &mut args)?;
     let program = Program::from_val("program", program)?;
     let data = DatasetValue::from_val("data", data)?;
-    let evaluation = score_kept(cx, &program, &data, &scoring, "evaluate", keep)?;
+    let asked = Asked { keep, by_command: true };
+    let evaluation = score_kept(cx, &program, &data, &scoring, "evaluate", asked)?;
     Ok(Val::object(EvaluationValue(Arc::new(evaluation))))
+}
+
+/// Who asks for an evaluation.
+#[derive(Clone, Copy, Default)]
+struct Asked<'a> {
+    /// Where finished rows are kept.
+    keep: Option<&'a Keep>,
+    /// Whether it is what a command was asked for, and not a script's own.
+    by_command: bool,
 }
 
 fn score_kept(
@@ -229,35 +274,46 @@ fn score_kept(
     data: &Dataset,
     scoring: &Scoring,
     phase: &str,
-    keep: Option<&Keep>,
+    asked: Asked<'_>,
 ) -> Result<Evaluation, Error> {
+    let keep = asked.keep;
     let run = cx.run();
     let evaluator = ProgramEvaluator::new(run, program.clone(), Some(scoring.metric.clone()));
     let state = Arc::new(program.state());
+    priced(cx, &program.models(run), scoring.options.max_cost)?;
     let host = run.env().host.clone();
     let subject = subject(cx, program, scoring, &state);
     let journal = match keep {
         Some(keep) => Some(journal_of(cx, keep, data, scoring, &subject)?),
         None => None,
     };
-    let kept = journal.as_ref().map(|journal| Journaled { inner: &evaluator, journal });
+    // Only what the command line asks for is known to workers.
+    let remote = attached(cx).and_then(|it| it.remote.get()).filter(|_| asked.by_command);
+    let remote = evaluator_of(&evaluator, remote, run.session());
+    let made = remote.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it);
+    let kept =
+        journal.as_ref().map(|journal| Journaled { inner: made, journal, role: Role::Program });
     let mut reporter = Reporter::new(cx, phase);
     let session = run.session();
+    let cancel = session.settings.pause.as_ref().unwrap_or(&session.cancel);
+    let deadline = Deadline::begin(cancel, scoring.options.max_time);
     let mut evaluation = evaluate(
-        kept.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it),
+        kept.as_ref().map_or(made, |it| it),
         &state,
         data,
         scoring.options_for(cx, program),
         &*host,
-        session.settings.pause.as_ref().unwrap_or(&session.cancel),
+        deadline.cancel(),
         &mut |progress| reporter.tell(progress),
     )?;
-    reporter.finish();
+    drop(reporter);
     evaluator.adopt_traces();
     evaluation.subject = subject;
+    evaluation.stop = deadline.stop(evaluation.stop);
     if let Some(journal) = &journal {
         end(cx, journal, &evaluation);
     }
+    account(cx, program, data, scoring, keep, &evaluation);
     match &evaluation.stop {
         Some(Stop::Metric(_)) => Err(no_score(&evaluation)),
         Some(stop) if evaluation.scored == 0 => {
@@ -271,6 +327,28 @@ fn score_kept(
             Ok(evaluation)
         }
     }
+}
+
+/// Tells who watches what came of it.
+fn account(
+    cx: &Cx<'_>,
+    program: &Program,
+    data: &Dataset,
+    scoring: &Scoring,
+    keep: Option<&Keep>,
+    evaluation: &Evaluation,
+) {
+    let Some(observer) = observer(cx) else { return };
+    if matches!(evaluation.stop, Some(Stop::Metric(_))) || evaluation.scored == 0 {
+        return;
+    }
+    let account = Account {
+        program: called(program.value()),
+        metric: called(&scoring.metric),
+        run: keep.map(|it| it.id.clone()),
+        ..Account::of(evaluation, data, scoring.options.seed)
+    };
+    observer.see(&Event::Came(&account, &evaluation.to_value()));
 }
 
 /// The file that rows are kept in.
@@ -292,7 +370,16 @@ fn journal_of(
         rows: data.len(),
         ..journal::header(&*host, keep)
     };
-    Journal::open(host, keep, &header).map_err(|why| {
+    open_journal(cx, keep, &header)
+}
+
+/// Opens the file that finished runs are kept in.
+///
+/// # Errors
+/// It is to be gone on with and cannot be.
+pub fn open_journal(cx: &Cx<'_>, keep: &Keep, header: &Header) -> Result<Journal, Error> {
+    let host = cx.run().env().host.clone();
+    Journal::open(host, keep, header).map_err(|why| {
         Error::value(why).hint("begin anew: replies that are kept are not paid for again")
     })
 }
@@ -302,6 +389,11 @@ fn end(cx: &Cx<'_>, journal: &Journal, evaluation: &Evaluation) {
     if evaluation.not_run == 0 && evaluation.stop.is_none() {
         journal.end(End { score: evaluation.score, scored: evaluation.scored });
     }
+    warn_of_broken(cx, journal);
+}
+
+/// Tells when runs could not be kept.
+pub fn warn_of_broken(cx: &Cx<'_>, journal: &Journal) {
     if let Some(why) = journal.broken() {
         let message = format!("finished rows are not kept, so nothing can be resumed: {why}");
         cx.run().warn(Warning { code: codes::NOTICE, message, notes: Vec::new(), place: None });
@@ -323,15 +415,33 @@ fn subject(cx: &Cx<'_>, program: &Program, scoring: &Scoring, state: &State) -> 
             classes.insert(output.name, values);
         }
     }
+    let outputs = outputs_of(program);
     let judge = Program::from_val("metric", &scoring.metric).ok();
     Subject {
         title: String::new(),
         inputs: params.into_iter().map(|(name, _)| name).collect(),
         classes,
+        outputs,
         models: names(program),
         judges: judge.as_ref().map(names).unwrap_or_default(),
         state: state.hash(),
     }
+}
+
+/// The types of the outputs of a program's predictors. What two of them mean otherwise is left
+/// out.
+fn outputs_of(program: &Program) -> IndexMap<Arc<str>, (Ty, Arc<TypeTable>)> {
+    let mut all: IndexMap<Arc<str>, Option<(Ty, Arc<TypeTable>)>> = IndexMap::new();
+    for signature in program.signatures().into_values() {
+        for output in signature.outputs {
+            let known = Some((output.ty, signature.types.clone()));
+            let first = all.entry(output.name).or_insert_with(|| known.clone());
+            if *first != known {
+                *first = None;
+            }
+        }
+    }
+    all.into_iter().filter_map(|(name, it)| Some((name, it?))).collect()
 }
 
 /// The values of a type that has only so many.
@@ -392,65 +502,4 @@ fn tell_failures(cx: &Cx<'_>, evaluation: &Evaluation) {
     let message = format!("{count} of {all} rows failed; {origin}: {message}");
     let (code, place) = (codes::NOTICE, cx.place());
     cx.run().warn(Warning { code, message, notes: Vec::new(), place });
-}
-
-/// Tells on standard error how far long work is: a line that is rewritten on a terminal, a line
-/// every few seconds elsewhere.
-#[derive(Debug)]
-pub struct Reporter<'a> {
-    cx: &'a Cx<'a>,
-    phase: String,
-    told: Option<Duration>,
-    latest: Option<Progress>,
-}
-
-impl<'a> Reporter<'a> {
-    /// Returns a reporter for a phase.
-    pub fn new(cx: &'a Cx<'a>, phase: &str) -> Self {
-        Self { cx, phase: phase.to_owned(), told: None, latest: None }
-    }
-
-    /// Tells, unless it did a moment ago.
-    pub fn tell(&mut self, progress: &Progress) {
-        if !self.cx.run().session().settings.progress {
-            return;
-        }
-        let host = &self.cx.run().env().host;
-        let (now, terminal) = (host.elapsed(), host.is_terminal());
-        let pause = if terminal { Duration::from_millis(100) } else { Duration::from_secs(5) };
-        self.latest = Some(progress.clone());
-        let due = self.told.is_none_or(|told| now.saturating_sub(told) >= pause);
-        if due {
-            self.told = Some(now);
-            self.write(progress, terminal, false);
-        }
-    }
-
-    /// Tells the last there is to tell.
-    pub fn finish(&mut self) {
-        if let Some(progress) = self.latest.take() {
-            let terminal = self.cx.run().env().host.is_terminal();
-            self.write(&progress, terminal, true);
-        }
-    }
-
-    fn write(&self, progress: &Progress, terminal: bool, last: bool) {
-        let best = progress.best.map(|it| format!(", best {it:.3}")).unwrap_or_default();
-        let cap = progress.max_calls.map(|it| format!(" of {it}")).unwrap_or_default();
-        let phase = if progress.phase.is_empty() || progress.phase == self.phase {
-            String::new()
-        } else {
-            format!(" {}", progress.phase)
-        };
-        let line = format!(
-            "{}{phase}: {}/{} runs, {}{cap} calls{best}",
-            self.phase, progress.done, progress.total, progress.calls
-        );
-        let text = match (terminal, last) {
-            (true, false) => format!("\r\x1b[K{line}"),
-            (true, true) => format!("\r\x1b[K{line}\n"),
-            (false, _) => format!("{line}\n"),
-        };
-        self.cx.run().env().host.eprint(&text);
-    }
 }

@@ -1,12 +1,16 @@
 //! The evaluator of real programs: one run of the host language a row.
 
 use crate::eval::metric::judgement;
-use crate::eval::{Evaluator, Exchange, Failure, FailureKind, Job, Outcome, Spent, Step};
+use crate::eval::{
+    Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Spent, Step,
+};
+use crate::lm::SharedLm;
 use crate::program::{State, row_hash};
-use crate::runtime::{Args, Cx, Error, Program, Run, RunLimits, Val, codes, prompt_text};
+use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
 use crate::trace::{Kind, Node, Trace};
-use crate::util::lock;
+use crate::util::{lock, sha256_hex};
+use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -43,6 +47,12 @@ impl ProgramEvaluator {
     /// The program.
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// The models that it asks, by name, with hashes of what they are.
+    pub fn models(&self) -> BTreeMap<String, String> {
+        let models = self.program.models(&self.run);
+        models.iter().map(|lm| (lm.name().to_owned(), model_hash(lm))).collect()
     }
 
     /// Hands the traces of all runs so far over to the run that evaluates.
@@ -97,11 +107,22 @@ impl ProgramEvaluator {
     }
 }
 
+/// What a model is, as a hash.
+pub fn model_hash(lm: &SharedLm) -> String {
+    let mut hash = sha256_hex(lm.identity().as_bytes());
+    hash.truncate(16);
+    hash
+}
+
 impl Evaluator for ProgramEvaluator {
     fn run(&self, job: &Job) -> Outcome {
+        self.run_noted(job, None)
+    }
+
+    fn run_noted(&self, job: &Job, log: Option<&SharedCallLog>) -> Outcome {
         let began = self.run.env().host.elapsed();
-        let limits = RunLimits { max_calls: job.max_calls };
-        let run = self.run.for_example(job.row.index, job.rollout, limits);
+        let limits = job.limits();
+        let run = self.run.for_example(job.row.index, job.rollout, limits, log.cloned());
         let program = self.with_state(&job.state);
         let mut outcome = Outcome::default();
         let mut n_nodes = 0;
@@ -120,6 +141,10 @@ impl Evaluator for ProgramEvaluator {
             }
         });
         let trace = run.take_trace();
+        // Only where there is a cap does anybody ask.
+        if job.limits().bounds_tokens() {
+            outcome.needed = run.needed();
+        }
         take_down(&trace, n_nodes, job, &mut outcome);
         if !outcome.judge.is_nothing() {
             outcome.judge.latency = elapsed().saturating_sub(outcome.latency);
@@ -165,10 +190,12 @@ fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     outcome.cached_calls = of_program.cached_calls + outcome.judge.cached_calls;
     outcome.prompt_tokens = of_program.prompt_tokens + outcome.judge.prompt_tokens;
     outcome.completion_tokens = of_program.completion_tokens + outcome.judge.completion_tokens;
+    outcome.cost = of_program.cost.plus(outcome.judge.cost);
     let asserts = |it: &&Node| matches!(it.kind, Kind::Assert | Kind::Suggest);
     outcome.asserts_failed = small(trace.nodes.iter().filter(asserts).count() as u64);
     if job.keep_steps {
         outcome.steps = trace.nodes[..n_nodes].iter().filter_map(step).collect();
+        outcome.by_path = by_path(trace, n_nodes);
     }
     if job.keep_exchanges && outcome.value().is_none_or(|it| it < 1.0) {
         outcome.exchanges = exchanges(trace, n_nodes);
@@ -191,8 +218,19 @@ fn spent(nodes: &[Node]) -> Spent {
         spent.cached_calls += small(totals.cached);
         spent.prompt_tokens += usage.prompt_tokens.unwrap_or(0);
         spent.completion_tokens += usage.completion_tokens.unwrap_or(0);
+        spent.cost = spent.cost.plus(attempt.cost);
     }
     spent
+}
+
+/// What the calls of each predictor took, in the order of their first calls.
+fn by_path(trace: &Trace, n_nodes: usize) -> IndexMap<String, Spent> {
+    let mut nodes: IndexMap<&str, Vec<Node>> = IndexMap::new();
+    for (id, node) in trace.iter().filter(|(_, it)| it.call.is_some()) {
+        let path = if id.0 < n_nodes { node.address.path.as_str() } else { METRIC };
+        nodes.entry(path).or_default().push(node.clone());
+    }
+    nodes.into_iter().map(|(path, it)| (path.to_owned(), spent(&it))).collect()
 }
 
 /// What was sent and what came back, in the order of the calls.

@@ -3,7 +3,8 @@
 use crate::eval::evaluation::NamedScore;
 use crate::eval::stats::{Interval, Paired, Verdict};
 use crate::eval::{Comparison, Evaluation, JudgeCost, RowResult, RowValue};
-use crate::runtime::{Args, Cx, Error, Object, Reply, Val, codes, wrong};
+use crate::lm::Money;
+use crate::runtime::{Args, Cx, Error, Object, Reply, Val, codes, typed_reply, wrong};
 use crate::schema::Value;
 use indexmap::IndexMap;
 use std::any::Any;
@@ -117,6 +118,16 @@ impl RowResultValue {
     }
 }
 
+impl RowResultValue {
+    /// What the program replied with under a name: records, where its predictors say so.
+    fn output(&self, name: &str, value: &Value) -> Val {
+        match self.evaluation.subject.outputs.get(name) {
+            Some((ty, types)) => typed_reply(value, ty, types),
+            None => Val::from_value(value),
+        }
+    }
+}
+
 impl Object for RowResultValue {
     fn type_name(&self) -> &'static str {
         "row result"
@@ -133,7 +144,7 @@ impl Object for RowResultValue {
             "inputs" => self.inputs(),
             "reply" => outcome.filter(|it| it.failure.is_none()).map_or(Val::Null, |it| {
                 let fields = it.reply.iter();
-                let fields = fields.map(|(name, it)| (name.clone(), Val::from_value(it)));
+                let fields = fields.map(|(name, it)| (name.clone(), self.output(name, it)));
                 Val::object(Reply::new(fields.collect(), None))
             }),
             "score" => row.value().map_or(Val::Null, Val::Float),
@@ -296,12 +307,18 @@ fn named_gain(it: &Paired) -> Val {
 
 /// What it took: requests that were sent, replies from the store, tokens, and the judge's part.
 fn cost(it: &Evaluation) -> Val {
-    let JudgeCost { calls, cached_calls, prompt_tokens, completion_tokens, time } = it.judge;
+    let JudgeCost { calls, cached_calls, prompt_tokens, completion_tokens, time, .. } =
+        it.judge;
+    let usd = |it: Option<f64>| it.map_or(Val::Null, Val::Float);
+    let paid = it.paid().map(Money::dollars);
     map([
         ("calls", whole(it.calls - it.cached_calls)),
         ("cached", whole(it.cached_calls)),
         ("prompt_tokens", whole(it.prompt_tokens)),
         ("completion_tokens", whole(it.completion_tokens)),
+        ("usd", usd(it.cost.dollars())),
+        ("judge_usd", usd(it.judge.cost.dollars())),
+        ("paid_usd", usd(paid)),
         ("judge_calls", whole(calls - cached_calls)),
         ("judge_cached", whole(cached_calls)),
         ("judge_prompt_tokens", whole(prompt_tokens)),

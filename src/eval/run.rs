@@ -1,9 +1,12 @@
 //! Many runs of programs under a cap: waves, retries, panics and the reasons to stop.
 
-use crate::eval::{
-    CallBudget, Cancel, Evaluator, Failure, FailureKind, Job, Outcome, ordered_map,
-};
+use crate::eval::budget::{Admission, Budget};
+use crate::eval::{Cancel, Evaluator, Failure, FailureKind, Job, Outcome, ordered_map};
+use crate::lm::Money;
+use crate::runtime::Passed;
+use std::collections::VecDeque;
 use std::fmt;
+use std::time::Duration;
 
 /// How runs are made. None of this changes a result, but for `width` where a program has no
 /// bound on its calls.
@@ -28,6 +31,12 @@ impl Default for RunOptions {
 pub enum Stop {
     /// The cap on calls leaves no room for another run.
     MaxCalls(u64),
+    /// The cap on tokens leaves none.
+    MaxTokens(u64),
+    /// The cap on dollars leaves none.
+    MaxCost(Money),
+    /// The time is over.
+    MaxTime(Duration),
     /// The user ended it.
     Cancelled,
     /// A run was refused: what it said.
@@ -40,8 +49,21 @@ impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MaxCalls(cap) => write!(f, "the cap of {cap} calls leaves no room"),
+            Self::MaxTokens(cap) => write!(f, "the cap of {cap} tokens leaves no room"),
+            Self::MaxCost(cap) => write!(f, "the cap of {cap} leaves no room"),
+            Self::MaxTime(time) => write!(f, "the {} s are over", time.as_secs_f64()),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Refused(message) | Self::Metric(message) => f.write_str(message),
+        }
+    }
+}
+
+impl From<Passed> for Stop {
+    fn from(cap: Passed) -> Self {
+        match cap {
+            Passed::Calls(cap) => Self::MaxCalls(cap),
+            Passed::Tokens(cap) => Self::MaxTokens(cap),
+            Passed::Money(cap) => Self::MaxCost(cap),
         }
     }
 }
@@ -61,7 +83,7 @@ pub fn run_jobs(
     evaluator: &dyn Evaluator,
     jobs: &[Job],
     options: RunOptions,
-    budget: &mut CallBudget,
+    budget: &mut Budget,
     cancel: &Cancel,
     done: &mut dyn FnMut(&Outcome),
 ) -> Batch {
@@ -75,6 +97,12 @@ pub fn run_jobs(
             break;
         }
     }
+    for outcome in &mut batch.outcomes {
+        // One whose share was too small, and that was not made again.
+        if outcome.as_ref().is_some_and(|it| it.failed_by(FailureKind::Stopped)) {
+            *outcome = None;
+        }
+    }
     batch
 }
 
@@ -85,7 +113,7 @@ fn failed_by_machine(outcome: Option<&Outcome>) -> bool {
 struct Runner<'a> {
     evaluator: &'a dyn Evaluator,
     options: RunOptions,
-    budget: &'a mut CallBudget,
+    budget: &'a mut Budget,
     cancel: &'a Cancel,
 }
 
@@ -98,21 +126,27 @@ impl Runner<'_> {
         batch: &mut Batch,
         done: &mut dyn FnMut(&Outcome),
     ) {
-        let mut rest = todo;
+        let mut rest: VecDeque<usize> = todo.iter().copied().collect();
         while !rest.is_empty() && batch.stop.is_none() {
             let per_run = self.evaluator.max_calls_per_run();
             let admitted = self.budget.admit(rest.len(), per_run, self.options.width);
             if admitted.runs == 0 {
-                batch.stop = Some(Stop::MaxCalls(self.budget.cap().unwrap_or_default()));
+                batch.stop = Some(self.budget.used_up(per_run).into());
                 return;
             }
-            let (wave, later) = rest.split_at(admitted.runs);
-            let lent = |at: &usize| Job { max_calls: admitted.max_calls, ..jobs[*at].clone() };
+            let wave: Vec<usize> = rest.drain(..admitted.runs).collect();
+            let lent = |at: &usize| Job {
+                max_calls: admitted.share.calls,
+                max_tokens: admitted.share.tokens,
+                max_cost: admitted.share.money,
+                ..jobs[*at].clone()
+            };
             let outcomes = self.wave(&wave.iter().map(lent).collect::<Vec<_>>(), done);
-            for (at, outcome) in wave.iter().zip(outcomes) {
-                self.keep(*at, outcome, batch);
-            }
-            rest = later;
+            let kept = wave.into_iter().zip(outcomes);
+            let again: Vec<usize> = kept
+                .filter_map(|(at, it)| self.keep(at, it, &admitted, batch).then_some(at))
+                .collect();
+            again.into_iter().rev().for_each(|at| rest.push_front(at));
         }
     }
 
@@ -137,17 +171,25 @@ impl Runner<'_> {
             .collect()
     }
 
-    /// Takes down an outcome; what earlier attempts took is added to it.
-    fn keep(&mut self, at: usize, outcome: Option<Outcome>, batch: &mut Batch) {
+    /// Takes down an outcome; what earlier attempts took is added to it. Tells whether the run
+    /// is to be made again with a larger share of the caps.
+    fn keep(
+        &mut self,
+        at: usize,
+        outcome: Option<Outcome>,
+        admitted: &Admission,
+        batch: &mut Batch,
+    ) -> bool {
         let Some(mut outcome) = outcome else {
             batch.stop.get_or_insert(Stop::Cancelled);
-            return;
+            return false;
         };
-        self.budget.settle(u64::from(outcome.calls));
-        if outcome.failed_by(FailureKind::Stopped) {
+        let again = self.budget.settle(admitted, &outcome);
+        if outcome.failed_by(FailureKind::Stopped) && !again {
+            let cap = self.budget.refuses(admitted, &outcome);
             let message = outcome.failure.map(|it| it.message).unwrap_or_default();
-            batch.stop.get_or_insert(Stop::Refused(message));
-            return;
+            batch.stop.get_or_insert(cap.map_or(Stop::Refused(message), Stop::from));
+            return false;
         }
         if outcome.failed_by(FailureKind::Metric) {
             let message = outcome.failure.as_ref().map(|it| it.message.clone());
@@ -158,8 +200,10 @@ impl Runner<'_> {
             outcome.cached_calls += earlier.cached_calls;
             outcome.prompt_tokens += earlier.prompt_tokens;
             outcome.completion_tokens += earlier.completion_tokens;
+            outcome.cost = outcome.cost.plus(earlier.cost);
         }
         batch.outcomes[at] = Some(outcome);
+        again
     }
 }
 

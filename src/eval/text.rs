@@ -6,6 +6,7 @@
 use crate::eval::stats::{self, Interval, Paired, rows_for_margin};
 use crate::eval::tables::{WIDTH, tables};
 use crate::eval::{Comparison, Evaluation, JudgeCost, Latency, RowResult};
+use crate::lm::{Cost, Money};
 use indexmap::IndexMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -20,8 +21,11 @@ impl Evaluation {
         text += &line(
             "calls",
             &format!(
-                "{}, {} tokens in, {} out",
-                self.calls, self.prompt_tokens, self.completion_tokens
+                "{}, {} tokens in, {} out{}",
+                self.calls,
+                self.prompt_tokens,
+                self.completion_tokens,
+                told(&self.cost)
             ),
         );
         if self.judge.calls > 0 {
@@ -30,6 +34,7 @@ impl Evaluation {
             let by = if models.is_empty() { models } else { format!(" ({models})") };
             let cost =
                 format!("{calls} calls, {prompt_tokens} tokens in, {completion_tokens} out");
+            let cost = format!("{cost}{}", told(&self.judge.cost));
             text += &line("judge", &format!("{cost}{by}"));
         }
         if let Some(stop) = &self.stop {
@@ -65,10 +70,15 @@ impl Evaluation {
             0 => String::new(),
             _ => format!("; judging {}", seconds(self.judge.time)),
         };
+        let listed = self.cost.listed.plus(self.judge.cost.listed);
+        let paid = match self.paid().filter(|_| listed > Money::ZERO) {
+            Some(paid) => format!("; {paid} paid now"),
+            None => String::new(),
+        };
         line(
             "time",
             &format!(
-                "{}, a row {} (p50), {} (p90), {} (max); {} of {} calls from the store{judge}",
+                "{}, a row {} (p50), {} (p90), {} (max); {} of {} calls from the store{paid}{judge}",
                 seconds(self.elapsed),
                 seconds(p50),
                 seconds(p90),
@@ -217,6 +227,11 @@ fn score_text(score: Option<f64>, interval: Option<Interval>, rows: usize) -> St
         ),
         (Some(_), None) | (None, _) => "none: no row was scored".to_owned(),
     }
+}
+
+/// What calls cost, behind what else is said of them.
+pub(crate) fn told(cost: &Cost) -> String {
+    cost.told().map(|it| format!(", {it}")).unwrap_or_default()
 }
 
 /// How many rows besides the one that is named.

@@ -96,10 +96,14 @@ impl Printer<'_> {
             Step::Blank => self.blank |= self.at_start && !self.after_opener,
             Step::Comma { broken, flat } => {
                 if if self.mode() == Mode::Broken { broken } else { flat } {
-                    self.write(",", Role::Separator);
+                    self.ready(",", Role::Separator);
+                    self.put(",");
+                    self.after_opener = false;
                 }
             }
             Step::Inline(token) => self.inline(token),
+            // Nothing stands before it where its separator was dropped.
+            Step::Behind(token) if self.at_start => self.own(token),
             Step::Behind(token) => self.behind.push(token),
             Step::Own(token) => self.own(token),
             Step::Open(id) => {
@@ -236,17 +240,19 @@ impl Printer<'_> {
 
     fn text(&mut self, start: usize, end: usize, role: Role) {
         let shown = &self.text[start..end];
+        self.ready(shown, role);
         if role == Role::Continued {
-            let shown = self.continued(start, shown);
-            self.write(&shown, Role::Plain);
+            self.put(&self.continued(start, shown));
         } else if shown.contains('\r') {
-            self.write(&shown.replace("\r\n", "\n"), role);
+            self.put(&shown.replace("\r\n", "\n"));
         } else {
-            self.write(shown, role);
+            self.put(shown);
         }
+        self.after_opener = role == Role::Opener;
     }
 
-    fn write(&mut self, shown: &str, role: Role) {
+    /// Goes to where a text is to stand.
+    fn ready(&mut self, shown: &str, role: Role) {
         if !self.behind.is_empty() && role != Role::Separator {
             self.end_line_inside();
         }
@@ -256,12 +262,14 @@ impl Printer<'_> {
         }
         self.begin();
         self.only_comments = false;
+    }
+
+    fn put(&mut self, shown: &str) {
         self.out.push_str(shown);
         self.column = match shown.rsplit_once('\n') {
             Some((_, last)) => width(last),
             None => self.column + width(shown),
         };
-        self.after_opener = role == Role::Opener;
     }
 
     /// A comment inside a line.
@@ -278,7 +286,9 @@ impl Printer<'_> {
 
     /// A comment on a line of its own, or with other comments.
     fn own(&mut self, token: Token) {
-        let beside_comment = self.comment_before && self.behind.is_empty();
+        // Behind a comment that a word stands before, it would be taken for one of that word.
+        let beside_comment =
+            self.comment_before && self.only_comments && self.behind.is_empty();
         if beside_comment {
             self.space(1);
         } else {
@@ -307,8 +317,7 @@ impl Printer<'_> {
     /// that moves with the quote.
     fn continued(&self, start: usize, shown: &str) -> String {
         let old = column_of(self.text, to_u32(start)) + 1;
-        let begins = if self.at_start { self.line_indent() } else { self.column + self.space };
-        let new = begins + 1;
+        let new = column_of(&self.out, to_u32(self.out.len())) + 1;
         let mut lines = shown.split('\n');
         let mut out = lines.next().unwrap_or_default().trim_end_matches('\r').to_owned();
         for line in lines {

@@ -1,6 +1,6 @@
 //! A machine whose streams are kept, for runs side by side.
 
-use crate::host::{Blob, Entry, Host, Place, Scratch, SharedHost};
+use crate::host::{Blob, Entry, Host, Place, Scratch, SharedHost, Started};
 use crate::util::lock;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,10 @@ impl Host for Captured {
         self.machine.append(path, bytes)
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.machine.remove(path)
+    }
+
     fn exists(&self, path: &Path) -> bool {
         self.machine.exists(path)
     }
@@ -65,6 +69,10 @@ impl Host for Captured {
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
         self.machine.list(folder)
+    }
+
+    fn start(&self, command: &[String]) -> io::Result<Started> {
+        self.machine.start(command)
     }
 
     fn env(&self, name: &str) -> Option<String> {

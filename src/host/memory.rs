@@ -14,6 +14,8 @@ pub struct MemoryHost {
     env: BTreeMap<String, String>,
     printed: Mutex<String>,
     eprinted: Mutex<String>,
+    /// What the person at its terminal says to all questions.
+    answer: Option<bool>,
 }
 
 impl MemoryHost {
@@ -29,6 +31,12 @@ impl MemoryHost {
     pub fn with_env(mut self, name: &str, value: &str) -> Self {
         self.env.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// Returns a machine at whose terminal somebody says yes, or no, to all questions.
+    #[must_use]
+    pub fn with_answer(self, yes: bool) -> Self {
+        Self { answer: Some(yes), ..self }
     }
 
     /// The files as they are now.
@@ -60,6 +68,10 @@ impl Host for MemoryHost {
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         lock(&self.files).entry(path.to_owned()).or_default().extend_from_slice(bytes);
         Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        lock(&self.files).remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn exists(&self, path: &Path) -> bool {
@@ -118,6 +130,10 @@ impl Host for MemoryHost {
 
     fn prints_to_terminal(&self) -> bool {
         false
+    }
+
+    fn confirm(&self, question: &str) -> Option<bool> {
+        self.answer.inspect(|_| self.eprint(&format!("{question}\n")))
     }
 
     fn place(&self, _: Place) -> Option<PathBuf> {

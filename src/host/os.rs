@@ -1,22 +1,27 @@
 //! The machine itself.
 #![expect(
     clippy::disallowed_methods,
-    reason = "this is the one place where files, environment and clock are read"
+    reason = "this is the one place where files, environment and clock are read, and other programs started"
 )]
 
 use crate::host::blob::{FileBlob, FileScratch};
-use crate::host::{Blob, Entry, Host, Place, Scratch};
-use std::io::{self, IsTerminal, Write};
+use crate::host::{Blob, Entry, Host, Place, Scratch, Started};
+use crate::util::lock;
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use unicode_width::UnicodeWidthChar;
 
 /// The machine that the process runs on.
 #[derive(Debug)]
 pub struct OsHost {
     started: Instant,
     home: Option<PathBuf>,
+    /// Whether a line of status is shown.
+    status: Mutex<bool>,
 }
 
 impl OsHost {
@@ -24,7 +29,16 @@ impl OsHost {
     /// under `DSP_HOME` where that is set.
     pub fn new() -> Self {
         let home = std::env::var_os("DSP_HOME").filter(|v| !v.is_empty()).map(PathBuf::from);
-        Self { started: Instant::now(), home }
+        Self { started: Instant::now(), home, status: Mutex::new(false) }
+    }
+
+    /// Wipes the line of status; while the value is held nothing else is written.
+    fn wiped(&self) -> MutexGuard<'_, bool> {
+        let mut shown = lock(&self.status);
+        if std::mem::take(&mut *shown) {
+            let _ = io::stderr().lock().write_all(b"\r\x1b[K");
+        }
+        shown
     }
 }
 
@@ -77,6 +91,10 @@ impl Host for OsHost {
         options.open(path)?.write_all(bytes)
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
     fn exists(&self, path: &Path) -> bool {
         path.exists()
     }
@@ -105,6 +123,22 @@ impl Host for OsHost {
         Ok(found)
     }
 
+    fn start(&self, command: &[String]) -> io::Result<Started> {
+        let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Ctrl-C is for us: we say to those that we started when they are to end.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut process = command.spawn()?;
+        let streams = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        let (Some(input), Some(output), Some(errors)) = streams else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        let (input, output) = (Box::new(input), Box::new(output));
+        Ok(Started { process: Box::new(process), input, output, errors: Box::new(errors) })
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
@@ -122,13 +156,24 @@ impl Host for OsHost {
     }
 
     fn print(&self, text: &str) {
+        let _status = self.wiped();
         let mut out = io::stdout().lock();
         // A reader that went away (`dsp … | head`) is no error of ours.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
     fn eprint(&self, text: &str) {
+        let _status = self.wiped();
         let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    fn status(&self, line: &str) {
+        let Some(width) = error_width().filter(|_| self.is_terminal()) else { return };
+        let mut shown = self.wiped();
+        if !line.is_empty() {
+            *shown = true;
+            let _ = io::stderr().lock().write_all(clipped(line, width).as_bytes());
+        }
     }
 
     fn is_terminal(&self) -> bool {
@@ -143,6 +188,16 @@ impl Host for OsHost {
         width().filter(|_| self.prints_to_terminal())
     }
 
+    fn confirm(&self, question: &str) -> Option<bool> {
+        if !io::stdin().is_terminal() || !self.is_terminal() {
+            return None;
+        }
+        self.eprint(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
     fn place(&self, kind: Place) -> Option<PathBuf> {
         if let Some(home) = &self.home {
             return Some(match kind {
@@ -150,6 +205,7 @@ impl Host for OsHost {
                 Place::Models => home.join("models"),
                 Place::Config => home.join("config"),
                 Place::Runs => home.join("runs"),
+                Place::Log => home.join("log"),
             });
         }
         system_place(kind)
@@ -162,10 +218,14 @@ fn system_place(kind: Place) -> Option<PathBuf> {
         Place::Cache => dirs::cache_dir().map(|dir| dir.join("dsp")),
         Place::Models => dirs::data_dir().map(|dir| dir.join("dsp").join("models")),
         Place::Config => dirs::config_dir().map(|dir| dir.join("dsp")),
-        Place::Runs => dirs::state_dir()
-            .or_else(dirs::data_local_dir)
-            .map(|dir| dir.join("dsp").join("runs")),
+        Place::Runs => state_place().map(|dir| dir.join("runs")),
+        Place::Log => state_place().map(|dir| dir.join("log")),
     }
+}
+
+#[cfg(feature = "cli")]
+fn state_place() -> Option<PathBuf> {
+    dirs::state_dir().or_else(dirs::data_local_dir).map(|dir| dir.join("dsp"))
 }
 
 #[cfg(not(feature = "cli"))]
@@ -190,6 +250,28 @@ fn width() -> Option<usize> {
 #[cfg(not(feature = "cli"))]
 fn width() -> Option<usize> {
     None
+}
+
+#[cfg(feature = "cli")]
+fn error_width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0))
+}
+
+#[cfg(not(feature = "cli"))]
+fn error_width() -> Option<usize> {
+    None
+}
+
+/// As much of a line as stands in so many columns without reaching the last, where terminals
+/// would begin the next.
+fn clipped(line: &str, width: usize) -> &str {
+    let mut columns = 0;
+    let mut fits = |ch: char| {
+        columns += ch.width().unwrap_or(0);
+        columns < width && !ch.is_control()
+    };
+    let end = line.char_indices().find(|(_, ch)| !fits(*ch)).map_or(line.len(), |it| it.0);
+    &line[..end]
 }
 
 /// User and system time of this process, from the kernel's accounting (Linux: fields 14 and

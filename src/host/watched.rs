@@ -1,6 +1,6 @@
 //! A machine that remembers which files were asked for.
 
-use crate::host::{Blob, Entry, Host, Place, Scratch, SharedHost};
+use crate::host::{Blob, Entry, Host, Place, Scratch, SharedHost, Started};
 use crate::util::lock;
 use std::collections::BTreeSet;
 use std::io;
@@ -67,6 +67,10 @@ impl Host for Watched {
         self.machine.list(folder)
     }
 
+    fn start(&self, command: &[String]) -> io::Result<Started> {
+        self.machine.start(command)
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         self.machine.env(name)
     }
@@ -89,6 +93,10 @@ impl Host for Watched {
 
     fn eprint(&self, text: &str) {
         self.machine.eprint(text);
+    }
+
+    fn status(&self, line: &str) {
+        self.machine.status(line);
     }
 
     fn is_terminal(&self) -> bool {

@@ -13,6 +13,7 @@ pub struct Error {
     message: String,
     hint: Option<String>,
     attempts: u32,
+    lost: bool,
 }
 
 /// Families of errors.
@@ -46,7 +47,14 @@ pub enum ErrorKind {
 impl Error {
     /// Returns an error about `model`.
     pub fn new(kind: ErrorKind, model: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, model: model.into(), message: message.into(), hint: None, attempts: 1 }
+        Self {
+            kind,
+            model: model.into(),
+            message: message.into(),
+            hint: None,
+            attempts: 1,
+            lost: false,
+        }
     }
 
     /// Adds what the user can do; an empty hint is none.
@@ -61,6 +69,19 @@ impl Error {
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
+    }
+
+    /// Notes that a reply may have been written and lost.
+    #[must_use]
+    pub fn lost(mut self) -> Self {
+        self.lost = true;
+        self
+    }
+
+    /// Whether the last request may have to be paid for: a reply was written and lost, or it
+    /// is not known.
+    pub fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// The family.

@@ -20,6 +20,7 @@ pub mod models;
 pub mod open;
 #[cfg(feature = "http")]
 pub mod openai;
+mod price;
 pub mod retry;
 mod scripted;
 
@@ -30,6 +31,7 @@ pub use message::{
     Usage,
 };
 pub use open::{LmOptions, UserEndpoint, UserEndpoints, open};
+pub use price::{Cost, Money, Price, Prices, Rates, date as price_date};
 pub use scripted::Scripted;
 
 use std::fmt;
@@ -60,6 +62,11 @@ pub trait Lm: Send + Sync + fmt::Debug {
     /// Whether its replies are part of the program, so that tests need no recording of them.
     fn is_scripted(&self) -> bool {
         false
+    }
+
+    /// Whether its provider's list prices hold for it: it is the provider that is asked.
+    fn is_listed(&self) -> bool {
+        true
     }
 
     /// Answers one request.
@@ -99,6 +106,30 @@ pub struct CallContext {
     pub address: Address,
     /// Whether other calls of the same run may go on at the same time.
     pub parallel: bool,
+    /// Asked before a request is sent again whose reply may have been written and lost.
+    pub again: Again,
+}
+
+/// Whether one more request may be paid for.
+#[derive(Clone, Default)]
+pub struct Again(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Again {
+    /// Asks this function.
+    pub fn when(may: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(may)))
+    }
+
+    /// Whether one more may be sent; it counts as sent then.
+    pub fn allowed(&self) -> bool {
+        self.0.as_ref().is_none_or(|may| may())
+    }
+}
+
+impl fmt::Debug for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Again")
+    }
 }
 
 /// The place of a call in a run: independent of time and threads.

@@ -7,7 +7,7 @@
 mod failure;
 mod wire;
 
-use super::keys::{Endpoint, Secret, origin};
+use super::keys::{Endpoint, Provider, Secret, origin};
 use super::open::LmOptions;
 use super::retry::Retry;
 use super::{
@@ -42,6 +42,7 @@ pub struct OpenAi {
     key: Option<Secret>,
     key_env: Option<String>,
     is_loopback: bool,
+    is_listed: bool,
     dialect: Dialect,
     retry: Retry,
     request_timeout: Duration,
@@ -74,6 +75,7 @@ impl OpenAi {
             key: endpoint.key,
             key_env: endpoint.key_env,
             is_loopback,
+            is_listed: Provider::find(provider).is_some_and(|it| it.base_url == base),
             dialect: Dialect::of(provider, model),
             retry: options.retries.map_or_else(Retry::default, Retry::times),
             request_timeout: options.timeout.unwrap_or(REQUEST_TIMEOUT),
@@ -92,8 +94,9 @@ impl OpenAi {
     async fn answer(
         &self,
         request: &Request,
-        deadline: Option<Instant>,
+        context: &CallContext,
     ) -> Result<Completion, Error> {
+        let deadline = context.timeout.map(|it| Instant::now() + it);
         let body = wire::write(&self.model, request, self.dialect);
         let client = client(&self.name, self.is_loopback, self.connect_timeout)?;
         let (mut failed, mut dear) = (0, 0);
@@ -109,7 +112,9 @@ impl OpenAi {
             dear += u32::from(failure.is_dear());
             let is_worth_it = failure.error.is_retryable() && self.retry.allows(failed, dear);
             let wait = is_worth_it.then(|| self.wait(&failure, failed, &body, deadline));
-            let Some(wait) = wait.flatten() else {
+            // A reply that was lost may have to be paid for: one more needs room for both.
+            let wait = wait.flatten().filter(|_| !failure.is_paid() || context.again.allowed());
+            let Some(wait) = wait else {
                 return Err(failure.last().attempts(failed));
             };
             sleep(wait).await;
@@ -216,6 +221,10 @@ impl Lm for OpenAi {
         self.identity.clone()
     }
 
+    fn is_listed(&self) -> bool {
+        self.is_listed
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             chat: true,
@@ -233,8 +242,7 @@ impl Lm for OpenAi {
         context: &'a CallContext,
     ) -> CallFuture<'a> {
         Box::pin(async move {
-            let deadline = context.timeout.map(|it| Instant::now() + it);
-            let answer = self.answer(request, deadline);
+            let answer = self.answer(request, context);
             match unless(&context.cancel, answer).await {
                 Some(outcome) => outcome,
                 None => Err(Error::new(

@@ -17,11 +17,15 @@ impl Emitter<'_> {
             NodeKind::MethodCall => self.method_call(MethodCall(node)),
             NodeKind::Member => self.member(Member(node)),
             NodeKind::MapEntry => self.map_entry(MapEntry(node)),
+            // Rhai knows no white space within.
+            NodeKind::Unit => self.write_at("()", node.start),
             NodeKind::SignatureExpr => self.inline(node),
             NodeKind::Literal if self.is_inline(node) => self.inline(node),
             NodeKind::Assert => self.assertion(Assert(node)),
             NodeKind::Param => self.param(Param(node)),
             NodeKind::Try => self.try_catch(node),
+            NodeKind::Assign => self.assign(node),
+            NodeKind::Index if self.is_slice(node) => self.slice(node),
             NodeKind::Let | NodeKind::ConstItem | NodeKind::For => self.children(node, true),
             _ => self.children(node, false),
         }
@@ -189,6 +193,37 @@ impl Emitter<'_> {
         let optional = node.token(TokenKind::QuestionDot).is_some();
         let key = format!("{}[\"{}\"]", if optional { "?" } else { "" }, name.text(self.text));
         self.write_at(&key, name.start);
+    }
+
+    /// What is assigned to is a place, of which a slice would be a copy.
+    fn assign(&mut self, node: &Node) {
+        let mut target = ast::exprs(node).next();
+        while let Some(part) = target
+            && matches!(part.kind, NodeKind::Member | NodeKind::Index | NodeKind::Paren)
+        {
+            self.assigned.insert((part.start, part.end));
+            target = ast::exprs(part).next();
+        }
+        self.children(node, false);
+    }
+
+    /// Whether this is `x[a..b]` as a value.
+    fn is_slice(&self, node: &Node) -> bool {
+        let range = ast::exprs(node).nth(1).is_some_and(|it| ast::is_range(it, self.text));
+        range && !self.assigned.contains(&(node.start, node.end))
+    }
+
+    /// `__slice(x, a..b)`
+    fn slice(&mut self, node: &Node) {
+        let mut sides = ast::exprs(node);
+        let (Some(of), Some(range)) = (sides.next(), sides.next()) else { return };
+        let optional = node.tokens().any(|it| it.text(self.text).starts_with('?'));
+        self.write_at(if optional { names::SLICE_OPT } else { names::SLICE }, range.start);
+        self.write("(");
+        self.node(of);
+        self.write(", ");
+        self.node(range);
+        self.write(")");
     }
 
     fn map_entry(&mut self, entry: MapEntry<'_>) {

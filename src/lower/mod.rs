@@ -69,7 +69,8 @@ pub fn lower_part(
         && !is_nothing
     {
         let objects = closures_use_this(tree);
-        let mut emitter = Emitter { out: linked, checked, text, source, objects };
+        let mut emitter =
+            Emitter { out: linked, checked, text, source, objects, assigned: BTreeSet::new() };
         emitter.unit(tree, part);
         emitter.write("\n");
         if let Err(diagnostic) = check_size(linked, tree, source) {
@@ -104,6 +105,8 @@ struct Emitter<'a> {
     source: SourceId,
     /// Whether closures use `this`.
     objects: bool,
+    /// What stands to the left of assignments, with the parts that it is a part of.
+    assigned: BTreeSet<(u32, u32)>,
 }
 
 /// Whether a closure in the program uses `this`, as those do that are the methods of a map.

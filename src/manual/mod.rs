@@ -52,6 +52,7 @@ pages! {
     "data",
     "evaluation",
     "optimizing",
+    "workers",
     "stdlib",
     "modules",
     "adapters",

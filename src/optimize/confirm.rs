@@ -69,13 +69,15 @@ pub(super) fn confirm(
         end: End::Unchanged,
     };
     confirmation.end = match (&held.lacking, stop) {
-        (_, Some(Stop::Cancelled | Stop::Refused(_) | Stop::Metric(_))) => {
+        (_, Some(Stop::Cancelled | Stop::Refused(_) | Stop::Metric(_) | Stop::MaxTime(_))) => {
             End::NotConfirmed("the search was cut short".to_owned())
         }
         (Some(lacking), _) => End::NotConfirmed(lacking.clone()),
         (None, _) if held.last.is_empty() => return None,
-        (None, None | Some(Stop::MaxCalls(_))) => decide(search, held, &mut confirmation)
-            .unwrap_or_else(|stop| End::NotConfirmed(stop.to_string())),
+        (None, None | Some(Stop::MaxCalls(_) | Stop::MaxTokens(_) | Stop::MaxCost(_))) => {
+            decide(search, held, &mut confirmation)
+                .unwrap_or_else(|stop| End::NotConfirmed(stop.to_string()))
+        }
     };
     confirmation.calls = search.calls() - before;
     Some(confirmation)

@@ -9,6 +9,8 @@ mod bootstrap_few_shot;
 mod confirm;
 mod data;
 mod demo;
+mod export;
+mod forecast;
 mod labeled_few_shot;
 mod matrix;
 mod natives;
@@ -21,9 +23,10 @@ mod search;
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use confirm::{Confirmation, End};
 pub use data::Care;
+pub use forecast::{Forecast, Prompts, Share, forecast};
 pub use labeled_few_shot::LabeledFewShot;
 pub use matrix::Matrix;
-pub use natives::natives;
+pub use natives::{compile_kept, natives};
 pub use plan::{Phase, Plan};
 pub use race::Race;
 pub use random_search::RandomSearch;
@@ -31,12 +34,14 @@ pub use report::{Candidate, Path, Report};
 pub use search::{Ask, Example, Runs, Search, Who};
 
 use crate::diag::{Code, Diagnostic, did_you_mean};
-use crate::eval::{Cancel, Dataset, Evaluator, Progress, RunOptions, Stop};
+use crate::eval::{Cancel, Caps, Dataset, Deadline, Evaluator, Progress, RunOptions, Stop};
+use crate::lm::Money;
 use crate::program::{DataOrigin, Provenance, State};
 use crate::schema::{Signature, Value};
 use data::Data;
 use indexmap::IndexMap;
 use std::fmt;
+use std::time::Duration;
 
 /// An optimizer was asked for something that cannot be done.
 pub(crate) const BAD_OPTION: Code = Code("E0720");
@@ -104,8 +109,28 @@ pub struct Settings {
     pub run: RunOptions,
     /// The most calls to models, cached ones included; `None` is no cap.
     pub max_calls: Option<u64>,
+    /// The most tokens, those of cached replies included; `None` is no cap.
+    pub max_tokens: Option<u64>,
+    /// The most dollars at list prices; `None` is no cap.
+    pub max_cost: Option<Money>,
+    /// The longest; `None` is no cap.
+    pub max_time: Option<Duration>,
+    /// What models may take that propose instructions, apart from those that run the program.
+    pub proposer: Caps,
     /// The predictors that may be changed; all when `None`.
     pub only: Option<Vec<String>>,
+}
+
+impl Settings {
+    /// What the runs of the program may take.
+    pub fn caps(&self) -> Caps {
+        Caps {
+            max_calls: self.max_calls,
+            max_tokens: self.max_tokens,
+            max_cost: self.max_cost,
+            max_time: self.max_time,
+        }
+    }
 }
 
 /// An optimizer: a policy of which states to propose.
@@ -178,8 +203,9 @@ pub fn compile(
     let plan = data.plan(policy, problem, settings);
     let origins = data.origins()?;
     let held = data.held()?;
-    let mut search = Search::new(problem, settings, &data, cancel, progress)?;
-    let stop = policy.search(&mut search).err();
+    let deadline = Deadline::begin(cancel, settings.max_time);
+    let mut search = Search::new(problem, settings, &data, deadline.cancel(), progress)?;
+    let stop = deadline.stop(policy.search(&mut search).err());
     let confirmation = confirm::confirm(&mut search, &held, stop.as_ref());
     let (mut state, mut report) = search.finish(policy.name(), plan, stop);
     report.confirmation = confirmation;
@@ -218,6 +244,15 @@ fn provenance(
     options.insert("width".to_owned(), count(settings.run.width as u64));
     if let Some(cap) = settings.max_calls {
         options.insert("max_calls".to_owned(), count(cap));
+    }
+    if let Some(cap) = settings.max_tokens {
+        options.insert("max_tokens".to_owned(), count(cap));
+    }
+    if let Some(cap) = settings.max_cost {
+        options.insert("max_usd".to_owned(), Value::Float(cap.dollars()));
+    }
+    if let Some(cap) = settings.max_time {
+        options.insert("max_seconds".to_owned(), Value::Float(cap.as_secs_f64()));
     }
     if let Some(only) = &settings.only {
         let only = only.iter().map(|path| Value::from(path.as_str()));

@@ -1,15 +1,22 @@
 //! The natives of optimizers: what a script writes becomes a policy, and `compile` runs it.
 
+use crate::eval::journal::{End, Header, Journaled, Keep, Role, header as journal_header};
 use crate::eval::{
-    DatasetValue, OPTIONS, ProgramEvaluator, Reporter, Scoring, Stop, run_options,
+    Account, Dataset, DatasetValue, Evaluator, Event, OPTIONS, ProgramEvaluator, Remote,
+    Reporter, Scoring, Stop, attached, called, evaluator_of, open_journal, priced, run_options,
+    warn_of_broken,
 };
 use crate::lm::SharedLm;
 use crate::optimize::{
-    BootstrapFewShot, Care, Compiled, LabeledFewShot, Policy, Problem, Race, RandomSearch,
-    Settings, Teacher, compile, plan,
+    BootstrapFewShot, Care, Compiled, LabeledFewShot, Policy, Problem, Prompts, Race,
+    RandomSearch, Settings, Teacher, Who, compile, forecast, plan,
 };
+use crate::program::State;
 use crate::runtime::natives::Bound;
-use crate::runtime::{Args, Cx, Error, Failure, Object, Program, Val, Warning, codes, wrong};
+use crate::runtime::{
+    Args, Cx, Error, Failure, Limits, Object, Program, Run, Val, Warning, codes, wrong,
+};
+use crate::schema::Record;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -100,7 +107,11 @@ fn optimizer(
         seed: scoring.options.seed,
         run: scoring.options.run,
         max_calls: scoring.options.max_calls,
+        max_tokens: scoring.options.max_tokens,
+        max_cost: scoring.options.max_cost,
+        max_time: scoring.options.max_time,
         only,
+        ..Settings::default()
     };
     let (metric, threads) = (Some(scoring.metric), scoring.threads);
     Ok(Val::object(Optimizer { policy, settings, threads, metric, teacher }))
@@ -157,9 +168,9 @@ impl Object for Optimizer {
 /// What `compile` and `plan` are given.
 struct Given {
     program: Program,
-    trainset: crate::eval::Dataset,
-    valset: Option<crate::eval::Dataset>,
-    testset: Option<crate::eval::Dataset>,
+    trainset: Dataset,
+    valset: Option<Dataset>,
+    testset: Option<Dataset>,
     care: Care,
 }
 
@@ -193,46 +204,164 @@ impl Given {
 }
 
 impl Optimizer {
-    fn plan(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+    /// What compiling takes at most and, where runs may be made to know it, what it is likely to
+    /// take.
+    fn plan(&self, cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+        let measure = args.count("measure")?.unwrap_or(0);
         let given = Given::take(args)?;
-        self.with_problem(cx, given, |problem, _| {
-            let plan = plan(&*self.policy, problem, &self.settings).map_err(|it| told(&it))?;
-            Ok(Val::str(plan.render().trim_end()))
+        let program = given.program.clone();
+        let run = run_options(cx, &program, self.threads);
+        let settings = Settings { run, ..self.settings.clone() };
+        let prompts = Lengths {
+            run: cx.run().clone(),
+            student: program.clone(),
+            teacher: self.teacher.clone().unwrap_or_else(|| program.clone()),
+        };
+        self.with_problem(cx, given, None, |problem, _| {
+            let plan = plan(&*self.policy, problem, &settings).map_err(|it| told(&it))?;
+            let mut text = plan.render();
+            if measure > 0 && !plan.phases.is_empty() {
+                priced(cx, &program.models(cx.run()), settings.max_cost)?;
+                let cancel = &cx.run().session().cancel;
+                let forecast =
+                    forecast(&*self.policy, problem, &settings, measure, &prompts, cancel);
+                text += &forecast.map_err(|it| told(&it))?.render();
+            }
+            Ok(Val::str(text.trim_end()))
         })
     }
 
     fn compile(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let given = Given::take(args)?;
         let program = given.program.clone();
+        let compiled = self.found(cx, given, None, None)?;
+        Ok(program.with_state(&Arc::new(compiled.state)).value().clone())
+    }
+
+    /// Searches; finished runs are kept in a file where there is to be one, and the program's
+    /// are made elsewhere where somebody does.
+    fn found(
+        &self,
+        cx: &Cx<'_>,
+        given: Given,
+        keep: Option<&Keep>,
+        remote: Option<&Arc<dyn Remote>>,
+    ) -> Result<Compiled, Error> {
+        let program = given.program.clone();
         let run = run_options(cx, &program, self.threads);
         let settings = Settings { run, ..self.settings.clone() };
-        self.with_problem(cx, given, |problem, evaluator| {
+        self.with_problem(cx, given, remote, |problem, evaluator| {
             self.announce(cx, &program, problem)?;
-            let mut reporter = Reporter::new(cx, self.policy.name());
-            let cancel = &cx.run().session().cancel;
             let host = &cx.run().env().host;
             let began = host.elapsed();
-            let compiled = compile(&*self.policy, problem, &settings, cancel, &mut |it| {
-                reporter.tell(it);
-            });
-            reporter.finish();
+            let compiled = match keep {
+                None => self.search(cx, problem, &settings),
+                Some(keep) => {
+                    let header = self.header(cx, keep, &program, problem, &settings)?;
+                    keeping(cx, keep, &header, problem, |problem| {
+                        self.search(cx, problem, &settings)
+                    })
+                }
+            };
             evaluator.adopt_traces();
-            let compiled = compiled.map_err(|it| told(&it))?;
+            let (compiled, took) = (compiled?, host.elapsed().saturating_sub(began));
+            self.account(cx, problem, &compiled, &program, keep, took);
             if let Some(Stop::Metric(message)) = &compiled.report.stop {
                 // What was found by such a metric is not the best of anything.
                 return Err(Error::value(message.clone()));
             }
-            report(cx, &compiled, host.elapsed().saturating_sub(began));
-            Ok(program.with_state(&Arc::new(compiled.state)).value().clone())
+            report(cx, &compiled, took);
+            Ok(compiled)
         })
     }
 
-    fn with_problem(
+    /// Tells who watches what was found.
+    fn account(
+        &self,
+        cx: &Cx<'_>,
+        problem: &Problem<'_>,
+        compiled: &Compiled,
+        program: &Program,
+        keep: Option<&Keep>,
+        took: Duration,
+    ) {
+        let Some(observer) = attached(cx).and_then(|it| it.observer.as_deref()) else { return };
+        let models = program.models(cx.run());
+        let account = Account {
+            program: called(program.value()),
+            metric: self.metric.as_ref().map(called).unwrap_or_default(),
+            models: models.iter().map(|lm| lm.name().to_owned()).collect(),
+            run: keep.map(|it| it.id.clone()),
+            seconds: took.as_secs_f64(),
+            ..compiled.account(problem)
+        };
+        observer.see(&Event::Came(&account, &compiled.report.to_value()));
+    }
+
+    fn search(
+        &self,
+        cx: &Cx<'_>,
+        problem: &Problem<'_>,
+        settings: &Settings,
+    ) -> Result<Compiled, Error> {
+        let mut reporter = Reporter::new(cx, self.policy.name());
+        let session = cx.run().session();
+        let cancel = session.settings.pause.as_ref().unwrap_or(&session.cancel);
+        let compiled = compile(&*self.policy, problem, settings, cancel, &mut |it| {
+            reporter.tell(it);
+        });
+        compiled.map_err(|it| told(&it))
+    }
+
+    /// What the runs of a search depend on.
+    fn header(
+        &self,
+        cx: &Cx<'_>,
+        keep: &Keep,
+        program: &Program,
+        problem: &Problem<'_>,
+        settings: &Settings,
+    ) -> Result<Header, Error> {
+        let teacher = self.teacher.iter();
+        let models = std::iter::once(program).chain(teacher).flat_map(|it| it.models(cx.run()));
+        let mut models: Vec<String> = models.map(|lm| lm.name().to_owned()).collect();
+        models.dedup();
+        let options = self.policy.options();
+        let options: Vec<String> =
+            options.iter().map(|(name, it)| format!("{name}: {it}")).collect();
+        let more = [
+            format!("width: {}", settings.run.width),
+            format!("only: {:?}", settings.only),
+            format!("teacher: {:?}", problem.teacher.as_ref().map(|it| it.state.hash())),
+        ];
+        let hash = |it: &Option<Dataset>| it.as_ref().map_or(Ok(String::new()), Dataset::hash);
+        let care = [
+            format!("confirm: {}", problem.care.confirm),
+            format!("overlap: {}", problem.care.overlap),
+            format!("testset: {}", hash(&problem.testset)?),
+        ];
+        let options = [&options[..], &more, &care].concat().join(", ");
+        let valset = hash(&problem.valset)?;
+        Ok(Header {
+            kind: "compile".to_owned(),
+            state: problem.start.hash(),
+            data: problem.trainset.hash()?,
+            valset,
+            optimizer: format!("{}({options})", self.policy.name()),
+            models,
+            seed: settings.seed,
+            rows: problem.trainset.len() + problem.valset.as_ref().map_or(0, Dataset::len),
+            ..journal_header(&*cx.run().env().host, keep)
+        })
+    }
+
+    fn with_problem<T>(
         &self,
         cx: &Cx<'_>,
         given: Given,
-        work: impl FnOnce(&Problem<'_>, &ProgramEvaluator) -> Result<Val, Error>,
-    ) -> Result<Val, Error> {
+        remote: Option<&Arc<dyn Remote>>,
+        work: impl FnOnce(&Problem<'_>, &ProgramEvaluator) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let run = cx.run();
         let evaluator = ProgramEvaluator::new(run, given.program.clone(), self.metric.clone());
         let teacher = self.teacher.as_ref().map(|it| {
@@ -245,11 +374,12 @@ impl Optimizer {
                 .hint("measure what it gave: `compare(before, after, test, metric: …)`"));
         }
         let signatures = given.program.trainable();
+        let remote = evaluator_of(&evaluator, remote, run.session());
         // What a program takes makes its rows equal; where it does not say it, usual names do.
         let inputs = given.program.params(run.script()).unwrap_or_default();
         let inputs = inputs.into_iter().map(|(name, _)| name.to_string()).collect();
         let problem = Problem {
-            evaluator: &evaluator,
+            evaluator: remote.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it),
             signatures: &signatures,
             start: given.program.state(),
             teacher: teacher.as_ref().map(|(evaluator, state)| Teacher {
@@ -283,11 +413,12 @@ impl Optimizer {
             ));
         }
         let settings = &session.settings;
-        let capped = self.settings.max_calls.or(settings.max_calls).is_some()
-            || settings.max_tokens.is_some()
-            || settings.max_usd.is_some();
+        let capped = !self.settings.caps().is_empty()
+            || session.limits() != Limits::default()
+            || settings.max_time.is_some();
         let asked = std::iter::once(program).chain(&self.teacher);
-        let mut models = asked.flat_map(|it| it.models(cx.run()));
+        let models: Vec<SharedLm> = asked.flat_map(|it| it.models(cx.run())).collect();
+        priced(cx, &models, self.settings.max_cost)?;
         // What a function asks is only known when it runs: the run's model is assumed.
         let local = |name: &str| name.starts_with("local/") || name.starts_with("local:");
         let free = match &settings.lm {
@@ -295,15 +426,116 @@ impl Optimizer {
             None => settings.lm_name.as_deref().is_some_and(local),
         };
         let unknown = program.signatures().is_empty() && !free;
-        let costs = unknown || models.any(|lm| !lm.capabilities().in_process);
+        let costs = unknown || models.iter().any(|lm| !lm.capabilities().in_process);
         if capped || !costs || plan.worst_case() == Some(0) {
             return Ok(());
         }
         let most = plan.worst_case().map_or("any number of".to_owned(), |it| it.to_string());
         let message = format!("this search has no cap and may make {most} calls");
         let hint = format!("cap it: `{}(…, max_calls: 500)`", self.policy.name());
+        // Only a command has a person to ask.
+        let host = settings.progress.then_some(&session.env.host);
+        let message = match host.and_then(|it| it.confirm(&format!("{message}; go on?"))) {
+            Some(true) => return Ok(()),
+            Some(false) => "the search was not begun".to_owned(),
+            None => message,
+        };
         Err(Error::from(Failure::new(codes::BUDGET, "budget", message)).hint(hint))
     }
+}
+
+/// Lengths of prompts, as the programs would send them.
+struct Lengths {
+    run: Arc<Run>,
+    student: Program,
+    teacher: Program,
+}
+
+impl Prompts for Lengths {
+    fn bytes(&self, who: Who, state: &State, path: &str, inputs: &Record) -> Option<u64> {
+        let program = match who {
+            Who::Student => &self.student,
+            Who::Teacher => &self.teacher,
+        };
+        let predictor = program.with_state(&Arc::new(state.clone())).predictor(path)?;
+        predictor.prompt_bytes(&self.run, inputs).ok()
+    }
+}
+
+/// Searches for a state with what an expression gives: an optimizer, a program, rows to learn
+/// from and, where they are not null, rows to choose by and rows for the last comparison. Finished
+/// runs are kept.
+///
+/// # Errors
+/// Values that do not fit, what the search raises, and a file of runs that cannot be gone on
+/// with.
+pub fn compile_kept(
+    cx: &Cx<'_>,
+    parts: &[Val],
+    keep: Option<&Keep>,
+) -> Result<(Program, Compiled), Error> {
+    let [optimizer, program, trainset, valset, testset] = parts else {
+        return Err(Error::value("five values"));
+    };
+    let Some(optimizer) = optimizer.downcast::<Optimizer>() else {
+        return Err(wrong("with", "an optimizer", optimizer));
+    };
+    let rows = |name, it: &Val| match it {
+        Val::Null => Ok(None),
+        data => DatasetValue::from_val(name, data).map(Some),
+    };
+    let given = Given {
+        program: Program::from_val("program", program)?,
+        trainset: DatasetValue::from_val("trainset", trainset)?,
+        valset: rows("valset", valset)?,
+        testset: rows("testset", testset)?,
+        care: Care::default(),
+    };
+    let program = given.program.clone();
+    // What a command asks for is known to its workers; what scripts begin by themselves is not.
+    let remote = attached(cx).and_then(|it| it.remote.get());
+    let compiled = optimizer.found(cx, given, keep, remote)?;
+    Ok((program.with_state(&Arc::new(compiled.state.clone())), compiled))
+}
+
+/// Does the work of a search with evaluators that keep what they ran.
+fn keeping(
+    cx: &Cx<'_>,
+    keep: &Keep,
+    header: &Header,
+    problem: &Problem<'_>,
+    work: impl FnOnce(&Problem<'_>) -> Result<Compiled, Error>,
+) -> Result<Compiled, Error> {
+    let journal = open_journal(cx, keep, header)?;
+    let (inner, journal) = (problem.evaluator, &journal);
+    let student = Journaled { inner, journal, role: Role::Program };
+    let teaching = problem.teacher.as_ref().and_then(|it| it.evaluator).unwrap_or(inner);
+    let teaching = Journaled { inner: teaching, journal, role: Role::Teacher };
+    let teacher = problem.teacher.as_ref().map(|it| Teacher {
+        evaluator: it.evaluator.map(|_| &teaching as &dyn Evaluator),
+        state: it.state.clone(),
+    });
+    let kept = Problem {
+        evaluator: &student,
+        signatures: problem.signatures,
+        start: problem.start.clone(),
+        teacher,
+        trainset: problem.trainset.clone(),
+        valset: problem.valset.clone(),
+        testset: problem.testset.clone(),
+        care: problem.care.clone(),
+        lm: problem.lm.clone(),
+    };
+    let compiled = work(&kept)?;
+    if compiled.report.stop.is_none() {
+        let best = compiled.report.best_candidate();
+        journal.end(End {
+            score: best.and_then(|it| it.score),
+            scored: best.map_or(0, |it| it.values.iter().flatten().count()),
+        });
+    }
+    warn_of_broken(cx, journal);
+    Ok(compiled)
 }
 
 /// The names of the models that a program asks.

@@ -2,7 +2,8 @@
 
 use crate::diag::Diagnostic;
 use crate::eval::stats::{Interval, Verdict, mean, mean_interval};
-use crate::eval::{Comparison, Outcome, Stop, compare_scores};
+use crate::eval::{Comparison, Outcome, Scored, Stop, compare_scores};
+use crate::lm::Cost;
 use crate::optimize::{Confirmation, End, Plan};
 use crate::program::{GainRecord, ScoreRecord, State};
 use std::fmt::Write;
@@ -82,6 +83,18 @@ impl Candidate {
         score > other || (score == other && cost(self) < cost(earlier))
     }
 
+    /// It as those are told who watch.
+    pub(crate) fn scored(&self) -> Scored {
+        Scored {
+            serial: self.serial,
+            label: self.label.clone(),
+            state: self.state.hash(),
+            score: self.score,
+            interval: self.interval,
+            calls: self.calls,
+        }
+    }
+
     /// Its score for the state's file.
     pub(crate) fn record(&self) -> Option<ScoreRecord> {
         let interval = self.interval?;
@@ -148,6 +161,8 @@ pub struct Report {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What the calls cost.
+    pub cost: Cost,
     /// What ended the search before its end.
     pub stop: Option<Stop>,
     /// What it is worth, on rows that nothing was chosen on; `None` where nobody asked.
@@ -185,8 +200,11 @@ impl Report {
         text += &self.table();
         let _ = writeln!(
             text,
-            "\ncalls    {}, {} tokens in, {} out",
-            self.calls, self.prompt_tokens, self.completion_tokens
+            "\ncalls    {}, {} tokens in, {} out{}",
+            self.calls,
+            self.prompt_tokens,
+            self.completion_tokens,
+            self.cost.told().map(|it| format!(", {it}")).unwrap_or_default()
         );
         if let Some(stop) = &self.stop {
             let _ = writeln!(text, "stopped  {stop}: this is the best so far");

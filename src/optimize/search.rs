@@ -8,9 +8,10 @@
 use crate::data::Read;
 use crate::diag::Diagnostic;
 use crate::eval::{
-    CallBudget, Cancel, Dataset, Evaluator, FailureKind, Job, Outcome, Progress, Random, Stop,
+    Budget, Cancel, Dataset, Evaluator, FailureKind, Job, Outcome, Progress, Random, Stop,
     run_jobs,
 };
+use crate::lm::Cost;
 use crate::optimize::data::Data;
 use crate::optimize::{Candidate, Path, Plan, Problem, Report, Settings};
 use crate::program::{State, row_hash};
@@ -105,13 +106,15 @@ pub struct Search<'a> {
     progress: &'a mut dyn FnMut(&Progress),
     train: Vec<Example>,
     val: Vec<Example>,
-    budget: CallBudget,
+    budget: Budget,
+    proposer: Budget,
     memo: BTreeMap<Key, Known>,
     candidates: Vec<Candidate>,
     /// The candidate that was chosen otherwise than by its score.
     preferred: Option<usize>,
     tokens: (u64, u64),
     cached_calls: u64,
+    cost: Cost,
     path: Path,
     notices: Vec<Diagnostic>,
 }
@@ -145,12 +148,14 @@ impl<'a> Search<'a> {
             progress,
             train: examples(&data.trainset)?,
             val: examples(&data.valset)?,
-            budget: CallBudget::new(settings.max_calls),
+            budget: Budget::new(&settings.caps()),
+            proposer: Budget::new(&settings.proposer),
             memo: BTreeMap::new(),
             candidates: Vec::new(),
             preferred: None,
             tokens: (0, 0),
             cached_calls: 0,
+            cost: Cost::default(),
             path: Path::default(),
             notices: Vec::new(),
         })
@@ -187,6 +192,11 @@ impl<'a> Search<'a> {
     /// How many runs may be started before it is known whether they are needed.
     pub fn width(&self) -> usize {
         self.settings.run.width.max(1)
+    }
+
+    /// What the models that propose may take: an account of their own.
+    pub fn proposer(&mut self) -> &mut Budget {
+        &mut self.proposer
     }
 
     /// The stream of random numbers of this label; decisions with labels of their own do not
@@ -251,7 +261,7 @@ impl<'a> Search<'a> {
     ) -> Option<Stop> {
         let jobs: Vec<Job> = asked.iter().map(|at| job(&asks[*at])).collect();
         let mut seen = self.progress_of(phase, jobs.len());
-        let progress = &mut self.progress;
+        let (progress, mut cost) = (&mut self.progress, self.cost);
         let (part, mut failures) = (self.cancel.part(), Failures::default());
         let mut done = |outcome: &Outcome| {
             if failures.are_hopeless_with(outcome) {
@@ -260,6 +270,9 @@ impl<'a> Search<'a> {
             // A run that is made again is done once.
             seen.done = (seen.done + 1).min(seen.total);
             seen.calls += u64::from(outcome.calls);
+            seen.tokens += outcome.prompt_tokens + outcome.completion_tokens;
+            cost = cost.plus(outcome.cost);
+            seen.usd = cost.worth_telling();
             progress(&seen);
         };
         let first = asked.first()?;
@@ -280,17 +293,23 @@ impl<'a> Search<'a> {
         self.tokens.0 += outcome.prompt_tokens;
         self.tokens.1 += outcome.completion_tokens;
         self.cached_calls += u64::from(outcome.cached_calls);
+        self.cost = self.cost.plus(outcome.cost);
         self.memo.insert(key.clone(), Known { outcome: Arc::new(outcome), with_steps });
     }
 
     fn progress_of(&self, phase: &str, total: usize) -> Progress {
+        let best = self.best().map(|at| &self.candidates[at]);
         Progress {
             phase: phase.to_owned(),
-            done: 0,
             total,
-            best: self.best().and_then(|at| self.candidates[at].score),
+            best: best.and_then(|it| it.score),
+            interval: best.and_then(|it| it.interval),
+            candidates: self.candidates.iter().filter(|it| it.score.is_some()).count(),
             calls: self.budget.spent(),
+            tokens: self.tokens.0 + self.tokens.1,
+            usd: self.cost.worth_telling(),
             max_calls: self.budget.cap(),
+            ..Progress::default()
         }
     }
 
@@ -429,7 +448,10 @@ impl<'a> Search<'a> {
     /// Puts a candidate in its place.
     fn adopt(&mut self, candidate: Candidate) {
         let at = self.candidates.partition_point(|it| it.serial < candidate.serial);
+        let scored = candidate.scored();
         self.candidates.insert(at, candidate);
+        let seen = self.progress_of("", 0);
+        (self.progress)(&Progress { scored: Some(scored), ..seen });
     }
 
     fn asks(&self, candidate: &Candidate) -> Vec<Ask> {
@@ -471,6 +493,7 @@ impl<'a> Search<'a> {
             cached_calls: self.cached_calls,
             prompt_tokens: self.tokens.0,
             completion_tokens: self.tokens.1,
+            cost: self.cost,
             stop,
             confirmation: None,
             path: self.path,
@@ -522,6 +545,8 @@ fn job(ask: &Ask) -> Job {
         keep_steps: ask.keep_steps,
         keep_exchanges: false,
         max_calls: None,
+        max_tokens: None,
+        max_cost: None,
     }
 }
 

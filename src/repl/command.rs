@@ -2,6 +2,7 @@
 
 use super::{Next, Repl, items, prompts};
 use crate::diag::did_you_mean;
+use crate::lm::Cost;
 use crate::render;
 use crate::trace::{Totals, tree};
 
@@ -105,15 +106,26 @@ fn cost(repl: &mut Repl, _: &str) -> Next {
         ("from the store", render::Align::Right),
         ("tokens read", render::Align::Right),
         ("written", render::Align::Right),
+        ("cost", render::Align::Right),
     ]);
     let session = repl.session.program().spent();
     for (what, totals) in [("last entry", repl.spent), ("session", session)] {
-        let Totals { calls, cached, prompt_tokens, completion_tokens } = totals;
+        let Totals { calls, cached, prompt_tokens, completion_tokens, cost } = totals;
         let counts = [calls, cached, prompt_tokens, completion_tokens];
-        table.row(std::iter::once(what.to_owned()).chain(counts.map(|it| it.to_string())));
+        let cost = paid(&cost);
+        let counts = counts.map(|it| it.to_string());
+        table.row(std::iter::once(what.to_owned()).chain(counts).chain([cost]));
     }
     repl.print(&table.render());
     Next::Entry
+}
+
+/// What was paid, as far as that is known.
+fn paid(cost: &Cost) -> String {
+    match cost.unknown {
+        0 => cost.paid.to_string(),
+        _ => "unknown".to_owned(),
+    }
 }
 
 fn load(repl: &mut Repl, path: &str) -> Next {

@@ -30,11 +30,12 @@ pub(in crate::runtime) fn failed(
     let suggest = kind == "suggest";
     note(cx, suggest, source, &values, &reason);
     if suggest {
-        let place = cx.place();
+        let place = cx.place().map(|it| it.longer(bytes(source)));
         cx.run().warn(Warning { code: codes::SUGGEST, message: reason, notes, place });
         return Ok(Val::Null);
     }
     let mut failure = Failure::new(codes::ASSERT, "assert", reason);
+    failure.bytes = bytes(source);
     if !message.is_null() {
         failure.notes.push(format!("`{source}` is false"));
     }
@@ -57,6 +58,11 @@ fn note(cx: &Cx<'_>, suggest: bool, source: &str, values: &[(Arc<str>, Val)], re
     ));
     run.note_inputs(node, values.iter().map(|(path, value)| (&**path, value)));
     run.close_node(node, |it| it.error = Some(reason.to_owned()));
+}
+
+/// How much of a condition is underlined: its first line.
+fn bytes(source: &str) -> usize {
+    source.lines().next().map_or(0, |it| it.trim_end().len())
 }
 
 fn clip(value: &Val) -> String {

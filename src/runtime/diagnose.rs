@@ -18,8 +18,12 @@ pub fn diagnose(script: &Script, error: &Error) -> Diagnostic {
 
 fn diagnose_host(script: &Script, error: &EvalAltResult) -> Diagnostic {
     let (innermost, calls) = unwind(error);
-    let (place, calls) = in_users_text(script, script.place(position(innermost)), calls);
+    let raised = script.place(position(innermost));
+    let (place, calls) = in_users_text(script, raised, calls);
     let mut diagnostic = match carried(innermost) {
+        Some(failure) if place == raised => {
+            tell(place.map(|it| it.longer(failure.bytes)), &failure)
+        }
         Some(failure) => tell(place, &failure),
         None => {
             let (code, message) = words(innermost);
@@ -195,6 +199,13 @@ pub(in crate::runtime) fn reworded(message: &str) -> String {
     let end = message.find(" (line ").unwrap_or(message.len());
     let plain = &message[..end];
     let plain = plain.split(" in call to ").next().unwrap_or(plain).trim_end();
+    if let Some((found, wanted)) = plain
+        .strip_prefix("Data type incorrect: ")
+        .or_else(|| plain.strip_prefix("Output type incorrect: "))
+        .and_then(|it| it.strip_suffix(')')?.split_once(" (expecting "))
+    {
+        return format!("expected {}, found {}", types(wanted), types(found));
+    }
     match plain.strip_prefix("Function not found: ") {
         Some(signature) => no_function(signature),
         None if plain.starts_with("Unknown property") => no_property(plain),

@@ -91,6 +91,8 @@ pub struct Failure {
     pub fatal: bool,
     /// It says something about machines and networks, and nothing about the program.
     pub infrastructure: bool,
+    /// How many bytes of the text it is about, where that is more than a word.
+    pub bytes: usize,
 }
 
 impl Failure {
@@ -104,6 +106,7 @@ impl Failure {
             hints: Vec::new(),
             fatal: false,
             infrastructure: false,
+            bytes: 0,
         }
     }
 }
@@ -204,9 +207,12 @@ pub(in crate::runtime) fn carried(error: &EvalAltResult) -> Option<Failure> {
         EvalAltResult::ErrorSystem(_, inner) => {
             inner.downcast_ref::<Raised>().map(|it| it.failure.clone())
         }
-        EvalAltResult::ErrorRuntime(value, _) => {
+        EvalAltResult::ErrorRuntime(value, at) => {
             let object = value.read_lock::<Obj>()?;
-            Some(object.0.as_any().downcast_ref::<Caught>()?.failure.clone())
+            let Caught { failure, raised, .. } = object.0.as_any().downcast_ref()?;
+            // Thrown again it stands elsewhere.
+            let bytes = if raised == at { failure.bytes } else { 0 };
+            Some(Failure { bytes, ..failure.clone() })
         }
         _ => None,
     }
@@ -240,18 +246,36 @@ pub(in crate::runtime) fn caught(script: &Script, value: Val) -> Val {
     let is_host = text("error").is_some_and(|it| it.starts_with("Error"));
     match text("message").filter(|_| is_host) {
         Some(message) => {
-            let message = crate::runtime::diagnose::reworded(message);
             let number = |name: &str| match entries.get(name) {
                 Some(Val::Int(it)) => u16::try_from(*it).ok(),
                 _ => None,
             };
             let raised = number("line").zip(number("position"));
-            let raised = raised.map_or(Position::NONE, |(line, at)| Position::new(line, at));
+            let outermost = raised.map_or(Position::NONE, |(line, at)| Position::new(line, at));
+            let mut raised = positions(message);
+            raised.push(outermost);
+            // What is inside of the standard library is nothing to look at.
+            let is_users = |it: &Position| {
+                script.place(*it).is_some_and(|place| !script.is_standard(place.source))
+            };
+            let raised = raised.into_iter().find(is_users).unwrap_or(outermost);
+            let message = crate::runtime::diagnose::reworded(message);
             let failure = Failure::new(codes::RUNTIME, "value", message);
             Val::object(Caught { failure, raised, at: script.told_place(raised) })
         }
         None => value,
     }
+}
+
+/// The places that the host's words name of an error that came through calls, innermost first.
+/// That of the outermost call is not among them.
+fn positions(message: &str) -> Vec<Position> {
+    let place = |line: &str| {
+        let (_, place) = line.strip_suffix(')')?.rsplit_once(" (line ")?;
+        let (line, at) = place.split_once(", position ")?;
+        Some(Position::new(line.parse().ok().filter(|it| *it > 0)?, at.parse().ok()?))
+    };
+    message.lines().filter_map(place).collect()
 }
 
 /// A failure as a script catches it.

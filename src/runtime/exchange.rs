@@ -1,17 +1,52 @@
 //! One exchange with a model: look it up, else pay for it, keep it.
 
-use crate::lm::{self, CallContext, Completion, Request, SharedLm};
+use crate::lm::{
+    self, Again, CallContext, Completion, Cost, Decoding, Finish, Money, Price, Request,
+    Segment, SharedLm, Usage,
+};
 use crate::runtime::error::{Error, Failure, codes};
-use crate::runtime::run::{OUT_OF_TIME, Run};
+use crate::runtime::meter::Amount;
+use crate::runtime::run::{OUT_OF_TIME, Run, unpriced};
 use crate::runtime::tape::{Asked, recorded};
 use crate::store::Key;
 use crate::trace::Attempt;
 use crate::util::hex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// What ends a run that sends nothing.
 const UNSENT: &str = "the request was made up and not sent";
+
+/// The longest reply, in tokens, that is asked for where nobody says it and a cap on tokens or
+/// dollars has to hold.
+const LONGEST: u32 = 4096;
+
+/// A request that is about to be made.
+struct Call<'a> {
+    run: &'a Arc<Run>,
+    lm: &'a SharedLm,
+    request: Arc<Request>,
+    context: &'a CallContext,
+    key: Key,
+    /// Whether the store is asked, and gets the reply.
+    cache: bool,
+    /// What the call takes at most.
+    most: Amount,
+    price: Option<Price>,
+    /// The request without the limit that a cap put on it.
+    is_forced: bool,
+}
+
+/// What came of a request that was sent.
+#[derive(Default)]
+struct Sent {
+    is_sent: bool,
+    /// Requests that were sent again after one was lost.
+    again: u64,
+    /// Requests whose reply may have been written and lost.
+    lost: u32,
+}
 
 /// Sends a request, or takes its reply from the store. What happened is left in `attempt`,
 /// also when it failed.
@@ -23,39 +58,37 @@ pub(in crate::runtime) fn send(
     cache: bool,
     attempt: &mut Option<Attempt>,
 ) -> Result<Arc<Completion>, Error> {
-    run.count_call()?;
+    let call = Call::new(run, lm, request, context, cache)?;
+    run.reserve(call.most)?;
     let began = run.env().host.elapsed();
-    let key = key_of(lm, &request);
-    let cache = cache && run.session().settings.cache && lm.capabilities().cacheable;
     let (name, capabilities) = (lm.name(), lm.capabilities());
     let asked =
-        Asked { model: name, address: &context.address, request: &request, capabilities };
+        Asked { model: name, address: &context.address, request: &call.request, capabilities };
     let tape = run.env().tape.as_deref().filter(|_| !lm.is_scripted());
     let taped = tape.map_or(Ok(None), |tape| recorded(tape, asked));
     let to_note = tape.filter(|_| matches!(taped, Ok(None)));
     let known = match taped {
-        Ok(None) if cache => Ok(stored(run, &key)),
+        Ok(None) => Ok(call.known()),
         other => other,
     };
     let cached = matches!(known, Ok(Some(_)));
-    let mut sent = false;
+    let mut sent = Sent::default();
     let result = known.and_then(|known| match known {
         Some(completion) => Ok(completion),
-        None => pay(run, lm, &request, context, &mut sent).inspect(|completion| {
-            if cache {
-                keep(run, &key, completion);
-            }
-        }),
+        None => call.pay(&mut sent),
     });
-    if let (Some(tape), Ok(completion)) = (to_note, &result) {
+    let completion = result.as_ref().ok();
+    run.settle(call.most, 1 + sent.again, call.took(completion, &sent));
+    if let (Some(tape), Some(completion)) = (to_note, completion) {
         tape.note(asked, completion);
     }
     let happened = Attempt {
-        key: hex(key.as_bytes()),
-        request,
-        completion: result.as_ref().ok().cloned(),
+        key: hex(call.key.as_bytes()),
+        cost: call.cost(completion, cached, &sent),
+        request: call.request.clone(),
+        completion: completion.cloned(),
         cached,
-        sent,
+        sent: sent.is_sent,
         liberties: Vec::new(),
         error: result.as_ref().err().map(ToString::to_string),
         took: run.env().host.elapsed().saturating_sub(began),
@@ -65,63 +98,208 @@ pub(in crate::runtime) fn send(
     result
 }
 
-/// Everything that shapes a reply.
-fn key_of(lm: &SharedLm, request: &Request) -> Key {
-    let request = serde_json::to_vec(request).expect("requests have only string keys");
-    Key::of([lm.identity().as_bytes(), &request])
+impl<'a> Call<'a> {
+    fn new(
+        run: &'a Arc<Run>,
+        lm: &'a SharedLm,
+        request: Arc<Request>,
+        context: &'a CallContext,
+        cache: bool,
+    ) -> Result<Self, Error> {
+        let capabilities = lm.capabilities();
+        let price = run.session().price(lm);
+        if run.bounds_money() && price.is_none() {
+            return Err(unpriced(lm.name()));
+        }
+        let text = serde_json::to_vec(&*request).expect("requests have only string keys");
+        // No token is shorter than a byte, and the marks around messages take more bytes here
+        // than tokens there.
+        let read = text.len() as u64;
+        let written = longest(&request);
+        let money = price.map_or(Money::ZERO, |it| it.at_most(read, written));
+        let most = Amount { calls: 1, tokens: read.saturating_add(written), money };
+        // Models of this process end their replies by themselves. The key is that of the
+        // request without the limit: a reply that ends before it is the same.
+        let is_free = request.sampling.max_tokens.is_none();
+        let is_forced = run.bounds_tokens() && is_free && !capabilities.in_process;
+        Ok(Self {
+            key: Key::of([lm.identity().as_bytes(), &text]),
+            request: if is_forced { limited(&request) } else { request },
+            cache: cache && run.session().settings.cache && capabilities.cacheable,
+            run,
+            lm,
+            context,
+            most,
+            price,
+            is_forced,
+        })
+    }
+
+    /// A reply that need not be paid for: one that the store has, or one that came before the
+    /// evaluation was stopped.
+    fn known(&self) -> Option<Arc<Completion>> {
+        let stored = self.cache.then(|| stored(self.run, &self.key)).flatten();
+        stored.or_else(|| {
+            let found = self.run.log()?.find(&self.key)?;
+            self.keep(&found);
+            Some(Arc::new(found))
+        })
+    }
+
+    /// Keeps a reply in the store, where one is used; tells whether it is there for later
+    /// processes.
+    fn keep(&self, completion: &Completion) -> bool {
+        // Without the cap it would have been longer.
+        let is_cut = self.is_forced && completion.finish == Finish::Length;
+        if !self.cache || is_cut {
+            return false;
+        }
+        let bytes = serde_json::to_vec(completion).expect("completions have only string keys");
+        let store = &self.run.env().store;
+        // A reply that is too long to be kept is still a reply.
+        store.put_if_absent(&self.key, &bytes).is_ok() && store.is_lasting()
+    }
+
+    /// Asks the model, where that is allowed.
+    fn pay(&self, sent: &mut Sent) -> Result<Arc<Completion>, Error> {
+        let (run, session) = (self.run, self.run.session());
+        if session.settings.dry {
+            let failure = Failure::new(codes::CANCELLED, "lm", UNSENT);
+            return Err(Failure { fatal: true, infrastructure: true, ..failure }.into());
+        }
+        session.reserve(self.most)?;
+        sent.is_sent = true;
+        let number = run.log().map(|log| log.sent(&self.key));
+        let again = Arc::new(AtomicU32::new(0));
+        let (counted, asking, most) = (again.clone(), run.clone(), self.most);
+        let context = CallContext {
+            cancel: session.cancel.clone(),
+            timeout: session.time_left(),
+            parallel: run.depth() > 0,
+            again: Again::when(move || {
+                let room = asking.reserve_more(most);
+                counted.fetch_add(u32::from(room), Ordering::SeqCst);
+                room
+            }),
+            ..self.context.clone()
+        };
+        let came = wait(self.lm.clone(), self.request.clone(), context);
+        // Each request that was sent again had lost a reply before it.
+        sent.lost = again.load(Ordering::SeqCst);
+        sent.again = sent.lost.into();
+        let end = |reply: Option<&Completion>| {
+            let is_kept = reply.is_some_and(|it| self.keep(it));
+            if let (Some(log), Some(number)) = (run.log(), number) {
+                log.ended(number, &self.key, reply.filter(|_| !is_kept));
+            }
+        };
+        let result = match came {
+            Some(Ok(completion)) => {
+                end(Some(&completion));
+                Ok(Arc::new(completion))
+            }
+            Some(Err(error)) => {
+                end(None);
+                sent.lost += u32::from(error.is_lost());
+                Err(Error::lm(&error))
+            }
+            // It may have to be paid for: the log is not told of its end.
+            None => {
+                sent.lost += 1;
+                Err(stopped(session.cancel.is_cancelled()))
+            }
+        };
+        session.settle(self.most, 1 + sent.again, self.took(result.as_ref().ok(), sent));
+        result
+    }
+
+    /// What the call took: what the model told, and the most where it did not, or where a reply
+    /// was lost.
+    fn took(&self, completion: Option<&Arc<Completion>>, sent: &Sent) -> Amount {
+        let lost = (0..sent.lost).fold(Amount::default(), |sum, _| sum.plus(self.most));
+        match completion {
+            Some(completion) => lost.plus(self.amount(completion)),
+            // Where the last request is among those that were lost, it is counted already.
+            None if sent.lost > 0 => lost,
+            None => Amount { calls: 1, ..Amount::default() },
+        }
+    }
+
+    fn amount(&self, completion: &Completion) -> Amount {
+        let usage = &completion.usage;
+        let (tokens, money) = match (usage.prompt_tokens, usage.completion_tokens) {
+            (Some(read), Some(written)) => (read.saturating_add(written), self.price_of(usage)),
+            // What runs here hides no tokens from us.
+            _ if self.lm.capabilities().in_process => {
+                let read = self.most.tokens.saturating_sub(longest(&self.request));
+                (read.saturating_add(completion.text.len() as u64), Money::ZERO)
+            }
+            _ => (self.most.tokens, self.most.money),
+        };
+        Amount { calls: 1, tokens, money }
+    }
+
+    fn price_of(&self, usage: &Usage) -> Money {
+        self.price.and_then(|it| it.of(usage)).unwrap_or_default()
+    }
+
+    /// What the call cost, for reports.
+    fn cost(&self, completion: Option<&Arc<Completion>>, cached: bool, sent: &Sent) -> Cost {
+        let is_free = self.lm.capabilities().in_process;
+        let lost = Cost {
+            lost: sent.lost,
+            unknown: if is_free { 0 } else { sent.lost },
+            untold_tokens: self.most.tokens.saturating_mul(sent.lost.into()),
+            untold: self.most.money.times(sent.lost.into()),
+            ..Cost::default()
+        };
+        let Some(completion) = completion else { return lost };
+        let Amount { tokens, money, .. } = self.amount(completion);
+        let usage = &completion.usage;
+        let is_told = usage.prompt_tokens.is_some() && usage.completion_tokens.is_some();
+        let paid = if cached { Money::ZERO } else { money };
+        lost.plus(match (is_told, self.price.is_some()) {
+            (true, true) => Cost { listed: money, paid, ..Cost::default() },
+            (true, false) => Cost { unknown: 1, ..Cost::default() },
+            (false, _) => Cost {
+                unknown: u32::from(!is_free),
+                untold_tokens: tokens,
+                untold: money,
+                ..Cost::default()
+            },
+        })
+    }
+}
+
+/// The most tokens of a reply.
+fn longest(request: &Request) -> u64 {
+    let said = request.sampling.max_tokens.unwrap_or(LONGEST);
+    match &request.decoding {
+        Decoding::Free | Decoding::Json(_) => said.into(),
+        Decoding::Template(segments) => segments.iter().fold(0, |sum, segment| {
+            let most = match segment {
+                Segment::Fixed(text) => text.len() as u64,
+                Segment::Choice(texts) => {
+                    texts.iter().map(String::len).max().unwrap_or_default() as u64
+                }
+                Segment::Free { max_tokens, .. } => (*max_tokens).into(),
+                Segment::Literal(_) => 40,
+            };
+            most.saturating_add(sum)
+        }),
+    }
+}
+
+/// The request with a limit on its reply.
+fn limited(request: &Request) -> Arc<Request> {
+    let mut request = request.clone();
+    request.sampling.max_tokens = Some(LONGEST);
+    Arc::new(request)
 }
 
 fn stored(run: &Run, key: &Key) -> Option<Arc<Completion>> {
     let bytes = run.env().store.get(key)?;
     serde_json::from_slice(&bytes).ok().map(Arc::new)
-}
-
-fn keep(run: &Run, key: &Key, completion: &Completion) {
-    let bytes = serde_json::to_vec(completion).expect("completions have only string keys");
-    // A reply that is too long to be kept is still a reply.
-    let _ = run.env().store.put_if_absent(key, &bytes);
-}
-
-/// Asks the model, where that is allowed; `sent` tells whether it was.
-fn pay(
-    run: &Arc<Run>,
-    lm: &SharedLm,
-    request: &Arc<Request>,
-    context: &CallContext,
-    sent: &mut bool,
-) -> Result<Arc<Completion>, Error> {
-    let session = run.session();
-    if session.settings.dry {
-        let failure = Failure::new(codes::CANCELLED, "lm", UNSENT);
-        return Err(Failure { fatal: true, infrastructure: true, ..failure }.into());
-    }
-    if session.settings.max_usd.is_some() && !lm.capabilities().in_process {
-        return Err(unpriced(lm.name()));
-    }
-    session.reserve_call()?;
-    *sent = true;
-    let left = session.time_left();
-    let context = CallContext {
-        cancel: session.cancel.clone(),
-        timeout: left,
-        parallel: run.depth() > 0,
-        ..context.clone()
-    };
-    match wait(lm.clone(), request.clone(), context) {
-        Some(Ok(completion)) => {
-            session.settle(completion.usage);
-            Ok(Arc::new(completion))
-        }
-        Some(Err(error)) => Err(Error::lm(&error)),
-        None => Err(stopped(session.cancel.is_cancelled())),
-    }
-}
-
-fn unpriced(name: &str) -> Error {
-    let message = format!("the price of `{name}` is not known, so `max_usd` cannot be kept");
-    let failure = Failure::new(codes::BUDGET, "budget", message);
-    Error::from(Failure { fatal: true, ..failure })
-        .hint("cap `max_calls` or `max_tokens` instead, and take `max_usd` out")
 }
 
 /// Waits for the answer; there is none when the run is cancelled or out of time first.

@@ -325,6 +325,18 @@ impl Predictor {
         Ok(adapter.prompt(&self.ask(&laid_out, &inputs), capabilities))
     }
 
+    /// The bytes of what would be sent for these inputs.
+    ///
+    /// # Errors
+    /// Inputs that do not fit, and a model that cannot be opened.
+    pub fn prompt_bytes(&self, run: &Run, inputs: &Record) -> Result<u64, Error> {
+        let capabilities = self.lm(run)?.lm.capabilities();
+        let adapter = self.adapter(run, &capabilities)?;
+        let prompt = self.prepare(None, inputs, adapter, &capabilities)?.prompt;
+        let text = serde_json::to_vec(&prompt).expect("prompts have only string keys");
+        Ok(text.len() as u64)
+    }
+
     fn predict(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let run = cx.run();
         let given = self.inputs(args)?;

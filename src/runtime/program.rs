@@ -322,10 +322,17 @@ impl Program {
     /// # Errors
     /// A file that cannot be written.
     pub fn save_state(&self, cx: &Cx<'_>, path: &str) -> Result<(), Error> {
-        let (run, at) = (cx.run(), cx.resolve(path));
+        self.save_state_at(cx.run(), &cx.resolve(path))
+    }
+
+    /// Writes its state to the file at a path as it is.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn save_state_at(&self, run: &Run, path: &Path) -> Result<(), Error> {
         let mut state = self.state();
         state.stamp(&self.signatures());
-        state.save(&*run.env().host, &at).map_err(|it| from_diagnostic(&it))
+        state.save(&*run.env().host, path).map_err(|it| from_diagnostic(&it))
     }
 }
 

@@ -93,6 +93,12 @@ pub(in crate::runtime) fn typed_values(
     record.iter().map(typed).collect()
 }
 
+/// What a program replied with, as a script's value: where it is of the type of an output, its
+/// records know their names.
+pub fn typed_reply(value: &Value, ty: &Ty, types: &TypeTable) -> Val {
+    if is_of(value, ty, types) { typed_value(value, ty, types) } else { Val::from_value(value) }
+}
+
 /// Data of a type as a script's value: what is a record by its type knows its names.
 pub(in crate::runtime) fn typed_value(value: &Value, ty: &Ty, types: &TypeTable) -> Val {
     let Some(ty) = ty.resolve(types) else { return Val::from_value(value) };

@@ -6,10 +6,11 @@
 
 use crate::catalog;
 use crate::lower::names;
-use crate::runtime::cx::{Args, Cx, Native};
+use crate::runtime::cx::{Args, Cx, Native, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::history::HistoryValue;
 use crate::runtime::run::Run;
+use crate::runtime::slices::{self, Ends};
 use crate::runtime::value::{Func, ObjectRef, Other, Text, Val};
 use indexmap::IndexMap;
 use rhai::packages::{
@@ -390,6 +391,17 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
             },
         );
     }
+    for (name, optional) in [(names::SLICE, false), (names::SLICE_OPT, true)] {
+        global(name).set_into_module(
+            module,
+            move |context: NativeCallContext<'_>, value: Dynamic, range: Dynamic| {
+                if optional && value.is_unit() {
+                    return Ok(Dynamic::UNIT);
+                }
+                slice(&context, value, range)
+            },
+        );
+    }
     global(names::SPREAD).set_into_module(module, |named: Map, value: Dynamic| {
         spread(named, value).map_err(Error::into_host)
     });
@@ -522,6 +534,9 @@ fn member(object: &Obj, name: &str) -> Result<Val, Error> {
 }
 
 fn unknown_member(object: &ObjectRef, name: &str) -> Error {
+    if let Some(hint) = catalog::later_method(object.type_name(), name) {
+        return Error::value(format!("`{name}` is not supported yet")).hint(hint);
+    }
     let members = object.members();
     let hint = crate::diag::did_you_mean(name, members.iter().map(String::as_str));
     Error::value(format!("this {} has no `{name}`", object.type_name())).hint(hint)
@@ -590,6 +605,26 @@ fn call_method(
     context.call_fn_raw(function, true, true, &mut args)
 }
 
+/// `value[range]`
+fn slice(
+    context: &NativeCallContext<'_>,
+    value: Dynamic,
+    mut range: Dynamic,
+) -> HostResult<Dynamic> {
+    let mut value = value.flatten();
+    if let Some(part) = Ends::of(&range).and_then(|ends| slices::plain(&value, ends)) {
+        return Ok(part);
+    }
+    if value.is_int() {
+        return context.call_fn_raw("get_bits", true, true, &mut [&mut value, &mut range]);
+    }
+    let object = value.read_lock::<Obj>().map(|it| it.clone());
+    guarded(context, || match (object, Ends::of(&range)) {
+        (Some(object), Some(ends)) => slices::of_object(&Cx::new(context), &object, ends),
+        _ => Err(slices::none(from_dynamic(value).kind())),
+    })
+}
+
 /// A native that may be called on its first argument.
 fn native_method(
     context: &NativeCallContext<'_>,
@@ -656,10 +691,13 @@ fn object_method(cx: &Cx<'_>, object: &Obj, name: &str, args: Args) -> Result<Va
 
 /// What all values have that are named data: replies and rows.
 fn data_method(object: &Obj, name: &str, args: &Args) -> Option<Result<Val, Error>> {
-    if !matches!(name, "keys" | "values" | "to_json") {
+    if !matches!(name, "get" | "keys" | "values" | "to_json") {
         return None;
     }
     let value = object.0.to_value()?;
+    if name == "get" {
+        return Some(value_of(object, args.clone()));
+    }
     if let Err(error) = args.finish(name, 0, &[]) {
         return Some(Err(error));
     }
@@ -674,6 +712,14 @@ fn data_method(object: &Obj, name: &str, args: &Args) -> Option<Result<Val, Erro
         _ => record.iter().map(|(name, value)| member((&**name, value))).collect(),
     };
     Some(Ok(Val::List(items)))
+}
+
+/// `x.get(name)`: nothing where there is none of the name, as of a map.
+fn value_of(object: &Obj, mut args: Args) -> Result<Val, Error> {
+    let name = args.take(0, "name").unwrap_or_default();
+    args.finish("get", 1, &["name"])?;
+    let word = name.as_str().ok_or_else(|| wrong("name", "a text", &name))?;
+    Ok(object.0.get(word).unwrap_or_default())
 }
 
 /// Methods of Rhai's that all our objects have in a form of their own.
@@ -701,10 +747,10 @@ fn bind_objects(module: &mut Module) {
     bind_comparison(module);
     let methods = catalog::OBJECTS.iter().flat_map(|it| it.methods).map(|it| it.name);
     // A module may have a method of a name that Rhai knows, and be called from another file.
-    let names = catalog::RHAI_METHODS.iter().copied().filter(|it| {
-        !catalog::is_in_place(it) && !catalog::is_reserved(it) && !BOUND_OTHERWISE.contains(it)
-    });
-    for method in methods.chain(names).collect::<BTreeSet<_>>() {
+    let names = catalog::RHAI_METHODS.iter().copied();
+    let names = names.filter(|it| !catalog::is_in_place(it) && !catalog::is_reserved(it));
+    let names: BTreeSet<&str> = methods.chain(names).collect();
+    for method in names.into_iter().filter(|it| !BOUND_OTHERWISE.contains(it)) {
         bind_method(module, method);
     }
     module.set_iterator::<ObjIter>();

@@ -2,9 +2,11 @@
 
 use crate::diag::Code;
 use crate::host::SharedHost;
-use crate::lm::{Cancel, LmOptions, SharedLm};
+use crate::lm::{Cancel, LmOptions, Money, Price, Prices, SharedLm};
+use crate::runtime::call_log::SharedCallLog;
 use crate::runtime::course::{Branch, Course};
 use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::meter::{Amount, Limits, Meter, Passed};
 use crate::runtime::rhai_host::Bindings;
 use crate::runtime::script::Script;
 use crate::runtime::tape::Tape;
@@ -13,6 +15,7 @@ use crate::source::Span;
 use crate::store::Replies;
 use crate::trace::Totals;
 use crate::util::lock;
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -68,9 +71,11 @@ pub struct Settings {
     pub max_calls: Option<u64>,
     /// The most tokens that models may read and write, as they report them.
     pub max_tokens: Option<u64>,
-    /// The most dollars that may be spent. Prices are not known yet, so only models of this
-    /// process, which cost none, are asked where it is set.
+    /// The most dollars that may be spent. Models whose price is not known are not asked where
+    /// it is set.
     pub max_usd: Option<f64>,
+    /// What models cost.
+    pub prices: Arc<Prices>,
     /// The longest the command may take.
     pub max_time: Option<Duration>,
     /// Keep the traces of evaluated runs, too.
@@ -82,6 +87,8 @@ pub struct Settings {
     pub dry: bool,
     /// Ends evaluations after the rows under way; it is set with what ends all runs, or alone.
     pub pause: Option<Cancel>,
+    /// What a command lends to natives of higher floors, which know what it is.
+    pub attached: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What the runs of a command share.
@@ -112,8 +119,7 @@ type Consts = Mutex<BTreeMap<String, Arc<Mutex<Option<Val>>>>>;
 #[derive(Debug, Default)]
 struct Ledger {
     operations: AtomicU64,
-    calls: AtomicU64,
-    tokens: AtomicU64,
+    meter: Meter,
     spent: Mutex<Totals>,
 }
 
@@ -251,31 +257,68 @@ impl Session {
         self.base.join(Path::new(path))
     }
 
-    /// Reserves a request.
-    pub(in crate::runtime) fn reserve_call(&self) -> Result<(), Error> {
-        let cap = self.settings.max_calls.unwrap_or(u64::MAX);
-        let admitted = self
-            .ledger
-            .calls
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
-                (used < cap).then_some(used + 1)
-            })
-            .is_ok();
-        if !admitted {
-            return Err(over("calls", cap));
+    /// What the runs of the command may take.
+    pub fn limits(&self) -> Limits {
+        let Settings { max_calls, max_tokens, max_usd, .. } = &self.settings;
+        Limits { calls: *max_calls, tokens: *max_tokens, money: max_usd.map(Money::usd) }
+    }
+
+    /// What a model costs: nothing where it runs in this process, `None` where nobody knows.
+    pub fn price(&self, lm: &SharedLm) -> Option<Price> {
+        if lm.capabilities().in_process {
+            return Some(Price::default());
         }
-        match self.settings.max_tokens {
-            Some(cap) if self.ledger.tokens.load(Ordering::SeqCst) >= cap => {
-                Err(over("tokens", cap))
+        self.settings.prices.of(lm.name(), lm.is_listed())
+    }
+
+    /// Reserves what a request takes at most.
+    pub(in crate::runtime) fn reserve(&self, most: Amount) -> Result<(), Error> {
+        let limits = self.limits();
+        let goes_on = || self.over().is_none();
+        let reserved = self.ledger.meter.reserve(&limits, most, &goes_on);
+        reserved.map_err(|passed| over(passed, self.ledger.meter.spent(), most))
+    }
+
+    /// Reserves one more request of a call that is under way, if there is room.
+    pub(in crate::runtime) fn reserve_more(&self, most: Amount) -> bool {
+        self.ledger.meter.reserve_more(&self.limits(), most)
+    }
+
+    /// Puts what `requests` took in the place of what was reserved for each.
+    pub(in crate::runtime) fn settle(&self, most: Amount, requests: u64, took: Amount) {
+        self.ledger.meter.settle(most, requests, took);
+    }
+
+    /// Reserves what a run that is made elsewhere may take: so much as it wants, a part of what
+    /// is left where it does not say, and of nothing more than is left. Nothing is reserved
+    /// where there is no cap.
+    ///
+    /// # Errors
+    /// A cap is used up, or the run need not be made any more.
+    pub fn lend(&self, wanted: &Limits) -> Result<Amount, Error> {
+        let limits = self.limits();
+        let goes_on = || self.over().is_none();
+        let mut before = None;
+        loop {
+            let spent = self.ledger.meter.spent();
+            let most = limits.lent(wanted, spent);
+            if most.is_none() || most == before || !goes_on() {
+                let passed = limits.passed_by(spent.plus(Amount::smallest()));
+                let passed = passed.unwrap_or(Passed::Calls(spent.calls));
+                return Err(over(passed, spent, Amount::smallest()));
             }
-            _ => Ok(()),
+            let lent = most.unwrap_or_default();
+            // While it waited, others may have left less than it wanted.
+            if self.ledger.meter.reserve(&limits, lent, &goes_on).is_ok() {
+                return Ok(lent);
+            }
+            before = most;
         }
     }
 
-    /// Notes what a request took.
-    pub(in crate::runtime) fn settle(&self, usage: crate::lm::Usage) {
-        let tokens = usage.prompt_tokens.unwrap_or(0) + usage.completion_tokens.unwrap_or(0);
-        self.ledger.tokens.fetch_add(tokens, Ordering::SeqCst);
+    /// Takes back what was lent, and counts what was taken of it.
+    pub fn take_back(&self, lent: Amount, took: Amount) {
+        self.ledger.meter.settle(lent, 1, took);
     }
 
     /// Adds what an exchange took to what all runs of the command took.
@@ -291,7 +334,7 @@ impl Session {
 
     /// Requests sent so far.
     pub fn calls(&self) -> u64 {
-        self.ledger.calls.load(Ordering::SeqCst)
+        self.ledger.meter.spent().calls
     }
 
     /// Time left, when there is a limit.
@@ -318,17 +361,36 @@ pub(in crate::runtime) const OUT_OF_TIME: &str =
     "the time for this run is over (`max_seconds`)";
 pub(in crate::runtime) const TOO_MANY: &str = "the program did too much work";
 
-fn over(what: &str, cap: u64) -> Error {
-    let message = format!("the cap of {cap} {what} is used up");
+/// A cap leaves no room for a call that takes so much at most.
+fn over(passed: Passed, spent: Amount, most: Amount) -> Error {
+    let room = |used: bool, most: String| match used {
+        true => "is used up".to_owned(),
+        false => format!("leaves no room for a call that may take {most}"),
+    };
+    let (what, message) = match passed {
+        Passed::Calls(cap) => ("max_calls", format!("the cap of {cap} calls is used up")),
+        Passed::Tokens(cap) => {
+            let room = room(spent.tokens >= cap, most.tokens.to_string());
+            ("max_tokens", format!("the cap of {cap} tokens {room}"))
+        }
+        Passed::Money(cap) => {
+            let room = room(spent.money >= cap, most.money.to_string());
+            ("max_usd", format!("the cap of {cap} {room}"))
+        }
+    };
     Error::from(Failure { fatal: true, ..Failure::new(codes::BUDGET, "budget", message) })
-        .hint(format!("raise `max_{what}`; what was paid for so far is kept in the store"))
+        .hint(format!("raise `{what}`; what was paid for so far is kept in the store"))
 }
 
-/// Limits of one run inside an evaluation.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RunLimits {
-    /// The most calls to models, cached ones included.
-    pub max_calls: Option<u64>,
+/// The error of a model that no cap in dollars can hold for.
+pub fn unpriced(name: &str) -> Error {
+    let message = format!("the price of `{name}` is not known, so `max_usd` cannot be kept");
+    let failure = Failure::new(codes::BUDGET, "budget", message);
+    let prices = format!("[prices.\"{name}\"]");
+    Error::from(Failure { fatal: true, ..failure }).hint(format!(
+        "say it in a settings file, in dollars for a million tokens: `{prices}` with `input` and \
+         `output`; or cap `max_calls` or `max_tokens` instead"
+    ))
 }
 
 /// One course through a program.
@@ -338,12 +400,14 @@ pub struct Run {
     script: Arc<Script>,
     example: Option<usize>,
     rollout: u64,
-    limits: RunLimits,
-    /// Calls so far, those of its branches included.
-    calls: Arc<AtomicU64>,
+    limits: Limits,
+    /// What it took so far, its branches included.
+    meter: Arc<Meter>,
     pub(super) course: Arc<Mutex<Course>>,
     /// Where it is one of several at once, inside another run.
     pub(super) branch: Option<Branch>,
+    /// Who is told of its calls.
+    log: Option<SharedCallLog>,
 }
 
 /// Something that went wrong and did not stop the run.
@@ -362,12 +426,12 @@ pub struct Warning {
 impl Run {
     /// Returns the main run of a command.
     pub fn new(session: Arc<Session>, script: Arc<Script>) -> Arc<Self> {
-        Arc::new(Self::fresh(session, script, None, 0, RunLimits::default()))
+        Arc::new(Self::fresh(session, script, None, 0, Limits::default()))
     }
 
     /// Returns the main run of a command as a fresh sample: 0 is the first.
     pub fn sample(session: Arc<Session>, script: Arc<Script>, rollout: u64) -> Arc<Self> {
-        Arc::new(Self::fresh(session, script, None, rollout, RunLimits::default()))
+        Arc::new(Self::fresh(session, script, None, rollout, Limits::default()))
     }
 
     /// Returns a run that goes on where this one ended: the same trace, in which values of
@@ -375,14 +439,22 @@ impl Run {
     pub fn resumed(&self, session: Arc<Session>, script: Arc<Script>) -> Arc<Self> {
         let course = self.course.clone();
         lock(&course).forget_what_was_open();
-        let fresh = Self::fresh(session, script, None, 0, RunLimits::default());
+        let fresh = Self::fresh(session, script, None, 0, Limits::default());
         Arc::new(Self { course, ..fresh })
     }
 
     /// Returns a run of its own for an example: another trace, the same session.
-    pub fn for_example(&self, example: usize, rollout: u64, limits: RunLimits) -> Arc<Self> {
+    /// `log` is told of its calls.
+    pub fn for_example(
+        &self,
+        example: usize,
+        rollout: u64,
+        limits: Limits,
+        log: Option<SharedCallLog>,
+    ) -> Arc<Self> {
         let (session, script) = (self.session.clone(), self.script.clone());
-        Arc::new(Self::fresh(session, script, Some(example), rollout, limits))
+        let fresh = Self::fresh(session, script, Some(example), rollout, limits);
+        Arc::new(Self { log, ..fresh })
     }
 
     fn fresh(
@@ -390,18 +462,19 @@ impl Run {
         script: Arc<Script>,
         example: Option<usize>,
         rollout: u64,
-        limits: RunLimits,
+        limits: Limits,
     ) -> Self {
-        let (calls, course) = (Arc::default(), Arc::default());
-        Self { session, script, example, rollout, limits, calls, course, branch: None }
+        let (meter, course) = (Arc::default(), Arc::default());
+        let (branch, log) = (None, None);
+        Self { session, script, example, rollout, limits, meter, course, branch, log }
     }
 
     /// Returns a run inside this one that keeps a course of its own.
     pub(super) fn inner(&self, course: Course, branch: Option<Branch>) -> Arc<Self> {
         let (session, script) = (self.session.clone(), self.script.clone());
         let fresh = Self::fresh(session, script, self.example, self.rollout, self.limits);
-        let calls = self.calls.clone();
-        Arc::new(Self { calls, course: Arc::new(Mutex::new(course)), branch, ..fresh })
+        let (meter, log) = (self.meter.clone(), self.log.clone());
+        Arc::new(Self { meter, log, course: Arc::new(Mutex::new(course)), branch, ..fresh })
     }
 
     /// The example that it is a run of.
@@ -417,6 +490,11 @@ impl Run {
     /// What the engine lends.
     pub fn env(&self) -> &Env {
         &self.session.env
+    }
+
+    /// Who is told of its calls.
+    pub(in crate::runtime) fn log(&self) -> Option<&SharedCallLog> {
+        self.log.as_ref()
     }
 
     /// The program.
@@ -435,12 +513,43 @@ impl Run {
         self.session.over().map(ToOwned::to_owned)
     }
 
-    /// Counts a call against the limits of this run.
-    pub(in crate::runtime) fn count_call(&self) -> Result<(), Error> {
-        let before = self.calls.fetch_add(1, Ordering::SeqCst);
-        match self.limits.max_calls {
-            Some(cap) if before >= cap => Err(over("calls", cap)),
-            _ => Ok(()),
+    /// Whether the tokens of its calls matter to some cap.
+    pub(in crate::runtime) fn bounds_tokens(&self) -> bool {
+        self.limits.bounds_tokens() || self.session.limits().bounds_tokens()
+    }
+
+    /// Whether the price of its calls matters to some cap.
+    pub(in crate::runtime) fn bounds_money(&self) -> bool {
+        self.limits.money.is_some() || self.session.settings.max_usd.is_some()
+    }
+
+    /// Reserves what a call takes at most against the limits of this run.
+    pub(in crate::runtime) fn reserve(&self, most: Amount) -> Result<(), Error> {
+        let goes_on = || self.session.over().is_none();
+        let reserved = self.meter.reserve(&self.limits, most, &goes_on);
+        reserved.map_err(|passed| over(passed, self.meter.spent(), most))
+    }
+
+    /// Reserves one more request of a call that is under way, if there is room in this run and
+    /// in the command.
+    pub(in crate::runtime) fn reserve_more(&self, most: Amount) -> bool {
+        if !self.meter.reserve_more(&self.limits, most) {
+            return false;
         }
+        let room = self.session.reserve_more(most);
+        if !room {
+            self.meter.settle(most, 1, Amount::default());
+        }
+        room
+    }
+
+    /// Puts what `requests` took in the place of what was reserved for each.
+    pub(in crate::runtime) fn settle(&self, most: Amount, requests: u64, took: Amount) {
+        self.meter.settle(most, requests, took);
+    }
+
+    /// A cap under which no call of it would have been refused.
+    pub fn needed(&self) -> Amount {
+        self.meter.needed()
     }
 }

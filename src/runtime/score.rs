@@ -6,6 +6,7 @@ use crate::runtime::reply::Reply;
 use crate::runtime::value::Val;
 use indexmap::IndexMap;
 use std::sync::Arc;
+use unicode_normalization::UnicodeNormalization;
 
 /// What a metric said of a reply.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -126,10 +127,11 @@ fn no_text(name: &str, wanted: &str, found: &Val) -> Error {
 }
 
 /// A text as answers are compared: lower case, without punctuation, the articles of English
-/// and surplus spaces, as the evaluation of `SQuAD` does it (Rajpurkar et al. 2016).
+/// and surplus spaces, as the evaluation of `SQuAD` does it (Rajpurkar et al. 2016), and with
+/// accents as characters of their own, as DSPy has them.
 pub fn normalized(text: &str) -> String {
     let bare: String = text
-        .chars()
+        .nfd()
         .flat_map(char::to_lowercase)
         .filter(|it| !it.is_ascii_punctuation())
         .collect();

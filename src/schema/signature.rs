@@ -24,7 +24,7 @@ impl Field {
 }
 
 /// A typed task for a model. Immutable: the methods that change something return another one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Signature {
     /// Its name; empty for one without.
     pub name: Arc<str>,
@@ -39,6 +39,18 @@ pub struct Signature {
     /// How many contracts (`assert` in the signature) it has. They are functions of the
     /// program that declared it, found by the signature's name.
     pub contracts: usize,
+}
+
+impl PartialEq for Signature {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.instructions == other.instructions
+            && self.inputs == other.inputs
+            && self.outputs == other.outputs
+            && self.contracts == other.contracts
+            // Most have one table.
+            && (Arc::ptr_eq(&self.types, &other.types) || self.types == other.types)
+    }
 }
 
 impl Signature {

@@ -36,6 +36,11 @@ pub trait Replies: Send + Sync + fmt::Debug {
     /// See [`Error`]; a full disk is none.
     fn put_if_absent(&self, key: &Key, bytes: &[u8]) -> Result<bool, Error>;
 
+    /// Whether what was put is there for later processes, as far as this one knows.
+    fn is_lasting(&self) -> bool {
+        false
+    }
+
     /// What the user should know: damage, or that nothing can be written. Each thing is said
     /// once in the life of the store.
     fn warnings(&self) -> Vec<String>;
@@ -131,6 +136,11 @@ impl Store {
         std::mem::take(&mut *lock(&self.common.notices.unsaid))
     }
 
+    /// Whether all that was put is on disk.
+    pub fn is_lasting(&self) -> bool {
+        self.dir.is_some() && !self.common.notices.is_unwritable.load(Ordering::Relaxed)
+    }
+
     /// How much is here. Reads every file of the store that was not read yet.
     pub fn size(&self) -> Size {
         self.shards.iter().fold(Size::default(), |sum, shard| {
@@ -151,6 +161,10 @@ impl Replies for Store {
 
     fn put_if_absent(&self, key: &Key, bytes: &[u8]) -> Result<bool, Error> {
         Self::put_if_absent(self, key, bytes)
+    }
+
+    fn is_lasting(&self) -> bool {
+        Self::is_lasting(self)
     }
 
     fn warnings(&self) -> Vec<String> {

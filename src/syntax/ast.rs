@@ -161,6 +161,17 @@ pub fn exprs(node: &Node) -> impl Iterator<Item = &Node> {
     node.nodes().filter(|node| is_expr(node.kind))
 }
 
+/// Whether an expression is a range.
+pub fn is_range(node: &Node, text: &str) -> bool {
+    match node.kind {
+        NodeKind::Paren => exprs(node).next().is_some_and(|it| is_range(it, text)),
+        NodeKind::Binary => {
+            Binary(node).operator().is_some_and(|it| it.text(text).starts_with(".."))
+        }
+        _ => false,
+    }
+}
+
 /// The type directly below `node`.
 pub fn ty(node: &Node) -> Option<&Node> {
     node.nodes().find(|node| is_type(node.kind))

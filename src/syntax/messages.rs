@@ -48,10 +48,13 @@ pub(crate) fn describe(kind: TokenKind, text: &str) -> String {
         TokenKind::End => "the end of the text".to_owned(),
         TokenKind::Str | TokenKind::RawStr => "a string".to_owned(),
         TokenKind::Backtick => "a template string".to_owned(),
+        TokenKind::TemplateText => "the text of a template string".to_owned(),
         TokenKind::Ident | TokenKind::Int | TokenKind::Float if text.chars().count() > 24 => {
             "a long word".to_owned()
         }
-        TokenKind::Unknown if text.chars().count() > 12 => "text that is no code".to_owned(),
+        TokenKind::Unknown if text.chars().count() > 12 || text.contains('\n') => {
+            "text that is no code".to_owned()
+        }
         _ => format!("`{text}`"),
     }
 }

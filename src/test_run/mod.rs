@@ -17,7 +17,7 @@ pub use blame::{Exchange, blame};
 use crate::check::TestInfo;
 use crate::diag::{Diagnostic, Label};
 use crate::engine::{Error, Program, TestEnd, TestOptions};
-use crate::eval::{Cancel, ordered_map, stats};
+use crate::eval::{ordered_map, stats};
 use crate::runtime::codes;
 use crate::source::Sources;
 use crate::trace::Totals;
@@ -159,6 +159,7 @@ pub fn key(program: &Program, test: &TestInfo) -> String {
 }
 
 /// Runs tests with up to `threads` threads and tells each as soon as those before it are told.
+/// Where the engine is paused, no more are begun.
 pub fn run(
     program: &Program,
     tests: &[TestInfo],
@@ -170,11 +171,11 @@ pub fn run(
     let done = |test: &TestInfo, result: Result<Ended, String>| {
         result.unwrap_or_else(|panic| panicked(program, test, &panic))
     };
-    let results =
-        ordered_map(tests, threads, &Cancel::default(), run, |index, result| match result {
-            Ok(ended) => tell(ended),
-            Err(panic) => tell(&panicked(program, &tests[index], panic)),
-        });
+    let pause = program.engine().pause();
+    let results = ordered_map(tests, threads, &pause, run, |index, result| match result {
+        Ok(ended) => tell(ended),
+        Err(panic) => tell(&panicked(program, &tests[index], panic)),
+    });
     let results = tests.iter().zip(results);
     results.filter_map(|(test, result)| Some(done(test, result?))).collect()
 }
@@ -192,7 +193,8 @@ pub fn repeat(
         let options = TestOptions { rollout: *rollout, ..options.clone() };
         ended(program, test, program.run_test(test, &options))
     };
-    let results = ordered_map(&rollouts, threads, &Cancel::default(), run, |_, _| {});
+    let pause = program.engine().pause();
+    let results = ordered_map(&rollouts, threads, &pause, run, |_, _| {});
     let done = |it: Result<Ended, String>| it.unwrap_or_else(|it| panicked(program, test, &it));
     results.into_iter().flatten().map(done).collect()
 }

@@ -3,7 +3,7 @@
 //! Prompts and raw replies are not in the file: they are content of the store, and the file
 //! names them by hash. So a trace is small, and may be handed on without what was said.
 
-use crate::lm::{Address, Completion, Request};
+use crate::lm::{Address, Completion, Cost, Request};
 use crate::schema::Record;
 use crate::trace::{Attempt, Edge, Kind, LmCall, Node, NodeId, Trace, absent_completion};
 use crate::util::sha256_hex;
@@ -84,6 +84,8 @@ struct AttemptLine {
     liberties: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     error: Option<String>,
+    #[serde(skip_serializing_if = "Cost::is_nothing", default)]
+    cost: Cost,
     took_us: u64,
 }
 
@@ -166,6 +168,7 @@ fn attempt_line(attempt: &Attempt, content: &dyn Content) -> AttemptLine {
         sent: (attempt.sent == attempt.cached).then_some(attempt.sent),
         liberties: attempt.liberties.clone(),
         error: attempt.error.clone(),
+        cost: attempt.cost,
         took_us: micros(attempt.took),
     }
 }
@@ -274,6 +277,7 @@ fn read_attempt(line: AttemptLine, content: &dyn Content) -> Attempt {
         sent: line.sent.unwrap_or(!line.cached),
         liberties: line.liberties,
         error: line.error,
+        cost: line.cost,
         took: Duration::from_micros(line.took_us),
     }
 }

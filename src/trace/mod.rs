@@ -13,7 +13,7 @@ mod show;
 pub use export::{Content, ReadError, parse_jsonl, to_jsonl};
 pub use show::tree;
 
-use crate::lm::{Address, Completion, Finish, Request, Usage};
+use crate::lm::{Address, Completion, Cost, Finish, Request, Usage};
 use crate::schema::Record;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -139,6 +139,8 @@ pub struct Attempt {
     pub liberties: Vec<String>,
     /// Why the reply could not be read, or the call failed.
     pub error: Option<String>,
+    /// What it cost.
+    pub cost: Cost,
     /// How long it took.
     pub took: Duration,
 }
@@ -179,6 +181,8 @@ pub struct Totals {
     pub prompt_tokens: u64,
     /// Tokens written by models, likewise.
     pub completion_tokens: u64,
+    /// What calls cost, those of cached replies included as far as they are listed.
+    pub cost: Cost,
 }
 
 impl Totals {
@@ -190,6 +194,7 @@ impl Totals {
             cached: self.cached + other.cached,
             prompt_tokens: self.prompt_tokens + other.prompt_tokens,
             completion_tokens: self.completion_tokens + other.completion_tokens,
+            cost: self.cost.plus(other.cost),
         }
     }
 
@@ -201,6 +206,7 @@ impl Totals {
             cached: self.cached.saturating_sub(earlier.cached),
             prompt_tokens: self.prompt_tokens.saturating_sub(earlier.prompt_tokens),
             completion_tokens: self.completion_tokens.saturating_sub(earlier.completion_tokens),
+            cost: self.cost.minus(earlier.cost),
         }
     }
 }
@@ -254,15 +260,21 @@ impl Trace {
 }
 
 impl Attempt {
+    /// Requests that a model worked on: that of the reply, and those whose reply was lost.
+    fn requests(&self) -> u64 {
+        u64::from(self.completion.is_some() && self.sent) + u64::from(self.cost.lost)
+    }
+
     /// What it took.
     pub fn totals(&self) -> Totals {
         if self.cached {
-            return Totals { cached: 1, ..Totals::default() };
+            return Totals { cached: 1, cost: self.cost, ..Totals::default() };
         }
         let usage = self.completion.as_ref().map(|it| it.usage).unwrap_or_default();
         Totals {
-            calls: u64::from(self.sent),
+            calls: u64::from(self.sent).max(self.requests()),
             cached: 0,
+            cost: self.cost,
             prompt_tokens: usage.prompt_tokens.unwrap_or(0),
             completion_tokens: usage.completion_tokens.unwrap_or(0),
         }

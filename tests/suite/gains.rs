@@ -172,7 +172,7 @@ impl Rows {
 
 fn settings(seed: u64, threads: usize, max_calls: Option<u64>) -> Settings {
     let run = RunOptions { threads, retries: 0, width: 8 };
-    Settings { seed, run, max_calls, only: None }
+    Settings { seed, run, max_calls, ..Settings::default() }
 }
 
 fn search(world: World, data: &Rows, race: Option<Race>) -> (Compiled, u64) {

@@ -222,3 +222,133 @@ fn a_file_that_was_cut_off_anywhere_is_read() {
     }
     assert_eq!(before, ROWS);
 }
+
+impl Setting {
+    fn dsp(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dsp"));
+        command.args(args).current_dir(self.dir.path()).env_clear();
+        command.env("DSP_HOME", self.dir.path().join("home")).env("TEST_KEY", "nobody's");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn search(&self, cache: &str) -> Command {
+        let with = "random_search(candidates: 2, max_rounds: 2)";
+        let mut args = vec!["compile", "main.dsp", "--program", "ask", "--metric", "right"];
+        args.extend(["--with", with, "--trainset", "rows.jsonl", "-o", "tuned.json"]);
+        args.extend(["--threads", "4", "--max-calls", "1000"]);
+        args.extend((!cache.is_empty()).then_some(cache));
+        self.dsp(&args)
+    }
+
+    fn state(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("tuned.json")).unwrap()
+    }
+
+    fn forget(&self) {
+        std::fs::remove_file(self.dir.path().join("tuned.json")).unwrap();
+        std::fs::remove_dir_all(self.dir.path().join("home")).unwrap();
+    }
+}
+
+/// How many calls a command that went on said that may be paid for twice.
+fn told_twice(told: &str) -> usize {
+    let line = told.lines().find(|it| it.contains("may be paid for twice"));
+    line.map_or(0, |it| it.split(' ').next().unwrap().parse().unwrap())
+}
+
+fn killed_search(cache: &str) {
+    let setting = Setting::new();
+    let whole = setting.search(cache).output().unwrap();
+    assert!(whole.status.success(), "{}", said(&whole));
+    let (expected, once) = (setting.state(), setting.server.seen().len());
+    setting.forget();
+    let (mut kills, mut twice, mut random) = (0, 0, 54_321_u64);
+    loop {
+        let resumed = !setting.runs().is_empty();
+        let mut command =
+            if resumed { setting.dsp(&["compile", "--resume"]) } else { setting.search(cache) };
+        let mut child = command.spawn().unwrap();
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        // Some time into the work, however slow the machine is.
+        let enough = setting.server.seen().len() + 6 + (random >> 33) as usize % 30;
+        while setting.server.seen().len() < enough && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let ended = ends_within(&mut child, Duration::from_micros((random >> 20) % 20_000));
+        if !ended {
+            child.kill().unwrap();
+            kills += 1;
+        }
+        let output = child.wait_with_output().unwrap();
+        twice += told_twice(&said(&output));
+        if ended {
+            assert!(output.status.success(), "{}", said(&output));
+            break;
+        }
+        assert!(kills < 100, "no kill leaves anything behind: {}", said(&output));
+    }
+    assert!(kills > 2, "{kills} kills");
+    assert_eq!(setting.state(), expected);
+    let repeated = setting.server.seen().len() - 2 * once;
+    assert!(repeated <= twice, "{repeated} repeated, {twice} told, {kills} kills");
+    assert!(twice <= kills * THREADS, "{twice} told, {kills} kills");
+}
+
+#[test]
+fn a_killed_search_goes_on_where_it_was() {
+    killed_search("");
+}
+
+#[test]
+fn a_killed_search_without_kept_replies_goes_on_too() {
+    killed_search("--no-cache");
+}
+
+#[test]
+fn runs_are_listed_shown_and_deleted() {
+    let setting = Setting::new();
+    assert!(setting.begin().output().unwrap().status.success());
+    let evaluated = setting.runs().pop().unwrap();
+    let mut search = setting.search("").spawn().unwrap();
+    setting.server.wait_for(ROWS + 40);
+    search.kill().unwrap();
+    search.wait().unwrap();
+    let runs = setting.runs();
+    let searched = runs.iter().find(|it| **it != evaluated).unwrap().clone();
+    let stdout = |args: &[&str]| {
+        let output = setting.dsp(args).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let list = stdout(&["runs", "list"]);
+    let line = |id: &str| list.lines().find(|it| it.starts_with(id)).unwrap().to_owned();
+    assert!(line(&evaluated).contains("ask by right"), "{list}");
+    assert!(line(&evaluated).contains("finished") && line(&evaluated).contains("0.667"));
+    assert!(line(&searched).contains("ask with random_search"), "{list}");
+    let json = stdout(&["runs", "list", "--json"]);
+    let all: Vec<Value> = json.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let of = |id: &str| all.iter().find(|it| it["id"] == id).unwrap();
+    assert_eq!(
+        (&of(&evaluated)["finished"], &of(&evaluated)["calls"]),
+        (&true.into(), &60.into())
+    );
+    assert_eq!(
+        (&of(&searched)["finished"], &of(&searched)["kind"]),
+        (&false.into(), &"compile".into())
+    );
+    let show = stdout(&["runs", "show", &searched]);
+    assert!(show.contains(&format!("goes on   `dsp compile --resume {searched}`")), "{show}");
+    let wrong = setting.dsp(&["eval", "--resume", &searched]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(said(&wrong).contains("is no evaluation"), "{}", said(&wrong));
+    stdout(&["runs", "rm", "--older-than", "30d"]);
+    assert_eq!(setting.runs().len(), 2);
+    stdout(&["runs", "rm", "--finished"]);
+    assert_eq!(setting.runs(), std::slice::from_ref(&searched));
+    let unknown = setting.dsp(&["runs", "rm", "nope"]).output().unwrap();
+    assert!(said(&unknown).contains("there is no run `nope`"), "{}", said(&unknown));
+    stdout(&["runs", "rm", &searched]);
+    assert_eq!(setting.runs(), Vec::<String>::new());
+    assert_eq!(stdout(&["runs", "list"]), "");
+}

@@ -32,6 +32,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("functions/reserved-word-match", RESERVED),
     ("functions/reserved-words", RESERVED),
     ("functions/timestamp", "`rand`, `timestamp`"),
+    ("functions/unit-with-white-space", "`( )` with white space in it"),
     ("functions/variable-called", "as is any other expression on the same line"),
     ("strings/bad-escape", PLACE),
     ("strings/bad-unicode-escape", PLACE),

@@ -120,6 +120,21 @@ fn many_parts() {
             format!("fn f() {{\n{}}}\n", each(10_000, |it| format!("let a{it} = {it};\n"))),
         ),
         (
+            "branches",
+            format!(
+                "{}{}",
+                each(10_000, |it| format!("let a{it} = {it};\n")),
+                each(10_000, |it| format!("if a{it} > 1 {{ a{it} = \"\"; }}\n"))
+            ),
+        ),
+        (
+            "methods",
+            format!(
+                "module M() {{\n{}fn forward(x) {{ self.m1(x) }}\n}}\n",
+                each(3_000, |it| format!("fn m{it}(x) {{ self.m{}(x) }}\n", (it + 1) % 3_000))
+            ),
+        ),
+        (
             "read variables",
             format!(
                 "fn f() {{\nlet a0 = 1;\n{}}}\n",
@@ -136,6 +151,7 @@ fn many_mistakes() {
         ("calls", each(2_000, |it| format!("fn abc{it}() {{ 1 }}\nabd{it}();\n"))),
         ("lines", "let = zz;\n".repeat(10_000)),
         ("one line", "let = zz; ".repeat(10_000)),
+        ("brackets of one line", "[1 2 ".repeat(40_000)),
         ("two of a name", "fn f(x) { x }\n".repeat(10_000)),
     ]);
 }

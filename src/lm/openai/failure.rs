@@ -27,13 +27,19 @@ impl Failure {
         self.is_paid || matches!(self.error.kind(), ErrorKind::Connect | ErrorKind::Timeout)
     }
 
+    /// Whether the request may have to be paid for.
+    pub(super) fn is_paid(&self) -> bool {
+        self.is_paid
+    }
+
     /// The error to hand back when nothing more is tried.
     pub(super) fn last(self) -> Error {
+        let error = if self.is_paid { self.error.lost() } else { self.error };
         match self.asked {
             Some(asked) if asked >= Duration::from_secs(1) => {
-                self.error.hint(format!("it asks to be left alone for {} s", asked.as_secs()))
+                error.hint(format!("it asks to be left alone for {} s", asked.as_secs()))
             }
-            _ => self.error,
+            _ => error,
         }
     }
 }
@@ -50,7 +56,7 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     pub(super) fn timeout(&self, limit: Duration) -> Failure {
         let message = format!("{} gave no reply within {limit:?}", self.origin);
-        self.error(ErrorKind::Timeout, message).into()
+        paid(self.error(ErrorKind::Timeout, message))
     }
 
     /// No response.
@@ -61,10 +67,11 @@ impl Context<'_> {
             self.error(ErrorKind::Connect, message)
                 .hint("is the server running, and is the address right?")
         } else if e.is_timeout() {
-            self.error(ErrorKind::Timeout, format!("{origin} gave no reply in time"))
+            let message = format!("{origin} gave no reply in time");
+            return paid(self.error(ErrorKind::Timeout, message));
         } else {
             let message = format!("the connection to {origin} was lost: {why}");
-            self.error(ErrorKind::Connect, message)
+            return paid(self.error(ErrorKind::Connect, message));
         };
         error.into()
     }
@@ -81,7 +88,7 @@ impl Context<'_> {
     }
 
     fn lost(&self, message: String) -> Failure {
-        Failure { is_paid: true, ..self.error(ErrorKind::Server, message).into() }
+        paid(self.error(ErrorKind::Server, message))
     }
 
     /// Status 200 with an error for a body.
@@ -129,6 +136,11 @@ impl Context<'_> {
     fn error(&self, kind: ErrorKind, message: String) -> Error {
         Error::new(kind, self.name, message)
     }
+}
+
+/// The failure of a request whose reply may have been written.
+fn paid(error: Error) -> Failure {
+    Failure { is_paid: true, ..error.into() }
 }
 
 fn kind(status: u16, body: &ErrorBody) -> ErrorKind {

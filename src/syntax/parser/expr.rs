@@ -376,6 +376,10 @@ impl Parser<'_> {
                 self.open_literal();
             }
             T::FatArrow => self.error_expected_with("an expression", "closures are `|x| …`"),
+            T::Try => self.error_expected_with(
+                "an expression",
+                "`try` has no value: declare `let x;` before it and write `x = …;` inside",
+            ),
             _ => self.error_expected("an expression"),
         }
     }

@@ -22,6 +22,7 @@ use crate::syntax::messages;
 use crate::syntax::tree::{Child, Node, Token};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// How many expressions, statements and types may stand in each other. Whoever walks the tree
 /// recurses, so the limit protects all of them.
@@ -30,11 +31,15 @@ const MAX_DEPTH: u32 = 200;
 /// How high a tree may become by operators in a row: `a + a + a + …`, `a.b.c.…`.
 const MAX_HEIGHT: u32 = 400;
 
+/// How many words ahead a closing bracket is looked for. A line may be the whole text, and have
+/// a bracket in each word.
+const FARTHEST: usize = 500;
+
 /// What a text is, as far as its grammar goes.
 #[derive(Debug, Clone)]
 pub struct Parse {
     /// The whole text, as a tree.
-    pub tree: Node,
+    pub tree: Arc<Node>,
     /// What is wrong with it, in the order of the text.
     pub diags: Vec<Diagnostic>,
 }
@@ -212,7 +217,7 @@ impl<'t> Parser<'t> {
         self.take_until(self.tokens.len() - 1);
         let end = self.tokens.last().map_or(0, |it| it.end);
         let children = self.built.into_iter().map(|(child, _)| child).collect();
-        let tree = Node { kind: NodeKind::Root, start: 0, end, children };
+        let tree = Arc::new(Node { kind: NodeKind::Root, start: 0, end, children });
         // Characters without meaning were told first.
         self.diags.sort_by_key(|diag| diag.primary.as_ref().map(|it| it.span.start));
         Parse { tree, diags: self.diags }
@@ -399,10 +404,10 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The word on this line that closes a bracket that is open here.
+    /// The word on this line that closes a bracket that is open here, if it is not far.
     fn closer_ahead(&self, kind: TokenKind) -> Option<usize> {
         let mut open = 0u32;
-        for ahead in 0.. {
+        for ahead in 0..FARTHEST {
             match self.nth(ahead) {
                 TokenKind::Semi | TokenKind::LBrace | TokenKind::End => break,
                 _ if self.word(ahead).on_new_line => break,
