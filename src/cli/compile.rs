@@ -10,7 +10,6 @@ use super::watch::Watcher;
 use crate::catalog;
 use crate::diag::did_you_mean;
 use crate::engine::{Program, Searched, Wanted};
-use crate::eval::Stop;
 use crate::eval::journal::{self, Keep};
 use crate::host::Place;
 use crate::optimize::Report;
@@ -148,11 +147,8 @@ fn shown(shell: &Shell, path: &Path) -> String {
 
 /// Says how a search that did not come to its end can go on.
 fn left(shell: &Shell, keep: &Keep, report: &Report) {
-    let cap = match &report.stop {
-        None => return,
-        Some(Stop::Cancelled) => "",
-        Some(_) => " --max-calls N",
-    };
+    let Some(stop) = &report.stop else { return };
+    let cap = resume::raised(stop);
     let id = &keep.id;
     shell.eprint(&format!("`dsp compile --resume {id}{cap}` goes on from here\n"));
 }
