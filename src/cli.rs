@@ -21,6 +21,7 @@ mod interrupt;
 mod log;
 mod models;
 mod new;
+mod parse;
 mod prompt;
 mod record;
 mod repl;
@@ -89,6 +90,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Test(args) => test::run(shell, &args),
         Command::Explain(args) => explain::run(shell, &args),
         Command::Prompt(args) => prompt::run(shell, &args),
+        Command::Parse(args) => parse::run(shell, &args),
         Command::Data(args) => data::run(shell, &args),
         Command::Eval(args) => eval::run(shell, &args),
         Command::Compile(args) => compile::run(shell, &args),

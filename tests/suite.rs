@@ -58,6 +58,8 @@ mod optimize;
 mod packages;
 #[path = "suite/parallel.rs"]
 mod parallel;
+#[path = "suite/parsing.rs"]
+mod parsing;
 #[path = "suite/program.rs"]
 mod program;
 #[path = "suite/projects.rs"]

@@ -17,9 +17,9 @@
 //! mouth but the values, in the very bytes that a demo has.
 
 use crate::adapt::chat::{asked, split_demos};
-use crate::adapt::read::{read_reply, read_sections};
+use crate::adapt::read::{read_begun, read_begun_sections, read_reply, read_sections};
 use crate::adapt::write::{is_text, push_value};
-use crate::adapt::{Ask, ParseError, Parsed, Prepared};
+use crate::adapt::{Ask, ParseError, Parsed, Partial, Prepared};
 use crate::lm::{Capabilities, Decoding, Pattern, Prompt, Segment};
 use crate::schema::{
     Bound, Choices, Demo, Field, Record, Signature, Ty, Value, choices_of, shortened,
@@ -320,17 +320,46 @@ fn stops(signature: &Signature, forms: &[Form]) -> Vec<String> {
 
 pub(super) fn parse(signature: &Signature, text: &str) -> Result<Parsed, ParseError> {
     // A model that was taught chat or JSON may use it all the same.
-    if text.trim_start().starts_with(['{', '[', '<', '`'])
-        && let Ok(parsed) = read_reply(signature, text)
-    {
+    let other = text.trim_start().starts_with(['{', '[', '<', '`']);
+    if other && let Ok(parsed) = read_reply(signature, text) {
         return Ok(parsed);
     }
     let found = sections(signature, text);
     let strict = read_sections(signature, &found);
     match strict {
         Ok(parsed) => Ok(parsed),
+        Err(error) if other => Err(error),
         Err(error) => read_reply(signature, text).map_err(|_| error),
     }
+}
+
+pub(super) fn parse_partial(signature: &Signature, text: &str) -> Partial {
+    if text.trim_start().starts_with(['{', '<', '`']) {
+        let partial = read_begun(signature, text);
+        if !partial.values.is_empty() {
+            return partial;
+        }
+    }
+    let (_, line) = text.rsplit_once('\n').unwrap_or(("", text));
+    let fields = signature.outputs.iter().chain(&signature.inputs);
+    // What may become a label is no text of a value.
+    let held = !line.is_empty()
+        && fields.into_iter().any(|it| {
+            let label = label(&it.name);
+            label.starts_with(line.trim_end_matches(':')) && line.len() <= label.len()
+        });
+    let text = if held { &text[..text.len() - line.len()] } else { text };
+    if text.trim().is_empty() {
+        return Partial::default();
+    }
+    let found = sections(signature, text);
+    // An object of all outputs may have begun, until there is a label.
+    if text.trim_start().starts_with('{') && found.iter().flatten().count() < 2 {
+        return Partial::default();
+    }
+    // The fields come in their order, and the last one that has begun may go on.
+    let open = found.iter().rposition(Option::is_some);
+    read_begun_sections(signature, &found, open)
 }
 
 /// The text of each output by the labels at the starts of lines. The first label may be part of

@@ -11,7 +11,7 @@ mod complete;
 mod read;
 mod write;
 
-pub use read::read_value;
+pub use read::{read_partial, read_value};
 
 use crate::lm::{Capabilities, Decoding, Prompt};
 use crate::schema::{ConvertError, Demo, Record, Signature};
@@ -51,6 +51,16 @@ pub struct Parsed {
     pub values: Record,
     /// What was forgiven.
     pub liberties: Vec<Liberty>,
+}
+
+/// What the beginning of a reply states of the outputs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Partial {
+    /// The outputs that have begun, in the signature's order. Each is the beginning of what it
+    /// will be: text and lists grow, and what a record does not have yet is nothing.
+    pub values: Record,
+    /// The names of those that have ended.
+    pub complete: Vec<Arc<str>>,
 }
 
 /// Something in a reply that was not as asked for and was read all the same.
@@ -216,6 +226,14 @@ impl Adapter {
         match self {
             Self::Chat => read::read_reply(signature, text),
             Self::Complete => complete::parse(signature, text),
+        }
+    }
+
+    /// Reads the beginning of a reply. It never fails: what cannot be told yet is not there.
+    pub fn parse_partial(self, signature: &Signature, text: &str) -> Partial {
+        match self {
+            Self::Chat => read::read_begun(signature, text),
+            Self::Complete => complete::parse_partial(signature, text),
         }
     }
 

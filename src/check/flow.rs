@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// After how many rounds what still changes counts as unknown.
 const ROUNDS: usize = 6;
 
+/// How often the walk goes through the body of a loop at most.
+const TIMES: usize = 3;
+
 /// In how many loops the walk goes through a body more than once.
 const DEEPEST: usize = 3;
 
@@ -337,8 +340,6 @@ impl<'a> Checker<'a> {
     /// Walks what may run any number of times.
     pub(super) fn repeated(&mut self, mut body: impl FnMut(&mut Self)) {
         let weak = std::mem::replace(&mut self.flow.weak, self.scopes.depth());
-        let before = self.scopes.clone();
-        let told = self.diags.len();
         self.flow.loops += 1;
         if self.flow.loops > DEEPEST {
             // Each loop around doubles the work.
@@ -348,16 +349,16 @@ impl<'a> Checker<'a> {
             self.flow.weak = weak;
             return;
         }
-        body(self);
-        self.diags.truncate(told);
-        if self.scopes.changed_since(&before) {
-            // What the first time assigned is there the second time.
-            self.flow.seen.clear();
+        for time in 1..=TIMES {
+            let (before, told) = (self.scopes.clone(), self.diags.len());
             body(self);
+            // What the first time assigned is there the second time.
+            if time == TIMES || !self.scopes.changed_since(&before) {
+                break;
+            }
             self.diags.truncate(told);
+            self.flow.seen.clear();
         }
-        self.flow.seen.clear();
-        body(self);
         self.flow.loops -= 1;
         self.flow.weak = weak;
     }

@@ -30,10 +30,12 @@ pub(crate) fn constant(node: &Node, text: &str) -> Option<Value> {
     }
 }
 
-/// What is known of a literal; the text of a string is not looked at.
+/// What is known of a literal; its text is not looked at.
 pub(super) fn known(node: &Node, text: &str) -> Known {
     match node.tokens().next().map(|it| it.kind) {
         Some(TokenKind::Str | TokenKind::RawStr) => Known::basic(Ty::Str),
+        Some(TokenKind::Int) => Known::basic(Ty::Int),
+        Some(TokenKind::Float) => Known::basic(Ty::Float),
         _ => constant(node, text).map_or(Known::Nothing, |it| Known::of_value(&it)),
     }
 }

@@ -204,7 +204,7 @@ impl<'a> Checker<'a> {
         let (items, members) = self.own_names();
         let mut named: IndexMap<&str, usize, ahash::RandomState> =
             items.iter().chain(&members).map(|it| (it.text(self.text), 0)).collect();
-        for token in self.tree.leaves() {
+        for token in self.tree.walk().flat_map(Node::tokens) {
             if ast::is_word(token.kind) || token.kind == TokenKind::Str {
                 let text = token.text(self.text).trim_matches('"');
                 named.get_mut(text).into_iter().for_each(|it| *it += 1);

@@ -29,6 +29,8 @@ pub(super) enum Command {
     Explain(Explain),
     /// Show the prompt that a predictor would send, without sending it
     Prompt(Prompt),
+    /// Read a model's reply as the outputs of a signature, and say what was forgiven
+    Parse(Parse),
     /// Score a program on data
     Eval(Eval),
     /// Look at data: what stands in a file, and what is wrong with it
@@ -258,6 +260,45 @@ pub(super) struct Prompt {
     /// Write the messages as JSON, as providers take them
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Arguments of `dsp parse`.
+#[derive(Debug, Args)]
+pub(super) struct Parse {
+    /// The file with the reply, or with the lines; standard input when it is left out
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// The signature, such as `question -> answer: int`, or one of a script: `FILE::NAME`
+    #[arg(long, value_name = "SIGNATURE")]
+    pub(super) signature: Option<String>,
+    /// How the reply is laid out
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(super) adapter: Option<Layout>,
+    /// Take the reply for the beginning of one that is still being written
+    #[arg(long)]
+    pub(super) partial: bool,
+    /// Write the values and what was forgiven as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Read one JSON object for each line, `{id, signature, adapter, completion}`, and write one:
+    /// `{id, values, liberties}` or `{id, error}`
+    #[arg(long, conflicts_with = "json")]
+    pub(super) jsonl: bool,
+}
+
+/// Ways in which replies are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Layout {
+    /// As `chat`
+    Auto,
+    /// Fields under `[[ ## name ## ]]` markers; objects and tags are read as well
+    Chat,
+    /// A JSON object; read as `chat` reads it
+    Json,
+    /// A tag for each field; read as `chat` reads it
+    Xml,
+    /// A line for each field, as small models continue text
+    Complete,
 }
 
 /// Ways to lay out prompts.

@@ -6,9 +6,8 @@
 //! seen once, by the chosen state and the program as it was, and only what the exact paired test
 //! says of those is called a gain.
 
-use crate::eval::stats::{LEVEL, is_binary, sign_flip_test, sign_test};
+use crate::eval::stats::{LEVEL, is_binary, mean, sign_flip_test, sign_test};
 use crate::eval::{Comparison, Stop, compare_scores};
-use crate::optimize::report::mean_of;
 use crate::optimize::{Ask, Example, Search, Who};
 use crate::program::State;
 use std::sync::Arc;
@@ -170,10 +169,10 @@ fn runoff(
     for (at, scores) in finalists.iter().zip(scores.chunks(rows.max(1))) {
         let candidate = &search.candidates()[*at];
         let all: Vec<f64> = candidate.values.iter().chain(scores).copied().flatten().collect();
-        let mean = mean_of(&all);
-        confirmation.finalists.push((candidate.label.clone(), mean));
-        if best.is_none_or(|(_, most)| mean > most) {
-            best = Some((*at, mean));
+        let reached = mean(&all);
+        confirmation.finalists.push((candidate.label.clone(), reached));
+        if best.is_none_or(|(_, most)| reached > most) {
+            best = Some((*at, reached));
         }
     }
     let chosen = best.map_or(finalists[0], |it| it.0);

@@ -2,7 +2,7 @@
 //! more. A rung is one batch of runs, so that threads have enough to do and decide nothing.
 
 use crate::eval::Stop;
-use crate::optimize::report::mean_of;
+use crate::eval::stats::mean;
 use crate::optimize::{Candidate, Matrix, Search};
 use crate::program::State;
 use crate::sampling::{Halving, Paired};
@@ -153,14 +153,14 @@ impl Search<'_> {
         let key = |it: &Candidate| {
             let rows: Vec<f64> = common.iter().filter_map(|row| score(it, *row)).collect();
             let own = it.mean_so_far().unwrap_or(-1.0);
-            let mean = if rows.is_empty() { own } else { mean_of(&rows) };
-            (mean, (it.asserts_failed, it.state.demo_count()))
+            let led = if rows.is_empty() { own } else { mean(&rows) };
+            (led, (it.asserts_failed, it.state.demo_count()))
         };
         let keys: BTreeMap<usize, _> =
             candidates.iter().map(|it| (it.serial, key(it))).collect();
         serials.sort_by(|a, b| match (keys.get(a), keys.get(b)) {
-            (Some((mean, cost)), Some((other, other_cost))) => {
-                other.total_cmp(mean).then(cost.cmp(other_cost)).then(a.cmp(b))
+            (Some((led, cost)), Some((other, other_cost))) => {
+                other.total_cmp(led).then(cost.cmp(other_cost)).then(a.cmp(b))
             }
             _ => a.cmp(b),
         });

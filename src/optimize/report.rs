@@ -107,10 +107,6 @@ impl Candidate {
     }
 }
 
-pub(crate) fn mean_of(scores: &[f64]) -> f64 {
-    mean(scores)
-}
-
 /// The longest chain of runs that had to wait for one another. No number of threads makes a
 /// search shorter than it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,4 +1,4 @@
-//! Reads types as the collections spell them: Python's, DSPy's, BAML's.
+//! Reads types as the collections spell them: Python's and DSPy's.
 
 use dsp_lang::schema::{Field, Ty, TypeTable, Value};
 use serde_json::Value as Json;
@@ -84,41 +84,5 @@ fn literal(text: &str) -> Value {
     match text.parse() {
         Ok(int) => Value::Int(int),
         Err(_) => Value::from(text.trim_matches(['\'', '"'])),
-    }
-}
-
-/// The types of BAML's tests that need no class.
-pub(crate) fn baml(text: &str) -> Option<Ty> {
-    let text = text.trim();
-    if let Some(inner) = text.strip_suffix(".as_list()") {
-        return baml(inner).map(list);
-    }
-    if let Some(inner) = text.strip_suffix(".as_optional()") {
-        return baml(inner).map(|it| Ty::Optional(Box::new(it)));
-    }
-    if text.contains("Literal(") && !text.contains("Union") {
-        let inner = text.split_once("LiteralValue::")?.1.split_once('(')?.1;
-        let inner = inner.trim_end_matches([')', ' ']).trim_end_matches(".into(");
-        let value = match inner.trim_matches('"') {
-            "true" => Value::Bool(true),
-            "false" => Value::Bool(false),
-            word => literal(word),
-        };
-        return Some(Ty::Enum(Arc::new(vec![value])));
-    }
-    match text {
-        "FieldType::Primitive(TypeValue::String)" | "FieldType::string()" => Some(Ty::Str),
-        "FieldType::int()" | "FieldType::Primitive(TypeValue::Int)" => Some(Ty::Int),
-        "FieldType::bool()" | "FieldType::Primitive(TypeValue::Bool)" => Some(Ty::Bool),
-        "FieldType::float()" | "FieldType::Primitive(TypeValue::Float)" => Some(Ty::Float),
-        "FieldType::List(FieldType::Primitive(TypeValue::String).into())" => {
-            Some(list(Ty::Str))
-        }
-        "FieldType::List(FieldType::Primitive(TypeValue::Int).into())" => Some(list(Ty::Int)),
-        "FieldType::map(FieldType::string(), FieldType::string()).into()" => {
-            Some(Ty::Dict(Box::new(Ty::Str)))
-        }
-        r#"FieldType::Enum("Category".to_string())"# => Some(labels(&["ONE", "TWO", "THREE"])),
-        _ => None,
     }
 }

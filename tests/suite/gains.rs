@@ -15,8 +15,8 @@ use dsp_lang::sampling::Minibatches;
 use dsp_lang::schema::{Field, Record, Signature, Ty, TypeTable, Value};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const CANDIDATES: usize = 16;
@@ -47,11 +47,13 @@ fn unit(parts: [u64; 4]) -> f64 {
 struct Chance {
     world: World,
     calls: AtomicU64,
+    /// The states in the order of the runs, each once while it goes on.
+    order: Mutex<Vec<Option<String>>>,
 }
 
 impl Chance {
     fn new(world: World) -> Self {
-        Self { world, calls: AtomicU64::new(0) }
+        Self { world, calls: AtomicU64::new(0), order: Mutex::default() }
     }
 }
 
@@ -62,6 +64,11 @@ impl Evaluator for Chance {
         let Value::Int(row) = job.row.values["n"] else { panic!("{:?}", job.row) };
         let before = unit([seed, 0, row as u64, 0]) < 0.5;
         let name = job.state.get("self").and_then(|it| it.instructions.as_deref());
+        let mut order = self.order.lock().unwrap();
+        if order.last().map(Option::as_deref) != Some(name) {
+            order.push(name.map(ToOwned::to_owned));
+        }
+        drop(order);
         let right = match name.map(|it| it.parse::<u64>().unwrap()) {
             None => before,
             Some(candidate) => {
@@ -421,6 +428,20 @@ fn minibatches_fill_the_matrix() {
     let calls: Vec<u64> = found.report.candidates.iter().map(|it| it.calls).collect();
     assert_eq!(calls, [6, 30, 12, 0]);
     assert_eq!(found.report.path.steps, 3);
+}
+
+#[test]
+fn the_rows_of_a_state_are_run_together() {
+    let world = World { seed: 4, better: 0.3, worse: 0.1, slope: 0.0 };
+    let data = Rows::new(150, 20);
+    // Rungs of 16, 8, 4 and 2 candidates; then finalists, and the program as it was.
+    for (race, most) in [(None, 16), (Some(Race::Halving), 16 + 8 + 4 + 2)] {
+        let (evaluator, cancel) = (Chance::new(world), Cancel::default());
+        let problem = data.problem(&evaluator);
+        compile(&Try { race }, &problem, &settings(4, 1, None), &cancel, &mut |_| ()).unwrap();
+        let order = evaluator.order.into_inner().unwrap();
+        assert!(order.len() <= most + 3 + 2, "{order:?}");
+    }
 }
 
 #[test]

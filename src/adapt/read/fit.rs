@@ -1,10 +1,10 @@
 //! A tree of broken JSON under a type.
 
-use crate::adapt::LibertyKind;
 use crate::adapt::read::json::{Flaws, Kind, Node};
 use crate::adapt::read::number::{Num, numeral};
 use crate::adapt::read::plain::folded;
 use crate::adapt::read::{Best, MAX_DEPTH, Reader, Reading};
+use crate::adapt::{Liberty, LibertyKind};
 use crate::schema::{
     ConvertError, Field, Record, Ty, Value, brief, check_bound, left_out, shortened,
 };
@@ -43,8 +43,17 @@ impl Reader<'_> {
     }
 
     fn fit_step(&mut self, node: &Node<'_>, ty: &Ty) -> Reading {
-        if let Kind::Elided = node.kind {
-            return Err(ConvertError::new("a part was left out with `...`"));
+        match node.kind {
+            Kind::Elided if !matches!(ty, Ty::Any) => {
+                return Err(ConvertError::new("a part was left out with `...`"));
+            }
+            Kind::Absent if !matches!(ty, Ty::Any) => {
+                return Err(ConvertError::new("no value"));
+            }
+            _ => {}
+        }
+        if self.partial && node.cut {
+            return self.fit_cut(node, ty);
         }
         match ty {
             Ty::Any | Ty::History => self.natural(node),
@@ -75,27 +84,50 @@ impl Reader<'_> {
         }
     }
 
-    /// The value that the tree is by itself.
-    fn natural(&mut self, node: &Node<'_>) -> Reading {
+    /// The value that the tree is by itself. What was left out with `...` is no item, and a
+    /// key without a value is empty.
+    pub(super) fn natural(&mut self, node: &Node<'_>) -> Reading {
         Ok(match &node.kind {
             Kind::Null => Value::Null,
             Kind::Bool(it) => Value::Bool(*it),
+            Kind::Number if is_padded(node.raw) => Value::from(node.raw),
             Kind::Number => number(node.raw).unwrap_or_else(|| Value::from(node.raw)),
             Kind::Text(text) => Value::from(&**text),
             Kind::Bare(words) => Value::from(*words),
             Kind::List(items) => {
-                let items = items.iter().map(|item| self.fit(item, &Ty::Any));
-                Value::list(items.collect::<Result<Vec<_>, _>>()?)
+                let mut values = Vec::with_capacity(items.len());
+                for item in items {
+                    if !self.passes_over(item) {
+                        values.push(self.fit(item, &Ty::Any)?);
+                    }
+                }
+                Value::list(values)
             }
             Kind::Map(entries) => {
                 let mut record = Record::new();
                 for (key, item) in entries {
-                    record.insert(Arc::from(&**key), self.fit(item, &Ty::Any)?);
+                    if !self.passes_over(item) {
+                        record.insert(Arc::from(&**key), self.fit(item, &Ty::Any)?);
+                    }
                 }
                 Value::map(record)
             }
+            Kind::Absent => Value::from(""),
             Kind::Elided => return Err(unfit(node, &Ty::Any)),
         })
+    }
+
+    /// Whether a node stands for nothing in a value of any kind.
+    fn passes_over(&mut self, node: &Node<'_>) -> bool {
+        match node.kind {
+            // What nests too deeply is cut and no `...`.
+            Kind::Elided if !node.cut => {
+                self.forgive(LibertyKind::Repair, "`...` was dropped");
+                true
+            }
+            Kind::Absent => self.partial,
+            _ => false,
+        }
     }
 
     fn fit_str(&mut self, node: &Node<'_>) -> Reading {
@@ -111,7 +143,7 @@ impl Reader<'_> {
                 self.forgive(LibertyKind::Shape, "its source was taken");
                 Ok(Value::from(node.raw))
             }
-            Kind::Null | Kind::Elided => Err(unfit(node, &Ty::Str)),
+            Kind::Null | Kind::Elided | Kind::Absent => Err(unfit(node, &Ty::Str)),
         }
     }
 
@@ -143,7 +175,7 @@ impl Reader<'_> {
     fn fit_list(&mut self, node: &Node<'_>, item: &Ty, ty: &Ty) -> Reading {
         match &node.kind {
             Kind::List(items) => self.fit_items(items.iter(), item),
-            Kind::Text(text) if !text.trim().is_empty() => {
+            Kind::Text(text) if !text.trim().is_empty() && self.may_unpack(text) => {
                 self.forgive(LibertyKind::Shape, "text for a list");
                 self.text(text, ty)
             }
@@ -157,7 +189,7 @@ impl Reader<'_> {
                 self.settle(best, || unfit(node, ty))
             }
             Kind::Number | Kind::Bool(_) => self.fit_one(node, item),
-            Kind::Null | Kind::Text(_) | Kind::Elided => Err(unfit(node, ty)),
+            Kind::Null | Kind::Text(_) | Kind::Elided | Kind::Absent => Err(unfit(node, ty)),
         }
     }
 
@@ -207,20 +239,61 @@ impl Reader<'_> {
     }
 
     fn fit_record(&mut self, node: &Node<'_>, fields: &[Field], ty: &Ty) -> Reading {
+        let alone = !std::mem::take(&mut self.is_outer);
         match &node.kind {
-            Kind::Map(entries) => self.fit_fields(entries, fields).map(Value::map),
+            Kind::Map(entries) => match fields {
+                [only] if alone && !entries.is_empty() && self.is_record(&only.ty) => {
+                    let mut best = Best::default();
+                    self.attempt(&mut best, |it| {
+                        it.fit_fields(entries, fields).map(Value::map)
+                    });
+                    if best.found.is_none() {
+                        self.attempt(&mut best, |it| it.fit_only(node, only));
+                    }
+                    self.settle(best, || unfit(node, ty))
+                }
+                _ => self.fit_fields(entries, fields).map(Value::map),
+            },
+            Kind::Number | Kind::Bool(_) => match fields {
+                [only] if alone && !self.is_text(&only.ty) => self.fit_only(node, only),
+                _ => Err(unfit(node, ty)),
+            },
             _ => self.fit_inner(node, ty),
+        }
+    }
+
+    /// What only the one field of a record can be, without the record around it.
+    pub(super) fn fit_only(&mut self, node: &Node<'_>, field: &Field) -> Reading {
+        let before = self.liberties.len();
+        let value = self.fit(node, &field.ty)?;
+        // Fields that are missing or not known mean that something else was meant.
+        let guessed =
+            |it: &Liberty| matches!(it.kind, LibertyKind::Extra | LibertyKind::Missing);
+        if self.liberties[before..].iter().any(guessed) {
+            return Err(ConvertError::new(format!("missing field `{}`", field.name)));
+        }
+        self.forgive(LibertyKind::Shape, format!("the value of `{}` alone", field.name));
+        Ok(Value::map(Record::from_iter([(field.name.clone(), value)])))
+    }
+
+    /// Whether a type is a record, or one of several.
+    fn is_record(&self, ty: &Ty) -> bool {
+        match ty.resolve(self.types) {
+            Some(Ty::Record(_)) => true,
+            Some(Ty::Optional(inner)) => self.is_record(inner),
+            Some(Ty::Union(members)) => members.iter().all(|it| self.is_record(it)),
+            _ => false,
         }
     }
 
     /// A map that is written as text, or is the only item of a list.
     fn fit_inner(&mut self, node: &Node<'_>, ty: &Ty) -> Reading {
         match &node.kind {
-            Kind::List(items) if items.len() == 1 => {
+            Kind::List(items) if items.len() == 1 && is_nested(&items[0]) => {
                 self.forgive(LibertyKind::Shape, "a list of one for its item");
                 self.fit(&items[0], ty)
             }
-            Kind::Text(text) if text.contains('{') => {
+            Kind::Text(text) if text.contains('{') && self.may_unpack(text) => {
                 self.forgive(LibertyKind::Shape, "JSON inside text");
                 self.text(text, ty)
             }
@@ -268,7 +341,9 @@ impl Reader<'_> {
         // The last of two is what JSON readers take.
         let exact = entries.iter().rfind(|(key, _)| **key == *field.name);
         let entry = exact.or_else(|| entries.iter().rfind(|(key, _)| is_key(key, &field.name)));
-        let Some((key, node)) = entry else { return self.absent(field) };
+        let Some((key, node)) = entry.filter(|(_, it)| !matches!(it.kind, Kind::Absent)) else {
+            return self.absent(field);
+        };
         if entries.iter().filter(|(key, _)| **key == *field.name).count() > 1 {
             self.forgive(LibertyKind::Duplicate, format!("`{}` stands twice", field.name));
         }
@@ -297,6 +372,10 @@ impl Reader<'_> {
             _ => false,
         }
     }
+}
+
+fn is_nested(node: &Node<'_>) -> bool {
+    matches!(node.kind, Kind::Map(_) | Kind::List(_) | Kind::Text(_))
 }
 
 /// Words for nothing.
@@ -328,7 +407,14 @@ fn wrapped<'n, 't>(entries: &'n Entries<'t>, fields: &[Field]) -> Option<&'n Ent
     inner.next().is_none().then_some(only)
 }
 
-fn number(raw: &str) -> Option<Value> {
+/// `007` and `00.` are names of something: a number has no zeros before it.
+pub(super) fn is_padded(raw: &str) -> bool {
+    let digits = raw.strip_prefix('-').unwrap_or(raw);
+    let rest = digits.strip_prefix('0').unwrap_or("");
+    rest.starts_with(|c: char| c.is_ascii_digit())
+}
+
+pub(super) fn number(raw: &str) -> Option<Value> {
     // `2.` and `1e+` are numbers that were cut off.
     let whole = raw.trim_end_matches(['e', 'E', '+', '-']).trim_end_matches('.');
     numeral(raw).or_else(|| numeral(whole)).map(|(num, _)| match num {

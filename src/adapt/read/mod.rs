@@ -5,16 +5,21 @@
 //! `fit` reads that tree under a type. Everything that is forgiven has a price, and of several
 //! readings the cheapest is taken; what no reading gives without guessing is refused.
 
+mod any;
+mod begun;
 mod fit;
 mod json;
 mod label;
 mod list;
 mod number;
+mod partial;
 mod plain;
 mod reply;
 mod sections;
 mod text;
 
+pub(super) use begun::{read_begun, read_begun_sections};
+pub use partial::read_partial;
 pub(super) use reply::{read_reply, read_sections};
 
 use crate::adapt::{Liberty, LibertyKind};
@@ -53,6 +58,13 @@ struct Reader<'a> {
     liberties: Vec<Liberty>,
     cost: u32,
     depth: usize,
+    /// The text is the beginning of one that is still being written.
+    partial: bool,
+    /// How many bytes of JSON inside of text inside of JSON may still be read.
+    spare: usize,
+    /// The next record is the reply itself: were its only field taken for all of it, a value
+    /// would be read as an object of outputs, and not under its own type.
+    is_outer: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -66,7 +78,23 @@ impl<'a> Reader<'a> {
             liberties: Vec::new(),
             cost: 0,
             depth: 0,
+            partial: false,
+            spare: 0,
+            is_outer: false,
         }
+    }
+
+    /// Allows for the work that a text of this length is worth.
+    fn allow(&mut self, length: usize) {
+        self.spare = 2 * length + 256;
+    }
+
+    /// Whether a text found inside of JSON may be read in its own right. Such texts nest, and
+    /// each level can be read in several ways.
+    fn may_unpack(&mut self, text: &str) -> bool {
+        let may = text.len() <= self.spare;
+        self.spare = self.spare.saturating_sub(text.len());
+        may
     }
 
     fn forgive(&mut self, kind: LibertyKind, note: impl Into<String>) {

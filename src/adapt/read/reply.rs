@@ -18,8 +18,19 @@ pub(in crate::adapt) fn read_reply(
     // JSON inside a JSON string, from a model that encoded twice.
     if text.trim_start().starts_with("\"{")
         && let Ok(inner) = serde_json::from_str::<String>(text.trim())
+        && let Some(parsed) = Reply::new(signature, &inner).json()
     {
-        return read_reply(signature, &inner);
+        return parsed.map(|mut parsed| {
+            parsed.liberties.insert(
+                0,
+                Liberty {
+                    field: "".into(),
+                    kind: LibertyKind::Shape,
+                    note: "JSON inside text".to_owned(),
+                },
+            );
+            parsed
+        });
     }
     let reply = Reply::new(signature, text);
     let found = reply.bracketed();
@@ -81,17 +92,17 @@ impl Sections<'_> {
     }
 }
 
-struct Reply<'a> {
+pub(super) struct Reply<'a> {
     signature: &'a Signature,
-    text: &'a str,
+    pub(super) text: &'a str,
     /// The model thought aloud before it.
     thought: bool,
-    outputs: Vec<Arc<str>>,
-    inputs: Vec<Arc<str>>,
+    pub(super) outputs: Vec<Arc<str>>,
+    pub(super) inputs: Vec<Arc<str>>,
 }
 
 impl<'a> Reply<'a> {
-    fn new(signature: &'a Signature, text: &'a str) -> Self {
+    pub(super) fn new(signature: &'a Signature, text: &'a str) -> Self {
         let names = |fields: &[Field]| fields.iter().map(|it| it.name.clone()).collect();
         let reply = without_thoughts(text);
         Self {
@@ -206,6 +217,8 @@ impl<'a> Reply<'a> {
         let mut error = None;
         for one in &found {
             let mut reader = Reader::new(&self.signature.types, "");
+            reader.is_outer = true;
+            reader.allow(self.text.len());
             reader.forgive_around(one, self.text);
             reader.forgive_flaws(&one.flaws);
             match reader.fit(&one.node, &ty) {
@@ -309,6 +322,14 @@ impl Outcome {
         }
         Err(ParseError::new(self.missing, self.wrong, self.values))
     }
+}
+
+/// Whether the model still thinks aloud, or may be about to.
+pub(super) fn is_thinking(text: &str) -> bool {
+    let start = text.trim_start();
+    [("<think>", "</think>"), ("<thinking>", "</thinking>")].iter().any(|(open, close)| {
+        (start.starts_with(open) && !text.contains(close)) || open.starts_with(start)
+    })
 }
 
 /// The text behind what a reasoning model thinks aloud.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The longest name between markers, in bytes.
 const MAX_NAME: usize = 80;
 /// What may stand around a marker.
-const MARKUP: &[char] = &['*', '_', '`', '#', '-', '>', ' ', '\t', '•'];
+pub(super) const MARKUP: &[char] = &['*', '_', '`', '#', '-', '>', ' ', '\t', '•'];
 
 /// Brackets and rules that stand for the markers that were asked for.
 const OPENERS: &[char] = &['[', '{', '=', '【', '［', '\\'];

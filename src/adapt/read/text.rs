@@ -2,7 +2,7 @@
 
 use crate::adapt::LibertyKind;
 use crate::adapt::read::fit::is_nothing;
-use crate::adapt::read::json::{self, Found, Kind};
+use crate::adapt::read::json::{self, Found, Kind, Mode};
 use crate::adapt::read::number::{self, Num, Spelling};
 use crate::adapt::read::plain::fence;
 use crate::adapt::read::{Best, MAX_DEPTH, Reader, Reading, label, list, sections};
@@ -12,11 +12,16 @@ use std::sync::Arc;
 /// How many lists and maps of a text are tried. Each may be read to the end of the text, so
 /// this also bounds the work.
 const MAX_CANDIDATES: usize = 12;
+/// How often a long text is passed over in search of them.
+const MAX_PASSES: usize = 2;
 
 impl Reader<'_> {
     pub(super) fn text(&mut self, text: &str, ty: &Ty) -> Reading {
         if self.depth >= MAX_DEPTH {
             return Err(ConvertError::new("nested too deeply"));
+        }
+        if self.depth == 0 {
+            self.allow(text.len());
         }
         self.depth += 1;
         let reading = self.text_step(text, ty);
@@ -141,35 +146,11 @@ impl Reader<'_> {
         self.settle(best, || unread(text, ty))
     }
 
-    fn any(&mut self, text: &str) -> Reading {
-        let text = text.trim();
-        if let Ok(value) = serde_json::from_str(text) {
-            return Ok(value);
-        }
-        if let Some(value) = literal(text) {
-            self.forgive(LibertyKind::Spelling, "another spelling of a literal");
-            return Ok(value);
-        }
-        if text.starts_with('"')
-            && let Some(found) = json::read_string(text)
-        {
-            return self.fit_found(&found, text, &Ty::Any);
-        }
-        let bracketed = is_bracketed(text);
-        for found in candidates(text, &Ty::Any) {
-            let filled = match &found.node.kind {
-                Kind::Map(entries) => !entries.is_empty(),
-                Kind::List(items) => !items.is_empty(),
-                _ => false,
-            };
-            if bracketed || (filled && !found.flaws.doubtful) {
-                return self.fit_found(&found, text, &Ty::Any);
-            }
-        }
-        Ok(Value::from(text))
-    }
-
     fn container(&mut self, text: &str, ty: &Ty) -> Reading {
+        if let Some(inner) = encoded(text).filter(|it| self.may_unpack(it)) {
+            self.forgive(LibertyKind::Shape, "JSON inside text");
+            return self.text(&inner, ty);
+        }
         let mut best = Best::default();
         let mut found = candidates(text, ty);
         // The items of a list that was cut off are not all of it.
@@ -195,6 +176,9 @@ impl Reader<'_> {
             }
             Ty::Record(fields) if best.found.is_none() => {
                 self.attempt(&mut best, |it| it.lines(text, fields));
+                if let ([_], Some(node)) = (&fields[..], json::literal(text.trim())) {
+                    self.attempt(&mut best, |it| it.fit(&node, ty));
+                }
             }
             _ => {}
         }
@@ -256,24 +240,21 @@ impl Reader<'_> {
     }
 }
 
+/// The list or map that was written as a JSON string.
+fn encoded(text: &str) -> Option<String> {
+    let text = text.trim();
+    let opens = text.strip_prefix('"')?.trim_start().starts_with(['{', '[']);
+    if opens { serde_json::from_str(text).ok() } else { None }
+}
+
 fn is_null_word(text: &str) -> bool {
     matches!(text.trim_start_matches('\\'), "null" | "None" | "none")
 }
 
 /// Whether a text, or the block of code that it is, begins as JSON.
-fn is_bracketed(text: &str) -> bool {
+pub(super) fn is_bracketed(text: &str) -> bool {
     let text = text.trim();
     fence(text).unwrap_or(text).trim_start().starts_with(['{', '['])
-}
-
-/// `None`, `True` and the like.
-fn literal(text: &str) -> Option<Value> {
-    match text {
-        "None" | "undefined" | "NULL" | "Null" => Some(Value::Null),
-        "True" | "TRUE" => Some(Value::Bool(true)),
-        "False" | "FALSE" => Some(Value::Bool(false)),
-        _ => None,
-    }
 }
 
 /// Whether nothing is said: only tags and signs.
@@ -284,22 +265,31 @@ fn is_markup(text: &str) -> bool {
 
 /// The lists and maps that stand in a text.
 pub(super) fn candidates<'t>(text: &'t str, ty: &Ty) -> Vec<Found<'t>> {
+    let mode = Mode { loose: matches!(ty, Ty::Any), partial: false };
     let mut found = Vec::new();
     let trimmed = text.trim_start();
     let maps = matches!(ty, Ty::Dict(_) | Ty::Record(_));
     let quoted = trimmed.starts_with(json::is_opening) && !trimmed.starts_with('`');
     if maps && quoted && trimmed.contains(':') {
-        found.push(json::read_unbraced(text, text.len() - trimmed.len()));
+        found.push(json::read_unbraced(text, text.len() - trimmed.len(), mode));
         return found;
     }
     let tuple = trimmed.starts_with('(') && trimmed.trim_end().ends_with(')');
     let mut at = 0;
-    while found.len() < MAX_CANDIDATES {
+    let mut spare = MAX_PASSES * text.len() + 1024;
+    while found.len() < MAX_CANDIDATES && spare > 0 {
         let opens = |c: char| matches!(c, '{' | '[') || (c == '(' && at == 0 && tuple);
         let Some(offset) = text[at..].find(opens) else { break };
-        let one = json::read_at(text, at + offset);
+        let inner = text[at + offset + 1..].trim_start();
+        if inner.starts_with("```") && text[at + offset..].starts_with('{') {
+            // A block of code in braces: the braces belong to nothing.
+            at = text.len() - inner.len();
+            continue;
+        }
+        let one = json::read_at(text, at + offset, mode);
         // A bracket that is never closed may be no JSON; something inside may be.
         let unsure = one.flaws.truncated || one.flaws.doubtful;
+        spare = spare.saturating_sub(one.end - one.start);
         at = if unsure { one.start + 1 } else { one.end.max(one.start + 1) };
         found.push(one);
     }

@@ -1,0 +1,150 @@
+//! A value where no type says which kind is wanted.
+//!
+//! What is JSON, or was meant to be, becomes what it says; everything else stays the text that it
+//! is. As nothing is known to be missing, more is mended here than under a type.
+
+use crate::adapt::LibertyKind;
+use crate::adapt::read::fit::number;
+use crate::adapt::read::json::{self, Found, Kind};
+use crate::adapt::read::text::{candidates, is_bracketed};
+use crate::adapt::read::{Reader, Reading};
+use crate::schema::{Ty, Value};
+
+/// How many values on lines of their own are read as a list.
+const MAX_VALUES: usize = 4096;
+
+impl Reader<'_> {
+    pub(super) fn any(&mut self, text: &str) -> Reading {
+        let text = text.trim();
+        if let Ok(value) = serde_json::from_str(text) {
+            return Ok(value);
+        }
+        if let Some(value) = literal(text) {
+            self.forgive(LibertyKind::Spelling, "another spelling of a literal");
+            return Ok(value);
+        }
+        if let Some(reading) = self.any_scalar(text).or_else(|| self.any_whole(text)) {
+            return reading;
+        }
+        let bracketed = is_bracketed(text);
+        for found in candidates(text, &Ty::Any) {
+            let filled = match &found.node.kind {
+                Kind::Map(entries) => !entries.is_empty(),
+                Kind::List(items) => !items.is_empty(),
+                _ => false,
+            };
+            if (bracketed && (filled || !found.flaws.doubtful))
+                || (filled && !found.flaws.doubtful)
+            {
+                return self.fit_found(&found, text, &Ty::Any);
+            }
+        }
+        Ok(Value::from(text))
+    }
+
+    /// A number in another spelling, or a word with one of its quotes.
+    fn any_scalar(&mut self, text: &str) -> Option<Reading> {
+        let bare = text.trim_end_matches([',', ';']).trim_end();
+        if is_numeric(bare) {
+            let value = json_number(bare)?;
+            self.forgive(LibertyKind::Spelling, "another spelling of a number");
+            return Some(Ok(value));
+        }
+        let word = text.strip_suffix('"')?;
+        let in_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let is_word = !word.is_empty() && word.chars().all(in_word);
+        is_word.then(|| {
+            self.forgive(LibertyKind::Wrapping, "one quote of two");
+            Ok(Value::from(word))
+        })
+    }
+
+    /// A text that is one value from end to end, or several of them.
+    fn any_whole(&mut self, text: &str) -> Option<Reading> {
+        let found = values(text)?;
+        let (first, rest) = found.split_first()?;
+        let is_prose = match &first.node.kind {
+            Kind::Text(_) => !is_quotation(first, text),
+            _ => false,
+        };
+        if is_prose {
+            return None;
+        }
+        if rest.is_empty() {
+            self.forgive_flaws(&first.flaws);
+            return Some(self.fit(&first.node, &Ty::Any));
+        }
+        self.forgive(LibertyKind::Shape, "values without a list around them");
+        found.iter().for_each(|it| self.forgive_flaws(&it.flaws));
+        Some(self.fit_items(found.iter().map(|it| &it.node), &Ty::Any))
+    }
+}
+
+/// The values that a text is made of, with nothing but line breaks and commas between; `None`
+/// where it is made of anything else.
+fn values(text: &str) -> Option<Vec<Found<'_>>> {
+    let mut all = json::Values::new(text);
+    let mut found: Vec<Found<'_>> = Vec::new();
+    while !all.rest().is_empty() {
+        if !begins(all.rest()) || found.len() == MAX_VALUES {
+            return None;
+        }
+        let one = all.next_value();
+        let sound = match &one.node.kind {
+            Kind::Null | Kind::Bool(_) | Kind::Text(_) => true,
+            Kind::Number => number(one.node.raw).is_some(),
+            Kind::List(_) | Kind::Map(_) => !one.flaws.doubtful,
+            Kind::Bare(_) | Kind::Elided | Kind::Absent => false,
+        };
+        found.push(one);
+        if !sound || !all.pass_separator() {
+            return None;
+        }
+    }
+    Some(found)
+}
+
+/// Whether what stands here, comments aside, could be a value and no prose.
+fn begins(text: &str) -> bool {
+    let text = json::behind_comments(text);
+    text.starts_with(|c: char| {
+        "{[\\-.".contains(c) || c.is_ascii_digit() || json::is_opening(c)
+    }) || json::is_call(text)
+        || ["true", "false", "null", "None", "True", "False"]
+            .iter()
+            .any(|it| text.starts_with(it))
+}
+
+/// Whether a string is all of the text, and not the first of several quotations in prose.
+fn is_quotation(found: &Found<'_>, text: &str) -> bool {
+    let inner = found.flaws.notes.contains(&"quotes inside strings");
+    let plain = text.starts_with('"') || text.starts_with("\\\"");
+    if found.node.cut {
+        return plain && !inner;
+    }
+    // `"The TV is 72""` has an odd number of quotes, `"yes" or "no"` an even one.
+    !inner || (plain && text.matches('"').count() % 2 == 1)
+}
+
+/// `None`, `True` and the like.
+fn literal(text: &str) -> Option<Value> {
+    match text {
+        "None" | "undefined" | "NULL" | "Null" => Some(Value::Null),
+        "True" | "TRUE" => Some(Value::Bool(true)),
+        "False" | "FALSE" => Some(Value::Bool(false)),
+        _ => None,
+    }
+}
+
+/// Whether a text looks like one number in JSON's way or nearly so.
+pub(super) fn is_numeric(text: &str) -> bool {
+    let digits = text.trim_start_matches(['-', '+', '.']);
+    text.len() < 64
+        && digits.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_digit() || ".eE+-".contains(c))
+}
+
+/// The number that a text is; `007` is text.
+pub(super) fn json_number(text: &str) -> Option<Value> {
+    if crate::adapt::read::fit::is_padded(text) { None } else { number(text) }
+}
