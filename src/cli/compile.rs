@@ -107,11 +107,12 @@ impl Watched<'_> {
                 shell.print(&format!("{}\n", report.to_value().to_json()));
             }
             if let Some(keep) = &keep {
-                left(shell, keep, report);
+                left(shell, keep, report, interrupt.came());
             }
         }
         // What the user ended is no success, though the best so far is there.
-        if interrupt.came() { Err(Failure::told()) } else { Ok(()) }
+        let ended = report.is_some_and(|it| it.stop.is_some());
+        if interrupt.came() && ended { Err(Failure::told()) } else { Ok(()) }
     }
 
     /// How finished runs are kept.
@@ -147,10 +148,11 @@ fn shown(shell: &Shell, path: &Path) -> String {
 }
 
 /// Says how a search that did not come to its end can go on.
-fn left(shell: &Shell, keep: &Keep, report: &Report) {
+fn left(shell: &Shell, keep: &Keep, report: &Report, interrupted: bool) {
     let cap = match &report.stop {
         None => return,
         Some(Stop::Cancelled) => "",
+        Some(_) if interrupted => "",
         Some(_) => " --max-calls N",
     };
     let id = &keep.id;

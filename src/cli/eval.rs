@@ -152,6 +152,7 @@ fn left(
         let (left, all) = (evaluation.not_run, evaluation.rows.len());
         let cap = match &evaluation.stop {
             Some(Stop::Cancelled) | None => "",
+            Some(_) if interrupted => "",
             Some(_) => " --max-calls N",
         };
         shell.eprint(&format!(
