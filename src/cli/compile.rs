@@ -106,11 +106,12 @@ impl Watched<'_> {
                 shell.print(&format!("{}\n", report.to_value().to_json()));
             }
             if let Some(keep) = &keep {
-                left(shell, keep, report);
+                left(shell, keep, report, interrupt.came());
             }
         }
         // What the user ended is no success, though the best so far is there.
-        if interrupt.came() { Err(Failure::told()) } else { Ok(()) }
+        let ended = report.is_some_and(|it| it.stop.is_some());
+        if interrupt.came() && ended { Err(Failure::told()) } else { Ok(()) }
     }
 
     /// How finished runs are kept.
@@ -146,9 +147,9 @@ fn shown(shell: &Shell, path: &Path) -> String {
 }
 
 /// Says how a search that did not come to its end can go on.
-fn left(shell: &Shell, keep: &Keep, report: &Report) {
+fn left(shell: &Shell, keep: &Keep, report: &Report, interrupted: bool) {
     let Some(stop) = &report.stop else { return };
-    let cap = resume::raised(stop);
+    let cap = if interrupted { "" } else { resume::raised(stop) };
     let id = &keep.id;
     shell.eprint(&format!("`dsp compile --resume {id}{cap}` goes on from here\n"));
 }

@@ -58,8 +58,11 @@ pub(super) fn start(
     let pool = Pool::start(shell.host.clone(), options, bundle(shell, ask), files, &over);
     let pool = pool.map_err(|why| {
         let mut failure = Failure::usage(format!("no worker can be used: {why}"));
-        failure
-            .hint("`--via` wants a command such as `dsp worker`: `dsp doc workers`".to_owned());
+        // One that cannot load the program is a worker.
+        if !why.contains("cannot load the program") {
+            let hint = "`--via` wants a command such as `dsp worker`: `dsp doc workers`";
+            failure.hint(hint.to_owned());
+        }
         failure
     })?;
     tell_other_models(shell, ask.program, &pool);
