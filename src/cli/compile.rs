@@ -10,7 +10,6 @@ use super::watch::Watcher;
 use crate::catalog;
 use crate::diag::did_you_mean;
 use crate::engine::{Program, Searched, Wanted};
-use crate::eval::Stop;
 use crate::eval::journal::{self, Keep};
 use crate::host::Place;
 use crate::optimize::Report;
@@ -107,7 +106,7 @@ impl Watched<'_> {
                 shell.print(&format!("{}\n", report.to_value().to_json()));
             }
             if let Some(keep) = &keep {
-                left(shell, keep, report, interrupt.came());
+                left(shell, keep, report);
             }
         }
         // What the user ended is no success, though the best so far is there.
@@ -148,13 +147,9 @@ fn shown(shell: &Shell, path: &Path) -> String {
 }
 
 /// Says how a search that did not come to its end can go on.
-fn left(shell: &Shell, keep: &Keep, report: &Report, interrupted: bool) {
-    let cap = match &report.stop {
-        None => return,
-        Some(Stop::Cancelled) => "",
-        Some(_) if interrupted => "",
-        Some(_) => " --max-calls N",
-    };
+fn left(shell: &Shell, keep: &Keep, report: &Report) {
+    let Some(stop) = &report.stop else { return };
+    let cap = resume::raised(stop);
     let id = &keep.id;
     shell.eprint(&format!("`dsp compile --resume {id}{cap}` goes on from here\n"));
 }

@@ -10,7 +10,7 @@ use super::via;
 use super::watch::Watcher;
 use crate::engine::{Ask, Program};
 use crate::eval::journal::{self, Keep};
-use crate::eval::{Evaluation, EvaluationValue, Stop};
+use crate::eval::{Evaluation, EvaluationValue};
 use crate::host::Place;
 use crate::runtime::Val;
 use crate::util::sha256_hex;
@@ -150,11 +150,7 @@ fn left(
 ) -> Result<(), Failure> {
     if let Some(keep) = keep.filter(|_| evaluation.not_run > 0) {
         let (left, all) = (evaluation.not_run, evaluation.rows.len());
-        let cap = match &evaluation.stop {
-            Some(Stop::Cancelled) | None => "",
-            Some(_) if interrupted => "",
-            Some(_) => " --max-calls N",
-        };
+        let cap = evaluation.stop.as_ref().map_or("", resume::raised);
         shell.eprint(&format!(
             "{left} of {all} rows are left; `dsp eval --resume {}{cap}` goes on from here\n",
             keep.id

@@ -1,6 +1,7 @@
 //! Which run of this folder a command goes on with.
 
 use super::shell::{Failure, Shell};
+use crate::eval::Stop;
 use crate::eval::journal::{self, Saved};
 use crate::schema::Record;
 use std::path::Path;
@@ -121,5 +122,18 @@ pub(super) fn tell(shell: &Shell, id: &str, what: &str, saved: &Saved) {
     let in_flight = saved.in_flight();
     if in_flight.calls > 0 {
         shell.eprint(&format!("{in_flight}\n"));
+    }
+}
+
+/// The flag that lets work go on which was stopped so.
+pub(super) fn raised(stop: &Stop) -> &'static str {
+    match stop {
+        // Ctrl-C twice ends runs where they are.
+        Stop::Refused(why) if why.contains("cancelled") => "",
+        Stop::MaxCalls(_) | Stop::Refused(_) => " --max-calls N",
+        Stop::MaxTokens(_) => " --max-tokens N",
+        Stop::MaxCost(_) => " --max-usd USD",
+        Stop::MaxTime(_) => " --max-seconds S",
+        Stop::Cancelled | Stop::Metric(_) => "",
     }
 }
