@@ -106,7 +106,7 @@ impl Watched<'_> {
                 shell.print(&format!("{}\n", report.to_value().to_json()));
             }
             if let Some(keep) = &keep {
-                left(shell, keep, report);
+                left(shell, keep, report, interrupt.came());
             }
         }
         // What the user ended is no success, though the best so far is there.
@@ -147,9 +147,9 @@ fn shown(shell: &Shell, path: &Path) -> String {
 }
 
 /// Says how a search that did not come to its end can go on.
-fn left(shell: &Shell, keep: &Keep, report: &Report) {
+fn left(shell: &Shell, keep: &Keep, report: &Report, interrupted: bool) {
     let Some(stop) = &report.stop else { return };
-    let cap = resume::raised(stop);
+    let cap = if interrupted { "" } else { resume::raised(stop) };
     let id = &keep.id;
     shell.eprint(&format!("`dsp compile --resume {id}{cap}` goes on from here\n"));
 }

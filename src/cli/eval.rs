@@ -150,7 +150,8 @@ fn left(
 ) -> Result<(), Failure> {
     if let Some(keep) = keep.filter(|_| evaluation.not_run > 0) {
         let (left, all) = (evaluation.not_run, evaluation.rows.len());
-        let cap = evaluation.stop.as_ref().map_or("", resume::raised);
+        let stop = evaluation.stop.as_ref().filter(|_| !interrupted);
+        let cap = stop.map_or("", resume::raised);
         shell.eprint(&format!(
             "{left} of {all} rows are left; `dsp eval --resume {}{cap}` goes on from here\n",
             keep.id

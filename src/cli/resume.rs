@@ -128,8 +128,6 @@ pub(super) fn tell(shell: &Shell, id: &str, what: &str, saved: &Saved) {
 /// The flag that lets work go on which was stopped so.
 pub(super) fn raised(stop: &Stop) -> &'static str {
     match stop {
-        // Ctrl-C twice ends runs where they are.
-        Stop::Refused(why) if why.contains("cancelled") => "",
         Stop::MaxCalls(_) | Stop::Refused(_) => " --max-calls N",
         Stop::MaxTokens(_) => " --max-tokens N",
         Stop::MaxCost(_) => " --max-usd USD",

@@ -291,3 +291,34 @@ fn a_search_ends_when_its_time_is_over() {
     assert!(told.contains("the 0.02 s are over"), "{told}");
     assert!(host.files().contains_key(Path::new("s.json")));
 }
+
+#[cfg(feature = "http")]
+#[test]
+fn a_request_whose_reply_was_lost_is_reserved_again() {
+    use crate::http::server::{Play, Server, completion};
+    let reply = Play::ok(completion("[[ ## a ## ]]\n1\n\n[[ ## completed ## ]]"));
+    let asked = |plays: Vec<Play>, cap: &str| {
+        let server = Server::start(plays);
+        let host = Arc::new(MemoryHost::default().with_env("TEST_KEY", "nobody's"));
+        let script = format!(
+            "settings {{ {cap} }}\nconst ask = predict(\"q -> a: int\", retries: 0, lm: \
+             lm(\"openai/m\", api_base: \"{}\", key_env: \"TEST_KEY\", max_tokens: 50));\n\
+             print(ask(q: \"1\").a);\n",
+            server.base()
+        );
+        let engine = Engine::builder().host(host).build().unwrap();
+        let program = engine.load_text("main.dsp", &script).unwrap();
+        let finished = program.run();
+        (server.seen().len(), program.calls(), finished.result.is_ok())
+    };
+    let lost = Play::ok("<html>");
+    // Two requests may be paid for, a third has no room.
+    let plays = vec![lost.clone(), lost.clone(), reply.clone()];
+    assert_eq!(asked(plays.clone(), "max_calls: 2"), (2, 2, false));
+    assert_eq!(asked(plays, "max_calls: 3"), (3, 3, true));
+    // Each of them counts with all the tokens that it may have taken.
+    assert_eq!(asked(vec![lost, reply.clone()], "max_tokens: 600"), (1, 1, false));
+    // One that was turned away costs nothing.
+    let busy = Play::status(429, "{}").header("retry-after-ms", "1");
+    assert_eq!(asked(vec![busy.clone(), busy, reply], "max_calls: 1"), (3, 1, true));
+}

@@ -33,10 +33,13 @@ pub(in crate::adapt) fn read_begun(signature: &Signature, text: &str) -> Partial
         bodies.iter().filter(|it| !it.is_empty()).count()
     };
     let most = found.iter().map(|it| count(it)).max().unwrap_or(0);
+    // An object may have a marker in its texts; one that was asked for begins a line.
+    let stated =
+        if count(&found[0]) > 0 { Partial::default() } else { object(signature, text) };
     // The strictest of those that find the most, as in a reply that is whole.
     match found.iter().position(|it| most > 0 && count(it) == most) {
-        Some(at) => marked(signature, text, &found[at], styles[at]),
-        None => object(signature, text),
+        Some(at) if stated.values.is_empty() => marked(signature, text, &found[at], styles[at]),
+        _ => stated,
     }
 }
 
