@@ -91,6 +91,7 @@ impl<'t> Parser<'t> {
     }
 }
 
+/// The literal that was cut off, as in `[1, fal`.
 fn completed(words: &str) -> Option<Kind<'_>> {
     let begins = |word: &str| !words.is_empty() && word.starts_with(words);
     if begins("true") {

@@ -76,8 +76,6 @@ pub(super) fn follows_comma(text: &str, inside: Inside) -> bool {
     }
 }
 
-/// The literal that was cut off, as in `[1, fal`.
-
 /// Whether a key in quotes and a colon stand here.
 pub(super) fn begins_quoted_key(text: &str) -> bool {
     let text = text.trim_start_matches(is_space);
