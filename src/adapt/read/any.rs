@@ -61,6 +61,10 @@ impl Reader<'_> {
 
     /// A text that is one value from end to end, or several of them.
     fn any_whole(&mut self, text: &str) -> Option<Reading> {
+        if let Some(found) = json::read_bare_map(text) {
+            self.forgive_flaws(&found.flaws);
+            return Some(self.fit(&found.node, &Ty::Any));
+        }
         let found = values(text)?;
         let (first, rest) = found.split_first()?;
         let is_prose = match &first.node.kind {

@@ -172,6 +172,17 @@ pub(super) fn is_call(text: &str) -> bool {
     Parser::new(text, 0, Mode::default()).call_length().is_some()
 }
 
+/// Reads `"a": 1, "b": 2` where it is all of a text, and little else was wrong with it.
+pub(super) fn read_bare_map(text: &str) -> Option<Found<'_>> {
+    if !begins_quoted_key(window(text)) {
+        return None;
+    }
+    let found = read_unbraced(text, 0, Mode { loose: true, partial: false });
+    let notes = &found.flaws.notes;
+    let plain = !notes.contains(&"text without quotes") && !notes.contains(&"unclosed strings");
+    (plain && !found.flaws.doubtful && found.end == text.len()).then_some(found)
+}
+
 /// Reads `"a": 1, "b": 2` from `start` on, a map without its braces.
 pub(super) fn read_unbraced(text: &str, start: usize, mode: Mode) -> Found<'_> {
     let mut parser = Parser::new(text, start, mode);
@@ -380,6 +391,10 @@ impl<'t> Parser<'t> {
                     cut = true;
                     break;
                 }
+                Some(_) if self.lacks_bracket() && !items.is_empty() => {
+                    self.flaws.note("brackets do not match");
+                    break;
+                }
                 Some(_) => {
                     let item = self.progress(|it| it.value(Inside::List));
                     items.push(item);
@@ -390,6 +405,12 @@ impl<'t> Parser<'t> {
         self.flaws.truncated |= cut;
         self.open.pop();
         Node { cut, ..self.node(start, Kind::List(items)) }
+    }
+
+    /// `{"a": [1, "b": 2}`: a key of the map around begins where an item should.
+    fn lacks_bracket(&self) -> bool {
+        let around = self.open.len().checked_sub(2).map(|at| self.open[at]);
+        self.mode.loose && around == Some('}') && begins_quoted_key(window(self.rest()))
     }
 
     /// `["key": "value"]`: the item that was read is the key of a map without its brace.
