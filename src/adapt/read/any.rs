@@ -28,14 +28,13 @@ impl Reader<'_> {
         }
         let bracketed = is_bracketed(text);
         for found in candidates(text, &Ty::Any) {
-            let filled = match &found.node.kind {
-                Kind::Map(entries) => !entries.is_empty(),
-                Kind::List(items) => !items.is_empty(),
-                _ => false,
+            let (filled, is_meant) = match &found.node.kind {
+                Kind::Map(entries) => (!entries.is_empty(), true),
+                Kind::List(items) => (!items.is_empty(), stands_out(&found, text)),
+                _ => (false, false),
             };
-            if (bracketed && (filled || !found.flaws.doubtful))
-                || (filled && !found.flaws.doubtful)
-            {
+            let sound = !found.flaws.doubtful;
+            if is_meant && ((bracketed && (filled || sound)) || (filled && sound)) {
                 return self.fit_found(&found, text, &Ty::Any);
             }
         }
@@ -82,6 +81,24 @@ impl Reader<'_> {
         found.iter().for_each(|it| self.forgive_flaws(&it.flaws));
         Some(self.fit_items(found.iter().map(|it| &it.node), &Ty::Any))
     }
+}
+
+/// Whether a list is more than a word in brackets, as in `see [1]` or `[sic]`: it has its lines to
+/// itself, or is announced.
+fn stands_out(found: &Found<'_>, text: &str) -> bool {
+    let (before, after) = (&text[..found.start], &text[found.end..]);
+    let line = before.rsplit('\n').next().unwrap_or("").trim();
+    let announced = is_announced(line);
+    let rest = after.split('\n').next().unwrap_or("");
+    announced
+        || (line.is_empty()
+            && (!rest.contains(char::is_alphanumeric) || rest.starts_with("```")))
+}
+
+/// Whether what follows a line's beginning was announced by it: `The answer: `, a fence, a tag.
+pub(super) fn is_announced(line: &str) -> bool {
+    let line = line.trim_end();
+    line.strip_suffix("json").unwrap_or(line).trim_end().ends_with([':', '=', '`', '>'])
 }
 
 /// The values that a text is made of, with nothing but line breaks and commas between; `None`
