@@ -1,6 +1,6 @@
 //! Replies of models.
 
-use dsp_lang::adapt::{Adapter, read_value};
+use dsp_lang::adapt::{Adapter, read_partial, read_value};
 use dsp_lang::check::signature_from_str;
 use dsp_lang::schema::{Signature, Ty, TypeTable, convert_fields};
 use std::sync::{Arc, LazyLock};
@@ -34,4 +34,16 @@ pub(crate) fn reply(bytes: &[u8]) {
         }
     }
     let _ = read_value(text, &Ty::Any, &TypeTable::new());
+    // A beginning never fails, wherever the text is cut; a few places stand for all.
+    let step = text.len() / 8 + 1;
+    for (cut, _) in text.char_indices().step_by(step).chain([(text.len(), ' ')]) {
+        let begun = &text[..cut];
+        for signature in SIGNATURES.iter() {
+            for adapter in Adapter::ALL {
+                let partial = adapter.parse_partial(signature, begun);
+                assert!(partial.complete.iter().all(|it| partial.values.contains_key(it)));
+            }
+        }
+        let _ = read_partial(begun, &Ty::Any, &TypeTable::new());
+    }
 }

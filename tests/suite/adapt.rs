@@ -514,7 +514,7 @@ fn broken_json() {
         ("valid", 53),
         ("markdown", 7),
         ("stream", 1),
-        ("repair", 276),
+        ("repair", 277),
         ("partial", 45),
         ("schema", 83),
         ("schema-partial", 11),

@@ -23,21 +23,29 @@ impl Reader<'_> {
             self.forgive(LibertyKind::Spelling, "another spelling of a literal");
             return Ok(value);
         }
-        if let Some(reading) = self.any_scalar(text).or_else(|| self.any_whole(text)) {
+        if let Some(reading) = self.any_scalar(text) {
             return reading;
         }
+        let first = match self.any_whole(text) {
+            Ok(reading) => return reading,
+            Err(first) => first,
+        };
         let bracketed = is_bracketed(text);
-        for found in candidates(text, &Ty::Any) {
-            let filled = match &found.node.kind {
-                Kind::Map(entries) => !entries.is_empty(),
-                Kind::List(items) => !items.is_empty(),
-                _ => false,
+        let is_meant = |found: &Found<'_>| {
+            let (filled, stands) = match &found.node.kind {
+                Kind::Map(entries) => (!entries.is_empty(), true),
+                Kind::List(items) => (!items.is_empty(), stands_out(found, text)),
+                _ => (false, false),
             };
-            if (bracketed && (filled || !found.flaws.doubtful))
-                || (filled && !found.flaws.doubtful)
-            {
-                return self.fit_found(&found, text, &Ty::Any);
-            }
+            let sound = !found.flaws.doubtful;
+            stands && ((bracketed && (filled || sound)) || (filled && sound))
+        };
+        // Mostly the first one is it, and the others need not be looked for.
+        let around_code = |it: &Found<'_>| text[it.start + 1..].trim_start().starts_with("```");
+        let found = first.filter(|it| is_meant(it) && !around_code(it));
+        let found = found.or_else(|| candidates(text, &Ty::Any).into_iter().find(is_meant));
+        if let Some(found) = found {
+            return self.fit_found(&found, text, &Ty::Any);
         }
         Ok(Value::from(text))
     }
@@ -59,49 +67,71 @@ impl Reader<'_> {
         })
     }
 
-    /// A text that is one value from end to end, or several of them.
-    fn any_whole(&mut self, text: &str) -> Option<Reading> {
+    /// A text that is one value from end to end, or several of them; else the list or map that it
+    /// begins with.
+    fn any_whole<'t>(&mut self, text: &'t str) -> Result<Reading, Option<Found<'t>>> {
+        if let Some(found) = json::read_bare_map(text) {
+            self.forgive_flaws(&found.flaws);
+            return Ok(self.fit(&found.node, &Ty::Any));
+        }
         let found = values(text)?;
-        let (first, rest) = found.split_first()?;
-        let is_prose = match &first.node.kind {
-            Kind::Text(_) => !is_quotation(first, text),
-            _ => false,
-        };
-        if is_prose {
-            return None;
+        let Some((first, rest)) = found.split_first() else { return Err(None) };
+        if matches!(first.node.kind, Kind::Text(_)) && !is_quotation(first, text) {
+            return Err(None);
         }
         if rest.is_empty() {
             self.forgive_flaws(&first.flaws);
-            return Some(self.fit(&first.node, &Ty::Any));
+            return Ok(self.fit(&first.node, &Ty::Any));
         }
         self.forgive(LibertyKind::Shape, "values without a list around them");
         found.iter().for_each(|it| self.forgive_flaws(&it.flaws));
-        Some(self.fit_items(found.iter().map(|it| &it.node), &Ty::Any))
+        Ok(self.fit_items(found.iter().map(|it| &it.node), &Ty::Any))
     }
 }
 
-/// The values that a text is made of, with nothing but line breaks and commas between; `None`
-/// where it is made of anything else.
-fn values(text: &str) -> Option<Vec<Found<'_>>> {
+/// Whether a list is more than a word in brackets, as in `see [1]` or `[sic]`: it has its lines to
+/// itself, or is announced.
+fn stands_out(found: &Found<'_>, text: &str) -> bool {
+    let (before, after) = (&text[..found.start], &text[found.end..]);
+    let line = before.rsplit('\n').next().unwrap_or("").trim();
+    let announced = is_announced(line);
+    let rest = after.split('\n').next().unwrap_or("");
+    announced
+        || (line.is_empty()
+            && (!rest.contains(char::is_alphanumeric) || rest.starts_with("```")))
+}
+
+/// Whether what follows a line's beginning was announced by it: `The answer: `, a fence, a tag.
+pub(super) fn is_announced(line: &str) -> bool {
+    let line = line.trim_end();
+    line.strip_suffix("json").unwrap_or(line).trim_end().ends_with([':', '=', '`', '>'])
+}
+
+/// The values that a text is made of, with nothing but line breaks and commas between; where it
+/// is made of anything else, the list or map that it begins with.
+fn values(text: &str) -> Result<Vec<Found<'_>>, Option<Found<'_>>> {
     let mut all = json::Values::new(text);
     let mut found: Vec<Found<'_>> = Vec::new();
     while !all.rest().is_empty() {
-        if !begins(all.rest()) || found.len() == MAX_VALUES {
-            return None;
+        let begins = begins(all.rest()) && found.len() < MAX_VALUES;
+        if begins {
+            found.push(all.next_value());
         }
-        let one = all.next_value();
-        let sound = match &one.node.kind {
-            Kind::Null | Kind::Bool(_) | Kind::Text(_) => true,
-            Kind::Number => number(one.node.raw).is_some(),
-            Kind::List(_) | Kind::Map(_) => !one.flaws.doubtful,
-            Kind::Bare(_) | Kind::Elided | Kind::Absent => false,
-        };
-        found.push(one);
-        if !sound || !all.pass_separator() {
-            return None;
+        if !begins || !found.last().is_some_and(is_sound) || !all.pass_separator() {
+            let first = found.into_iter().next();
+            return Err(first.filter(|it| matches!(it.node.kind, Kind::List(_) | Kind::Map(_))));
         }
     }
-    Some(found)
+    Ok(found)
+}
+
+fn is_sound(found: &Found<'_>) -> bool {
+    match &found.node.kind {
+        Kind::Null | Kind::Bool(_) | Kind::Text(_) => true,
+        Kind::Number => number(found.node.raw).is_some(),
+        Kind::List(_) | Kind::Map(_) => !found.flaws.doubtful,
+        Kind::Bare(_) | Kind::Elided | Kind::Absent => false,
+    }
 }
 
 /// Whether what stands here, comments aside, could be a value and no prose.

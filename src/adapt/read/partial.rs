@@ -4,7 +4,7 @@
 //! records fill up. A number, a label or a truth is told when it has ended, for until then it
 //! may become another one; only where any value is welcome is it told as it stands.
 
-use crate::adapt::read::any::{is_numeric, json_number};
+use crate::adapt::read::any::{is_announced, is_numeric, json_number};
 use crate::adapt::read::json::{self, Kind, Mode, Node};
 use crate::adapt::read::plain::{fence, folded};
 use crate::adapt::read::text::unread;
@@ -61,8 +61,10 @@ impl Reader<'_> {
         let node = match begun(text, mode) {
             Some(node) if text.starts_with(['{', '[']) || fence(text).is_some() => node,
             _ if quoted || text.len() <= "false".len() => json::read_any(text, mode).node,
-            Some(node) => node,
-            None => return Ok(Value::from(text.trim_end())),
+            Some(node) if text.find(['{', '[']).is_some_and(|at| is_announced(&text[..at])) => {
+                node
+            }
+            _ => return Ok(Value::from(text.trim_end())),
         };
         match node.kind {
             Kind::Bare(_) | Kind::Absent | Kind::Elided => Ok(Value::from(text.trim_end())),

@@ -276,8 +276,8 @@ pub(super) fn candidates<'t>(text: &'t str, ty: &Ty) -> Vec<Found<'t>> {
     }
     let tuple = trimmed.starts_with('(') && trimmed.trim_end().ends_with(')');
     let mut at = 0;
-    let mut spare = MAX_PASSES * text.len() + 1024;
-    while found.len() < MAX_CANDIDATES && spare > 0 {
+    let mut spare = (MAX_PASSES * text.len()).max(1024);
+    while found.len() < MAX_CANDIDATES && spare > text.len() / 8 {
         let opens = |c: char| matches!(c, '{' | '[') || (c == '(' && at == 0 && tuple);
         let Some(offset) = text[at..].find(opens) else { break };
         let inner = text[at + offset + 1..].trim_start();

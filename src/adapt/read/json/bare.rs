@@ -1,6 +1,6 @@
 //! Words without quotes: literals, numbers, text.
 
-use super::look::{begins_key, comment_length, is_opening, is_space, window};
+use super::look::{begins_key, begins_value, comment_length, is_opening, is_space, window};
 use super::{Inside, Kind, Node, Parser};
 
 impl<'t> Parser<'t> {
@@ -52,9 +52,19 @@ impl<'t> Parser<'t> {
     /// What ends words where a value of any kind may stand: a literal is whole by itself.
     fn ends_loosely(&self, start: usize, c: char, inside: Inside) -> bool {
         let literal = || Some(&self.text[start..self.at]).filter(|it| it.len() < 40);
+        let next = || window(&self.rest()[c.len_utf8()..]).trim_start_matches(is_space);
         let kind = || literal().map_or(Kind::Bare(""), |it| classify(it.trim()));
         match c {
-            ',' => matches!(kind(), Kind::Null | Kind::Bool(_)),
+            ',' | ';' => match kind() {
+                Kind::Null | Kind::Bool(_) => true,
+                // `12,345` is one number.
+                Kind::Number => !next().starts_with(|c: char| c.is_ascii_digit()) || c == ';',
+                _ => false,
+            },
+            ' ' | '\t' if comment_length(next()).is_some() => !matches!(kind(), Kind::Bare(_)),
+            ' ' if inside == Inside::List => {
+                literal().is_some_and(is_number) && begins_value(next())
+            }
             ')' => !matches!(kind(), Kind::Bare(_)),
             '{' => inside == Inside::Map && !matches!(kind(), Kind::Bare(_)),
             _ if is_opening(c) && inside == Inside::Map => {
@@ -91,6 +101,11 @@ impl<'t> Parser<'t> {
     }
 }
 
+fn is_number(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Number>(text.trim()).is_ok()
+}
+
+/// The literal that was cut off, as in `[1, fal`.
 fn completed(words: &str) -> Option<Kind<'_>> {
     let begins = |word: &str| !words.is_empty() && word.starts_with(words);
     if begins("true") {

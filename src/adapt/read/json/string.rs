@@ -106,7 +106,9 @@ impl<'t> Parser<'t> {
                 }
                 self.flaws.note("quotes inside strings");
             }
-            if self.mode.loose && STOPS.contains(&c) {
+            if self.mode.loose
+                && (STOPS.contains(&c) || (c == ':' && scan.inside == Inside::Key))
+            {
                 scan.passed(c, from);
             }
             scan.push(c);
@@ -138,6 +140,7 @@ impl<'t> Parser<'t> {
         let (length, comma) = scan.comma.filter(|_| self.mode.loose && !self.mode.partial)?;
         let between = self.text[comma + 1..from].trim_matches(is_space);
         let begins = match (scan.inside, between.strip_suffix(':')) {
+            (Inside::Key, None) => between.is_empty(),
             (Inside::List, None) => between.is_empty() && is_item(window(self.rest())),
             (Inside::Map, Some(key)) => {
                 !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_')
@@ -354,7 +357,8 @@ impl StringScan {
     fn passed(&mut self, c: char, at: usize) {
         let here = Some((self.length(at), at));
         self.stop = self.stop.or(here);
-        if c == ',' {
+        // What ends a key is its colon.
+        if c == (if self.inside == Inside::Key { ':' } else { ',' }) {
             self.comma = here;
         }
     }
