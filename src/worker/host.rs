@@ -1,11 +1,12 @@
-//! The machine of a worker: files are the coordinator's, and can only be read.
+//! The machine of a worker: files are the coordinator's, and can only be read, but for the
+//! weights of models.
 
 use crate::host::{Entry, Host, Place, SharedHost};
 use crate::via::{Answer, Need};
 use crate::worker::Desk;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,13 @@ impl ProjectHost {
         Ok(self.desk.ask(&need(text.to_owned())))
     }
 
+    /// Whether a path leads to the weights of this machine's models.
+    fn is_own(&self, path: &Path) -> bool {
+        let up = path.components().any(|it| it == Component::ParentDir);
+        let models = self.machine.place(Place::Models);
+        !up && models.is_some_and(|models| path.starts_with(models))
+    }
+
     fn is(&self, path: &Path, need: fn(String) -> Need) -> bool {
         matches!(self.ask(path, need), Ok(Answer::Is(true)))
     }
@@ -43,6 +51,9 @@ fn refused() -> io::Error {
 
 impl Host for ProjectHost {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if self.is_own(path) {
+            return self.machine.read(path);
+        }
         self.ask(path, |path| Need::Read { path })?.into_bytes()
     }
 
@@ -55,10 +66,16 @@ impl Host for ProjectHost {
     }
 
     fn exists(&self, path: &Path) -> bool {
+        if self.is_own(path) {
+            return self.machine.exists(path);
+        }
         self.is(path, |path| Need::Exists { path })
     }
 
     fn is_file(&self, path: &Path) -> bool {
+        if self.is_own(path) {
+            return self.machine.is_file(path);
+        }
         self.is(path, |path| Need::IsFile { path })
     }
 

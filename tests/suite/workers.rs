@@ -169,6 +169,37 @@ fn four_workers_give_what_one_process_gives() {
 }
 
 #[test]
+#[cfg(feature = "local")]
+fn workers_have_the_models_of_their_machine() {
+    use dsp_lang::host::{Host, Place};
+    let models = OsHost::new().place(Place::Models).unwrap();
+    if !models.join(dsp_lang::lm::models::KNOWN[0].file).is_file() {
+        return eprintln!("left out: the default model is not on this machine");
+    }
+    let setting = Setting::new();
+    let home = setting.dir.path().join("home");
+    std::fs::create_dir_all(&home).unwrap();
+    std::os::unix::fs::symlink(models, home.join("models")).unwrap();
+    setting.write(
+        "own.dsp",
+        "const q = predict(\"question -> answer: \\\"yes\\\" | \\\"no\\\"\");\n",
+    );
+    let rows: String = (0..2).map(|n| format!("{{\"question\": \"Is {n} odd?\"}}\n")).collect();
+    setting.write("few.jsonl", &rows);
+    let eval = |more: &[&str]| {
+        let metric = "|e, r| r.answer == \"yes\"";
+        let ask = ["--program", "q", "--metric", metric, "--data", "few.jsonl", "--no-cache"];
+        let ask = [&ask[..], &["--lm", "local/smollm2-135m"]].concat();
+        let made =
+            setting.command(&[&["eval", "own.dsp"], &ask[..], more].concat()).output().unwrap();
+        assert!(made.status.success(), "{}", said(&made));
+        let report = printed(&made);
+        report.lines().filter(|it| !it.starts_with("time")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(eval(&VIA), eval(&[]));
+}
+
+#[test]
 fn a_worker_that_is_killed_changes_nothing() {
     let setting = Setting::new();
     assert!(setting.eval("here.json", &[]).output().unwrap().status.success());
