@@ -170,11 +170,13 @@ fn four_workers_give_what_one_process_gives() {
 
 #[test]
 #[cfg(feature = "local")]
+#[expect(clippy::print_stderr, reason = "it says what it left out")]
 fn workers_have_the_models_of_their_machine() {
     use dsp_lang::host::{Host, Place};
     let models = OsHost::new().place(Place::Models).unwrap();
     if !models.join(dsp_lang::lm::models::KNOWN[0].file).is_file() {
-        return eprintln!("left out: the default model is not on this machine");
+        eprintln!("left out: the default model is not on this machine");
+        return;
     }
     let setting = Setting::new();
     let home = setting.dir.path().join("home");
