@@ -100,6 +100,18 @@ impl Budget {
         }
     }
 
+    /// How many runs are admitted in any case, whatever those before them take; 0 where that
+    /// depends on what they take.
+    pub fn room(&self, per_run: Option<u64>) -> usize {
+        let left = self.left();
+        match (left.calls, per_run) {
+            _ if left.tokens.is_some() || left.money.is_some() => 0,
+            (None, _) => usize::MAX,
+            (Some(_), None) => 0,
+            (Some(calls), Some(most)) => calls.checked_div(most).map_or(usize::MAX, size),
+        }
+    }
+
     /// Admits up to `wanted` runs that take at most `per_run` calls each. What has no such bound
     /// is shared by `width` runs at a time, or by as many as runs before showed to fit.
     pub fn admit(&self, wanted: usize, per_run: Option<u64>, width: usize) -> Admission {

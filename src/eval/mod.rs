@@ -32,7 +32,7 @@ pub mod stats;
 
 pub use crate::data::{Dataset, Kind, Share};
 pub use crate::lm::Cancel;
-pub use crate::runtime::ordered_map;
+pub use crate::runtime::{ordered_flow, ordered_map};
 pub use crate::util::Random;
 pub use budget::{Budget, Caps};
 pub use check_value::CheckValue;
@@ -56,6 +56,6 @@ pub use observe::{Account, Attached, Event, Observer, UsedData, attached, called
 pub use program::{ProgramEvaluator, model_hash};
 pub use progress::{Reporter, Running};
 pub use results::{ComparisonValue, EvaluationValue};
-pub use run::{Batch, RunOptions, Stop, run_jobs};
+pub use run::{Batch, RunOptions, Stop, run_flow, run_jobs};
 pub(crate) use via::evaluator as evaluator_of;
 pub use via::{Ran, Remote};

@@ -1,7 +1,7 @@
 //! Many runs of programs under a cap: waves, retries, panics and the reasons to stop.
 
 use crate::eval::budget::{Admission, Budget};
-use crate::eval::{Cancel, Evaluator, Failure, FailureKind, Job, Outcome, ordered_map};
+use crate::eval::{Cancel, Evaluator, Failure, FailureKind, Job, Outcome, ordered_flow};
 use crate::lm::Money;
 use crate::runtime::Passed;
 use std::collections::VecDeque;
@@ -87,11 +87,32 @@ pub fn run_jobs(
     cancel: &Cancel,
     done: &mut dyn FnMut(&Outcome),
 ) -> Batch {
+    let mut done = |outcome: &Outcome| {
+        done(outcome);
+        Vec::new()
+    };
+    run_flow(evaluator, jobs.to_vec(), options, budget, cancel, &mut done)
+}
+
+/// As [`run_jobs`], where further jobs follow from outcomes: `done` gives them, and they stand
+/// behind all others. It may do so only as long as there are no more jobs than
+/// [`Budget::room`] says.
+pub fn run_flow(
+    evaluator: &dyn Evaluator,
+    mut jobs: Vec<Job>,
+    options: RunOptions,
+    budget: &mut Budget,
+    cancel: &Cancel,
+    done: &mut dyn FnMut(&Outcome) -> Vec<Job>,
+) -> Batch {
     let mut runner = Runner { evaluator, options, budget, cancel };
     let mut batch = Batch { outcomes: vec![None; jobs.len()], stop: None };
     let mut todo: Vec<usize> = (0..jobs.len()).collect();
-    for _ in 0..=options.retries {
-        runner.round(jobs, &todo, &mut batch, done);
+    for attempt in 0..=options.retries {
+        runner.round(&mut jobs, &todo, &mut batch, done);
+        if attempt == 0 {
+            todo = (0..jobs.len()).collect();
+        }
         todo.retain(|at| failed_by_machine(batch.outcomes[*at].as_ref()));
         if todo.is_empty() || batch.stop.is_some() {
             break;
@@ -121,10 +142,10 @@ impl Runner<'_> {
     /// Runs the jobs at `todo` in waves until all are run or something stops them.
     fn round(
         &mut self,
-        jobs: &[Job],
+        jobs: &mut Vec<Job>,
         todo: &[usize],
         batch: &mut Batch,
-        done: &mut dyn FnMut(&Outcome),
+        done: &mut dyn FnMut(&Outcome) -> Vec<Job>,
     ) {
         let mut rest: VecDeque<usize> = todo.iter().copied().collect();
         while !rest.is_empty() && batch.stop.is_none() {
@@ -134,14 +155,22 @@ impl Runner<'_> {
                 batch.stop = Some(self.budget.used_up(per_run).into());
                 return;
             }
-            let wave: Vec<usize> = rest.drain(..admitted.runs).collect();
-            let lent = |at: &usize| Job {
+            let mut wave: Vec<usize> = rest.drain(..admitted.runs).collect();
+            let lent = |job: Job| Job {
                 max_calls: admitted.share.calls,
                 max_tokens: admitted.share.tokens,
                 max_cost: admitted.share.money,
-                ..jobs[*at].clone()
+                ..job
             };
-            let outcomes = self.wave(&wave.iter().map(lent).collect::<Vec<_>>(), done);
+            let first = wave.iter().map(|at| lent(jobs[*at].clone())).collect();
+            let before = jobs.len();
+            let outcomes = self.wave(first, &mut |outcome| {
+                let more = done(outcome);
+                jobs.extend(more.iter().cloned());
+                more.into_iter().map(lent).collect()
+            });
+            wave.extend(before..jobs.len());
+            batch.outcomes.resize(jobs.len(), None);
             let kept = wave.into_iter().zip(outcomes);
             let again: Vec<usize> = kept
                 .filter_map(|(at, it)| self.keep(at, it, &admitted, batch).then_some(at))
@@ -150,12 +179,16 @@ impl Runner<'_> {
         }
     }
 
-    fn wave(&self, jobs: &[Job], done: &mut dyn FnMut(&Outcome)) -> Vec<Option<Outcome>> {
+    fn wave(
+        &self,
+        jobs: Vec<Job>,
+        done: &mut dyn FnMut(&Outcome) -> Vec<Job>,
+    ) -> Vec<Option<Outcome>> {
         // Rows that are under way when the metric turns out to be broken are finished, so that
         // the first of them is the same whatever the number of threads.
         let halt = self.cancel.part();
-        let run = |job: &Job| {
-            let outcome = self.evaluator.run(job);
+        let run = |job: Job| {
+            let outcome = self.evaluator.run(&job);
             if outcome.failed_by(FailureKind::Metric) {
                 halt.cancel();
             }
@@ -165,7 +198,7 @@ impl Runner<'_> {
             Ok(outcome) => done(outcome),
             Err(message) => done(&panicked(message.clone())),
         };
-        ordered_map(jobs, self.options.threads, &halt, run, seen)
+        ordered_flow(jobs, self.options.threads, &halt, run, seen)
             .into_iter()
             .map(|result| result.map(|outcome| outcome.unwrap_or_else(panicked)))
             .collect()

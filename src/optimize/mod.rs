@@ -31,7 +31,7 @@ pub use plan::{Phase, Plan};
 pub use race::Race;
 pub use random_search::RandomSearch;
 pub use report::{Candidate, Path, Report};
-pub use search::{Ask, Example, Runs, Search, Who};
+pub use search::{Ask, Example, Next, Runs, Search, Step, Who};
 
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::eval::{Cancel, Caps, Dataset, Deadline, Evaluator, Progress, RunOptions, Stop};

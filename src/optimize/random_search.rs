@@ -15,7 +15,7 @@ use crate::eval::Stop;
 use crate::optimize::bootstrap_few_shot::{Bootstrap, Courses, Wanted};
 use crate::optimize::demo::{Demos, Labels, with_demos};
 use crate::optimize::labeled_few_shot::count;
-use crate::optimize::{BootstrapFewShot, Phase, Policy, Race, Search, Sizes, Who};
+use crate::optimize::{BootstrapFewShot, Phase, Policy, Race, Search, Sizes, Step, Who};
 use crate::program::State;
 use crate::schema::Value;
 use indexmap::IndexMap;
@@ -99,24 +99,26 @@ impl RandomSearch {
         let wanted = self.wanted(search);
         let mut waiting: Vec<usize> = (0..wanted.len()).collect();
         let mut courses = Courses::new(bootstrap, search, wanted);
-        loop {
-            let (done, open): (Vec<_>, _) =
-                waiting.into_iter().partition(|at| courses.is_done(*at));
+        let (mut asks, mut plain) = (Vec::new(), None);
+        let ended = search.flow("candidates", &mut |search, outcomes| {
+            courses.take(search, &asks, outcomes);
+            let (done, open) = waiting.iter().partition(|at| courses.is_done(**at));
             waiting = open;
+            let done: Vec<usize> = done;
             for at in done {
                 let made = courses.made(search, at);
+                ready.push((first + at, made.label.clone(), made.state.clone()));
                 if at == 0 {
-                    made.tell(search);
+                    plain = Some(made);
                 }
-                ready.push((first + at, made.label, made.state));
             }
-            let asks = courses.asks();
-            if ready.is_empty() && asks.is_empty() {
-                return Ok(());
-            }
-            let outcomes = search.step("candidates", std::mem::take(&mut ready), &asks)?;
-            courses.take(search, &asks, &outcomes);
+            asks = courses.asks();
+            Step { states: std::mem::take(&mut ready), others: asks.clone() }
+        });
+        if let Some(made) = plain {
+            made.tell(search);
         }
+        ended
     }
 
     /// Makes all candidates, then has them race.

@@ -4,6 +4,11 @@
 //! sample, so that nothing is run twice. Scores are rows of a matrix: one for each candidate,
 //! a column for each row to choose by. Everything is consumed in the order in which it was
 //! asked for; the cap on calls is admitted in that order too (see [`crate::eval::budget`]).
+//! Steps of which one follows from some runs of another may overlap (see [`Search::flow`]).
+
+mod flow;
+
+pub use flow::{Next, Step};
 
 use crate::data::Read;
 use crate::diag::Diagnostic;
@@ -447,11 +452,16 @@ impl<'a> Search<'a> {
 
     /// Puts a candidate in its place.
     fn adopt(&mut self, candidate: Candidate) {
+        self.adopt_after(candidate, self.budget.spent());
+    }
+
+    /// Puts a candidate in its place, after so many calls.
+    fn adopt_after(&mut self, candidate: Candidate, calls: u64) {
         let at = self.candidates.partition_point(|it| it.serial < candidate.serial);
         let scored = candidate.scored();
         self.candidates.insert(at, candidate);
         let seen = self.progress_of("", 0);
-        (self.progress)(&Progress { scored: Some(scored), ..seen });
+        (self.progress)(&Progress { scored: Some(scored), calls, ..seen });
     }
 
     fn asks(&self, candidate: &Candidate) -> Vec<Ask> {

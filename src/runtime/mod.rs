@@ -51,7 +51,7 @@ pub use error::{Error, Failure, codes};
 pub use instance::Instance;
 pub use lm_value::LmValue;
 pub use meter::{Amount, Limits, Meter, Passed};
-pub use pool::ordered_map;
+pub use pool::{ordered_flow, ordered_map};
 pub use predictor::Predictor;
 pub use program::{Program, prompt_text, static_prompt};
 pub use record_value::typed_reply;

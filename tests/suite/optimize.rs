@@ -544,6 +544,7 @@ fn optimizers_name_neither_models_nor_threads() {
     let engine = [
         "mod.rs",
         "natives.rs",
+        "search",
         "search.rs",
         "plan.rs",
         "report.rs",

@@ -105,9 +105,11 @@ pub(crate) fn search_alone(engine: &Engine, threads: usize, confirm: &str) -> Pr
     let (train, val) = (part("train", 200), part("val", 100));
     let text = format!(
         "{ITEMS}settings {{ threads: {threads} }}\n\
+         // Good for about half of the rows, so that bootstraps find what they look for.\n\
+         fn half(row, reply) {{ if row.question.len() % 2 == 0 {{ 1.0 }} else {{ 0.0 }} }}\n\
          const train = load({train:?});\nconst val = load({val:?});\n\
          let program = Reason();\nlet start = cost();\n\
-         let search = random_search(metric: same, candidates: 16, max_calls: 10000);\n\
+         let search = random_search(metric: half, candidates: 16, max_calls: 10000);\n\
          let found = search.compile(program, trainset: train, valset: val, confirm: {confirm});\n\
          let end = cost();\n\
          `${{end.calls - start.calls}} ${{end.seconds - start.seconds}}`\n"
