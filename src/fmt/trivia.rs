@@ -92,12 +92,13 @@ impl Words {
     /// The comment before a separator that is to stand behind it.
     fn over_separator(&self, token: Token, first: usize) -> Option<usize> {
         let comments = &self.comments[first..];
-        let doc =
-            |it: &Comment| matches!(it.token.kind, TokenKind::DocLine | TokenKind::DocBlock);
+        use TokenKind::{DocBlock, DocLine, Shebang};
+        let stays = |it: &Comment| matches!(it.token.kind, DocLine | DocBlock | Shebang);
         let moves = match token.kind {
             TokenKind::Comma => true,
-            // Documentation would come to stand before an item.
-            TokenKind::Semi => !comments.iter().any(doc),
+            // Documentation would come to stand before an item, and a script begins with the
+            // line that names its program.
+            TokenKind::Semi => !comments.iter().any(stays),
             _ => false,
         };
         let at = comments.iter().position(|it| it.place == Place::Ending)?;
