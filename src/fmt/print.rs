@@ -244,7 +244,7 @@ impl Printer<'_> {
         if role == Role::Continued {
             self.put(&self.continued(start, shown));
         } else if shown.contains('\r') {
-            self.put(&shown.replace("\r\n", "\n"));
+            self.put(&with_plain_ends(shown));
         } else {
             self.put(shown);
         }
@@ -302,7 +302,7 @@ impl Printer<'_> {
 
     fn comment(&mut self, token: Token) {
         self.begin();
-        let shown = token.text(self.text).trim_end().replace("\r\n", "\n");
+        let shown = with_plain_ends(token.text(self.text).trim_end());
         let shown = shifted(shown, column_of(self.text, token.start), self.column);
         self.out.push_str(&shown);
         self.column = match shown.rsplit_once('\n') {
@@ -332,6 +332,22 @@ impl Printer<'_> {
         }
         out
     }
+}
+
+/// The text with `\n` for `\r\n`. More than one `\r` before an end are no way to end a line, and
+/// stay: else a second layout would take the next of them away.
+fn with_plain_ends(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match line.strip_suffix("\r\n") {
+            Some(line) if !line.ends_with('\r') => {
+                out.push_str(line);
+                out.push('\n');
+            }
+            Some(_) | None => out.push_str(line),
+        }
+    }
+    out
 }
 
 /// The column of a byte, from 0, in characters.
