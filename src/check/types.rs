@@ -6,7 +6,7 @@ use super::codes;
 use super::fits::show;
 use super::literal;
 use crate::diag::{Diagnostic, Suggestion, suggestion};
-use crate::schema::{Bound, Field, Ty, TypeTable, Value};
+use crate::schema::{Bound, Field, Ty, TypeTable, Value, shortened};
 use crate::source::{SourceId, Span};
 use crate::syntax::ast::{self, RecordField};
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
@@ -159,7 +159,8 @@ impl<'a> Types<'a> {
             Chosen::Values(options) => Ty::Enum(Arc::new(options)),
             Chosen::Later(choices) => Ty::OneOf(choices),
             Chosen::Nothing(hint) => {
-                let message = format!("`{name}` is no list to choose from");
+                let said = name.split_whitespace().collect::<Vec<_>>().join(" ");
+                let message = format!("`{}` is no list to choose from", shortened(&said, 60));
                 let hint = if hint.is_empty() { MESSAGE_HINT.to_owned() } else { hint };
                 self.diags.push(Diagnostic::new(codes::NO_CHOICES, span, message).hint(hint));
                 Ty::Any

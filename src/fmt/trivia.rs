@@ -92,13 +92,17 @@ impl Words {
     /// The comment before a separator that is to stand behind it.
     fn over_separator(&self, token: Token, first: usize) -> Option<usize> {
         let comments = &self.comments[first..];
-        use TokenKind::{DocBlock, DocLine, Shebang};
-        let stays = |it: &Comment| matches!(it.token.kind, DocLine | DocBlock | Shebang);
+        let doc =
+            |it: &Comment| matches!(it.token.kind, TokenKind::DocLine | TokenKind::DocBlock);
+        let before = self.words.last().map(|it| it.token.kind);
         let moves = match token.kind {
             TokenKind::Comma => true,
-            // Documentation would come to stand before an item, and a script begins with the
-            // line that names its program.
-            TokenKind::Semi => !comments.iter().any(stays),
+            // Documentation would come to stand before an item, and one that ends no statement
+            // has nothing to stand behind.
+            TokenKind::Semi => {
+                let ends = !matches!(before, None | Some(TokenKind::Semi | TokenKind::LBrace));
+                ends && !comments.iter().any(doc)
+            }
             _ => false,
         };
         let at = comments.iter().position(|it| it.place == Place::Ending)?;
