@@ -33,6 +33,7 @@ mod session;
 mod settings;
 mod shell;
 mod show;
+mod task;
 mod test;
 mod via;
 mod watch;

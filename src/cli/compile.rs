@@ -10,10 +10,9 @@ use super::watch::Watcher;
 use crate::catalog;
 use crate::diag::did_you_mean;
 use crate::engine::{Program, Searched, Wanted};
-use crate::eval::journal::{self, Keep};
+use crate::eval::journal::Keep;
 use crate::host::Place;
 use crate::optimize::Report;
-use crate::util::sha256_hex;
 use std::path::{Path, PathBuf};
 
 mod asked;
@@ -43,12 +42,12 @@ pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
         None => Asked::of(shell, args)?,
     };
     known(&asked.optimizer)?;
-    via::check(&args.via, &asked.file)?;
+    via::check(&args.via, &asked.task.file)?;
     if args.via.via.is_some() && asked.optimizer.contains("metric:") {
         let message = "workers take the metric from `--metric`, not from `--with`";
         return Err(Failure::usage(message));
     }
-    let watcher = Watcher::new(shell, "compile", &asked.file, &args.watch)?;
+    let watcher = Watcher::new(shell, "compile", &asked.task.file, &args.watch)?;
     let resumed = resumed.map(|it| it.0);
     let watched = Watched { shell, args, folder, resumed, asked, watcher };
     watched.watcher.end(watched.run())
@@ -71,24 +70,25 @@ impl Watched<'_> {
         let Self { shell, args, asked, watcher, .. } = self;
         let interrupt = Interrupt::on(shell, || Some("finishing the runs under way"));
         // Runs that are under way when the time is over are finished, and the state is saved.
-        let max_seconds = asked.lm.max_seconds.map(|it| it + GRACE);
-        let granted = Lm { max_seconds, ..asked.lm.clone() };
-        let builder = session::builder(shell, &asked.file, &granted)?.progress();
+        let max_seconds = asked.task.lm.max_seconds.map(|it| it + GRACE);
+        let granted = Lm { max_seconds, ..asked.task.lm.clone() };
+        let builder = session::builder(shell, &asked.task.file, &granted)?.progress();
         let engine = interrupt.heeded(watcher.watched(builder)).build()?;
-        let program = session::load(shell, &engine, &asked.file)?;
+        let program = session::load(shell, &engine, &asked.task.file)?;
         if args.plan {
             return plan(shell, &program, asked);
         }
-        watcher.begun(asked.begun(&program));
-        let (expression, lm) = (asked.for_workers(), &asked.lm);
-        let ask = via::Ask { script: &asked.file, program: &program, expression, lm };
+        watcher.begun(asked.task.begun(&program, Some(asked.output.clone())));
+        let (expression, lm) = (asked.for_workers(), &asked.task.lm);
+        let ask = via::Ask { script: &asked.task.file, program: &program, expression, lm };
         watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
-        let keep = self.keep(&program);
+        let (folder, resumed) = (self.folder.as_deref(), self.resumed.as_ref());
+        let keep = asked.task.keep(shell, folder, resumed, &program, asked.record());
         let (valset, testset) = (asked.valset(), asked.testset());
         let output = Path::new(&asked.output);
         let wanted = Wanted {
             optimizer: &asked.with(),
-            program: &asked.program(),
+            program: &asked.task.program(),
             trainset: &asked.trainset(),
             valset: valset.as_deref(),
             testset: testset.as_deref(),
@@ -113,25 +113,11 @@ impl Watched<'_> {
         let ended = report.is_some_and(|it| it.stop.is_some());
         if interrupt.came() && ended { Err(Failure::told()) } else { Ok(()) }
     }
-
-    /// How finished runs are kept.
-    fn keep(&self, program: &Program) -> Option<Keep> {
-        let folder = self.folder.clone().filter(|_| !self.asked.is_from_stdin())?;
-        let new = || journal::new_id(&*self.shell.host, &program.hash());
-        Some(Keep {
-            folder,
-            id: self.resumed.clone().unwrap_or_else(new),
-            resume: self.resumed.is_some(),
-            program: program.hash(),
-            metric: sha256_hex(self.asked.metric.as_bytes())[..16].to_owned(),
-            command: self.asked.record(),
-        })
-    }
 }
 
 /// Says what the search takes, without searching.
 fn plan(shell: &Shell, program: &Program, asked: &Asked) -> Result<(), Failure> {
-    let measure = if asked.lm.max_calls == Some(0) { 0 } else { MEASURED };
+    let measure = if asked.task.lm.max_calls == Some(0) { 0 } else { MEASURED };
     let finished = program.eval(&asked.plan(measure))?;
     shell.diagnose(program.sources(), &finished.warnings);
     let value = finished.result?;
@@ -162,7 +148,7 @@ fn resumed(shell: &Shell, folder: Option<&Path>, id: &str) -> Result<(String, As
     })?;
     let what = format!(
         "{} with {}, {} runs are there",
-        asked.expression,
+        asked.task.expression,
         asked.optimizer,
         saved.len()
     );

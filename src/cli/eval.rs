@@ -8,12 +8,11 @@ use super::session;
 use super::shell::{Failure, Shell};
 use super::via;
 use super::watch::Watcher;
-use crate::engine::{Ask, Program};
-use crate::eval::journal::{self, Keep};
+use crate::engine::Ask;
+use crate::eval::journal::Keep;
 use crate::eval::{Evaluation, EvaluationValue};
 use crate::host::Place;
 use crate::runtime::Val;
-use crate::util::sha256_hex;
 use std::path::{Path, PathBuf};
 
 mod asked;
@@ -40,8 +39,8 @@ pub(super) fn run(shell: &Shell, args: &Eval) -> Result<(), Failure> {
         Some((_, asked)) => asked.with_caps(&args.lm),
         None => Asked::of(shell, args)?,
     };
-    via::check(&args.via, &asked.file)?;
-    let watcher = Watcher::new(shell, "eval", &asked.file, &args.watch)?;
+    via::check(&args.via, &asked.task.file)?;
+    let watcher = Watcher::new(shell, "eval", &asked.task.file, &args.watch)?;
     let watched =
         Watched { shell, args, folder, resumed: resumed.map(|it| it.0), asked, watcher };
     watched.watcher.end(watched.run())
@@ -63,16 +62,17 @@ impl Watched<'_> {
     fn run(&self) -> Result<(), Failure> {
         let Self { shell, args, asked, watcher, .. } = self;
         let interrupt = Interrupt::on(shell, || Some("finishing the rows under way"));
-        let builder = session::builder(shell, &asked.file, &asked.lm)?.progress();
+        let builder = session::builder(shell, &asked.task.file, &asked.task.lm)?.progress();
         let engine = interrupt.heeded(watcher.watched(builder)).build()?;
-        let program = session::load(shell, &engine, &asked.file)?;
-        watcher.begun(asked.begun(&program));
-        let keep = self.keep(&program);
-        let (scored, data) = (asked.program(), format!("load({})", text(&asked.data)));
-        let metric = format!("({})", asked.metric);
+        let program = session::load(shell, &engine, &asked.task.file)?;
+        watcher.begun(asked.task.begun(&program, asked.task.state.clone()));
+        let (folder, resumed) = (self.folder.as_deref(), self.resumed.as_ref());
+        let keep = asked.task.keep(shell, folder, resumed, &program, asked.record());
+        let (scored, data) = (asked.task.program(), format!("load({})", text(&asked.data)));
+        let metric = format!("({})", asked.task.metric);
         let expression = asked.for_workers();
-        let lm = &asked.lm;
-        let ask = via::Ask { script: &asked.file, program: &program, expression, lm };
+        let lm = &asked.task.lm;
+        let ask = via::Ask { script: &asked.task.file, program: &program, expression, lm };
         watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
         let ask = Ask { program: &scored, data: &data, metric: &metric, keep: keep.as_ref() };
         let finished = program.evaluate(&ask)?;
@@ -84,20 +84,6 @@ impl Watched<'_> {
         report(shell, args, &evaluation, watcher.takes_output())?;
         left(shell, &evaluation, keep.as_ref(), interrupt.came())
     }
-
-    /// How finished rows are kept.
-    fn keep(&self, program: &Program) -> Option<Keep> {
-        let folder = self.folder.clone().filter(|_| !self.asked.is_from_stdin())?;
-        let new = || journal::new_id(&*self.shell.host, &program.hash());
-        Some(Keep {
-            folder,
-            id: self.resumed.clone().unwrap_or_else(new),
-            resume: self.resumed.is_some(),
-            program: program.hash(),
-            metric: sha256_hex(self.asked.metric.as_bytes())[..16].to_owned(),
-            command: self.asked.record(),
-        })
-    }
 }
 
 fn evaluated(value: &Val) -> Result<&Evaluation, Failure> {
@@ -108,7 +94,8 @@ fn evaluated(value: &Val) -> Result<&Evaluation, Failure> {
 fn titled(evaluation: &Evaluation, asked: &Asked) -> Evaluation {
     let data = Path::new(&asked.data).file_name().unwrap_or_default().to_string_lossy();
     let mut evaluation = evaluation.clone();
-    evaluation.subject.title = format!("{} by {} on {data}", asked.expression, asked.metric);
+    evaluation.subject.title =
+        format!("{} by {} on {data}", asked.task.expression, asked.task.metric);
     evaluation
 }
 
@@ -167,8 +154,10 @@ fn resumed(shell: &Shell, folder: Option<&Path>, id: &str) -> Result<(String, As
         Failure::usage(format!("the run `{id}` does not say how it was begun"))
     })?;
     let (kept, all) = (saved.len(), saved.header.rows);
-    let what =
-        format!("{} by {}, {kept} of {all} rows are there", asked.expression, asked.metric);
+    let what = format!(
+        "{} by {}, {kept} of {all} rows are there",
+        asked.task.expression, asked.task.metric
+    );
     resume::tell(shell, &id, &what, &saved);
     Ok((id, asked))
 }
