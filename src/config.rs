@@ -13,6 +13,7 @@ pub use read::parse;
 
 use crate::diag::{Code, Diagnostic};
 use crate::host::Host;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -105,6 +106,38 @@ pub struct Model {
     pub options: LmOptions,
 }
 
+/// How much a model that reasons is to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effort {
+    /// Not at all, where the model can do without.
+    None,
+    /// Hardly.
+    Minimal,
+    /// A little.
+    Low,
+    /// As usual.
+    Medium,
+    /// Much.
+    High,
+}
+
+impl Effort {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
 /// What may be said about a model where it is named; what is `None` was not said.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LmOptions {
@@ -116,6 +149,8 @@ pub struct LmOptions {
     pub max_tokens: Option<u32>,
     /// The provider's seed.
     pub seed: Option<u64>,
+    /// How much a model that reasons is to think.
+    pub effort: Option<Effort>,
     /// Texts that end a reply.
     pub stop: Option<Vec<String>>,
     /// Another server for the provider's interface. Unless the user's own file says it, it is

@@ -157,6 +157,11 @@ print(compare(a, b, data, metric: |example, reply| example.answer == reply.answe
             option("top_p", "float", "the share of likely words to choose from"),
             MAX_TOKENS,
             SEED,
+            option(
+                "effort",
+                "str",
+                "how much a model that reasons thinks: none, minimal, low, medium or high",
+            ),
             option("api_base", "str", "the server's address"),
             option("key_env", "str", "the environment variable that holds the key"),
             option("timeout", "float", "seconds to wait for a reply"),

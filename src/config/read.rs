@@ -4,7 +4,7 @@
 //! that type; reading goes on, so that one pass tells everything.
 
 use super::{
-    BAD_SETTING, Caps, Config, Endpoint, LmOptions, Model, NOT_TOML, Origin, Price,
+    BAD_SETTING, Caps, Config, Effort, Endpoint, LmOptions, Model, NOT_TOML, Origin, Price,
     UNKNOWN_SETTING, USER_ONLY,
 };
 use crate::diag::{Code, Diagnostic, did_you_mean};
@@ -51,12 +51,13 @@ const TOP: [&str; 10] = [
     "endpoints",
 ];
 /// Settings of a table below `[models]`.
-const MODEL: [&str; 11] = [
+const MODEL: [&str; 12] = [
     "model",
     "temperature",
     "top_p",
     "max_tokens",
     "seed",
+    "effort",
     "stop",
     "api_base",
     "key_env",
@@ -173,6 +174,7 @@ impl Reader {
             "top_p" => options.top_p = self.number(key, value, 0.0..=1.0),
             "max_tokens" => options.max_tokens = self.integer(key, value, 1),
             "seed" => options.seed = self.integer(key, value, 0),
+            "effort" => options.effort = self.effort(key, value),
             "stop" => options.stop = self.texts(key, value),
             "api_base" => options.api_base = self.url(key, value),
             "key_env" => options.key_env = self.variable(key, value),
@@ -181,6 +183,17 @@ impl Reader {
             "retries" => options.retries = self.integer(key, value, 0),
             _ => self.unknown(key, &MODEL),
         }
+    }
+
+    fn effort(&mut self, key: &Key<'_>, value: &Entry<'_>) -> Option<Effort> {
+        let word = self.text(key, value)?;
+        let known = Effort::ALL.into_iter().find(|it| it.as_str() == word);
+        if known.is_none() {
+            let words = Effort::ALL.map(|it| format!("`{}`", it.as_str())).join(", ");
+            let message = format!("`effort` is one of {words}, not `{word}`");
+            self.report(BAD_SETTING, value.span(), &message, "");
+        }
+        known
     }
 
     /// A time of at most some thirty years.

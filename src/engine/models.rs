@@ -66,6 +66,7 @@ fn merge(said: &LmOptions, model: &LmOptions) -> LmOptions {
         top_p: said.top_p.or(model.top_p),
         max_tokens: said.max_tokens.or(model.max_tokens),
         seed: said.seed.or(model.seed),
+        effort: said.effort.or(model.effort),
         stop: said.stop.clone().or(model.stop.clone()),
         api_base: said.api_base.clone().or(model.api_base.clone()),
         key_env: said.key_env.clone().or(model.key_env.clone()),

@@ -1,6 +1,9 @@
 //! What is sent to a model and what comes back: plain data.
 
+pub use crate::config::Effort;
+use crate::schema::Media;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Who says a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -12,6 +15,8 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// A tool that the model called.
+    Tool,
 }
 
 impl Role {
@@ -21,6 +26,7 @@ impl Role {
             Self::System => "system",
             Self::User => "user",
             Self::Assistant => "assistant",
+            Self::Tool => "tool",
         }
     }
 }
@@ -32,13 +38,74 @@ pub struct Message {
     pub role: Role,
     /// What is said.
     pub text: String,
+    /// Pictures, sounds and files, each at its place in the text, in the order of places.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub media: Vec<Placed>,
+    /// Tools that the model called, in a message of the model.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub calls: Vec<ToolCall>,
+    /// Which call a message of a tool answers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub answers: Option<String>,
 }
 
 impl Message {
     /// Returns a message of `role`.
     pub fn new(role: Role, text: impl Into<String>) -> Self {
-        Self { role, text: text.into() }
+        Self { role, text: text.into(), media: Vec::new(), calls: Vec::new(), answers: None }
     }
+}
+
+/// A picture, a sound or a file in a message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Placed {
+    /// Where it stands: before this byte of the message's text.
+    pub at: usize,
+    /// What it is.
+    pub media: Arc<Media>,
+}
+
+/// A tool that a model may call.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// The JSON schema of its arguments: an object.
+    pub parameters: serde_json::Value,
+}
+
+/// Whether tools are called.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolChoice {
+    /// The model decides.
+    #[default]
+    Auto,
+    /// None is.
+    None,
+    /// At least one is.
+    Required,
+    /// This one is.
+    Named(String),
+}
+
+impl ToolChoice {
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
+}
+
+/// A tool that a model calls.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// What its answer is addressed to; made up in order where a provider gives none.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// Its arguments as the model wrote them: JSON, as a rule.
+    pub arguments: String,
 }
 
 /// The input of a model.
@@ -111,11 +178,21 @@ pub struct Sampling {
     /// The provider's seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// How much a model that reasons is to think; the provider's rule where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub effort: Option<Effort>,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { temperature: 0.0, top_p: None, max_tokens: None, stop: Vec::new(), seed: None }
+        Self {
+            temperature: 0.0,
+            top_p: None,
+            max_tokens: None,
+            stop: Vec::new(),
+            seed: None,
+            effort: None,
+        }
     }
 }
 
@@ -130,14 +207,48 @@ pub struct Request {
     pub sampling: Sampling,
     /// Numbers fresh samples of one request: 0 is the first.
     pub rollout: u64,
+    /// Tools that may be called.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub tools: Vec<Tool>,
+    /// Whether they are.
+    #[serde(skip_serializing_if = "ToolChoice::is_auto", default)]
+    pub tool_choice: ToolChoice,
+    /// How many replies are wanted; `None` is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub n: Option<u32>,
+    /// How many of the likeliest tokens are told at each place, with their logarithms of
+    /// probability; 0 tells the one that was taken.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub logprobs: Option<u32>,
+}
+
+impl Request {
+    /// Returns a request for free text at the usual sampling.
+    pub fn new(prompt: Prompt) -> Self {
+        Self {
+            prompt,
+            decoding: Decoding::Free,
+            sampling: Sampling::default(),
+            rollout: 0,
+            tools: Vec::new(),
+            tool_choice: ToolChoice::Auto,
+            n: None,
+            logprobs: None,
+        }
+    }
 }
 
 /// Why a reply ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Finish {
     /// The model ended it, or a stop text or the template did.
+    #[default]
     Stop,
+    /// The model calls tools.
+    Tools,
+    /// Who listened to it wanted no more.
+    Halted,
     /// It was cut at the token limit.
     Length,
     /// The provider filtered it.
@@ -156,10 +267,37 @@ pub struct Usage {
     /// Of the tokens read, those the provider had cached.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cached_tokens: Option<u64>,
+    /// Of the tokens read, those the provider put into its cache, at a price of its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cache_write_tokens: Option<u64>,
+    /// Of the tokens written, those of thoughts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reasoning_tokens: Option<u64>,
+}
+
+/// A token of a reply and how likely it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// The token's text.
+    pub token: String,
+    /// The natural logarithm of its probability.
+    pub logprob: f64,
+    /// The likeliest tokens at its place, with theirs.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub top: Vec<(String, f64)>,
+}
+
+/// One of several replies to a request, besides the first.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Alternative {
+    /// The text.
+    pub text: String,
+    /// Why it ended.
+    pub finish: Finish,
 }
 
 /// A reply.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Completion {
     /// The text, stop text excluded.
     pub text: String,
@@ -172,4 +310,16 @@ pub struct Completion {
     pub model: Option<String>,
     /// Requests that were sent for it: 1 plus retries.
     pub attempts: u32,
+    /// What the model thought before it, where the provider tells.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reasoning: Option<String>,
+    /// Tools that it calls.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub calls: Vec<ToolCall>,
+    /// Replies besides this one, where several were wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub others: Vec<Alternative>,
+    /// How likely its tokens were, where that was wanted and is told.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub logprobs: Option<Vec<TokenLogprob>>,
 }

@@ -14,6 +14,7 @@ pub mod embedded;
 mod error;
 #[cfg(feature = "http")]
 pub mod keys;
+mod listen;
 mod message;
 #[cfg(feature = "local")]
 pub mod models;
@@ -26,9 +27,10 @@ mod scripted;
 
 pub use cancel::Cancel;
 pub use error::{Error, ErrorKind};
+pub use listen::{Delta, Flow, Listener};
 pub use message::{
-    Completion, Decoding, Finish, Message, Pattern, Prompt, Request, Role, Sampling, Segment,
-    Usage,
+    Alternative, Completion, Decoding, Effort, Finish, Message, Pattern, Placed, Prompt,
+    Request, Role, Sampling, Segment, TokenLogprob, Tool, ToolCall, ToolChoice, Usage,
 };
 pub use open::{LmOptions, UserEndpoint, UserEndpoints, open};
 pub use price::{Cost, Money, Price, Prices, Rates, date as price_date};
@@ -108,6 +110,8 @@ pub struct CallContext {
     pub parallel: bool,
     /// Asked before a request is sent again whose reply may have been written and lost.
     pub again: Again,
+    /// Told of the reply while it is written.
+    pub listener: Option<Listener>,
 }
 
 /// Whether one more request may be paid for.

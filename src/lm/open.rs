@@ -16,6 +16,7 @@ impl LmOptions {
             max_tokens: self.max_tokens,
             stop: self.stop.clone().unwrap_or_default(),
             seed: self.seed,
+            effort: self.effort,
         }
     }
 

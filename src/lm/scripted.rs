@@ -1,8 +1,8 @@
 //! A model that answers from a script: for tests, recordings and examples without a key.
 
 use super::{
-    Address, CallContext, CallFuture, Capabilities, Completion, Error, ErrorKind, Finish, Lm,
-    Message, Prompt, Request, Usage,
+    Address, CallContext, CallFuture, Capabilities, Completion, Error, ErrorKind, Lm, Message,
+    Prompt, Request, Usage,
 };
 use crate::util::{lock, sha256_hex};
 use std::collections::{BTreeMap, BTreeSet};
@@ -199,7 +199,7 @@ impl Scripted {
         Usage {
             prompt_tokens: Some(prompt),
             completion_tokens: Some(words(reply)),
-            cached_tokens: None,
+            ..Usage::default()
         }
     }
 }
@@ -267,7 +267,7 @@ impl Lm for Scripted {
             }
             let text = self.reply(request, context)?;
             let usage = self.usage(request, &text);
-            Ok(Completion { text, finish: Finish::Stop, usage, model: None, attempts: 1 })
+            Ok(Completion { text, usage, attempts: 1, ..Completion::default() })
         })
     }
 }

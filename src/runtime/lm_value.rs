@@ -1,6 +1,6 @@
 //! Models as values of scripts.
 
-use crate::lm::{CallContext, Decoding, LmOptions, Message, Prompt, Request, Role, SharedLm};
+use crate::lm::{CallContext, LmOptions, Message, Prompt, Request, Role, SharedLm};
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::exchange::send;
@@ -45,7 +45,7 @@ impl LmValue {
             Prompt::Text(text.to_owned())
         };
         let (sampling, rollout) = (self.options.sampling(), run.rollout());
-        let request = Request { prompt, decoding: Decoding::Free, sampling, rollout };
+        let request = Request { sampling, rollout, ..Request::new(prompt) };
         let address = run.next_address(self.lm.name());
         let inputs = Record::from_iter([(Arc::from("text"), Value::from(text))]);
         let node = run.open_node(Node::new(Kind::Lm, self.lm.name(), address.clone(), inputs));

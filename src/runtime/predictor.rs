@@ -422,10 +422,10 @@ impl Predictor {
         sampling.stop.extend(prepared.stop);
         sampling.max_tokens = sampling.max_tokens.or(prepared.max_tokens);
         Request {
-            prompt: prepared.prompt,
             decoding: prepared.decoding,
             sampling,
             rollout: self.rollout(run),
+            ..Request::new(prepared.prompt)
         }
     }
 

@@ -297,7 +297,9 @@ impl CallLine {
         let address = Address { path, example, ordinal, branch };
         let place = Place { test: self.test, address };
         let (finish, usage, model) = (self.finish, self.usage, self.by);
-        let completion = Completion { text: self.reply, finish, usage, model, attempts: 1 };
+        let text = self.reply;
+        let completion =
+            Completion { text, finish, usage, model, attempts: 1, ..Completion::default() };
         let (request, sampling, prompt) = (self.request, self.sampling, self.prompt);
         (place, Call { request, model: self.lm, sampling, prompt, completion })
     }

@@ -287,10 +287,5 @@ fn find<T: for<'de> Deserialize<'de>>(content: &dyn Content, hash: &str) -> Opti
 }
 
 fn absent_request(hash: &str) -> Request {
-    Request {
-        prompt: crate::lm::Prompt::Text(format!("(not in the store: {hash})")),
-        decoding: crate::lm::Decoding::Free,
-        sampling: crate::lm::Sampling::default(),
-        rollout: 0,
-    }
+    Request::new(crate::lm::Prompt::Text(format!("(not in the store: {hash})")))
 }

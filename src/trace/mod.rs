@@ -13,7 +13,7 @@ mod show;
 pub use export::{Content, ReadError, parse_jsonl, to_jsonl};
 pub use show::tree;
 
-use crate::lm::{Address, Completion, Cost, Finish, Request, Usage};
+use crate::lm::{Address, Completion, Cost, Finish, Request};
 use crate::schema::Record;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -283,11 +283,5 @@ impl Attempt {
 
 /// An empty reply, for attempts whose content is not at hand.
 fn absent_completion(text: String) -> Completion {
-    Completion {
-        text,
-        finish: Finish::Other,
-        usage: Usage::default(),
-        model: None,
-        attempts: 1,
-    }
+    Completion { text, finish: Finish::Other, attempts: 1, ..Completion::default() }
 }

@@ -13,8 +13,8 @@
 
 use dsp_lang::host::{Host, MemoryHost, OsHost, SharedHost};
 use dsp_lang::lm::{
-    CallContext, Decoding, LmOptions, Message, Prompt, Request, Role, Sampling, SharedLm,
-    UserEndpoints, block_on, open,
+    CallContext, LmOptions, Message, Prompt, Request, Role, SharedLm, UserEndpoints, block_on,
+    open,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,12 +34,7 @@ fn main() {
     let options = LmOptions { api_base: Some(base.clone()), ..LmOptions::default() };
     let host: SharedHost = Arc::new(MemoryHost::default());
     let lm = open("openai/mock", &options, &UserEndpoints::default(), &host).unwrap();
-    let request = Request {
-        prompt: Prompt::Chat(vec![Message::new(Role::User, prompt.clone())]),
-        decoding: Decoding::Free,
-        sampling: Sampling::default(),
-        rollout: 0,
-    };
+    let request = Request::new(Prompt::Chat(vec![Message::new(Role::User, prompt.clone())]));
     // The first call sets up what TLS needs, which the bare client shares.
     let (_, first) = measure(1, || ours(&lm, &request));
     println!("first call: {:.1} ms", first.as_secs_f64() * 1e3);

@@ -4,8 +4,7 @@ use dsp_lang::Engine;
 use dsp_lang::engine::{Budget, Finished};
 use dsp_lang::host::MemoryHost;
 use dsp_lang::lm::{
-    CallContext, CallFuture, Capabilities, Completion, Finish, Lm, Money, Prices, Request,
-    Usage,
+    CallContext, CallFuture, Capabilities, Completion, Lm, Money, Prices, Request, Usage,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -67,7 +66,7 @@ impl Lm for Greedy {
             let usage = Usage {
                 prompt_tokens: Some(read),
                 completion_tokens: Some(written),
-                cached_tokens: None,
+                ..Usage::default()
             };
             let price = Prices::default().of(self.name, true).unwrap();
             let money = serde_json::to_value(price.of(&usage)).unwrap().as_u64().unwrap();
@@ -83,7 +82,7 @@ impl Lm for Greedy {
                 0 => "I cannot say.".to_owned(),
                 _ => format!("[[ ## a ## ]]\n{}\n\n[[ ## completed ## ]]", read % 2),
             };
-            Ok(Completion { text, finish: Finish::Stop, usage, model: None, attempts: 1 })
+            Ok(Completion { text, usage, attempts: 1, ..Completion::default() })
         })
     }
 }

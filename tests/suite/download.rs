@@ -10,7 +10,7 @@ use dsp_lang::host::{Entry, Host, OsHost, Place, SharedHost};
 use dsp_lang::lm::ErrorKind;
 use dsp_lang::lm::download::{Progress, Sources, fetch, unpack};
 use dsp_lang::lm::models::{self, Known, Wheel};
-use dsp_lang::lm::{CallContext, Decoding, Prompt, Request, Sampling, block_on};
+use dsp_lang::lm::{CallContext, Prompt, Request, block_on};
 use dsp_lang::util::sha256_hex;
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -319,12 +319,7 @@ fn a_model_in_the_store_is_checked_when_it_is_used() {
     assert!(models::list(host.as_ref())[0].present);
     let lm = models::open(&host, "local/smollm2-135m").unwrap();
     assert!(lm.identity().contains(known.sha256));
-    let request = Request {
-        prompt: Prompt::Text("a".to_owned()),
-        decoding: Decoding::Free,
-        sampling: Sampling::default(),
-        rollout: 0,
-    };
+    let request = Request::new(Prompt::Text("a".to_owned()));
     let error = block_on(lm.complete(&request, &CallContext::default())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Weights);
     assert!(error.message().contains("16 bytes"), "{error}");

@@ -186,7 +186,7 @@ fn client(seed: u64) -> Client {
 
 fn request(prompt: &str, decoding: Decoding) -> Request {
     let sampling = Sampling { max_tokens: Some(24), ..Sampling::default() };
-    Request { prompt: Prompt::Text(prompt.to_owned()), decoding, sampling, rollout: 0 }
+    Request { decoding, sampling, ..Request::new(Prompt::Text(prompt.to_owned())) }
 }
 
 fn ask(lm: &dyn Lm, request: &Request) -> Result<Completion, Error> {

@@ -4,7 +4,7 @@ use dsp_lang::Engine;
 use dsp_lang::engine::Wanted;
 use dsp_lang::host::MemoryHost;
 use dsp_lang::lm::{
-    CallContext, CallFuture, Capabilities, Completion, Finish, Lm, Prompt, Request, Usage,
+    CallContext, CallFuture, Capabilities, Completion, Lm, Prompt, Request, Usage,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -98,9 +98,9 @@ impl Lm for Random {
             let usage = Usage {
                 prompt_tokens: Some(prompt.len() as u64 / 4),
                 completion_tokens: Some(text.len() as u64 / 4),
-                cached_tokens: None,
+                ..Usage::default()
             };
-            Ok(Completion { text, finish: Finish::Stop, usage, model: None, attempts: 1 })
+            Ok(Completion { text, usage, attempts: 1, ..Completion::default() })
         })
     }
 }

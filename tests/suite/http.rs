@@ -42,15 +42,10 @@ fn client(provider: &str, base: &str, options: LmOptions) -> OpenAi {
 }
 
 fn request(text: &str) -> Request {
-    Request {
-        prompt: Prompt::Chat(vec![
-            Message::new(Role::System, "Be brief."),
-            Message::new(Role::User, text),
-        ]),
-        decoding: Decoding::Free,
-        sampling: Sampling::default(),
-        rollout: 0,
-    }
+    Request::new(Prompt::Chat(vec![
+        Message::new(Role::System, "Be brief."),
+        Message::new(Role::User, text),
+    ]))
 }
 
 fn ask(lm: &OpenAi) -> Result<Completion, Error> {
@@ -107,7 +102,6 @@ fn sent(provider: &str, model: &str, request: &Request) -> serde_json::Value {
 fn options_and_schemas_are_sent() {
     let schema = json!({ "type": "object", "properties": { "a": { "type": "string" } } });
     let full = Request {
-        prompt: Prompt::Text("continue".to_owned()),
         decoding: Decoding::Json(schema.clone()),
         sampling: Sampling {
             temperature: 0.7,
@@ -115,8 +109,10 @@ fn options_and_schemas_are_sent() {
             max_tokens: Some(50),
             stop: vec!["END".to_owned()],
             seed: Some(7),
+            ..Sampling::default()
         },
         rollout: 3,
+        ..Request::new(Prompt::Text("continue".to_owned()))
     };
     let format = json!({
         "type": "json_schema",

@@ -7,7 +7,7 @@ use dsp_lang::eval::Keep;
 use dsp_lang::eval::journal;
 use dsp_lang::host::{Entry, Host, MemoryHost, Place, SharedHost};
 use dsp_lang::lm::{
-    CallContext, CallFuture, Capabilities, Completion, Finish, Lm, Request, SharedLm, Usage,
+    CallContext, CallFuture, Capabilities, Completion, Lm, Request, SharedLm, Usage,
 };
 use dsp_lang::store::{Error, Key, Replies};
 use std::collections::BTreeMap;
@@ -104,9 +104,9 @@ impl Lm for Counting {
             let usage = Usage {
                 prompt_tokens: Some(50),
                 completion_tokens: Some(9),
-                cached_tokens: None,
+                ..Usage::default()
             };
-            Ok(Completion { text, finish: Finish::Stop, usage, model: None, attempts: 1 })
+            Ok(Completion { text, usage, attempts: 1, ..Completion::default() })
         })
     }
 }

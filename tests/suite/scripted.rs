@@ -1,17 +1,12 @@
 //! The model that answers from a script.
 
 use dsp_lang::lm::{
-    Address, CallContext, Cancel, Completion, Decoding, Error, ErrorKind, Lm, Prompt, Request,
-    Sampling, Scripted, block_on,
+    Address, CallContext, Cancel, Completion, Error, ErrorKind, Lm, Prompt, Request, Scripted,
+    block_on,
 };
 
 fn request(text: &str) -> Request {
-    Request {
-        prompt: Prompt::Text(text.to_owned()),
-        decoding: Decoding::Free,
-        sampling: Sampling::default(),
-        rollout: 0,
-    }
+    Request::new(Prompt::Text(text.to_owned()))
 }
 
 fn call(lm: &Scripted, address: Address) -> Result<Completion, Error> {

@@ -305,7 +305,14 @@ impl Engine {
 
     fn completion(&self, decoder: Decoder, finish: Finish, usage: Usage) -> Completion {
         let model = Some(self.name.clone());
-        Completion { text: decoder.into_text(), finish, usage, model, attempts: 1 }
+        Completion {
+            text: decoder.into_text(),
+            finish,
+            usage,
+            model,
+            attempts: 1,
+            ..Completion::default()
+        }
     }
 }
 
@@ -314,6 +321,7 @@ fn usage(prompt: usize, reused: usize, decoder: &Decoder) -> Usage {
         prompt_tokens: Some(prompt as u64),
         completion_tokens: Some(decoder.written()),
         cached_tokens: Some(reused as u64),
+        ..Usage::default()
     }
 }
 

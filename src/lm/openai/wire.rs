@@ -197,7 +197,8 @@ pub(super) fn read(body: &[u8]) -> Result<Completion, Unread> {
         (text, _) => (text.unwrap_or_default(), finish),
     };
     let usage = reply.usage.unwrap_or_default().into();
-    Ok(Completion { text, finish, usage, model: reply.model, attempts: 1 })
+    let model = reply.model;
+    Ok(Completion { text, finish, usage, model, attempts: 1, ..Completion::default() })
 }
 
 fn finish(reason: Option<&str>) -> Finish {
@@ -308,6 +309,7 @@ impl From<Tokens> for Usage {
                 .or(tokens.cached_tokens.0)
                 .or(tokens.num_cached_tokens.0)
                 .or(tokens.prompt_cache_hit_tokens.0),
+            ..Self::default()
         }
     }
 }

@@ -6,6 +6,7 @@ fn usage(prompt: u64, cached: u64, written: u64) -> Usage {
         prompt_tokens: Some(prompt),
         completion_tokens: Some(written),
         cached_tokens: Some(cached),
+        ..Usage::default()
     }
 }
 
