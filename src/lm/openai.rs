@@ -12,7 +12,7 @@ use super::open::LmOptions;
 use super::retry::Retry;
 use super::{
     CallContext, CallFuture, Cancel, Capabilities, Completion, Error, ErrorKind, Lm, Request,
-    runtime,
+    lane,
 };
 use crate::util::lock;
 use failure::Failure;
@@ -263,9 +263,9 @@ async fn unless<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> 
     let mut work = pin!(work);
     let mut cancelled = pin!(cancel.cancelled());
     poll_fn(|context| {
-        // Connections and timers belong to our runtime, whichever executor polls us: one that
+        // Connections and timers belong to our runtimes, whichever executor polls us: one that
         // is not tokio has neither, and a tokio of a host may end before our process does.
-        let _entered = runtime().enter();
+        let _entered = lane::enter();
         if let Poll::Ready(outcome) = work.as_mut().poll(context) {
             return Poll::Ready(Some(outcome));
         }
@@ -274,13 +274,15 @@ async fn unless<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> 
     .await
 }
 
-/// The client of this process for one way of connecting; nearly always there is one in all.
+/// The client for one way of connecting. Each lane has its own, for connections live on them.
 ///
 /// Servers on this machine are not asked for through a proxy, whatever the environment says.
 fn client(name: &str, is_loopback: bool, connect_timeout: Duration) -> Result<Client, Error> {
-    static CLIENTS: Mutex<BTreeMap<(bool, Duration), Client>> = Mutex::new(BTreeMap::new());
+    type Way = (usize, bool, Duration);
+    static CLIENTS: Mutex<BTreeMap<Way, Client>> = Mutex::new(BTreeMap::new());
+    let way = (lane::current(), is_loopback, connect_timeout);
     let mut clients = lock(&CLIENTS);
-    if let Some(client) = clients.get(&(is_loopback, connect_timeout)) {
+    if let Some(client) = clients.get(&way) {
         return Ok(client.clone());
     }
     // Fails when the embedding program has chosen a provider already; then that one serves.
@@ -297,7 +299,7 @@ fn client(name: &str, is_loopback: bool, connect_timeout: Duration) -> Result<Cl
         let why = failure::root(&e);
         Error::new(ErrorKind::Connect, name, format!("no connection can be set up: {why}"))
     })?;
-    clients.insert((is_loopback, connect_timeout), client.clone());
+    clients.insert(way, client.clone());
     Ok(client)
 }
 
