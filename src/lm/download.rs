@@ -274,7 +274,9 @@ mod hub {
         let mut failed = "it sent nothing".to_owned();
         for _ in 0..RESUMPTIONS {
             let before = length(&file)?;
-            match crate::lm::block_on(go_on(&client, &url, known, &mut file, progress)) {
+            match crate::lm::runtime()
+                .block_on(go_on(&client, &url, known, &mut file, progress))
+            {
                 Ok(()) => return Ok(file.sync_all()?),
                 Err(Failure::Final(why)) => bail!(why),
                 Err(Failure::Cut(why)) => failed = why,

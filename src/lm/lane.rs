@@ -36,8 +36,16 @@ impl Lane {
             return Ok(lane);
         }
         let runtime = Builder::new_current_thread().enable_all().build()?;
+        keep_heap();
         Ok(Self { runtime, number: COUNT.fetch_add(1, Ordering::Relaxed) })
     }
+}
+
+/// Work of some hundred calls at once frees in a moment what it needs again in the next. The
+/// allocator of Linux gives such memory back to the system, and each page that comes again costs
+/// as much as some hundred allocations: unless a block was freed once that was much larger.
+fn keep_heap() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(16 << 20)));
 }
 
 /// Runs so many fibers on this thread until all have ended.
@@ -75,7 +83,7 @@ pub(crate) fn enter() -> Option<EnterGuard<'static>> {
 /// with others meanwhile.
 ///
 /// The calling thread must not be a worker of an async runtime.
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: Future + Send>(future: F) -> F::Output {
     if fiber::is_current() { fiber::wait(future) } else { runtime().block_on(future) }
 }
 

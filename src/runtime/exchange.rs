@@ -332,7 +332,7 @@ fn wait(
 }
 
 /// What a task comes to, a panic included.
-fn joined<T>(task: tokio::task::JoinHandle<Option<T>>) -> Option<T> {
+fn joined<T: Send>(task: tokio::task::JoinHandle<Option<T>>) -> Option<T> {
     match lm::block_on(task) {
         Ok(answered) => answered,
         Err(ended) => match ended.try_into_panic() {

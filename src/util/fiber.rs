@@ -10,7 +10,7 @@
 //! never be free again. Such locks are futures themselves.
 
 use super::lock;
-use corosensei::stack::DefaultStack;
+use corosensei::stack::{DefaultStack, Stack};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -41,13 +41,17 @@ impl Current {
         CURRENT.with_borrow_mut(|it| *it = Some(self.clone()));
     }
 
-    /// Gives the thread away until the waker was called.
     #[expect(unsafe_code, reason = "the place on the stack has no lifetime that could be told")]
-    fn suspend(&self) {
+    fn yielder(&self) -> &Yielder<(), ()> {
         // SAFETY: the yielder stands on the stack of the fiber for as long as the fiber runs. Only
         // code of the fiber itself gets here: `CURRENT` is set by the fiber when it begins and
         // when it goes on, and emptied whenever the thread leaves it.
-        unsafe { &*self.yielder }.suspend(());
+        unsafe { &*self.yielder }
+    }
+
+    /// Gives the thread away until the waker was called.
+    fn suspend(&self) {
+        self.yielder().suspend(());
         self.enter();
     }
 }
@@ -61,15 +65,41 @@ pub fn is_current() -> bool {
 ///
 /// # Panics
 /// Outside of a fiber.
-pub fn wait<F: Future>(future: F) -> F::Output {
+pub fn wait<F: Future + Send>(future: F) -> F::Output {
     let current = CURRENT.with_borrow(Clone::clone).expect("it is called in a fiber");
     let mut future = pin!(future);
-    let mut context = Context::from_waker(&current.waker);
     loop {
-        match future.as_mut().poll(&mut context) {
+        // Futures go deep, and wait often: on the stack of the thread all do so in the same place,
+        // and those of the fibers stay small.
+        let (future, waker) = (future.as_mut(), &current.waker);
+        let poll = || future.poll(&mut Context::from_waker(waker));
+        match current.yielder().on_parent_stack(poll) {
             Poll::Ready(output) => return output,
             Poll::Pending => current.suspend(),
         }
+    }
+}
+
+/// Stacks of fibers that have ended. Their pages are there already, and what is on them means
+/// nothing: the next fibers take them.
+static SPARE: Mutex<Vec<DefaultStack>> = Mutex::new(Vec::new());
+
+/// How many are kept.
+const MOST_SPARE: usize = 256;
+
+/// A stack of at least this size.
+fn stack_of(size: usize) -> io::Result<DefaultStack> {
+    let is_large = |it: &mut DefaultStack| it.base().get() - it.limit().get() >= size;
+    match lock(&SPARE).pop_if(is_large) {
+        Some(stack) => Ok(stack),
+        None => DefaultStack::new(size),
+    }
+}
+
+fn keep(stack: DefaultStack) {
+    let mut spare = lock(&SPARE);
+    if spare.len() < MOST_SPARE {
+        spare.push(stack);
     }
 }
 
@@ -122,9 +152,8 @@ impl Future for Fibers<'_> {
             std::mem::take(&mut ready.queue)
         };
         for index in queue {
-            let has_ended = self.fibers[index].as_mut().is_some_and(Fiber::resume);
-            if has_ended {
-                self.fibers[index] = None;
+            if let Some(ended) = self.fibers[index].take_if(Fiber::resume) {
+                keep(ended.routine.into_stack());
                 self.alive -= 1;
             }
         }
@@ -189,8 +218,7 @@ impl<'a> Fiber<'a> {
         };
         // SAFETY: `body` outlives the routine: the fiber borrows the one, and when it is dropped
         // the other is unwound before it is gone.
-        let routine =
-            unsafe { Coroutine::with_stack_unchecked(DefaultStack::new(stack)?, main) };
+        let routine = unsafe { Coroutine::with_stack_unchecked(stack_of(stack)?, main) };
         Ok(Self { routine, alarm, body: PhantomData })
     }
 
