@@ -99,7 +99,12 @@ fn sent(provider: &str, model: &str, request: &Request) -> serde_json::Value {
 
 #[test]
 fn options_and_schemas_are_sent() {
-    let schema = json!({ "type": "object", "properties": { "a": { "type": "string" } } });
+    let schema = json!({
+        "type": "object",
+        "properties": { "a": { "type": "string" } },
+        "required": ["a"],
+        "additionalProperties": false,
+    });
     let full = Request {
         decoding: Decoding::Json(schema.clone()),
         sampling: Sampling {

@@ -90,7 +90,8 @@ fn no_provider_lends_its_key_to_another() {
     let host = PROVIDERS
         .iter()
         .filter_map(|it| it.key_env)
-        .fold(MemoryHost::default(), |host, variable| host.with_env(variable, KEY));
+        .fold(MemoryHost::default(), |host, variable| host.with_env(variable, KEY))
+        .with_env("AZURE_OPENAI_ENDPOINT", "https://me.openai.azure.com");
     let none = UserEndpoints::default();
     for lender in PROVIDERS.iter().filter_map(|it| it.key_env) {
         for borrower in PROVIDERS {

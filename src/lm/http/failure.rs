@@ -105,7 +105,7 @@ impl Context<'_> {
 
     /// Status 200 with an error for a body.
     pub(super) fn in_body(&self, body: &ErrorBody) -> Failure {
-        self.explained(body.status.unwrap_or(500), body).into()
+        self.explained(body.status.unwrap_or_else(|| status_of(body)), body).into()
     }
 
     /// Any other status.
@@ -157,8 +157,28 @@ fn paid(error: Error) -> Failure {
     Failure { is_paid: true, ..error.into() }
 }
 
+/// The status that an error inside a reply would have had.
+fn status_of(body: &ErrorBody) -> u16 {
+    let status = |code: &String| match code.as_str() {
+        "invalid_request_error" | "context_length_exceeded" => Some(400),
+        "authentication_error" => Some(401),
+        "permission_error" => Some(403),
+        "not_found_error" => Some(404),
+        "request_too_large" => Some(413),
+        "rate_limit_error" | "rate_limit_exceeded" => Some(429),
+        "overloaded_error" => Some(529),
+        _ => None,
+    };
+    body.codes.iter().find_map(status).unwrap_or(500)
+}
+
 fn kind(status: u16, body: &ErrorBody) -> ErrorKind {
+    let says = |codes: &[&str]| body.codes.iter().any(|it| codes.contains(&it.as_str()));
     match status {
+        400 if says(&["model_not_found", "model_not_exist", "unknown_model"]) => {
+            ErrorKind::Unknown
+        }
+        400 if says(&["API_KEY_INVALID", "invalid_api_key"]) => ErrorKind::Key,
         401..=403 => ErrorKind::Key,
         404 => ErrorKind::Unknown,
         408 => ErrorKind::Timeout,
