@@ -3,7 +3,7 @@
 use super::failure;
 use super::protocol::KeyHeader;
 use crate::lm::keys::Secret;
-use crate::lm::{Cancel, Error, ErrorKind, runtime};
+use crate::lm::{Cancel, Error, ErrorKind, lane};
 use crate::util::lock;
 use reqwest::Client;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -85,9 +85,9 @@ pub(super) async fn unless<T>(cancel: &Cancel, work: impl Future<Output = T>) ->
     let mut work = pin!(work);
     let mut cancelled = pin!(cancel.cancelled());
     poll_fn(|context| {
-        // Connections and timers belong to our runtime, whichever executor polls us: one that
+        // Connections and timers belong to our runtimes, whichever executor polls us: one that
         // is not tokio has neither, and a tokio of a host may end before our process does.
-        let _entered = runtime().enter();
+        let _entered = lane::enter();
         if let Poll::Ready(outcome) = work.as_mut().poll(context) {
             return Poll::Ready(Some(outcome));
         }
