@@ -17,7 +17,7 @@ use std::time::Duration;
 /// No reply of a language model is as long; a server that sends more is not one.
 pub(super) const LONGEST_BODY: usize = 64 << 20;
 
-/// The client of this process for one way of connecting; nearly always there is one in all.
+/// The client for one way of connecting. Each lane has its own, for connections live on them.
 ///
 /// Servers on this machine are not asked for through a proxy, whatever the environment says.
 pub(super) fn client(
@@ -25,9 +25,11 @@ pub(super) fn client(
     is_loopback: bool,
     connect_timeout: Duration,
 ) -> Result<Client, Error> {
-    static CLIENTS: Mutex<BTreeMap<(bool, Duration), Client>> = Mutex::new(BTreeMap::new());
+    type Way = (usize, bool, Duration);
+    static CLIENTS: Mutex<BTreeMap<Way, Client>> = Mutex::new(BTreeMap::new());
+    let way = (lane::current(), is_loopback, connect_timeout);
     let mut clients = lock(&CLIENTS);
-    if let Some(client) = clients.get(&(is_loopback, connect_timeout)) {
+    if let Some(client) = clients.get(&way) {
         return Ok(client.clone());
     }
     // Fails when the embedding program has chosen a provider already; then that one serves.
@@ -44,7 +46,7 @@ pub(super) fn client(
         let why = failure::root(&e);
         Error::new(ErrorKind::Connect, name, format!("no connection can be set up: {why}"))
     })?;
-    clients.insert((is_loopback, connect_timeout), client.clone());
+    clients.insert(way, client.clone());
     Ok(client)
 }
 

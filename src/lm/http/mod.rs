@@ -1,6 +1,6 @@
 //! Models behind servers.
 //!
-//! One `reqwest` client serves the whole process, so that connections are reused across
+//! One `reqwest` client serves each lane of the process, so that connections are reused across
 //! models and runs. A request is serialised once, straight into the bytes that every attempt
 //! sends. What is retried, and when, is said by [`Retry`]; what is written and how it is read
 //! is said by the protocol of the server, which knows nothing of connections.
