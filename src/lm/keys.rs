@@ -117,7 +117,7 @@ pub const PROVIDERS: &[Provider] = &[
     remote("zai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
     remote("deepinfra", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY"),
     remote("sambanova", "https://api.sambanova.ai/v1", "SAMBANOVA_API_KEY"),
-    remote("novita", "https://api.novita.ai/v3/openai", "NOVITA_API_KEY"),
+    remote("novita", "https://api.novita.ai/openai/v1", "NOVITA_API_KEY"),
     remote("perplexity", "https://api.perplexity.ai", "PERPLEXITY_API_KEY"),
     remote("nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
     remote("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN"),

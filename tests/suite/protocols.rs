@@ -510,3 +510,38 @@ fn another_interface_may_be_named() {
     assert_eq!(server.seen()[0].line, "POST /anthropic/v1/messages HTTP/1.1");
     assert!(lm.identity().starts_with("anthropic-messages/1 deepseek m "));
 }
+
+/// What the reference says of a provider, from the table that the program uses.
+fn told(provider: &keys::Provider) -> String {
+    let server = Server::start([]);
+    let lm = client(provider.name, "MODEL", &server.base(), LmOptions::default());
+    let can = lm.capabilities();
+    let offers = [
+        (can.schema, "schemas"),
+        (can.media.image, "images"),
+        (can.media.audio, "audio"),
+        (can.media.file, "files"),
+        (can.logprobs, "logprobs"),
+        (can.n, "n"),
+    ];
+    let offers: Vec<&str> = offers.iter().filter(|it| it.0).map(|it| it.1).collect();
+    let key = provider.key_env.map_or_else(|| "none".to_owned(), |it| format!("`{it}`"));
+    let address = match provider.base_url {
+        "" => "`AZURE_OPENAI_ENDPOINT`".to_owned(),
+        address => format!("`{address}`"),
+    };
+    format!(
+        "| `{}/…` | {key} | {address} | `{}` | {} | never |",
+        provider.name,
+        provider.api.as_str(),
+        offers.join(", ")
+    )
+}
+
+#[test]
+fn the_reference_tells_of_every_provider() {
+    let page = dsp_lang::manual::topic("models").unwrap();
+    let told: Vec<String> = keys::PROVIDERS.iter().map(told).collect();
+    let rows: Vec<&str> = page.lines().filter(|it| it.ends_with(" never |")).collect();
+    assert_eq!(rows, told, "\n{}", told.join("\n"));
+}

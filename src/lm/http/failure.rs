@@ -14,7 +14,7 @@ pub(super) struct Failure {
     /// Whether a reply was written and lost: it may have to be paid for.
     is_paid: bool,
     /// What a server said that takes no request of this form.
-    refusal: Option<ErrorBody>,
+    refusal: Option<Box<ErrorBody>>,
 }
 
 impl From<Error> for Failure {
@@ -36,7 +36,7 @@ impl Failure {
 
     /// What the server said, where it takes no request of this form.
     pub(super) fn refusal(&self) -> Option<&ErrorBody> {
-        self.refusal.as_ref()
+        self.refusal.as_deref()
     }
 
     /// The error to hand back when nothing more is tried.
@@ -112,7 +112,7 @@ impl Context<'_> {
     pub(super) fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
         let body = ErrorBody::read(body);
         let error = self.explained(status, &body);
-        let refusal = matches!(status, 400 | 404 | 422 | 501).then_some(body);
+        let refusal = matches!(status, 400 | 404 | 422 | 501).then(|| Box::new(body));
         Failure { asked: asked(headers), refusal, ..error.into() }
     }
 
@@ -128,6 +128,7 @@ impl Context<'_> {
                 "is `{}` a model of this server, and does the base URL end as it should (`/v1`)?",
                 self.model
             )),
+            ErrorKind::Refused => error.hint(about_refusal(body)),
             ErrorKind::TooLong => {
                 error.hint("shorten the inputs, or use fewer demos or a model that reads more")
             }
@@ -149,6 +150,23 @@ impl Context<'_> {
 
     fn error(&self, kind: ErrorKind, message: String) -> Error {
         Error::new(kind, self.name, message)
+    }
+}
+
+/// What can be done about a request that is not taken.
+fn about_refusal(body: &ErrorBody) -> &'static str {
+    let said = body.words();
+    let names = |words: &[&str]| words.iter().any(|it| said.contains(it));
+    if names(&["invalid schema", "invalid_json_schema", "json_schema"]) {
+        "the server cannot hold replies to this schema: use simpler types, or another adapter"
+    } else if names(&["image", "vision", "audio", "multimodal", "modalit"]) {
+        "this model may not take such inputs: ask one that does"
+    } else if names(&["content management policy", "content_filter", "content policy"]) {
+        "the provider filters this prompt: say it in other words, or ask another model"
+    } else if names(&["reasoning_effort", "reasoning.effort", "thinking"]) {
+        "this model may not be told how much to think: leave `effort` out"
+    } else {
+        ""
     }
 }
 

@@ -19,7 +19,7 @@ use super::open::LmOptions;
 use super::retry::Retry;
 use super::{
     CallContext, CallFuture, Capabilities, Completion, Error, ErrorKind, Finish, Listener, Lm,
-    Request,
+    Request, Takes,
 };
 use crate::config::Api;
 use crate::util::lock;
@@ -51,6 +51,7 @@ pub struct HttpLm {
     identity: String,
     is_listed: bool,
     offers: Offers,
+    takes: Takes,
 }
 
 impl HttpLm {
@@ -75,6 +76,7 @@ impl HttpLm {
             identity: format!("{} {provider} {model} {base}", protocol.name()),
             is_listed: is_listed(provider, &base),
             offers: Offers::of(provider, api, model),
+            takes: offers::takes(provider, protocol.takes()),
             transport: Transport::new(name, model, endpoint, options, &*protocol)?,
             protocol,
         })
@@ -361,7 +363,7 @@ impl Lm for HttpLm {
             cacheable: true,
             schema: self.offers.knows_schemas(),
             tools: true,
-            media: self.protocol.takes(),
+            media: self.takes,
             logprobs: self.offers.logprobs,
             n: self.offers.n,
             ..Capabilities::PLAIN

@@ -2,7 +2,8 @@
 
 use super::protocol::{ErrorBody, claude_version};
 use crate::config::Api;
-use crate::lm::{Decoding, Request};
+use crate::lm::keys::Provider;
+use crate::lm::{Decoding, Request, Takes};
 
 /// How a server is told what JSON is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +149,25 @@ impl Offers {
             less.stop = false;
         }
         (less != *self).then_some(less)
+    }
+}
+
+/// The media that a provider's models take, as far as the interface has a place for them. Of
+/// a server that is not in the table nothing is known: it is asked.
+pub(super) fn takes(provider: &str, place: Takes) -> Takes {
+    let known = match provider {
+        "deepseek" | "cerebras" => Takes::NOTHING,
+        "vllm" | "sglang" | "llamacpp" => Takes { file: false, ..Takes::ALL },
+        "openai" | "openai-responses" | "azure" | "openrouter" | "anthropic" | "gemini" => {
+            Takes::ALL
+        }
+        known if Provider::find(known).is_some() => Takes { image: true, ..Takes::NOTHING },
+        _ => Takes::ALL,
+    };
+    Takes {
+        image: place.image && known.image,
+        audio: place.audio && known.audio,
+        file: place.file && known.file,
     }
 }
 

@@ -212,8 +212,8 @@ fn call(call: &ToolCall) -> Value {
 
 fn check_media(prompt: &Prompt) -> Result<(), Unwritable> {
     let Prompt::Chat(messages) = prompt else { return Ok(()) };
-    let media = messages.iter().flat_map(|it| &it.media);
-    media.map(|it| medium(&it.media).map(|_| ())).collect()
+    let mut media = messages.iter().flat_map(|it| &it.media);
+    media.try_for_each(|it| medium(&it.media).map(drop))
 }
 
 /// A piece of a message; what cannot be written was refused before.
