@@ -86,10 +86,9 @@ pub(super) fn compare(recorded: &Value, sent: &Value) -> Result<(), String> {
             said.shift_remove(name);
         }
     }
-    if let Some(config) = said.get_mut("generationConfig") {
-        if recorded["generationConfig"].get("temperature").is_none() {
-            config.as_object_mut().unwrap().shift_remove("temperature");
-        }
+    let is_told = recorded["generationConfig"].get("temperature").is_some();
+    if let Some(config) = said.get_mut("generationConfig").filter(|_| !is_told) {
+        config.as_object_mut().unwrap().shift_remove("temperature");
     }
     match difference("", &sorted(&sent), &sorted(recorded)) {
         Some(difference) => Err(difference),
