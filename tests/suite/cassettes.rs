@@ -40,6 +40,7 @@ impl Row {
             _ if path.ends_with("/responses") => Api::Responses,
             _ if path.ends_with("/v1/messages") => Api::Anthropic,
             _ if path.ends_with(":generateContent") => Api::Gemini,
+            _ if path.ends_with(":streamGenerateContent") => Api::Gemini,
             _ => return Err(ELSEWHERE),
         };
         match &self.response {

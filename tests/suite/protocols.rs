@@ -511,6 +511,40 @@ fn another_interface_may_be_named() {
     assert!(lm.identity().starts_with("anthropic-messages/1 deepseek m "));
 }
 
+#[test]
+fn what_a_server_knows_of_schemas_is_learned_from_its_answer() {
+    let refusals = [
+        ("vllm", "response_format of type json_schema is not supported", "json_object"),
+        ("anthropic", "output_config: Extra inputs are not permitted", "dsp_reply"),
+        (
+            "deepseek",
+            "Prompt must contain the word 'json' to use 'response_format'",
+            "messages",
+        ),
+    ];
+    for (provider, said, then) in refusals {
+        let interface = if provider == "anthropic" { provider } else { "openai" };
+        let ok = Play::ok(replies(interface, "ok").0.to_string());
+        let refusal = json!({ "error": { "message": said, "type": "invalid_request_error" } });
+        let server = Server::start([Play::status(400, refusal.to_string()), ok.clone(), ok]);
+        let lm = plain(provider, "claude-sonnet-4-5", &server);
+        let wanted = Request { decoding: Decoding::Json(strict()), ..request() };
+        let attempts = [(); 2].map(|()| ask(&lm, &wanted).unwrap().attempts);
+        assert_eq!(attempts, [2, 1], "{provider}");
+        let seen = server.seen();
+        assert!(seen[1].body.contains(then) && !seen[1].body.contains("json_schema"));
+        assert_eq!(seen[1].body, seen[2].body);
+    }
+    // What is wrong stays wrong, and is told.
+    let said = "Invalid schema for response_format 'reply': In context=(), it is not supported";
+    let refusal = json!({ "error": { "message": said, "param": "response_format" } });
+    let server = Server::start([Play::status(400, refusal.to_string())]);
+    let wanted = Request { decoding: Decoding::Json(strict()), ..request() };
+    let error = ask(&plain("openai", "gpt-4o", &server), &wanted).unwrap_err();
+    assert_eq!((error.kind(), server.seen().len()), (ErrorKind::Refused, 1));
+    assert!(error.hint_text().unwrap().contains("schema"), "{error:?}");
+}
+
 /// What the reference says of a provider, from the table that the program uses.
 fn told(provider: &keys::Provider) -> String {
     let server = Server::start([]);

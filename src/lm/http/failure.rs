@@ -216,7 +216,11 @@ fn is_quota(body: &ErrorBody) -> bool {
 
 /// Servers have a code for it or say it in words of their own.
 fn is_too_long(body: &ErrorBody) -> bool {
-    const WORDS: [&str; 6] = [
+    const WORDS: [&str; 10] = [
+        "maximum prompt length",
+        "max_new_tokens",
+        "reduce the length",
+        "input is too long",
         "context length",
         "context window",
         "context size",

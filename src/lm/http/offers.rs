@@ -126,6 +126,7 @@ impl Offers {
         }
         if matches!(request.decoding, Decoding::Json(_)) && names(&ABOUT_SCHEMAS) {
             less.schemas = match self.schemas {
+                Schemas::Schema if names(&["output_config", "output format"]) => Schemas::Tool,
                 Schemas::Schema if !names(&["json_object"]) => Schemas::AnyJson,
                 _ => Schemas::Nothing,
             };
@@ -145,7 +146,7 @@ impl Offers {
             less.top_p = false;
         } else if names(&["temperature"]) {
             less.temperature = false;
-        } else if names(&["`stop`", "'stop'", "\"stop\"", "stop parameter"]) {
+        } else if names(&["`stop`", "'stop'", "\"stop\"", "stop parameter", "model: stop"]) {
             less.stop = false;
         }
         (less != *self).then_some(less)
@@ -172,7 +173,9 @@ pub(super) fn takes(provider: &str, place: Takes) -> Takes {
 }
 
 /// Words of refusals of what a server or a model does not know at all.
-const NOT_TAKEN: [&str; 16] = [
+const NOT_TAKEN: [&str; 17] = [
+    // Some take the wish for JSON only where the prompt has the word.
+    "must contain the word",
     "support",
     "unknown",
     "unrecognized",
@@ -192,7 +195,8 @@ const NOT_TAKEN: [&str; 16] = [
 ];
 
 /// Words of refusals that are about the form of replies.
-const ABOUT_SCHEMAS: [&str; 9] = [
+const ABOUT_SCHEMAS: [&str; 10] = [
+    "output format",
     "response_format",
     "response format",
     "json_schema",

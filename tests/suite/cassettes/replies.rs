@@ -235,6 +235,7 @@ pub(super) fn fold(api: Api, stream: &str) -> Value {
     match api {
         Api::Chat => fold_chat(&events),
         Api::Anthropic => fold_anthropic(&events),
+        Api::Gemini => fold_gemini(&events),
         _ => events
             .iter()
             .rev()
@@ -284,6 +285,14 @@ fn fold_chat(events: &[Value]) -> Value {
     message.insert("tool_calls".to_owned(), json!(calls));
     let choice = json!({ "message": message, "finish_reason": finish });
     json!({ "choices": [choice], "usage": usage, "model": model })
+}
+
+fn fold_gemini(events: &[Value]) -> Value {
+    let mut body = events.last().cloned().unwrap_or_default();
+    let parts = events.iter().flat_map(|it| list(&it["candidates"][0]["content"]["parts"]));
+    let parts: Vec<Value> = parts.cloned().collect();
+    body["candidates"][0]["content"]["parts"] = json!(parts);
+    body
 }
 
 fn fold_anthropic(events: &[Value]) -> Value {
