@@ -138,6 +138,38 @@ impl Effort {
     }
 }
 
+/// The interface in which a server is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// `OpenAI`'s chat completions, which most servers have.
+    Chat,
+    /// `OpenAI`'s responses.
+    Responses,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Gemini's `generateContent`.
+    Gemini,
+    /// Ollama's `/api/chat`.
+    Ollama,
+}
+
+impl Api {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Chat, Self::Responses, Self::Anthropic, Self::Gemini, Self::Ollama];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Responses => "responses",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Ollama => "ollama",
+        }
+    }
+}
+
 /// What may be said about a model where it is named; what is `None` was not said.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LmOptions {
@@ -153,6 +185,8 @@ pub struct LmOptions {
     pub effort: Option<Effort>,
     /// Texts that end a reply.
     pub stop: Option<Vec<String>>,
+    /// The interface of the server, where it is not that of its provider.
+    pub api: Option<Api>,
     /// Another server for the provider's interface. Unless the user's own file says it, it is
     /// not trusted with the provider's key.
     pub api_base: Option<String>,

@@ -14,6 +14,9 @@ mod agreement;
 mod architecture;
 #[path = "suite/budget.rs"]
 mod budget;
+#[cfg(feature = "http")]
+#[path = "suite/cassettes.rs"]
+mod cassettes;
 #[path = "suite/cli.rs"]
 mod cli;
 #[path = "suite/console.rs"]
@@ -64,6 +67,9 @@ mod parsing;
 mod program;
 #[path = "suite/projects.rs"]
 mod projects;
+#[cfg(feature = "http")]
+#[path = "suite/protocols.rs"]
+mod protocols;
 #[cfg(feature = "http")]
 #[path = "suite/recordings.rs"]
 mod recordings;

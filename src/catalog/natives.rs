@@ -162,6 +162,11 @@ print(compare(a, b, data, metric: |example, reply| example.answer == reply.answe
                 "str",
                 "how much a model that reasons thinks: none, minimal, low, medium or high",
             ),
+            option(
+                "api",
+                "str",
+                "the server's interface: chat, responses, anthropic, gemini or ollama",
+            ),
             option("api_base", "str", "the server's address"),
             option("key_env", "str", "the environment variable that holds the key"),
             option("timeout", "float", "seconds to wait for a reply"),

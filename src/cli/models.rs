@@ -62,6 +62,9 @@ fn remote(shell: &Shell) -> Vec<Row> {
     let row = |it: &crate::lm::keys::Provider| Row {
         name: format!("{}/…", it.name),
         about: match it.key_env {
+            Some(key) if it.base_url.is_empty() => {
+                format!("address in AZURE_OPENAI_ENDPOINT, key in {key}")
+            }
             Some(key) => format!("{}, key in {key}", it.base_url),
             None => it.base_url.to_owned(),
         },

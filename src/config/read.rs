@@ -4,8 +4,8 @@
 //! that type; reading goes on, so that one pass tells everything.
 
 use super::{
-    BAD_SETTING, Caps, Config, Effort, Endpoint, LmOptions, Model, NOT_TOML, Origin, Price,
-    UNKNOWN_SETTING, USER_ONLY,
+    Api, BAD_SETTING, Caps, Config, Effort, Endpoint, LmOptions, Model, NOT_TOML, Origin,
+    Price, UNKNOWN_SETTING, USER_ONLY,
 };
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::source::{SourceId, Span};
@@ -51,7 +51,7 @@ const TOP: [&str; 10] = [
     "endpoints",
 ];
 /// Settings of a table below `[models]`.
-const MODEL: [&str; 12] = [
+const MODEL: [&str; 13] = [
     "model",
     "temperature",
     "top_p",
@@ -59,6 +59,7 @@ const MODEL: [&str; 12] = [
     "seed",
     "effort",
     "stop",
+    "api",
     "api_base",
     "key_env",
     "timeout",
@@ -176,6 +177,7 @@ impl Reader {
             "seed" => options.seed = self.integer(key, value, 0),
             "effort" => options.effort = self.effort(key, value),
             "stop" => options.stop = self.texts(key, value),
+            "api" => options.api = self.api(key, value),
             "api_base" => options.api_base = self.url(key, value),
             "key_env" => options.key_env = self.variable(key, value),
             "timeout" => options.timeout = self.seconds(key, value),
@@ -183,6 +185,17 @@ impl Reader {
             "retries" => options.retries = self.integer(key, value, 0),
             _ => self.unknown(key, &MODEL),
         }
+    }
+
+    fn api(&mut self, key: &Key<'_>, value: &Entry<'_>) -> Option<Api> {
+        let word = self.text(key, value)?;
+        let known = Api::ALL.into_iter().find(|it| it.as_str() == word);
+        if known.is_none() {
+            let words = Api::ALL.map(|it| format!("`{}`", it.as_str())).join(", ");
+            let message = format!("`api` is one of {words}, not `{word}`");
+            self.report(BAD_SETTING, value.span(), &message, "");
+        }
+        known
     }
 
     fn effort(&mut self, key: &Key<'_>, value: &Entry<'_>) -> Option<Effort> {

@@ -68,6 +68,7 @@ fn merge(said: &LmOptions, model: &LmOptions) -> LmOptions {
         seed: said.seed.or(model.seed),
         effort: said.effort.or(model.effort),
         stop: said.stop.clone().or(model.stop.clone()),
+        api: said.api.or(model.api),
         api_base: said.api_base.clone().or(model.api_base.clone()),
         key_env: said.key_env.clone().or(model.key_env.clone()),
         timeout: said.timeout.or(model.timeout),
@@ -100,7 +101,9 @@ pub(in crate::engine) fn announced(
 /// Who has a key means to use it: then a model has to be named.
 #[cfg(feature = "http")]
 fn refuse_where_keys_are(name: &str, host: &dyn Host) -> Result<(), Error> {
-    let has_key = |it: &&Provider| it.key_env.is_some_and(|key| host.env(key).is_some());
+    let has_key = |it: &&Provider| {
+        !it.is_general() && it.key_env.is_some_and(|key| host.env(key).is_some())
+    };
     let Some(Provider { name: provider, key_env: Some(key), .. }) =
         PROVIDERS.iter().find(has_key)
     else {

@@ -8,6 +8,7 @@
 
 use super::open::{LmOptions, UserEndpoint, UserEndpoints};
 use super::{Error, ErrorKind};
+use crate::config::Api;
 use crate::diag::did_you_mean;
 use crate::host::Host;
 use reqwest::Url;
@@ -73,27 +74,37 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A provider that speaks OpenAI's chat completions.
+/// A provider whose servers are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Provider {
     /// What stands before the slash in the name of a model.
     pub name: &'static str,
-    /// Where requests go, without `/chat/completions`.
+    /// Where requests go, without `/chat/completions` or what stands for it; empty where each
+    /// account has an address of its own.
     pub base_url: &'static str,
     /// The environment variable that holds its key; none for servers that want none.
     pub key_env: Option<&'static str>,
+    /// The interface in which it is asked.
+    pub api: Api,
 }
 
 /// Providers whose address and key variable are known.
 pub const PROVIDERS: &[Provider] = &[
     remote("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
+    Provider {
+        api: Api::Responses,
+        ..remote("openai-responses", "https://api.openai.com/v1", "OPENAI_API_KEY")
+    },
+    Provider {
+        api: Api::Anthropic,
+        ..remote("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY")
+    },
+    Provider {
+        api: Api::Gemini,
+        ..remote("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY")
+    },
+    remote("azure", "", "AZURE_OPENAI_API_KEY"),
     remote("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    remote("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
-    remote(
-        "gemini",
-        "https://generativelanguage.googleapis.com/v1beta/openai",
-        "GEMINI_API_KEY",
-    ),
     remote("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
     remote("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
     remote("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY"),
@@ -101,21 +112,29 @@ pub const PROVIDERS: &[Provider] = &[
     remote("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
     remote("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
     remote("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    remote("cohere", "https://api.cohere.ai/compatibility/v1", "COHERE_API_KEY"),
+    remote("moonshot", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
+    remote("zai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
+    remote("deepinfra", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY"),
+    remote("sambanova", "https://api.sambanova.ai/v1", "SAMBANOVA_API_KEY"),
+    remote("novita", "https://api.novita.ai/openai/v1", "NOVITA_API_KEY"),
     remote("perplexity", "https://api.perplexity.ai", "PERPLEXITY_API_KEY"),
     remote("nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
     remote("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN"),
-    local("ollama", "http://127.0.0.1:11434/v1"),
+    remote("github", "https://models.github.ai/inference", "GITHUB_TOKEN"),
+    Provider { api: Api::Ollama, ..local("ollama", "http://127.0.0.1:11434") },
     local("vllm", "http://127.0.0.1:8000/v1"),
+    local("sglang", "http://127.0.0.1:30000/v1"),
     local("llamacpp", "http://127.0.0.1:8080/v1"),
     local("lmstudio", "http://127.0.0.1:1234/v1"),
 ];
 
 const fn remote(name: &'static str, base_url: &'static str, key_env: &'static str) -> Provider {
-    Provider { name, base_url, key_env: Some(key_env) }
+    Provider { name, base_url, key_env: Some(key_env), api: Api::Chat }
 }
 
 const fn local(name: &'static str, base_url: &'static str) -> Provider {
-    Provider { name, base_url, key_env: None }
+    Provider { name, base_url, key_env: None, api: Api::Chat }
 }
 
 impl Provider {
@@ -126,10 +145,22 @@ impl Provider {
 
     /// The address that the environment gives this provider, as `OPENAI_BASE_URL` does.
     fn base_from_env(&self, host: &dyn Host) -> Option<String> {
-        let name = self.name.to_uppercase();
+        if self.base_url.is_empty() {
+            return host.env(ENDPOINT);
+        }
+        let name = self.name.to_uppercase().replace('-', "_");
         host.env(&format!("{name}_BASE_URL")).or_else(|| host.env(&format!("{name}_API_BASE")))
     }
+
+    /// Whether its variable holds a key that is good for other things too, so that whoever has
+    /// it need not mean this provider.
+    pub fn is_general(&self) -> bool {
+        matches!(self.key_env, Some("HF_TOKEN" | "GITHUB_TOKEN"))
+    }
 }
+
+/// The variable with the address of the account at Azure.
+const ENDPOINT: &str = "AZURE_OPENAI_ENDPOINT";
 
 /// Where the requests for one model go.
 #[derive(Debug, Clone)]
@@ -177,7 +208,7 @@ pub fn endpoint(
         // The first is the one to use; the others are hosts that may be asked for as well.
         None => match trusted.first() {
             Some(first) => first.base.clone(),
-            None => return Err(unknown(name, provider, sources)),
+            None => return Err(without_address(name, provider)),
         },
     };
     let own = trusted.into_iter().find(|it| it.base.origin() == base.origin());
@@ -214,7 +245,7 @@ impl Known<'_> {
         let own = self
             .own
             .map(|it| (it.base_url.clone(), it.key_env.clone().or_else(|| implied.clone())));
-        let table = self.provider.map(|it| it.base_url.to_owned());
+        let table = self.provider.map(|it| it.base_url.to_owned()).filter(|it| !it.is_empty());
         let with_implied = |base| (base, implied.clone());
         [environment.map(with_implied), own, table.map(with_implied)]
             .into_iter()
@@ -235,10 +266,15 @@ impl Known<'_> {
     /// The endpoint with the key of a variable that the script, the project or a flag names.
     fn with_named_key(&self, base: Url, variable: &str) -> Result<Endpoint, Error> {
         let bound = bound_to(variable, self.sources, self.host);
-        if !bound.is_empty() && !bound.iter().any(|it| it.origin() == base.origin()) {
+        let owner = PROVIDERS.iter().find(|it| it.key_env == Some(variable));
+        let is_owned = owner.is_some() || !bound.is_empty();
+        if is_owned && !bound.iter().any(|it| it.origin() == base.origin()) {
+            let whose = match (bound.first(), owner) {
+                (Some(first), _) => origin(first),
+                (None, owner) => format!("`{}`", owner.map_or("another", |it| it.name)),
+            };
             let message = format!(
-                "the key in `{variable}` belongs to {} and is not sent to {}",
-                origin(&bound[0]),
+                "the key in `{variable}` belongs to {whose} and is not sent to {}",
                 origin(&base)
             );
             return Err(Error::new(ErrorKind::Key, self.name, message).hint(format!(
@@ -302,6 +338,13 @@ fn base_url(name: &str, text: &str) -> Result<Url, Error> {
     let path = path.strip_suffix("/chat/completions").unwrap_or(&path).to_owned();
     url.set_path(&path);
     Ok(url)
+}
+
+/// Only a provider of the table that leaves it to the environment has none.
+fn without_address(name: &str, provider: &str) -> Error {
+    let message = format!("`{ENDPOINT}` does not say where `{provider}` is");
+    Error::new(ErrorKind::Unknown, name, message)
+        .hint(format!("set it (`export {ENDPOINT}=https://NAME.openai.azure.com`)"))
 }
 
 fn unknown(name: &str, provider: &str, sources: &UserEndpoints) -> Error {

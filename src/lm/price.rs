@@ -226,6 +226,9 @@ impl Prices {
     /// asked (`is_listed`).
     pub fn of(&self, name: &str, is_listed: bool) -> Option<Price> {
         let own = self.own.get(name).or_else(|| self.own.get(undated(name)));
+        // One provider with two interfaces has one list of prices.
+        let same = name.strip_prefix("openai-responses/").map(|it| format!("openai/{it}"));
+        let name = same.as_deref().unwrap_or(name);
         let listed = || table().get(name).or_else(|| table().get(undated(name)));
         own.or_else(|| is_listed.then(listed).flatten()).copied()
     }

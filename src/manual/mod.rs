@@ -48,6 +48,7 @@ pages! {
     "layout",
     "types",
     "calls",
+    "models",
     "values",
     "data",
     "evaluation",

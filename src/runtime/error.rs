@@ -133,6 +133,18 @@ impl Error {
         failure.into()
     }
 
+    /// A reply that the provider filtered, or that says no more than that the model refuses.
+    pub fn filtered(model: &str, text: &str, attempt: u32) -> Self {
+        let said: String = text.trim().chars().take(120).collect();
+        let said = if said.is_empty() { said } else { format!(": {said}") };
+        let message = format!(
+            "`{model}`: the reply was refused by the model or filtered by its provider \
+             (attempt {attempt}){said}"
+        );
+        let failure: Self = Failure::new(codes::LM, "lm", message).into();
+        failure.hint("say it in other words, or ask another model")
+    }
+
     /// Nobody may catch it.
     #[must_use]
     pub fn fatal(mut self) -> Self {

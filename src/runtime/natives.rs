@@ -1,5 +1,6 @@
 //! The natives that belong to running programs: predictors, models, printing, traces, scores.
 
+use crate::config::Api;
 use crate::lm::{Effort, LmOptions, Scripted};
 use crate::runtime::cx::{Args, Cx, Native, number, wrong};
 use crate::runtime::error::Error;
@@ -89,6 +90,7 @@ fn lm(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         seed: args.count("seed")?.map(|it| it as u64),
         effort: effort(&mut args)?,
         stop: None,
+        api: api(&mut args)?,
         api_base: args.text("api_base")?,
         key_env: args.text("key_env")?,
         timeout: seconds(&mut args, "timeout")?,
@@ -96,14 +98,32 @@ fn lm(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         retries: args.count("retries")?.and_then(|it| u32::try_from(it).ok()),
     };
     let name = args.take(0, "name").unwrap_or_default();
-    let known =
-        ["name", "temperature", "top_p", "max_tokens", "seed", "effort", "api_base", "key_env"];
+    let known = [
+        "name",
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "seed",
+        "effort",
+        "api",
+        "api_base",
+        "key_env",
+    ];
     args.finish("lm", 1, &known)?;
     let Some(name) = name.as_str() else {
         return Err(wrong("name", "the name of a model", &name));
     };
     let lm = (cx.run().env().open_lm)(name, &options).map_err(|it| Error::lm(&it))?;
     Ok(Val::object(LmValue { lm, options }))
+}
+
+fn api(args: &mut Args) -> Result<Option<Api>, Error> {
+    let Some(word) = args.text("api")? else { return Ok(None) };
+    let known = Api::ALL.into_iter().find(|it| it.as_str() == word);
+    known.map(Some).ok_or_else(|| {
+        let words = Api::ALL.map(|it| format!("`{}`", it.as_str())).join(", ");
+        Error::value(format!("`api` is one of {words}, not `{word}`"))
+    })
 }
 
 fn effort(args: &mut Args) -> Result<Option<Effort>, Error> {

@@ -399,6 +399,10 @@ impl Predictor {
                 call.attempts.extend(attempt);
                 sent?
             };
+            // A refusal is no output, and who refuses once refuses again.
+            if completion.finish == crate::lm::Finish::Filter {
+                return Err(Error::filtered(lm.lm.name(), &completion.text, turn + 1));
+            }
             match adapter.parse(wanted, &completion.text) {
                 Ok(parsed) => {
                     note_liberties(call, &parsed);

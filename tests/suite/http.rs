@@ -99,7 +99,12 @@ fn sent(provider: &str, model: &str, request: &Request) -> serde_json::Value {
 
 #[test]
 fn options_and_schemas_are_sent() {
-    let schema = json!({ "type": "object", "properties": { "a": { "type": "string" } } });
+    let schema = json!({
+        "type": "object",
+        "properties": { "a": { "type": "string" } },
+        "required": ["a"],
+        "additionalProperties": false,
+    });
     let full = Request {
         decoding: Decoding::Json(schema.clone()),
         sampling: Sampling {
@@ -518,6 +523,32 @@ fn dsp(dir: &std::path::Path, args: &[&str]) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+#[cfg(feature = "cli")]
+fn a_reply_that_is_refused_is_told_once() {
+    let refusal = json!({ "choices": [
+        { "message": { "refusal": "I cannot help with that." }, "finish_reason": "stop" },
+    ]});
+    let server = Server::start([Play::ok(refusal.to_string())]);
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!(
+        "let model = lm(\"openai/m\", api_base: \"{}\");\n\
+         print(predict(\"question -> answer\", lm: model)(question: \"Who?\").answer);\n",
+        server.base()
+    );
+    std::fs::write(dir.path().join("main.dsp"), script).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dsp"));
+    command.args(["run", "main.dsp"]).current_dir(dir.path());
+    let output = command.env_clear().env("DSP_HOME", dir.path().join("home")).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && server.seen().len() == 1, "{told}");
+    for part in
+        ["`openai/m`: the reply was refused", "(attempt 1)", "cannot help", "another model"]
+    {
+        assert!(told.contains(part), "{part} in {told}");
+    }
 }
 
 #[test]

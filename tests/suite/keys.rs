@@ -90,7 +90,8 @@ fn no_provider_lends_its_key_to_another() {
     let host = PROVIDERS
         .iter()
         .filter_map(|it| it.key_env)
-        .fold(MemoryHost::default(), |host, variable| host.with_env(variable, KEY));
+        .fold(MemoryHost::default(), |host, variable| host.with_env(variable, KEY))
+        .with_env("AZURE_OPENAI_ENDPOINT", "https://me.openai.azure.com");
     let none = UserEndpoints::default();
     for lender in PROVIDERS.iter().filter_map(|it| it.key_env) {
         for borrower in PROVIDERS {
@@ -219,4 +220,25 @@ fn a_key_that_no_header_can_hold_is_refused() {
     let e = e.unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Key);
     assert!(!format!("{e:?}").contains("sk-one"));
+}
+
+#[test]
+fn azure_is_where_its_account_is() {
+    let host = MemoryHost::default().with_env("AZURE_OPENAI_API_KEY", KEY);
+    let none = UserEndpoints::default();
+    let find = |options: &LmOptions, host: &MemoryHost| {
+        endpoint("azure/mine", "azure", options, &none, host)
+    };
+    let e = find(&LmOptions::default(), &host).unwrap_err();
+    assert_eq!(e.message(), "`AZURE_OPENAI_ENDPOINT` does not say where `azure` is");
+    // A key whose host nobody has named goes nowhere.
+    let e = find(&at("https://evil.example", Some("AZURE_OPENAI_API_KEY")), &host);
+    assert_eq!(e.unwrap_err().kind(), ErrorKind::Key);
+    assert_eq!(key(find(&at("https://evil.example", None), &host)), None);
+    let host = host.with_env("AZURE_OPENAI_ENDPOINT", "https://me.openai.azure.com/");
+    let found = find(&LmOptions::default(), &host).unwrap();
+    assert_eq!(found.base.as_str().trim_end_matches('/'), "https://me.openai.azure.com");
+    assert_eq!(found.key.map(|it| it.expose().to_owned()).as_deref(), Some(KEY));
+    let e = find(&at("https://evil.example", Some("AZURE_OPENAI_API_KEY")), &host);
+    assert_eq!(e.unwrap_err().kind(), ErrorKind::Key);
 }

@@ -244,6 +244,25 @@ fn a_key_that_a_server_repeats_is_not_told() {
     assert_eq!(reply.unwrap().text, "it is …, and sk-x");
 }
 
+/// Against the mock server of the benches, where `MOCKLM` says its address.
+#[test]
+fn a_mock_server_answers_alike_in_both_ways() {
+    let Ok(base) = std::env::var("MOCKLM") else { return };
+    let lm = client("vllm", "mock", &base, LmOptions::default());
+    for at in 0..40 {
+        let words = format!("Question {at}: outputs `answer`, [[ ## answer ## ]].");
+        let asked = Request::new(Prompt::Chat(vec![Message::new(Role::User, words)]));
+        let whole = block_on(lm.complete(&asked, &CallContext::default())).unwrap();
+        let (streamed, heard) = listen(&lm, &asked, |_| false);
+        let streamed = streamed.unwrap();
+        assert_eq!(
+            Completion { attempts: 1, ..streamed },
+            Completion { attempts: 1, ..whole.clone() }
+        );
+        assert_eq!(heard.last(), Some(&text(&whole.text)));
+    }
+}
+
 #[test]
 fn what_a_server_refuses_is_left_out_from_then_on() {
     let refusal = |message: &str, param: &str| {

@@ -4,7 +4,8 @@ use super::attempt::{Job, Post, Transport};
 use super::client::unless;
 use super::failure::Failure;
 use super::protocol::{self, ErrorBody, Texts, Vectors};
-use crate::lm::keys::{Endpoint, Provider};
+use super::{api, based, is_listed};
+use crate::lm::keys::Endpoint;
 use crate::lm::open::LmOptions;
 use crate::lm::retry::Retry;
 use crate::lm::{CallContext, EmbedFuture, Embedder, Embeddings, Error, ErrorKind, Usage};
@@ -31,16 +32,18 @@ impl HttpEmbedder {
         endpoint: Endpoint,
         options: &LmOptions,
     ) -> Result<Self, Error> {
+        let api = api(provider, options);
+        let endpoint = Endpoint { base: based(provider, api, &endpoint.base), ..endpoint };
         let base = endpoint.base.as_str().trim_end_matches('/').to_owned();
-        let place = protocol::of(provider, options);
-        let Some(texts) = protocol::texts_of(provider, options) else {
+        let place = protocol::of(provider, api);
+        let Some(texts) = protocol::texts_of(provider, api) else {
             let message = format!("`{provider}` has no models that embed");
             return Err(Error::new(ErrorKind::Unknown, name, message)
                 .hint("name another's, such as `openai/text-embedding-3-small`"));
         };
         Ok(Self {
             identity: format!("{} {provider} {model} {base}", texts.name()),
-            is_listed: Provider::find(provider).is_some_and(|it| it.base_url == base),
+            is_listed: is_listed(provider, &base),
             transport: Transport::new(name, model, endpoint, options, &*place)?,
             protocol: texts,
         })

@@ -14,7 +14,7 @@ pub(super) struct Failure {
     /// Whether a reply was written and lost: it may have to be paid for.
     is_paid: bool,
     /// What a server said that takes no request of this form.
-    refusal: Option<ErrorBody>,
+    refusal: Option<Box<ErrorBody>>,
 }
 
 impl From<Error> for Failure {
@@ -36,7 +36,7 @@ impl Failure {
 
     /// What the server said, where it takes no request of this form.
     pub(super) fn refusal(&self) -> Option<&ErrorBody> {
-        self.refusal.as_ref()
+        self.refusal.as_deref()
     }
 
     /// The error to hand back when nothing more is tried.
@@ -105,14 +105,14 @@ impl Context<'_> {
 
     /// Status 200 with an error for a body.
     pub(super) fn in_body(&self, body: &ErrorBody) -> Failure {
-        self.explained(body.status.unwrap_or(500), body).into()
+        self.explained(body.status.unwrap_or_else(|| status_of(body)), body).into()
     }
 
     /// Any other status.
     pub(super) fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
         let body = ErrorBody::read(body);
         let error = self.explained(status, &body);
-        let refusal = matches!(status, 400 | 404 | 422 | 501).then_some(body);
+        let refusal = matches!(status, 400 | 404 | 422 | 501).then(|| Box::new(body));
         Failure { asked: asked(headers), refusal, ..error.into() }
     }
 
@@ -128,6 +128,7 @@ impl Context<'_> {
                 "is `{}` a model of this server, and does the base URL end as it should (`/v1`)?",
                 self.model
             )),
+            ErrorKind::Refused => error.hint(about_refusal(body)),
             ErrorKind::TooLong => {
                 error.hint("shorten the inputs, or use fewer demos or a model that reads more")
             }
@@ -152,13 +153,50 @@ impl Context<'_> {
     }
 }
 
+/// What can be done about a request that is not taken.
+fn about_refusal(body: &ErrorBody) -> &'static str {
+    let said = body.words();
+    let names = |words: &[&str]| words.iter().any(|it| said.contains(it));
+    if names(&["invalid schema", "invalid_json_schema", "json_schema"]) {
+        "the server cannot hold replies to this schema: use simpler types, or another adapter"
+    } else if names(&["image", "vision", "audio", "multimodal", "modalit"]) {
+        "this model may not take such inputs: ask one that does"
+    } else if names(&["content management policy", "content_filter", "content policy"]) {
+        "the provider filters this prompt: say it in other words, or ask another model"
+    } else if names(&["reasoning_effort", "reasoning.effort", "thinking"]) {
+        "this model may not be told how much to think: leave `effort` out"
+    } else {
+        ""
+    }
+}
+
 /// The failure of a request whose reply may have been written.
 fn paid(error: Error) -> Failure {
     Failure { is_paid: true, ..error.into() }
 }
 
+/// The status that an error inside a reply would have had.
+fn status_of(body: &ErrorBody) -> u16 {
+    let status = |code: &String| match code.as_str() {
+        "invalid_request_error" | "context_length_exceeded" => Some(400),
+        "authentication_error" => Some(401),
+        "permission_error" => Some(403),
+        "not_found_error" => Some(404),
+        "request_too_large" => Some(413),
+        "rate_limit_error" | "rate_limit_exceeded" => Some(429),
+        "overloaded_error" => Some(529),
+        _ => None,
+    };
+    body.codes.iter().find_map(status).unwrap_or(500)
+}
+
 fn kind(status: u16, body: &ErrorBody) -> ErrorKind {
+    let says = |codes: &[&str]| body.codes.iter().any(|it| codes.contains(&it.as_str()));
     match status {
+        400 if says(&["model_not_found", "model_not_exist", "unknown_model"]) => {
+            ErrorKind::Unknown
+        }
+        400 if says(&["API_KEY_INVALID", "invalid_api_key"]) => ErrorKind::Key,
         401..=403 => ErrorKind::Key,
         404 => ErrorKind::Unknown,
         408 => ErrorKind::Timeout,
@@ -178,7 +216,11 @@ fn is_quota(body: &ErrorBody) -> bool {
 
 /// Servers have a code for it or say it in words of their own.
 fn is_too_long(body: &ErrorBody) -> bool {
-    const WORDS: [&str; 6] = [
+    const WORDS: [&str; 10] = [
+        "maximum prompt length",
+        "max_new_tokens",
+        "reduce the length",
+        "input is too long",
         "context length",
         "context window",
         "context size",

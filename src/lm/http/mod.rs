@@ -1,6 +1,6 @@
 //! Models behind servers.
 //!
-//! One `reqwest` client serves the whole process, so that connections are reused across
+//! One `reqwest` client serves each lane of the process, so that connections are reused across
 //! models and runs. A request is serialised once, straight into the bytes that every attempt
 //! sends. What is retried, and when, is said by [`Retry`]; what is written and how it is read
 //! is said by the protocol of the server, which knows nothing of connections.
@@ -19,8 +19,9 @@ use super::open::LmOptions;
 use super::retry::Retry;
 use super::{
     CallContext, CallFuture, Capabilities, Completion, Error, ErrorKind, Finish, Listener, Lm,
-    Request,
+    Request, Takes,
 };
+use crate::config::Api;
 use crate::util::lock;
 use attempt::{Job, Post, Transport};
 use client::{Cut, LONGEST_BODY, headers, unless};
@@ -50,6 +51,7 @@ pub struct HttpLm {
     identity: String,
     is_listed: bool,
     offers: Offers,
+    takes: Takes,
 }
 
 impl HttpLm {
@@ -64,14 +66,17 @@ impl HttpLm {
         endpoint: Endpoint,
         options: &LmOptions,
     ) -> Result<Self, Error> {
+        let api = api(provider, options);
+        let endpoint = Endpoint { base: based(provider, api, &endpoint.base), ..endpoint };
         let base = endpoint.base.as_str().trim_end_matches('/').to_owned();
-        let protocol = protocol::of(provider, options);
+        let protocol = protocol::of(provider, api);
         Ok(Self {
             // The number in a protocol's name changes whenever the same request would be sent
             // differently.
             identity: format!("{} {provider} {model} {base}", protocol.name()),
-            is_listed: Provider::find(provider).is_some_and(|it| it.base_url == base),
-            offers: Offers::of(provider, model),
+            is_listed: is_listed(provider, &base),
+            offers: Offers::of(provider, api, model),
+            takes: offers::takes(provider, protocol.takes()),
             transport: Transport::new(name, model, endpoint, options, &*protocol)?,
             protocol,
         })
@@ -123,6 +128,41 @@ impl HttpLm {
 /// What servers turned out not to take, by the identity of the model: what one call of this
 /// process has learned is not tried again by the next.
 static LEARNED: Mutex<BTreeMap<String, Offers>> = Mutex::new(BTreeMap::new());
+
+/// The interface in which a provider's server is asked.
+fn api(provider: &str, options: &LmOptions) -> Api {
+    options.api.unwrap_or_else(|| Provider::find(provider).map_or(Api::Chat, |it| it.api))
+}
+
+/// Whether a provider's own server is asked.
+fn is_listed(provider: &str, base: &str) -> bool {
+    let known = Provider::find(provider).and_then(|it| Url::parse(it.base_url).ok());
+    let base = Url::parse(base).ok();
+    known.is_some_and(|known| base.is_some_and(|it| it.origin() == known.origin()))
+}
+
+/// The base URL as its interface wants it. People write it as they know it from elsewhere,
+/// with the version of the interface and without.
+fn based(provider: &str, api: Api, base: &Url) -> Url {
+    let path = base.path().trim_end_matches('/');
+    let without = |end: &str| path.strip_suffix(end).unwrap_or(path).to_owned();
+    let has_version = path.rsplit('/').next().is_some_and(|it| {
+        it.starts_with('v') && it[1..].starts_with(|it: char| it.is_ascii_digit())
+    });
+    let path = match (api, provider) {
+        (Api::Ollama, _) => without("/v1"),
+        (Api::Chat | Api::Responses, "ollama") if path.is_empty() => "/v1".to_owned(),
+        (Api::Gemini, _) if path.is_empty() => "/v1beta".to_owned(),
+        (Api::Gemini, _) => without("/openai"),
+        (Api::Chat, "gemini") if has_version => format!("{path}/openai"),
+        (Api::Anthropic, _) if !has_version => format!("{path}/v1"),
+        (_, "azure") => without("/openai/v1"),
+        _ => path.to_owned(),
+    };
+    let mut based = base.clone();
+    based.set_path(&path);
+    based
+}
 
 impl Transport {
     fn new(
@@ -323,7 +363,7 @@ impl Lm for HttpLm {
             cacheable: true,
             schema: self.offers.knows_schemas(),
             tools: true,
-            media: self.protocol.takes(),
+            media: self.takes,
             logprobs: self.offers.logprobs,
             n: self.offers.n,
             ..Capabilities::PLAIN

@@ -1,18 +1,25 @@
 //! What a server is sent and how its answer is read: pure mapping, one file a protocol.
 
+mod anthropic;
+mod azure;
 mod chat;
 mod count;
+mod gemini;
 mod media;
+mod ollama;
 mod refusal;
+mod responses;
 mod texts;
 mod think;
 
 use super::frames::Framing;
 use super::offers::Offers;
 use super::teller::Teller;
-use crate::lm::open::LmOptions;
-use crate::lm::{Completion, Request, Takes};
+use crate::config::Api;
+use crate::lm::{Completion, Request, Takes, ToolCall};
+pub(super) use anthropic::version as claude_version;
 pub(super) use refusal::ErrorBody;
+use serde_json::{Map, Value, json};
 use std::fmt::Debug;
 pub(super) use texts::{Texts, Vectors};
 
@@ -117,17 +124,61 @@ pub(super) trait Reader: Send {
     fn completion(self: Box<Self>) -> Result<Completion, Unread>;
 }
 
-/// The protocol that a provider speaks.
-pub(super) fn of(_provider: &str, _options: &LmOptions) -> Box<dyn Protocol> {
-    Box::new(chat::Chat)
+/// The protocol of an interface, at the server of a provider.
+pub(super) fn of(provider: &str, api: Api) -> Box<dyn Protocol> {
+    match (provider, api) {
+        ("azure", Api::Chat) => Box::new(azure::Azure::Chat),
+        ("azure", Api::Responses) => Box::new(azure::Azure::Responses),
+        (_, Api::Chat) => Box::new(chat::Chat),
+        (_, Api::Responses) => Box::new(responses::Responses),
+        (_, Api::Anthropic) => Box::new(anthropic::Anthropic),
+        (_, Api::Gemini) => Box::new(gemini::Gemini),
+        (_, Api::Ollama) => Box::new(ollama::Ollama),
+    }
 }
 
-/// The interface of a provider for vectors of texts; none where it has none.
-pub(super) fn texts_of(provider: &str, _options: &LmOptions) -> Option<Box<dyn Texts>> {
-    match provider {
-        "anthropic" => None,
-        "gemini" => Some(Box::new(texts::Gemini)),
-        "ollama" => Some(Box::new(texts::Ollama)),
-        _ => Some(Box::new(texts::OpenAi)),
+/// The interface for vectors of texts beside another; none where there is none.
+pub(super) fn texts_of(provider: &str, api: Api) -> Option<Box<dyn Texts>> {
+    match (provider, api) {
+        ("azure", _) => Some(Box::new(azure::Texts)),
+        (_, Api::Anthropic) => None,
+        (_, Api::Gemini) => Some(Box::new(texts::Gemini)),
+        (_, Api::Ollama) => Some(Box::new(texts::Ollama)),
+        (_, Api::Chat | Api::Responses) => Some(Box::new(texts::OpenAi)),
     }
+}
+
+/// A body of JSON.
+fn body(map: Map<String, Value>) -> bytes::Bytes {
+    Value::Object(map).to_string().into()
+}
+
+/// The arguments of a call as JSON; what is none stands as a text.
+fn arguments(call: &ToolCall) -> Value {
+    match serde_json::from_str::<Value>(&call.arguments) {
+        Ok(arguments @ Value::Object(_)) => arguments,
+        _ if call.arguments.trim().is_empty() => json!({}),
+        _ => json!({ "arguments": call.arguments }),
+    }
+}
+
+/// Whether a schema keeps the rules under which servers hold replies to it: nothing may be
+/// left out of maps, and nothing added.
+fn is_strict(schema: &Value) -> bool {
+    let here = match schema.get("properties").and_then(Value::as_object) {
+        Some(properties) => {
+            let required = schema["required"].as_array();
+            let is_required = |name: &String| {
+                required.is_some_and(|it| it.iter().any(|it| it.as_str() == Some(name)))
+            };
+            schema["additionalProperties"] == false && properties.keys().all(is_required)
+        }
+        None => schema["type"] != "object",
+    };
+    let below: Vec<&Value> = match schema {
+        Value::Object(map) => map.values().collect(),
+        Value::Array(items) => items.iter().collect(),
+        _ => Vec::new(),
+    };
+    here && below.into_iter().all(is_strict)
 }

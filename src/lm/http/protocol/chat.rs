@@ -3,7 +3,8 @@
 mod reply;
 
 use super::media::{Piece, base64_of, no_place, pieces, url_of};
-use super::{Ask, Protocol, Reader, Unread, Unwritable};
+use super::{Ask, Protocol, Reader, Unread, Unwritable, is_strict};
+use crate::config::Effort;
 use crate::lm::http::offers::Schemas;
 use crate::lm::{
     Completion, Decoding, Message, Prompt, Role, Takes, Tool, ToolCall, ToolChoice,
@@ -62,7 +63,10 @@ impl Serialize for Body<'_> {
         let Ask { model, request, streams, offers } = *self.0;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("model", model)?;
-        map.serialize_entry("messages", &Messages(&request.prompt))?;
+        map.serialize_entry(
+            "messages",
+            &Messages { prompt: &request.prompt, system: offers.system },
+        )?;
         self.sampling(&mut map)?;
         match (&request.decoding, offers.schemas) {
             (Decoding::Json(schema), Schemas::Schema) => {
@@ -95,10 +99,12 @@ impl Body<'_> {
     fn sampling<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let Ask { request, offers, .. } = *self.0;
         let sampling = &request.sampling;
-        if offers.temperature {
+        // Models that think draw tokens as they like, unless they are told not to think.
+        let is_steered = sampling.effort == Some(Effort::None);
+        if offers.temperature || is_steered {
             map.serialize_entry("temperature", &sampling.temperature)?;
         }
-        if let Some(top_p) = sampling.top_p.filter(|_| offers.top_p) {
+        if let Some(top_p) = sampling.top_p.filter(|_| offers.top_p || is_steered) {
             map.serialize_entry("top_p", &top_p)?;
         }
         if offers.stop && !sampling.stop.is_empty() {
@@ -147,12 +153,18 @@ fn tool_choice(choice: &ToolChoice) -> Value {
     }
 }
 
-struct Messages<'a>(&'a Prompt);
+struct Messages<'a> {
+    prompt: &'a Prompt,
+    system: bool,
+}
 
 impl Serialize for Messages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Prompt::Chat(messages) => serializer.collect_seq(messages.iter().map(Turn)),
+        match self.prompt {
+            Prompt::Chat(messages) => {
+                let turn = |message| Turn { message, system: self.system };
+                serializer.collect_seq(messages.iter().map(turn))
+            }
             Prompt::Text(text) => {
                 let mut seq = serializer.serialize_seq(Some(1))?;
                 seq.serialize_element(&json!({ "role": "user", "content": text }))?;
@@ -162,15 +174,19 @@ impl Serialize for Messages<'_> {
     }
 }
 
-struct Turn<'a>(&'a Message);
+struct Turn<'a> {
+    message: &'a Message,
+    system: bool,
+}
 
 impl Serialize for Turn<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Message { role, text, media, calls, answers } = self.0;
+        let Message { role, text, media, calls, answers } = self.message;
+        let named = if *role == Role::System && !self.system { Role::User } else { *role };
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("role", role.as_str())?;
+        map.serialize_entry("role", named.as_str())?;
         if !media.is_empty() {
-            let parts: Vec<Value> = pieces(self.0).into_iter().filter_map(part).collect();
+            let parts: Vec<Value> = pieces(self.message).into_iter().filter_map(part).collect();
             map.serialize_entry("content", &parts)?;
         } else if text.is_empty() && *role == Role::Assistant && !calls.is_empty() {
             map.serialize_entry("content", &())?;
@@ -196,8 +212,8 @@ fn call(call: &ToolCall) -> Value {
 
 fn check_media(prompt: &Prompt) -> Result<(), Unwritable> {
     let Prompt::Chat(messages) = prompt else { return Ok(()) };
-    let media = messages.iter().flat_map(|it| &it.media);
-    media.map(|it| medium(&it.media).map(|_| ())).collect()
+    let mut media = messages.iter().flat_map(|it| &it.media);
+    media.try_for_each(|it| medium(&it.media).map(drop))
 }
 
 /// A piece of a message; what cannot be written was refused before.
@@ -256,7 +272,7 @@ struct NamedSchema<'a> {
 
 impl<'a> JsonSchema<'a> {
     fn new(schema: &'a Value) -> Self {
-        let json_schema = NamedSchema { name: "reply", strict: true, schema };
+        let json_schema = NamedSchema { name: "reply", strict: is_strict(schema), schema };
         Self { kind: "json_schema", json_schema }
     }
 }

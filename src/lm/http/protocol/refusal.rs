@@ -16,10 +16,21 @@ pub(in crate::lm::http) struct ErrorBody {
 impl From<serde_json::Value> for ErrorBody {
     fn from(value: serde_json::Value) -> Self {
         let text = |name: &str| value.get(name).and_then(|it| it.as_str()).map(str::to_owned);
+        // Google's own.
+        let details = value.get("details").and_then(|it| it.as_array());
+        let reasons: Vec<String> = details
+            .into_iter()
+            .flatten()
+            .filter_map(|it| it.get("reason")?.as_str().map(str::to_owned))
+            .collect();
         let message = text("message").or_else(|| text("detail"));
         Self {
             message: message.or_else(|| value.as_str().map(str::to_owned)),
-            codes: ["code", "type", "status", "param"].into_iter().filter_map(text).collect(),
+            codes: ["code", "type", "status", "param"]
+                .into_iter()
+                .filter_map(text)
+                .chain(reasons)
+                .collect(),
             status: value
                 .get("code")
                 .and_then(serde_json::Value::as_u64)

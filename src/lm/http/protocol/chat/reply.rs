@@ -6,7 +6,7 @@ use super::super::{ErrorBody, Reader, Unread};
 use crate::lm::http::teller::Teller;
 use crate::lm::{Alternative, Completion, Finish, TokenLogprob, ToolCall, Usage};
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 /// Reads the body of a response with status 200.
@@ -50,6 +50,7 @@ struct Said {
     #[serde(default)]
     content: Content,
     refusal: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     reasoning_content: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     reasoning: Option<String>,
@@ -213,6 +214,11 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 
     fn visit_unit<E>(self) -> Result<Content, E> {
+        Ok(Content::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Content::default())
     }
 
