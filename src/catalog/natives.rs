@@ -9,7 +9,7 @@ const TEMPERATURE: Param =
     option("temperature", "float", "how freely the model chooses its words; 0 by default");
 const MAX_TOKENS: Param = option("max_tokens", "int", "the longest reply, in tokens");
 const ADAPTER: Param =
-    option("adapter", "str", "how prompts are laid out and replies are read");
+    option("adapter", "str | adapter", "how prompts are laid out and replies are read");
 const CACHE: Param =
     option("cache", "bool", "whether an earlier reply to the same prompt serves");
 const RETRIES: Param =
@@ -173,6 +173,44 @@ print(compare(a, b, data, metric: |example, reply| example.answer == reply.answe
 let answer = predict("question -> answer", lm: big);
 print(big.name);
 //> ollama/llama3.1"#,
+    ),
+    native(
+        "adapter",
+        &[required(
+            "parts",
+            "map",
+            "texts: `system`, `user`, `reply`, `demo_user`, `demo_reply`; or a `layout`",
+        )],
+        "adapter",
+        "a layout of prompts and replies of your own, with `{placeholders}`",
+        r#"let short = adapter(#{
+    user: "{instructions}\nQ: {question}",
+    reply: "A: {answer}",
+});
+let ask = predict("question -> answer 'one word'", adapter: short, lm: scripted(["A: Paris"]));
+print(ask(question: "The capital of France?").answer);
+print(ask.prompt(question: "And of Italy?"));
+//> Paris
+//> --- user
+//> From `question`, write `answer`.
+//> Q: And of Italy?"#,
+    ),
+    native(
+        "two_step",
+        &[option(
+            "extract",
+            "lm | str",
+            "the model that reads what the first one wrote; the same by default",
+        )],
+        "adapter",
+        "a model answers in its own words, and what it wrote is read by another question",
+        r#"let reader = scripted(["[[ ## answer ## ]]\n42"]);
+let ask = predict("question -> answer: int", adapter: two_step(extract: reader), lm: scripted([
+    "Six sevens are forty-two.",
+]));
+let reply = ask(question: "What is 6 times 7?");
+print(reply.answer, cost(reply).calls);
+//> 42 2"#,
     ),
     native(
         "scripted",

@@ -84,6 +84,8 @@ pub(in crate::runtime) fn send(
     }
     let happened = Attempt {
         key: hex(call.key.as_bytes()),
+        model: None,
+        extracts: false,
         cost: call.cost(completion, cached, &sent),
         request: call.request.clone(),
         completion: completion.cloned(),

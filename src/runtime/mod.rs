@@ -8,6 +8,7 @@
 //!
 //! Higher floors add to the language by implementing [`Native`] and [`Object`].
 
+mod adapter_value;
 mod advice;
 mod assert;
 mod bind;

@@ -1,6 +1,7 @@
 //! The natives that belong to running programs: predictors, models, printing, traces, scores.
 
 use crate::lm::{Effort, LmOptions, Scripted};
+use crate::runtime::adapter_value::{adapter, two_step};
 use crate::runtime::cx::{Args, Cx, Native, number, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::exchange::stopped;
@@ -32,6 +33,8 @@ pub fn natives() -> Vec<Bound> {
     all.extend([
         bound("predict", predict),
         bound("chain_of_thought", chain_of_thought),
+        bound("adapter", adapter),
+        bound("two_step", two_step),
         bound("lm", lm),
         bound("scripted", scripted),
         bound("best_of", best_of),

@@ -3,8 +3,9 @@
 use crate::adapt::{Adapter, Ask, ParseError, Parsed, Prepared};
 use crate::check::StaticPredictor;
 use crate::diag::did_you_mean;
-use crate::lm::{CallContext, Capabilities, Request, Sampling, SharedLm};
+use crate::lm::{Address, CallContext, Capabilities, Completion, Request, Sampling, SharedLm};
 use crate::program::{PredictorState, Provenance, State};
+use crate::runtime::adapter_value::AdapterValue;
 use crate::runtime::bind::named_values;
 use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx, wrong};
@@ -18,7 +19,7 @@ use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::value::{Object, Val};
 use crate::schema::{Demo, Field, Record, Signature, Ty, convert};
-use crate::trace::{Kind, LmCall, Node, NodeId};
+use crate::trace::{Attempt, Kind, LmCall, Node, NodeId};
 use indexmap::IndexMap;
 use std::any::Any;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use std::sync::Arc;
 pub(in crate::runtime) const BARE: &str = "self";
 /// The input that holds what an earlier attempt taught.
 const ADVICE: &str = "advice";
+/// What the path of a question about a reply ends in.
+const EXTRACT: &str = ".extract";
 
 /// A predictor. Immutable: another state is another predictor.
 #[derive(Debug, Clone)]
@@ -95,6 +98,14 @@ impl Predictor {
     /// How often a reply of it that cannot be read is asked again, where `usual` is the rule.
     pub(in crate::runtime) fn retries(&self, usual: u32) -> u32 {
         self.overrides.retries.unwrap_or(usual)
+    }
+
+    /// The most requests of one call; see [`Predictor::retries`].
+    pub(in crate::runtime) fn most_requests(&self, usual: u32) -> u64 {
+        let own = self.overrides.adapter.as_ref().map(AdapterValue::name);
+        let named = own.or(self.state.as_ref().and_then(|it| it.adapter.as_deref()));
+        let twice = named == Some(Adapter::TwoStep.name());
+        1 + u64::from(self.retries(usual)) + u64::from(twice)
     }
 
     /// Where it stands in its program.
@@ -188,13 +199,22 @@ impl Predictor {
     /// # Errors
     /// The name of an adapter that means nothing.
     pub fn adapter(&self, run: &Run, capabilities: &Capabilities) -> Result<Adapter, Error> {
-        let named = self
-            .overrides
-            .adapter
-            .as_deref()
-            .or(self.state.as_ref().and_then(|it| it.adapter.as_deref()))
-            .or(run.session().settings.adapter.as_deref());
-        adapter_named(named, capabilities)
+        if let Some(own) = &self.overrides.adapter {
+            own.check(&self.signature, run)?;
+            return Ok(own.of(capabilities));
+        }
+        let state = self.state.as_ref().and_then(|it| it.adapter.as_deref());
+        let named = state.or(run.session().settings.adapter.as_deref());
+        match named {
+            Some(name) => Ok(AdapterValue::named(name)?.of(capabilities)),
+            None => Ok(Adapter::auto(capabilities)),
+        }
+    }
+
+    /// The model that reads what the first one wrote, where an adapter asks twice.
+    fn extractor(&self, lm: &LmValue) -> LmValue {
+        let own = self.overrides.adapter.as_ref().and_then(|it| it.extract.clone());
+        own.unwrap_or_else(|| lm.clone())
     }
 
     /// The model that it asks.
@@ -375,6 +395,8 @@ impl Predictor {
     }
 
     /// Asks, and asks again with the reason while the reply cannot be read as what is wanted.
+    /// Where the adapter leaves the model free what to write, another question follows, about
+    /// what it wrote.
     fn converse(
         &self,
         run: &Arc<Run>,
@@ -385,36 +407,61 @@ impl Predictor {
     ) -> Result<Parsed, Error> {
         let Question { ask, adapter, wanted } = question;
         let capabilities = lm.lm.capabilities();
-        let sampling = self.sampling(run, lm);
         let retries = self.retries(run.session().settings.retries);
         let address = run.trace_address(node);
-        let context = CallContext { address, ..CallContext::default() };
+        let mut asked = Asked { run, lm: lm.clone(), address };
         let mut prepared = adapter.prompt(ask, &capabilities);
-        for turn in 0.. {
-            let request = Arc::new(self.request(run, prepared, &sampling));
-            let completion = {
-                let mut attempt = None;
-                let cache = self.overrides.cache.unwrap_or(true);
-                let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
-                call.attempts.extend(attempt);
-                sent?
-            };
-            match adapter.parse(wanted, &completion.text) {
+        let mut second = None;
+        let mut turn = 0;
+        loop {
+            let completion = self.exchange(&asked, prepared, second.is_some(), call)?;
+            let text = &completion.text;
+            if second.is_none()
+                && let Some(next) = adapter.extraction(wanted, text)
+            {
+                asked = asked.extracting(self.extractor(lm));
+                prepared = next.prompt();
+                second = Some(next);
+                continue;
+            }
+            match adapter.parse(wanted, text) {
                 Ok(parsed) => {
                     note_liberties(call, &parsed);
                     return Ok(parsed);
                 }
-                Err(error) if turn < retries => {
-                    note_failure(call, &error);
-                    prepared = adapter.repair(ask, &capabilities, &completion.text, &error);
-                }
                 Err(error) => {
                     note_failure(call, &error);
-                    return Err(self.unreadable(&lm.lm, &completion.text, &error));
+                    if turn == retries {
+                        return Err(self.unreadable(&asked.lm.lm, text, &error));
+                    }
+                    turn += 1;
+                    prepared = match &second {
+                        Some(second) => second.repair(text, &error),
+                        None => adapter.repair(ask, &capabilities, text, &error),
+                    };
                 }
             }
         }
-        unreachable!("the loop ends with a reply or an error")
+    }
+
+    /// One request and its reply, noted as an attempt of the call.
+    fn exchange(
+        &self,
+        asked: &Asked<'_>,
+        prepared: Prepared,
+        extracts: bool,
+        call: &mut LmCall,
+    ) -> Result<Arc<Completion>, Error> {
+        let Asked { run, lm, address } = asked;
+        let sampling = self.sampling(run, lm);
+        let request = Arc::new(self.request(run, prepared, &sampling));
+        let context = CallContext { address: address.clone(), ..CallContext::default() };
+        let cache = self.overrides.cache.unwrap_or(true);
+        let mut attempt = None;
+        let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
+        let other = (lm.lm.name() != call.model).then(|| lm.lm.name().to_owned());
+        call.attempts.extend(attempt.map(|it| Attempt { model: other, extracts, ..it }));
+        sent
     }
 
     fn request(&self, run: &Run, prepared: Prepared, sampling: &Sampling) -> Request {
@@ -467,6 +514,22 @@ struct Question<'a> {
     wanted: &'a Signature,
 }
 
+/// Who is asked.
+struct Asked<'a> {
+    run: &'a Arc<Run>,
+    lm: LmValue,
+    address: Address,
+}
+
+impl Asked<'_> {
+    /// The model that reads what the first one wrote; scripted replies to it have a path of
+    /// their own.
+    fn extracting(mut self, lm: LmValue) -> Self {
+        self.address.path.push_str(EXTRACT);
+        Self { lm, ..self }
+    }
+}
+
 fn note_liberties(call: &mut LmCall, parsed: &Parsed) {
     if let Some(attempt) = call.attempts.last_mut() {
         attempt.liberties = parsed.liberties.iter().map(ToString::to_string).collect();
@@ -483,20 +546,6 @@ fn clip(text: &str) -> String {
     match text.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-/// The adapter of a name, or the one that suits a model.
-pub(in crate::runtime) fn adapter_named(
-    name: Option<&str>,
-    capabilities: &Capabilities,
-) -> Result<Adapter, Error> {
-    match name {
-        None | Some("auto") => Ok(Adapter::auto(capabilities)),
-        Some(name) => Adapter::by_name(name).ok_or_else(|| {
-            Error::value(format!("there is no adapter `{name}`"))
-                .hint(did_you_mean(name, ["auto", "chat", "complete"]))
-        }),
     }
 }
 
@@ -555,8 +604,7 @@ fn demo_value(demo: &Demo) -> Val {
 /// Reads the options that `predict` and its kin take.
 pub(in crate::runtime) fn options(cx: &Cx<'_>, args: &mut Args) -> Result<Overrides, Error> {
     let lm = args.option("lm").map(|value| LmValue::from_val(cx, &value)).transpose()?;
-    let adapter = args.text("adapter")?;
-    adapter_named(adapter.as_deref(), &NO_MODEL)?;
+    let adapter = args.option("adapter").map(|it| AdapterValue::from_val(&it)).transpose()?;
     Ok(Overrides {
         lm,
         adapter,
@@ -580,14 +628,3 @@ fn small(args: &mut Args, name: &str) -> Result<Option<u32>, Error> {
         }),
     }
 }
-
-/// Stands for a model where only the names of adapters are checked.
-const NO_MODEL: Capabilities = Capabilities {
-    chat: true,
-    template: false,
-    in_process: false,
-    nonblocking: false,
-    parallel: 1,
-    cacheable: false,
-    ..Capabilities::PLAIN
-};
