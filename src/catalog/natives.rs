@@ -192,7 +192,6 @@ print(ask(question: "The capital of France?").answer);
 print(ask.prompt(question: "And of Italy?"));
 //> Paris
 //> --- user
-//> From `question`, write `answer`.
 //> Q: And of Italy?"#,
     ),
     native(

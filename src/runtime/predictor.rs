@@ -211,6 +211,15 @@ impl Predictor {
         }
     }
 
+    /// The name of the adapter for the model that it asks.
+    ///
+    /// # Errors
+    /// See [`Predictor::adapter`]; the model cannot be opened.
+    pub fn adapter_name(&self, run: &Run) -> Result<String, Error> {
+        let capabilities = self.lm(run)?.lm.capabilities();
+        Ok(self.adapter(run, &capabilities)?.name().to_owned())
+    }
+
     /// The model that reads what the first one wrote, where an adapter asks twice.
     fn extractor(&self, lm: &LmValue) -> LmValue {
         let own = self.overrides.adapter.as_ref().and_then(|it| it.extract.clone());
