@@ -83,6 +83,14 @@ impl AdapterValue {
     }
 }
 
+/// Checks the name of an adapter.
+///
+/// # Errors
+/// A name that means nothing.
+pub fn adapter_named(name: &str) -> Result<(), Error> {
+    AdapterValue::named(name).map(|_| ())
+}
+
 fn unknown(name: &str) -> Error {
     if name.starts_with(TEMPLATE) {
         return Error::value(format!("the state was made with the template `{name}`")).hint(

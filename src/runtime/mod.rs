@@ -44,6 +44,7 @@ mod tape;
 mod trace_value;
 mod value;
 
+pub use adapter_value::adapter_named;
 pub use bind::bind_row;
 pub use call_log::{CallLog, SharedCallLog};
 pub use cx::{Args, Cx, Native, count, number, wrong};
