@@ -1,13 +1,14 @@
 //! Templates of prompts: what stands between braces, and whether a signature has it.
 
 use super::args::{Argument, arguments};
-use super::model::{Resolution, StaticPredictor};
+use super::model::{Resolution, StaticAdapter, StaticPredictor};
 use super::value::Known;
 use super::{Checker, codes, literal};
 use crate::schema::{Field, Flaw, Signature, Template, Ty};
 use crate::source::Span;
 use crate::syntax::ast::{Call, Let, MapEntry};
 use crate::syntax::{Node, NodeKind};
+use std::sync::Arc;
 
 /// A part of a template that stands in the text.
 struct Part<'a> {
@@ -40,14 +41,41 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// The adapter that an expression is, where that can be told.
+    pub(super) fn static_adapter(&self, node: &Node) -> Option<StaticAdapter> {
+        let node = self.said(node)?;
+        if let Some(map) = self.called_map(node) {
+            let template = read(&self.template_parts(map)?).ok()?;
+            return Some(StaticAdapter::Template(Arc::new(template)));
+        }
+        if let Some(callee) = Call::cast(node).and_then(Call::callee) {
+            let name = callee.text(self.text);
+            let twice = name == "two_step" && self.resolve(name) == Resolution::Native;
+            return twice.then(|| StaticAdapter::Named(name.into()));
+        }
+        let name = literal::constant(node, self.text)?;
+        name.as_str().map(|it| StaticAdapter::Named(it.into()))
+    }
+
     /// The map of the template that an expression is: a call, or a name for one.
-    fn template_map(&self, node: &'a Node) -> Option<&'a Node> {
+    fn template_map<'n>(&self, node: &'n Node) -> Option<&'n Node>
+    where
+        'a: 'n,
+    {
+        self.called_map(self.said(node)?)
+    }
+
+    /// What a name stands for that is given its value once; any other expression is itself.
+    fn said<'n>(&self, node: &'n Node) -> Option<&'n Node>
+    where
+        'a: 'n,
+    {
         if node.kind != NodeKind::Name {
-            return self.called_map(node);
+            return Some(node);
         }
         let name = node.text(self.text);
         match self.resolve(name) {
-            Resolution::Const => self.called_map(self.values.get(name)?),
+            Resolution::Const => self.values.get(name).copied(),
             // A variable is what it was made, where nothing else has its name.
             Resolution::Local => {
                 let lets = self.tree.walk().filter_map(Let::cast);
@@ -55,13 +83,13 @@ impl<'a> Checker<'a> {
                     it.name(self.text).is_some_and(|it| it.text(self.text) == name)
                 });
                 let only = own.next().filter(|_| own.next().is_none())?;
-                self.called_map(only.value()?)
+                only.value()
             }
             _ => None,
         }
     }
 
-    fn called_map(&self, node: &'a Node) -> Option<&'a Node> {
+    fn called_map<'n>(&self, node: &'n Node) -> Option<&'n Node> {
         let call = Call::cast(node)?;
         let callee = call.callee()?;
         let is_adapter = callee.kind == NodeKind::Name
@@ -73,7 +101,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The parts of a template, where all are texts that stand in the program.
-    fn template_parts(&self, map: &'a Node) -> Option<Vec<Part<'a>>> {
+    fn template_parts<'n>(&self, map: &'n Node) -> Option<Vec<Part<'n>>> {
         if map.kind != NodeKind::Map {
             return None;
         }
@@ -86,7 +114,7 @@ impl<'a> Checker<'a> {
         parts.collect()
     }
 
-    fn tell_flaw(&mut self, flaw: &Flaw, parts: &[Part<'a>], map: &Node, used: Option<Span>) {
+    fn tell_flaw(&mut self, flaw: &Flaw, parts: &[Part<'_>], map: &Node, used: Option<Span>) {
         let part = parts.iter().find(|it| it.name == flaw.part);
         let span = match (part, &flaw.at) {
             (Some(part), Some(at)) => self.place_in(part, at),

@@ -303,7 +303,10 @@ impl Program {
             Some((path?.to_owned(), runtime::Predictor::of(predictor)))
         });
         let siblings: IndexMap<String, runtime::Predictor> = siblings.collect();
-        self.within(|cx| runtime::static_prompt(cx.run(), &siblings, path, state, inputs))
+        // What is said of this very prompt goes before what the program says.
+        let adapter = self.engine().shared.base.adapter.as_deref();
+        let asked = runtime::Shown { path, state, adapter };
+        self.within(|cx| runtime::static_prompt(cx.run(), &siblings, asked, inputs))
     }
 
     /// What an expression over its items gives: an instance, a predictor, a function.

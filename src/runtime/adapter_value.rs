@@ -1,6 +1,7 @@
 //! Adapters as values of scripts: one with a name, a template, a question in two steps.
 
 use crate::adapt::Adapter;
+use crate::check::StaticAdapter;
 use crate::diag::did_you_mean;
 use crate::lm::Capabilities;
 use crate::runtime::cx::{Args, Cx, wrong};
@@ -37,6 +38,16 @@ impl AdapterValue {
             _ => Some(Adapter::by_name(name).ok_or_else(|| unknown(name))?),
         };
         Ok(Self { layout, extract: None })
+    }
+
+    /// The adapter that the text of a program says.
+    pub(in crate::runtime) fn of_static(known: &StaticAdapter) -> Option<Self> {
+        match known {
+            StaticAdapter::Named(name) => Self::named(name).ok(),
+            StaticAdapter::Template(it) => {
+                Some(Self { layout: Some(Adapter::Template(it.clone())), extract: None })
+            }
+        }
     }
 
     /// Reads what stands where an adapter is wanted.

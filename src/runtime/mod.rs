@@ -55,7 +55,7 @@ pub use lm_value::LmValue;
 pub use meter::{Amount, Limits, Meter, Passed};
 pub use pool::{ordered_flow, ordered_map};
 pub use predictor::Predictor;
-pub use program::{Program, prompt_text, static_prompt};
+pub use program::{Program, Shown, prompt_text, static_prompt};
 pub use record_value::typed_reply;
 pub use reply::Reply;
 pub use rhai_host::{Bindings, STACK_SIZE};

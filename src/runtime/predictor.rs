@@ -79,9 +79,11 @@ impl Predictor {
     /// Returns a predictor that is known without running the program.
     pub fn of(known: &StaticPredictor) -> Self {
         let base = SignatureValue::new(known.signature.clone(), None);
+        let adapter = known.adapter.as_ref().and_then(AdapterValue::of_static);
+        let overrides = Overrides { adapter, ..Overrides::default() };
         match known.kind {
-            "chain_of_thought" => Self::chain_of_thought(&base, Overrides::default()),
-            _ => Self::new(base, Overrides::default()),
+            "chain_of_thought" => Self::chain_of_thought(&base, overrides),
+            _ => Self::new(base, overrides),
         }
     }
 

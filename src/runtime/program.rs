@@ -508,7 +508,18 @@ pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
     }
 }
 
-/// What the predictor at `path` would send, with the state of a file if one is named. Models
+/// Which prompt is to be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The predictor's path.
+    pub path: &'a str,
+    /// The file of a state.
+    pub state: Option<&'a str>,
+    /// The adapter, in place of what the program and the state say.
+    pub adapter: Option<&'a str>,
+}
+
+/// What a predictor would send, with the state of a file if one is named. Models
 /// are not opened: their names tell enough to choose the adapter.
 ///
 /// # Errors
@@ -516,10 +527,10 @@ pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
 pub fn static_prompt(
     run: &Run,
     predictors: &IndexMap<String, Predictor>,
-    path: &str,
-    state: Option<&str>,
+    asked: Shown<'_>,
     inputs: &Record,
 ) -> Result<crate::lm::Prompt, Error> {
+    let Shown { path, state, adapter } = asked;
     let chosen = predictors.get(path).ok_or_else(|| Error::value("no such predictor"))?;
     let signatures =
         predictors.iter().map(|(k, v)| (k.clone(), (**v.base_signature()).clone()));
@@ -531,7 +542,10 @@ pub fn static_prompt(
         None => chosen.clone(),
     };
     let capabilities = capabilities_by_name(run);
-    let adapter = chosen.adapter(run, &capabilities)?;
+    let adapter = match adapter {
+        Some(name) => AdapterValue::named(name)?.of(&capabilities),
+        None => chosen.adapter(run, &capabilities)?,
+    };
     Ok(chosen.prepare(None, inputs, adapter, &capabilities)?.prompt)
 }
 
