@@ -323,6 +323,18 @@ fn replies_with_tags() {
     }
 }
 
+#[test]
+fn a_tag_for_each_item_is_a_list() {
+    let sig = said("q -> tags: list[str], n: int");
+    let parsed =
+        Adapter::Xml.parse(&sig, "<tags>a b</tags><tags>c</tags><n>1</n><n>2</n>").unwrap();
+    let right =
+        values(&[("tags", Value::list(["a b".into(), "c".into()])), ("n", 1i64.into())]);
+    assert_eq!(parsed.values, right);
+    let told = parsed.liberties.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>();
+    assert_eq!(told, ["shape", "duplicate"]);
+}
+
 fn json_of(record: &Record) -> Json {
     json(record)
 }
@@ -632,6 +644,53 @@ proptest! {
             let _ = adapter.parse_partial(&sig, &text);
         }
     }
+}
+
+// --- what others have collected
+
+/// Each layout reads the forms of the others: the corpus is read as by `chat`.
+#[test]
+fn the_parse_corpus_in_each_layout() {
+    let Some(rows) = shared("bench/parse-corpus.jsonl") else { return };
+    for adapter in [Adapter::Json, Adapter::Xml, Adapter::TwoStep] {
+        let mut tallies = ["must", "lenient", "refuse"].map(Tally::new);
+        for row in &rows {
+            let sig = outputs(&row["fields"]).unwrap();
+            let completion = row["completion"].as_str().unwrap();
+            let got = adapter.parse(&sig, completion);
+            let right = match &got {
+                Ok(parsed) => same(&json(&parsed.values), &row["expected"]),
+                Err(_) => row["expected"].is_null(),
+            };
+            let tally = tallies.iter_mut().find(|it| row["level"] == it.name).unwrap();
+            let name = adapter.name();
+            tally.add(right, || {
+                format!("{name} {} {completion:?} -> {}", row["id"], show(&got))
+            });
+        }
+        for (tally, least) in tallies.iter().zip([76, 41, 12]) {
+            tally.at_least(least);
+        }
+    }
+}
+
+/// What DSPy reads by an adapter is read by ours of that name; its `baml` asks for JSON.
+#[test]
+fn what_dspy_parses_in_the_layout_it_was_asked_for() {
+    let Some(rows) = shared("data/conformance/dspy-parse.jsonl") else { return };
+    let mut tally = Tally::new("dspy-parse by adapter");
+    for row in rows.iter().filter(|row| row.get("parsed").is_some()) {
+        let Some(sig) = outputs(&row["signature"]["outputs"]) else { continue };
+        let adapter = match row["adapter"].as_str().unwrap() {
+            "baml" => Adapter::Json,
+            name => Adapter::by_name(name).unwrap(),
+        };
+        let completion = row["completion"].as_str().unwrap();
+        let got = adapter.parse(&sig, completion);
+        let right = got.as_ref().is_ok_and(|it| same(&json(&it.values), &row["parsed"]));
+        tally.add(right, || format!("{} {completion:?} -> {}", row["id"], show(&got)));
+    }
+    tally.at_least(82);
 }
 
 // --- words

@@ -79,14 +79,7 @@ fn read_tagged(
         let reading = match &own[..] {
             [] => reader.absent(field),
             [one] => reader.field(text, one, field),
-            several => {
-                let mut best = Best::default();
-                for one in several {
-                    reader.attempt(&mut best, |it| it.field(text, one, field));
-                }
-                reader.forgive(LibertyKind::Duplicate, "the field was written more than once");
-                reader.settle(best, || ConvertError::new("no reading"))
-            }
+            several => reader.several_of(text, several, field),
         };
         outcome.add(field, !own.is_empty(), reading, reader.liberties);
     }
@@ -188,6 +181,26 @@ impl Reader<'_> {
             }
         }
         self.element(text, element, &field.ty)
+    }
+
+    /// Of several elements for one field the one that reads best, or for a list all of them.
+    fn several_of(&mut self, text: &str, several: &[&Element<'_>], field: &Field) -> Reading {
+        let mut best = Best::default();
+        if let Some(Ty::List(item)) = container(&field.ty, self.types) {
+            let item = (**item).clone();
+            self.attempt(&mut best, |it| {
+                it.forgive(LibertyKind::Shape, "a tag for each item");
+                let items = several.iter().map(|one| it.element(text, one, &item));
+                items.collect::<Result<Vec<_>, _>>().map(Value::list)
+            });
+        }
+        for one in several {
+            self.attempt(&mut best, |it| {
+                it.forgive(LibertyKind::Duplicate, "the field was written more than once");
+                it.field(text, one, field)
+            });
+        }
+        self.settle(best, || ConvertError::new("no reading"))
     }
 
     /// The value of an element.
