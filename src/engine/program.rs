@@ -414,7 +414,12 @@ impl Program {
                 }
             }
         });
-        let warnings = run.take_warnings().into_iter().map(warning).collect();
+        // What was seen in the text is not told again.
+        let seen = |it: &Diagnostic| {
+            self.warnings.iter().any(|told| told.code == it.code && told.message == it.message)
+        };
+        let warnings = run.take_warnings().into_iter().map(warning);
+        let warnings = warnings.filter(|it| !seen(it)).collect();
         let result = result.map_err(|error| self.tell(&error));
         Finished { result, warnings, trace: run.trace() }
     }

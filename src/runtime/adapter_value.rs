@@ -69,16 +69,16 @@ impl AdapterValue {
     /// Holds a template against a signature.
     ///
     /// # Errors
-    /// The first thing that is wrong. What is only left out is a warning of the run.
-    pub(in crate::runtime) fn check(
-        &self,
-        signature: &Signature,
-        run: &Run,
-    ) -> Result<(), Error> {
+    /// The first thing that is wrong.
+    pub(in crate::runtime) fn check(&self, signature: &Signature) -> Result<(), Error> {
         let Some(Adapter::Template(template)) = &self.layout else { return Ok(()) };
-        let flaws = template.check(signature);
-        refused(&flaws)?;
-        for flaw in flaws {
+        refused(&template.check(signature))
+    }
+
+    /// Warns of what a template leaves out of a signature; see [`AdapterValue::check`].
+    pub(in crate::runtime) fn warn(&self, signature: &Signature, run: &Run) {
+        let Some(Adapter::Template(template)) = &self.layout else { return };
+        for flaw in template.check(signature).into_iter().filter(|it| it.is_harmless) {
             run.warn(Warning {
                 code: crate::check::codes::TEMPLATE_GAP,
                 message: told(&flaw),
@@ -86,7 +86,6 @@ impl AdapterValue {
                 place: None,
             });
         }
-        Ok(())
     }
 
     pub(in crate::runtime) fn name(&self) -> &str {

@@ -60,12 +60,18 @@ const PREDICTOR_OPTIONS: &[&str] =
 
 fn predict(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
     let (signature, overrides) = predictor_args(cx, "predict", args)?;
-    Ok(Val::object(Predictor::new(signature, overrides)))
+    Ok(told(cx, Predictor::new(signature, overrides)))
 }
 
 fn chain_of_thought(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
     let (signature, overrides) = predictor_args(cx, "chain_of_thought", args)?;
-    Ok(Val::object(Predictor::chain_of_thought(&signature, overrides)))
+    Ok(told(cx, Predictor::chain_of_thought(&signature, overrides)))
+}
+
+/// A predictor whose template leaves something out is made with a warning.
+fn told(cx: &Cx<'_>, predictor: Predictor) -> Val {
+    predictor.warn_of_gaps(cx.run());
+    Val::object(predictor)
 }
 
 fn predictor_args(

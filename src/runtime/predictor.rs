@@ -202,7 +202,7 @@ impl Predictor {
     /// The name of an adapter that means nothing.
     pub fn adapter(&self, run: &Run, capabilities: &Capabilities) -> Result<Adapter, Error> {
         if let Some(own) = &self.overrides.adapter {
-            own.check(&self.signature, run)?;
+            own.check(&self.signature)?;
             return Ok(own.of(capabilities));
         }
         let state = self.state.as_ref().and_then(|it| it.adapter.as_deref());
@@ -210,6 +210,13 @@ impl Predictor {
         match named {
             Some(name) => Ok(AdapterValue::named(name)?.of(capabilities)),
             None => Ok(Adapter::auto(capabilities)),
+        }
+    }
+
+    /// Warns of what its template leaves out.
+    pub(in crate::runtime) fn warn_of_gaps(&self, run: &Run) {
+        if let Some(own) = &self.overrides.adapter {
+            own.warn(&self.signature, run);
         }
     }
 

@@ -383,7 +383,9 @@ fn tags_that_end_nowhere_take_linear_time() {
 
 // --- templates
 
-fn template(parts: &[(&str, &str)]) -> Adapter {
+type Parts<'a> = &'a [(&'a str, &'a str)];
+
+fn template(parts: Parts<'_>) -> Adapter {
     Adapter::Template(Arc::new(Template::read(parts.iter().copied()).unwrap()))
 }
 
@@ -463,7 +465,7 @@ fn what_is_wrong_with_a_template() {
         flaws.map(|it| format!("{} {:?} {}", it.part, it.at, it.message)).collect::<Vec<_>>()
     };
     let asks = ("user", "{instructions} {message}");
-    let cases: [(&[(&str, &str)], &[&str]); 10] = [
+    let cases: [(Parts<'_>, &[&str]); 10] = [
         (&[asks], &[]),
         (&[("sistem", "x")], &["sistem None a template has no part `sistem`"]),
         (
