@@ -8,6 +8,7 @@
 
 mod chat;
 mod complete;
+mod media;
 mod read;
 mod write;
 
@@ -212,10 +213,11 @@ impl Adapter {
 
     /// Lays out a question.
     pub fn prompt(self, ask: &Ask<'_>, capabilities: &Capabilities) -> Prepared {
-        match self {
+        let prepared = match self {
             Self::Chat => chat::prompt(ask),
             Self::Complete => complete::prompt(ask, capabilities),
-        }
+        };
+        media::placed(prepared, ask)
     }
 
     /// Reads a reply.
@@ -245,10 +247,11 @@ impl Adapter {
         reply: &str,
         error: &ParseError,
     ) -> Prepared {
-        match self {
+        let prepared = match self {
             Self::Chat => chat::repair(ask, reply, error),
             Self::Complete => complete::repair(ask, capabilities, reply, error),
-        }
+        };
+        media::placed(prepared, ask)
     }
 
     /// Lays out a complete example as the reply that a model should have given.

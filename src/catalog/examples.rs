@@ -163,4 +163,24 @@ print(what.to_mermaid());
 print(log.len(), log.last(1).len());
 //> 2 1"#,
     ),
+    (
+        "Image",
+        r#"let dot = image("data:image/gif;base64,R0lGODlhAQABAAAAACw=");
+print(dot.kind, dot.mime, dot.size, dot.sha256.len(), dot.name, dot.url);
+print(dot);
+//> image image/gif 14 64  
+//> [image image/gif 14 B sha256:2f41918f848b]"#,
+    ),
+    (
+        "Audio",
+        r#"let call = audio("https://example.com/calls/17.mp3");
+print(call.kind, call.mime, call.name, call.url);
+//> audio audio/mpeg 17.mp3 https://example.com/calls/17.mp3"#,
+    ),
+    (
+        "File",
+        r#"let note = file("data:text/plain;base64,SGVsbG8=");
+print(note.kind, note.mime, note.size);
+//> file text/plain 5"#,
+    ),
 ];

@@ -32,6 +32,10 @@ const MOST_TOKENS: Param =
 const MAX_USD: Param = option("max_usd", "float", "the most dollars it may spend");
 const MAX_SECONDS: Param =
     option("max_seconds", "float", "after so long nothing more is begun");
+const MEDIUM: &[Param] = &[
+    required("from", "str", "a file relative to this one, a URL or a `data:` URI"),
+    option("mime", "str", "its type, where content and name do not tell"),
+];
 const PREDICTOR: &[Param] = &[SIGNATURE, LM, TEMPERATURE, MAX_TOKENS, ADAPTER, CACHE, RETRIES];
 const ATTEMPTED: &[Param] = &[
     required("program", "program", "what is asked"),
@@ -464,6 +468,34 @@ let log = history();
 log += chat(log, question: "Who wrote Dune?");
 print(chat(log, question: "And when?").answer, log.len());
 //> 1965 1"#,
+    ),
+    native(
+        "image",
+        MEDIUM,
+        "image",
+        "a picture for inputs of type `image`; what is at a URL the provider fetches",
+        r#"let dot = image("data:image/gif;base64,R0lGODlhAQABAAAAACw=");
+let describe = predict("photo: image -> caption", lm: scripted([#{ caption: "A dot." }]));
+print(dot.mime, dot.size, describe(photo: dot).caption);
+//> image/gif 14 A dot."#,
+    ),
+    native(
+        "audio",
+        MEDIUM,
+        "audio",
+        "a sound for inputs of type `audio`",
+        r#"let call = audio("https://example.com/calls/17.mp3");
+print(call.mime, call.name, call);
+//> audio/mpeg 17.mp3 [audio audio/mpeg https://example.com/calls/17.mp3]"#,
+    ),
+    native(
+        "file",
+        MEDIUM,
+        "file",
+        "a document for inputs of type `file`",
+        r#"let note = file("data:text/plain;base64,SGVsbG8=");
+print(note.kind, note.mime, note.size);
+//> file text/plain 5"#,
     ),
     native(
         "parallel_map",

@@ -112,6 +112,15 @@ const EVALUATION_METHODS: &[Method] = &[
 const COMPARISON_METHODS: &[Method] =
     &[REPORT, method("save", PATH, "nothing", "writes it to a `.json` file")];
 
+const MEDIUM: &[ObjectField] = &[
+    field("kind", "str", "`image`, `audio` or `file`"),
+    field("mime", "str", "its type, such as `image/png`"),
+    field("name", "any", "the name of its file; nothing where it has none"),
+    field("size", "any", "its bytes; nothing where it is at a URL"),
+    field("sha256", "any", "the hash of its content; nothing where it is at a URL"),
+    field("url", "any", "where it is; nothing where its content is here"),
+];
+
 /// The kinds of values of ours.
 pub const OBJECTS: &[Object] = &[
     Object {
@@ -420,6 +429,9 @@ pub const OBJECTS: &[Object] = &[
         ],
         open: false,
     },
+    Object { name: "Image", fields: MEDIUM, methods: &[], open: false },
+    Object { name: "Audio", fields: MEDIUM, methods: &[], open: false },
+    Object { name: "File", fields: MEDIUM, methods: &[], open: false },
     Object {
         name: "Trace",
         fields: &[

@@ -256,6 +256,9 @@ impl Run {
     /// Opens a node: what happens until it is closed is its child.
     pub(in crate::runtime) fn open_node(&self, mut node: Node) -> NodeId {
         node.began = self.env().host.elapsed();
+        for value in node.inputs.values_mut().filter(|it| it.has_media()) {
+            *value = value.remembered();
+        }
         let mut course = lock(&self.course);
         node.parent = course.open.last().copied();
         let id = NodeId(course.end());

@@ -85,7 +85,7 @@ pub(in crate::runtime) fn send(
     let happened = Attempt {
         key: hex(call.key.as_bytes()),
         cost: call.cost(completion, cached, &sent),
-        request: call.request.clone(),
+        request: call.request.remembered(),
         completion: completion.cloned(),
         cached,
         sent: sent.is_sent,
@@ -114,7 +114,7 @@ impl<'a> Call<'a> {
         let text = serde_json::to_vec(&*request).expect("requests have only string keys");
         // No token is shorter than a byte, and the marks around messages take more bytes here
         // than tokens there.
-        let read = text.len() as u64;
+        let read = (text.len() as u64).saturating_add(request.prompt.most_media_tokens());
         let written = longest(&request);
         let money = price.map_or(Money::ZERO, |it| it.at_most(read, written));
         let most = Amount { calls: 1, tokens: read.saturating_add(written), money };

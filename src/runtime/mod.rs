@@ -24,6 +24,7 @@ mod history;
 mod instance;
 mod lists;
 mod lm_value;
+mod media;
 mod meter;
 pub mod natives;
 mod parallel;

@@ -6,6 +6,7 @@ use crate::runtime::error::Error;
 use crate::runtime::exchange::stopped;
 use crate::runtime::history::history;
 use crate::runtime::lm_value::LmValue;
+use crate::runtime::media;
 use crate::runtime::parallel::{parallel, parallel_map};
 use crate::runtime::predictor::{Predictor, options};
 use crate::runtime::reply::Reply;
@@ -40,6 +41,9 @@ pub fn natives() -> Vec<Bound> {
         bound("ensemble", ensemble),
         bound("completions", completions),
         bound("history", history),
+        bound("image", media::image),
+        bound("audio", media::audio),
+        bound("file", media::file),
         bound("parallel_map", parallel_map),
         bound("parallel", parallel),
         bound("print", print),

@@ -11,6 +11,7 @@ use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::exchange::send;
 use crate::runtime::lm_value::LmValue;
+use crate::runtime::media;
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::record_value::typed_values;
 use crate::runtime::reply::Reply;
@@ -295,11 +296,17 @@ impl Predictor {
         Ok(record)
     }
 
-    fn ask<'a>(&'a self, signature: &'a Signature, inputs: &'a Record) -> Ask<'a> {
+    /// The question; `demos` are those of the state with what they show at hand.
+    fn ask<'a>(
+        &'a self,
+        signature: &'a Signature,
+        inputs: &'a Record,
+        demos: Option<&'a [Demo]>,
+    ) -> Ask<'a> {
         Ask {
             signature,
             instructions: &self.signature.instructions,
-            demos: &self.demos,
+            demos: demos.unwrap_or(&self.demos),
             inputs,
         }
     }
@@ -322,7 +329,7 @@ impl Predictor {
             None => self.signature.clone(),
         };
         let inputs = self.convert(&*choices::of_inputs(&laid_out, &given)?, &given)?;
-        Ok(adapter.prompt(&self.ask(&laid_out, &inputs), capabilities))
+        Ok(adapter.prompt(&self.ask(&laid_out, &inputs, None), capabilities))
     }
 
     /// The bytes of what would be sent for these inputs.
@@ -332,9 +339,10 @@ impl Predictor {
     pub fn prompt_bytes(&self, run: &Run, inputs: &Record) -> Result<u64, Error> {
         let capabilities = self.lm(run)?.lm.capabilities();
         let adapter = self.adapter(run, &capabilities)?;
-        let prompt = self.prepare(None, inputs, adapter, &capabilities)?.prompt;
+        let inputs = media::sketched(&self.signature, inputs);
+        let prompt = self.prepare(None, &inputs, adapter, &capabilities)?.prompt;
         let text = serde_json::to_vec(&prompt).expect("prompts have only string keys");
-        Ok(text.len() as u64)
+        Ok((text.len() as u64).saturating_add(prompt.most_media_tokens()))
     }
 
     fn predict(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
@@ -344,6 +352,8 @@ impl Predictor {
         let laid_out = choices::of_consts(cx, &signature)?;
         let wanted = choices::of_inputs(&laid_out, &given)?;
         let inputs = self.convert(&wanted, &given)?;
+        let inputs = media::all_at_hand(run, &inputs)?;
+        let demos = media::demos(run, &self.signature, &self.demos)?;
         let lm = self.lm(run)?;
         let adapter = self.adapter(run, &lm.lm.capabilities())?;
         let node = run.open_node(self.node(run, inputs.clone()));
@@ -353,7 +363,7 @@ impl Predictor {
             adapter: adapter.name().to_owned(),
             attempts: Vec::new(),
         };
-        let ask = self.ask(&laid_out, &inputs);
+        let ask = self.ask(&laid_out, &inputs, demos.as_deref());
         let question = Question { ask, adapter, wanted: &wanted };
         let read = self.converse(run, &lm, &question, node, &mut call);
         let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed, &wanted));

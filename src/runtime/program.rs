@@ -8,6 +8,7 @@ use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::instance::{Instance, frozen, override_in, place, walk};
 use crate::runtime::lm_value::LmValue;
+use crate::runtime::media;
 pub(in crate::runtime) use crate::runtime::predictor::BARE;
 use crate::runtime::predictor::{self, Predictor};
 use crate::runtime::record_value::typed_value;
@@ -241,7 +242,7 @@ impl Program {
         let table = self.table(script);
         for (name, ty) in self.types(script) {
             if let Some(value) = args.named.get_mut(&name) {
-                *value = from_outside(value, &ty, &table)
+                *value = from_outside(cx.run(), row, value, &ty, &table)
                     .map_err(|it| Error::value(format!("column `{name}`: {it}")))?;
             }
         }
@@ -358,8 +359,18 @@ pub(in crate::runtime) fn root(value: &Val) -> &'static str {
 }
 
 /// A cell as a value of the type that is wanted; the numbers of some files are texts.
-fn from_outside(value: &Val, ty: &Ty, table: &TypeTable) -> Result<Val, Error> {
-    let data = value.to_value()?;
+fn from_outside(
+    run: &Run,
+    row: &Row,
+    value: &Val,
+    ty: &Ty,
+    table: &TypeTable,
+) -> Result<Val, Error> {
+    let mut data = value.to_value()?;
+    if ty.mentions_media(table) {
+        let named = media::from_outside(run, row.folder.as_deref(), &data, ty, table)?;
+        data = media::at_hand(run, &named)?;
+    }
     let parsed = match (&data, plain(ty, table)) {
         (Value::Str(text), Ty::Int) => text.trim().parse().ok().map(Value::Int),
         (Value::Str(text), Ty::Float) => text.trim().parse().ok().map(Value::Float),
@@ -500,7 +511,7 @@ pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
         crate::lm::Prompt::Chat(messages) => {
             let shown: Vec<String> = messages
                 .iter()
-                .map(|it| format!("--- {}\n{}", it.role.as_str(), it.text))
+                .map(|it| format!("--- {}\n{}", it.role.as_str(), it.shown()))
                 .collect();
             shown.join("\n")
         }
@@ -531,7 +542,8 @@ pub fn static_prompt(
     };
     let capabilities = capabilities_by_name(run);
     let adapter = chosen.adapter(run, &capabilities)?;
-    Ok(chosen.prepare(None, inputs, adapter, &capabilities)?.prompt)
+    let inputs = media::named(run, chosen.signature(), inputs)?;
+    Ok(chosen.prepare(None, &inputs, adapter, &capabilities)?.prompt)
 }
 
 /// What the run's model can do, as far as its name tells.

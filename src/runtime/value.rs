@@ -6,6 +6,7 @@
 
 use crate::runtime::cx::{Args, Cx};
 use crate::runtime::error::Error;
+use crate::runtime::media::MediaValue;
 use crate::runtime::record_value::RecordValue;
 use crate::schema::{Record, Value};
 use indexmap::IndexMap;
@@ -192,6 +193,7 @@ impl Val {
             Value::Map(record) => Self::Map(
                 record.iter().map(|(k, v)| (k.clone(), Self::from_value(v))).collect(),
             ),
+            Value::Media(it) => Self::object(MediaValue(it.clone())),
         }
     }
 

@@ -99,7 +99,7 @@ fn push_exchange(out: &mut String, pad: &str, attempt: &Attempt) {
     match &attempt.request.prompt {
         Prompt::Chat(messages) => {
             for message in messages {
-                push_block(out, pad, message.role.as_str(), &message.text);
+                push_block(out, pad, message.role.as_str(), &message.shown());
             }
         }
         Prompt::Text(text) => push_block(out, pad, "prompt", text),

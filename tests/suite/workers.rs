@@ -780,7 +780,7 @@ fn a_pool_makes_runs_of_many_states() {
         let values =
             [("q", "x"), ("answer", if n.is_multiple_of(2) { "Paris" } else { "Rome" })];
         let values = values.map(|(name, it)| (Arc::from(name), it.into()));
-        Arc::new(Row { values: values.into_iter().collect(), index: n })
+        Arc::new(Row { values: values.into_iter().collect(), index: n, folder: None })
     };
     let state = |n: usize| {
         let mut state = State::default();
