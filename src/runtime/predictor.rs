@@ -599,4 +599,5 @@ const NO_MODEL: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 1,
     cacheable: false,
+    ..Capabilities::PLAIN
 };

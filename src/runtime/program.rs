@@ -565,6 +565,7 @@ const LOCAL: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 64,
     cacheable: true,
+    ..Capabilities::PLAIN
 };
 
 /// What is assumed of a model that is not there: a chat server.
@@ -575,4 +576,5 @@ const CHAT: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 8,
     cacheable: true,
+    ..Capabilities::PLAIN
 };
