@@ -99,7 +99,7 @@ impl Reader {
         };
         let adapter = match text("adapter")? {
             Some(name) => adapter(name)?,
-            None => self.defaults.adapter.unwrap_or(Adapter::Chat),
+            None => self.defaults.adapter.clone().unwrap_or(Adapter::Chat),
         };
         let completion = text("completion")?.ok_or("the line has no `completion`")?;
         let partial = match row.get("partial") {
