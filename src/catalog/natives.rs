@@ -14,6 +14,12 @@ const CACHE: Param =
     option("cache", "bool", "whether an earlier reply to the same prompt serves");
 const RETRIES: Param =
     option("retries", "int", "how often a reply that cannot be read is asked again");
+const N: Param = option("n", "int", "how many replies are wanted; `completions` has them all");
+const LOGPROBS: Param = option(
+    "logprobs",
+    "int",
+    "tells how likely the tokens were, with so many of the likeliest at each place",
+);
 const METRIC: Param = must("metric", "metric", "judges a reply: called with (example, reply)");
 const THRESHOLD: Param =
     option("threshold", "float", "the score from which a run may become a demo");
@@ -36,7 +42,8 @@ const MEDIUM: &[Param] = &[
     required("from", "str", "a file relative to this one, a URL or a `data:` URI"),
     option("mime", "str", "its type, where content and name do not tell"),
 ];
-const PREDICTOR: &[Param] = &[SIGNATURE, LM, TEMPERATURE, MAX_TOKENS, ADAPTER, CACHE, RETRIES];
+const PREDICTOR: &[Param] =
+    &[SIGNATURE, LM, TEMPERATURE, MAX_TOKENS, ADAPTER, CACHE, RETRIES, N, LOGPROBS];
 const ATTEMPTED: &[Param] = &[
     required("program", "program", "what is asked"),
     must("metric", "metric", "judges a reply: called with (inputs, reply)"),
@@ -451,12 +458,39 @@ print(all(question: "What is 6 times 7?").answer);
         "completions",
         &[required("reply", "reply", "what was chosen")],
         "list",
-        "the replies that a reply was chosen from; itself where there was no choice",
+        "the replies that a reply was chosen from, or that came with it; itself where it was alone",
         r#"let answer = predict("question -> answer", lm: scripted([#{ answer: "Herbert" }, #{ answer: "Frank Herbert" }]));
 let reply = answer.sample(2, question: "Who wrote Dune?");
 for it in completions(reply) { print(it.answer); }
 //> Herbert
 //> Frank Herbert"#,
+    ),
+    native(
+        "reasoning",
+        &[required("reply", "reply", "of a predictor")],
+        "any",
+        "what the model thought before it wrote a reply; nothing where none was told",
+        r#"let answer = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]));
+print(reasoning(answer(question: "The capital of France?")) ?? "a scripted model has no thoughts");
+//> a scripted model has no thoughts"#,
+    ),
+    native(
+        "logprobs",
+        &[required("reply", "reply", "of a predictor with `logprobs: …`")],
+        "any",
+        "a map for each token of a reply, with `token`, `logprob` and `top`; nothing where none are told",
+        r#"let answer = predict("question -> answer", logprobs: 3, lm: scripted([#{ answer: "Paris" }]));
+print(logprobs(answer(question: "The capital of France?")) ?? "a scripted model tells none");
+//> a scripted model tells none"#,
+    ),
+    native(
+        "logprob",
+        &[required("reply", "reply", "of a predictor with `logprobs: …`")],
+        "any",
+        "how likely the whole reply was: the sum over its tokens, a natural logarithm; nothing where none are told",
+        r#"let answer = predict("question -> answer", logprobs: 0, lm: scripted([#{ answer: "Paris" }]));
+print(logprob(answer(question: "The capital of France?")) ?? "a scripted model tells none");
+//> a scripted model tells none"#,
     ),
     native(
         "history",

@@ -32,6 +32,12 @@ const OVERRIDES: &[Param] = &[
     option("cache", "bool", "whether earlier replies serve"),
     option("rollout", "int", "which of several replies to the same prompt"),
     option("retries", "int", "how often a reply that cannot be read is asked again"),
+    option("n", "int", "how many replies are wanted; `completions` has them all"),
+    option(
+        "logprobs",
+        "int",
+        "tells how likely the tokens were, with so many of the likeliest",
+    ),
     option("at", "str", "the path of the predictor it is for; all without it"),
 ];
 

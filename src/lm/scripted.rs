@@ -2,7 +2,7 @@
 
 use super::{
     Address, CallContext, CallFuture, Capabilities, Completion, Error, ErrorKind, Lm, Message,
-    Prompt, Request, Usage,
+    Prompt, Request, Takes, Usage,
 };
 use crate::util::{lock, sha256_hex};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +90,7 @@ impl Scripted {
             nonblocking: false,
             parallel: 64,
             cacheable,
+            media: Takes::ALL,
             ..Capabilities::PLAIN
         };
         Self {

@@ -115,7 +115,7 @@ impl<'a> Call<'a> {
         // No token is shorter than a byte, and the marks around messages take more bytes here
         // than tokens there.
         let read = (text.len() as u64).saturating_add(request.prompt.most_media_tokens());
-        let written = longest(&request);
+        let written = longest(&request).saturating_mul(request.n.unwrap_or(1).into());
         let money = price.map_or(Money::ZERO, |it| it.at_most(read, written));
         let most = Amount { calls: 1, tokens: read.saturating_add(written), money };
         // Models of this process end their replies by themselves. The key is that of the

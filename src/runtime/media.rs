@@ -3,7 +3,9 @@
 //! A text is never taken for a path where it may be a model's: scripts say `image(path)`, and
 //! columns of data become media only where a parameter or an input says so.
 
+use crate::adapt::Ask;
 use crate::host::{Host, SharedHost};
+use crate::lm::{Capabilities, Prompt};
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::run::Run;
@@ -243,6 +245,41 @@ fn sketch(value: &Value, ty: &Ty, types: &TypeTable) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// Checks that what was laid out can be sent as it is.
+///
+/// # Errors
+/// Media where only text is taken, by the layout or the model, which `model` names.
+pub(in crate::runtime) fn taken(
+    ask: &Ask<'_>,
+    prompt: &Prompt,
+    capabilities: &Capabilities,
+    adapter: &str,
+    model: &str,
+) -> Result<(), Error> {
+    let inputs = ask.inputs.iter().chain(ask.demos.iter().flat_map(|it| &it.inputs));
+    let given: Vec<_> = inputs.filter(|(_, value)| value.has_media()).collect();
+    let Some((name, _)) = given.first() else { return Ok(()) };
+    let kinds = given.iter().flat_map(|(_, value)| value.media_kinds());
+    let refused = kinds.into_iter().find(|kind| !capabilities.media.takes(*kind));
+    if let Some(kind) = refused {
+        let things = match kind {
+            MediaKind::Image => "images",
+            MediaKind::Audio => "audio",
+            MediaKind::File => "files",
+        };
+        let message = format!("{model} takes no {things}, and input `{name}` has some");
+        let hint = "models behind `openai/`, `anthropic/`, `gemini/`, `openrouter/` and most \
+                    servers take them: `dsp doc models`";
+        return Err(Error::value(message).hint(hint));
+    }
+    if matches!(prompt, Prompt::Text(_)) {
+        let message =
+            format!("the adapter `{adapter}` lays out text only, and `{name}` is none");
+        return Err(Error::value(message).hint("`chat`, `json` and `xml` take it"));
+    }
+    Ok(())
 }
 
 /// A picture, a sound or a file.

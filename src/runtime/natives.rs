@@ -4,6 +4,7 @@ use crate::lm::{Effort, LmOptions, Scripted};
 use crate::runtime::cx::{Args, Cx, Native, number, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::exchange::stopped;
+use crate::runtime::facts;
 use crate::runtime::history::history;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::media;
@@ -52,12 +53,24 @@ pub fn natives() -> Vec<Bound> {
         bound("trace", trace),
         bound("cost", cost),
         bound("warnings", warnings),
+        bound("reasoning", facts::reasoning),
+        bound("logprobs", facts::logprobs),
+        bound("logprob", facts::logprob),
     ]);
     all
 }
 
-const PREDICTOR_OPTIONS: &[&str] =
-    &["signature", "lm", "adapter", "temperature", "max_tokens", "cache", "retries"];
+const PREDICTOR_OPTIONS: &[&str] = &[
+    "signature",
+    "lm",
+    "adapter",
+    "temperature",
+    "max_tokens",
+    "cache",
+    "retries",
+    "n",
+    "logprobs",
+];
 
 fn predict(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
     let (signature, overrides) = predictor_args(cx, "predict", args)?;

@@ -10,6 +10,7 @@ use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::exchange::send;
+use crate::runtime::facts;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::media;
 use crate::runtime::program::{self, Overrides};
@@ -28,6 +29,8 @@ use std::sync::Arc;
 pub(in crate::runtime) const BARE: &str = "self";
 /// The input that holds what an earlier attempt taught.
 const ADVICE: &str = "advice";
+/// The most replies to one question.
+const MOST_REPLIES: u32 = 128;
 
 /// A predictor. Immutable: another state is another predictor.
 #[derive(Debug, Clone)]
@@ -98,6 +101,11 @@ impl Predictor {
         self.overrides.retries.unwrap_or(usual)
     }
 
+    /// How many replies are wanted of a call.
+    pub(in crate::runtime) fn n(&self) -> u32 {
+        self.overrides.n.unwrap_or(1)
+    }
+
     /// Where it stands in its program.
     pub fn path(&self) -> &str {
         &self.path
@@ -133,6 +141,18 @@ impl Predictor {
         let before = self.overrides.rollout.unwrap_or(0);
         let rollout = before.saturating_mul(n as u64).saturating_add(at as u64);
         self.with_overrides(&Overrides { rollout: Some(rollout), ..Overrides::default() })
+    }
+
+    /// Returns the predictor for the `at`-th of `n` replies to one question. The contracts of the
+    /// signature are for the first, which is the reply.
+    #[must_use]
+    pub(in crate::runtime) fn one_of(&self, n: u32, at: u32) -> Self {
+        let one = self.resampled(n as usize, at as usize);
+        let one = one.with_overrides(&Overrides { n: Some(1), ..Overrides::default() });
+        match at {
+            0 => one,
+            _ => Self { base: SignatureValue { contracts: None, ..one.base.clone() }, ..one },
+        }
     }
 
     /// The signature of a call, and its inputs, with the advice that there is.
@@ -224,8 +244,9 @@ impl Predictor {
             .or(state.temperature)
             .or(lm.options.temperature)
             .or(settings.temperature)
-            // A fresh sample of a deterministic model would be the same one again.
-            .unwrap_or(if self.rollout(run) > 0 { 1.0 } else { 0.0 });
+            // A fresh sample of a deterministic model would be the same one again, and so would
+            // each of several.
+            .unwrap_or(if self.rollout(run) > 0 || self.n() > 1 { 1.0 } else { 0.0 });
         sampling.top_p = state.top_p.or(sampling.top_p);
         sampling.seed = state.seed.or(sampling.seed);
         sampling.max_tokens = self
@@ -238,7 +259,10 @@ impl Predictor {
     }
 
     /// Takes the inputs out of the arguments of a call.
-    fn inputs(&self, mut args: Args) -> Result<IndexMap<Arc<str>, Val>, Error> {
+    pub(in crate::runtime) fn inputs(
+        &self,
+        mut args: Args,
+    ) -> Result<IndexMap<Arc<str>, Val>, Error> {
         let signature = &self.signature;
         if args.positional.len() > signature.inputs.len() {
             let (wants, given) = (signature.inputs.len(), args.positional.len());
@@ -329,7 +353,10 @@ impl Predictor {
             None => self.signature.clone(),
         };
         let inputs = self.convert(&*choices::of_inputs(&laid_out, &given)?, &given)?;
-        Ok(adapter.prompt(&self.ask(&laid_out, &inputs, None), capabilities))
+        let ask = self.ask(&laid_out, &inputs, None);
+        let prepared = adapter.prompt(&ask, capabilities);
+        media::taken(&ask, &prepared.prompt, capabilities, adapter.name(), "the model")?;
+        Ok(prepared)
     }
 
     /// The bytes of what would be sent for these inputs.
@@ -345,8 +372,11 @@ impl Predictor {
         Ok((text.len() as u64).saturating_add(prompt.most_media_tokens()))
     }
 
-    fn predict(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+    pub(in crate::runtime) fn predict(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
         let run = cx.run();
+        if self.n() > 1 && !self.lm(run)?.lm.capabilities().n {
+            return self.predict_each(cx, &args, self.n());
+        }
         let given = self.inputs(args)?;
         let (signature, given) = self.asked(given);
         let laid_out = choices::of_consts(cx, &signature)?;
@@ -367,6 +397,7 @@ impl Predictor {
         let question = Question { ask, adapter, wanted: &wanted };
         let read = self.converse(run, &lm, &question, node, &mut call);
         let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed, &wanted));
+        let result = result.map(|reply| facts::told(reply, &call, &question.adapter, &wanted));
         run.close_node(node, |it| {
             it.error = result.as_ref().err().map(ToString::to_string);
             it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
@@ -400,6 +431,8 @@ impl Predictor {
         let address = run.trace_address(node);
         let context = CallContext { address, ..CallContext::default() };
         let mut prepared = adapter.prompt(ask, &capabilities);
+        let model = format!("`{}`", lm.lm.name());
+        media::taken(ask, &prepared.prompt, &capabilities, adapter.name(), &model)?;
         for turn in 0.. {
             let request = Arc::new(self.request(run, prepared, &sampling));
             let completion = {
@@ -435,6 +468,8 @@ impl Predictor {
             decoding: prepared.decoding,
             sampling,
             rollout: self.rollout(run),
+            n: self.overrides.n.filter(|it| *it > 1),
+            logprobs: self.overrides.logprobs,
             ..Request::new(prepared.prompt)
         }
     }
@@ -575,7 +610,20 @@ pub(in crate::runtime) fn options(cx: &Cx<'_>, args: &mut Args) -> Result<Overri
         cache: args.flag("cache")?,
         retries: small(args, "retries")?,
         rollout: args.count("rollout")?.map(|it| it as u64),
+        n: several(args)?,
+        logprobs: small(args, "logprobs")?,
     })
+}
+
+/// Takes the number of replies.
+fn several(args: &mut Args) -> Result<Option<u32>, Error> {
+    let n = small(args, "n")?;
+    match n {
+        Some(n) if !(1..=MOST_REPLIES).contains(&n) => {
+            Err(Error::value(format!("`n` is a count from 1 to {MOST_REPLIES}, not {n}")))
+        }
+        n => Ok(n),
+    }
 }
 
 fn small(args: &mut Args, name: &str) -> Result<Option<u32>, Error> {

@@ -1,6 +1,6 @@
 //! Programs as optimizers, evaluations and hosts see them: something to call, and its state.
 
-use crate::lm::{Capabilities, SharedLm};
+use crate::lm::{Capabilities, SharedLm, Takes};
 use crate::program::{PredictorState, State};
 use crate::runtime::bind::bind_row;
 use crate::runtime::bound;
@@ -39,6 +39,10 @@ pub struct Overrides {
     pub retries: Option<u32>,
     /// Which fresh sample is wanted.
     pub rollout: Option<u64>,
+    /// How many replies are wanted.
+    pub n: Option<u32>,
+    /// How many of the likeliest tokens are told at each place of a reply.
+    pub logprobs: Option<u32>,
 }
 
 impl Overrides {
@@ -53,6 +57,8 @@ impl Overrides {
             cache: newer.cache.or(self.cache),
             retries: newer.retries.or(self.retries),
             rollout: newer.rollout.or(self.rollout),
+            n: newer.n.or(self.n),
+            logprobs: newer.logprobs.or(self.logprobs),
         }
     }
 }
@@ -439,8 +445,18 @@ pub(in crate::runtime) fn method(
 fn with(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
     let at = args.text("at")?;
     let overrides = predictor::options(cx, &mut args)?;
-    let known =
-        ["lm", "adapter", "temperature", "max_tokens", "cache", "retries", "rollout", "at"];
+    let known = [
+        "lm",
+        "adapter",
+        "temperature",
+        "max_tokens",
+        "cache",
+        "retries",
+        "rollout",
+        "n",
+        "logprobs",
+        "at",
+    ];
     args.finish("with", 0, &known)?;
     let program = Program::from_val("with", value)?;
     if let Some(at) = &at
@@ -576,5 +592,6 @@ const CHAT: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 8,
     cacheable: true,
+    media: Takes::ALL,
     ..Capabilities::PLAIN
 };

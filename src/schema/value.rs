@@ -1,6 +1,6 @@
 //! Values of fields.
 
-use crate::schema::Medium;
+use crate::schema::{MediaKind, Medium};
 use indexmap::IndexMap;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -65,6 +65,17 @@ impl Value {
             Self::List(items) => items.iter().any(Self::has_media),
             Self::Map(entries) => entries.values().any(Self::has_media),
             Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Str(_) => false,
+        }
+    }
+
+    /// The kinds of all pictures, sounds and files in it.
+    pub fn media_kinds(&self) -> Vec<MediaKind> {
+        match self {
+            Self::Media(medium) => vec![medium.media.kind],
+            Self::List(items) => items.iter().flat_map(Self::media_kinds).collect(),
+            Self::Map(entries) => entries.values().flat_map(Self::media_kinds).collect(),
+            Self::Null | Self::Bool(_) | Self::Int(_) => Vec::new(),
+            Self::Float(_) | Self::Str(_) => Vec::new(),
         }
     }
 

@@ -105,6 +105,9 @@ fn push_exchange(out: &mut String, pad: &str, attempt: &Attempt) {
         Prompt::Text(text) => push_block(out, pad, "prompt", text),
     }
     if let Some(completion) = &attempt.completion {
+        if let Some(thought) = &completion.reasoning {
+            push_block(out, pad, "reasoning", thought);
+        }
         push_block(out, pad, "reply", &completion.text);
     }
 }

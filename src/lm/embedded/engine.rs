@@ -305,14 +305,10 @@ impl Engine {
 
     fn completion(&self, decoder: Decoder, finish: Finish, usage: Usage) -> Completion {
         let model = Some(self.name.clone());
-        Completion {
-            text: decoder.into_text(),
-            finish,
-            usage,
-            model,
-            attempts: 1,
-            ..Completion::default()
-        }
+        let (text, logprobs) = decoder.into_reply();
+        let reply =
+            Completion { text, finish, usage, model, logprobs, ..Completion::default() };
+        Completion { attempts: 1, ..reply }
     }
 }
 

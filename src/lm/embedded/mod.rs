@@ -17,6 +17,7 @@ mod prefixes;
 mod product;
 mod prompt;
 mod sample;
+mod told;
 mod trie;
 mod vocabulary;
 mod weights;
@@ -189,6 +190,7 @@ impl Lm for Embedded {
             nonblocking: false,
             parallel: PARALLEL,
             cacheable: true,
+            logprobs: true,
             ..Capabilities::PLAIN
         }
     }
