@@ -265,14 +265,31 @@ print(tuned.demos.len());
         "index",
         &[
             required("from", "str | list | dataset", "a file, texts or rows"),
-            option("by", "str", "how passages are found: \"bm25\""),
+            option("by", "str", "how passages are found: \"bm25\", \"embedding\" or \"both\""),
             option("field", "str", "the column that holds the text"),
+            option("lm", "lm | str", "the model that embeds"),
         ],
         "index",
         "makes texts searchable",
         r#"const facts = index(["Paris is in France.", "Rome is in Italy."], by: "bm25");
 print(facts.len(), retrieve(1, from: facts)("France").passages);
 //> 2 ["Paris is in France."]"#,
+    ),
+    native(
+        "embed",
+        &[
+            required(
+                "lm",
+                "lm | str",
+                "a model that embeds, such as \"openai/text-embedding-3-small\"",
+            ),
+            required("texts", "str | list[str]", "what to embed"),
+        ],
+        "list",
+        "the vectors of texts, from the store where it has them; of one text its vector",
+        r#"let vectors = embed(scripted([]), ["a red car", "a red bus"]);
+print(vectors.len(), vectors[0].len(), vectors[0] == embed(scripted([]), "a red car"));
+//> 2 256 true"#,
     ),
     native(
         "retrieve",

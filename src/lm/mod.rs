@@ -12,6 +12,7 @@ pub mod download;
 #[cfg(feature = "local")]
 pub mod embedded;
 pub mod embedder;
+mod embedding_lm;
 mod error;
 #[cfg(feature = "http")]
 pub mod http;
@@ -28,6 +29,7 @@ mod scripted;
 
 pub use cancel::Cancel;
 pub use embedder::{EmbedFuture, Embedder, Embeddings, SharedEmbedder};
+pub use embedding_lm::EmbeddingLm;
 pub use error::{Error, ErrorKind};
 pub use listen::{Delta, Flow, Listener};
 pub use message::{

@@ -10,7 +10,7 @@ use crate::runtime::history::HistoryValue;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
-use crate::trace::{Edge, Kind, Node, NodeId, Totals, Trace, Via};
+use crate::trace::{Edge, Kind, LmCall, Node, NodeId, Totals, Trace, Via};
 use crate::util::lock;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -348,19 +348,23 @@ impl Run {
         }
     }
 
-    /// Writes a search down: what was looked for, and what was found.
+    /// Writes a search down: what was looked for, what was found, and the calls that it took.
     pub fn note_retrieval(
         &self,
         name: &str,
         inputs: Record,
         query: &Val,
         found: &IndexMap<Arc<str>, Val>,
+        call: Option<LmCall>,
     ) -> NodeId {
         let node =
             self.open_node(Node::new(Kind::Retrieval, name, self.next_address(name), inputs));
         self.note_inputs(node, std::iter::once(("query", query)));
         self.note_outputs(node, found.iter());
-        self.close_node(node, |it| it.outputs = to_record(found).ok());
+        self.close_node(node, |it| {
+            it.outputs = to_record(found).ok();
+            it.call = call.map(Arc::new);
+        });
         node
     }
 

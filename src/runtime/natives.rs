@@ -2,6 +2,7 @@
 
 use crate::lm::{Effort, LmOptions, Scripted};
 use crate::runtime::cx::{Args, Cx, Native, number, wrong};
+use crate::runtime::embeddings::embed;
 use crate::runtime::error::Error;
 use crate::runtime::exchange::stopped;
 use crate::runtime::facts;
@@ -41,6 +42,7 @@ pub fn natives() -> Vec<Bound> {
         bound("majority", majority),
         bound("ensemble", ensemble),
         bound("completions", completions),
+        bound("embed", embed),
         bound("history", history),
         bound("image", media::image),
         bound("audio", media::audio),

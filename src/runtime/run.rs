@@ -36,6 +36,8 @@ pub struct Env {
     pub store: Arc<dyn Replies>,
     /// How models are opened.
     pub open_lm: Arc<Opener>,
+    /// How models that embed are opened.
+    pub open_embedder: Arc<Opener>,
     /// What stands between runs and their models.
     pub tape: Option<Arc<dyn Tape>>,
 }
