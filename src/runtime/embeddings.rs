@@ -8,7 +8,7 @@ use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::exchange::send;
 use crate::runtime::lm_value::LmValue;
-use crate::runtime::pool::ordered_map;
+use crate::runtime::pool::{Workers, ordered_map};
 use crate::runtime::run::Run;
 use crate::runtime::value::Val;
 use crate::schema::{Record, Value};
@@ -96,7 +96,7 @@ impl Embedding {
         let ask = |batch: &Batch<'_>| self.ask(run, batch);
         let came = match threads {
             0 | 1 => batches.iter().map(|it| Some(Ok(ask(it)))).collect(),
-            _ => ordered_map(&batches, threads, cancel, ask, |_, _| {}),
+            _ => ordered_map(&batches, Workers::Fibers(threads), cancel, ask, |_, _| {}),
         };
         for (batch, came) in batches.iter().zip(came) {
             let (attempt, numbers) = match came {
