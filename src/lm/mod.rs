@@ -14,6 +14,8 @@ pub mod embedded;
 mod error;
 #[cfg(feature = "http")]
 pub mod keys;
+#[cfg(feature = "http")]
+pub mod limiter;
 mod listen;
 mod message;
 #[cfg(feature = "local")]
