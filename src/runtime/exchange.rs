@@ -5,6 +5,7 @@ use crate::lm::{
     Segment, SharedLm, Usage,
 };
 use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::flights::{self, Lead, Part};
 use crate::runtime::meter::Amount;
 use crate::runtime::run::{OUT_OF_TIME, Run, unpriced};
 use crate::runtime::tape::{Asked, recorded};
@@ -48,6 +49,14 @@ struct Sent {
     lost: u32,
 }
 
+/// What is known of a reply before the model is asked.
+enum Found {
+    /// It need not be paid for.
+    Known(Arc<Completion>),
+    /// The model is to be asked; others may wait for what it says.
+    Nothing(Option<Lead>),
+}
+
 /// Sends a request, or takes its reply from the store. What happened is left in `attempt`,
 /// also when it failed.
 pub(in crate::runtime) fn send(
@@ -68,14 +77,15 @@ pub(in crate::runtime) fn send(
     let taped = tape.map_or(Ok(None), |tape| recorded(tape, asked));
     let to_note = tape.filter(|_| matches!(taped, Ok(None)));
     let known = match taped {
-        Ok(None) => Ok(call.known()),
-        other => other,
+        Ok(None) => call.shared(),
+        Ok(Some(known)) => Ok(Found::Known(known)),
+        Err(error) => Err(error),
     };
-    let cached = matches!(known, Ok(Some(_)));
+    let cached = matches!(known, Ok(Found::Known(_)));
     let mut sent = Sent::default();
     let result = known.and_then(|known| match known {
-        Some(completion) => Ok(completion),
-        None => call.pay(&mut sent),
+        Found::Known(completion) => Ok(completion),
+        Found::Nothing(lead) => call.pay(&mut sent, lead),
     });
     let completion = result.as_ref().ok();
     run.settle(call.most, 1 + sent.again, call.took(completion, &sent));
@@ -146,12 +156,38 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// A reply that need not be paid for, if need be after a wait for another call that asks for
+    /// the same one.
+    fn shared(&self) -> Result<Found, Error> {
+        let session = self.run.session();
+        loop {
+            if let Some(known) = self.known() {
+                return Ok(Found::Known(known));
+            }
+            if !self.cache || session.settings.dry {
+                return Ok(Found::Nothing(None));
+            }
+            let flight = match session.flights().join(&self.key) {
+                Part::Wait(flight) => flight,
+                // Another one may have ended since the store was asked.
+                Part::Lead(lead) => {
+                    let known = self.known().map(Found::Known);
+                    return Ok(known.unwrap_or(Found::Nothing(Some(lead))));
+                }
+            };
+            match flights::wait(flight, &session.cancel, session.time_left()) {
+                Some(Some(Ok(completion))) => return Ok(Found::Known(completion)),
+                Some(Some(Err(error))) => return Err(Error::lm(&error)),
+                Some(None) => {}
+                None => return Err(stopped(session.cancel.is_cancelled())),
+            }
+        }
+    }
+
     /// Keeps a reply in the store, where one is used; tells whether it is there for later
     /// processes.
     fn keep(&self, completion: &Completion) -> bool {
-        // Without the cap it would have been longer.
-        let is_cut = self.is_forced && completion.finish == Finish::Length;
-        if !self.cache || is_cut {
+        if !self.cache || !self.is_whole(completion) {
             return false;
         }
         let bytes = serde_json::to_vec(completion).expect("completions have only string keys");
@@ -160,8 +196,19 @@ impl<'a> Call<'a> {
         store.put_if_absent(&self.key, &bytes).is_ok() && store.is_lasting()
     }
 
+    /// Whether it is the reply of every call that asks for it.
+    fn is_whole(&self, completion: &Completion) -> bool {
+        match completion.finish {
+            // Without the cap it would have been longer.
+            Finish::Length => !self.is_forced,
+            // This call wanted no more of it.
+            Finish::Halted => false,
+            _ => true,
+        }
+    }
+
     /// Asks the model, where that is allowed.
-    fn pay(&self, sent: &mut Sent) -> Result<Arc<Completion>, Error> {
+    fn pay(&self, sent: &mut Sent, lead: Option<Lead>) -> Result<Arc<Completion>, Error> {
         let (run, session) = (self.run, self.run.session());
         if session.settings.dry {
             let failure = Failure::new(codes::CANCELLED, "lm", UNSENT);
@@ -196,11 +243,15 @@ impl<'a> Call<'a> {
         let result = match came {
             Some(Ok(completion)) => {
                 end(Some(&completion));
-                Ok(Arc::new(completion))
+                let completion = Arc::new(completion);
+                let whole = lead.filter(|_| self.is_whole(&completion));
+                whole.into_iter().for_each(|it| it.landed(Ok(completion.clone())));
+                Ok(completion)
             }
             Some(Err(error)) => {
                 end(None);
                 sent.lost += u32::from(error.is_lost());
+                lead.into_iter().for_each(|it| it.landed(Err(error.clone())));
                 Err(Error::lm(&error))
             }
             // It may have to be paid for: the log is not told of its end.
@@ -330,7 +381,7 @@ fn wait(
     }
 }
 
-async fn pause(time: Option<Duration>) {
+pub(in crate::runtime) async fn pause(time: Option<Duration>) {
     match time {
         Some(time) => tokio::time::sleep(time).await,
         None => std::future::pending().await,

@@ -20,6 +20,7 @@ mod cx;
 mod diagnose;
 mod error;
 mod exchange;
+mod flights;
 mod history;
 mod instance;
 mod lists;
