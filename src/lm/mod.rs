@@ -11,7 +11,10 @@ mod cancel;
 pub mod download;
 #[cfg(feature = "local")]
 pub mod embedded;
+pub mod embedder;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "http")]
 pub mod keys;
 #[cfg(feature = "http")]
@@ -21,23 +24,23 @@ mod message;
 #[cfg(feature = "local")]
 pub mod models;
 pub mod open;
-#[cfg(feature = "http")]
-pub mod openai;
 mod price;
 pub mod retry;
 mod scripted;
 
 pub use cancel::Cancel;
+pub use embedder::{EmbedFuture, Embedder, Embeddings, SharedEmbedder};
 pub use error::{Error, ErrorKind};
 pub use listen::{Delta, Flow, Listener};
 pub use message::{
     Alternative, Completion, Decoding, Effort, Finish, Message, Pattern, Placed, Prompt,
     Request, Role, Sampling, Segment, TokenLogprob, Tool, ToolCall, ToolChoice, Usage,
 };
-pub use open::{LmOptions, UserEndpoint, UserEndpoints, open};
+pub use open::{LmOptions, UserEndpoint, UserEndpoints, open, open_embedder};
 pub use price::{Cost, Money, Price, Prices, Rates, date as price_date};
 pub use scripted::Scripted;
 
+use crate::schema::MediaKind;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -97,6 +100,63 @@ pub struct Capabilities {
     pub parallel: usize,
     /// Replies may be kept and used again.
     pub cacheable: bool,
+    /// It obeys [`Decoding::Json`] as a rule: its server knows schemas.
+    pub schema: bool,
+    /// It takes [`Request::tools`].
+    pub tools: bool,
+    /// Which media it takes in messages.
+    pub media: Takes,
+    /// It tells [`Request::logprobs`].
+    pub logprobs: bool,
+    /// It gives several replies to one request ([`Request::n`]); others are asked several
+    /// times.
+    pub n: bool,
+}
+
+impl Capabilities {
+    /// What everything can do that is asked by messages, one call at a time; the base of other
+    /// values.
+    pub const PLAIN: Self = Self {
+        chat: true,
+        template: false,
+        in_process: false,
+        nonblocking: false,
+        parallel: 1,
+        cacheable: false,
+        schema: false,
+        tools: false,
+        media: Takes::NOTHING,
+        logprobs: false,
+        n: false,
+    };
+}
+
+/// Which media a model takes. What its provider takes is meant: whether this very model does
+/// is known to its server alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Takes {
+    /// Pictures.
+    pub image: bool,
+    /// Sounds.
+    pub audio: bool,
+    /// Documents.
+    pub file: bool,
+}
+
+impl Takes {
+    /// None.
+    pub const NOTHING: Self = Self { image: false, audio: false, file: false };
+    /// All.
+    pub const ALL: Self = Self { image: true, audio: true, file: true };
+
+    /// Whether media of this kind are taken.
+    pub fn takes(self, kind: MediaKind) -> bool {
+        match kind {
+            MediaKind::Image => self.image,
+            MediaKind::Audio => self.audio,
+            MediaKind::File => self.file,
+        }
+    }
 }
 
 /// What a client may need to know about a call besides the request.
