@@ -13,10 +13,10 @@ mod pace;
 mod told;
 
 pub use gate::{Gate, Pass, gate};
-pub use told::{Level, Told, told};
+pub use told::{Level, Told, asked, told};
 
 use gauge::Gauge;
-use pace::Pace;
+use pace::{Answered, Pace};
 use std::time::Duration;
 
 /// Whether the next request may go.
@@ -35,6 +35,7 @@ pub enum Next {
 pub struct Sent {
     /// Which one, counted from 1.
     number: u64,
+    at: Duration,
     tokens: f64,
     requests_left: gauge::Mark,
     tokens_left: gauge::Mark,
@@ -62,6 +63,9 @@ impl Limiter {
         if paced > now {
             return Next::At(paced);
         }
+        if self.pace.is_in_doubt() && self.under_way > 0 {
+            return Next::Answer;
+        }
         let requests =
             self.requests.as_mut().map_or(Next::Go, |it| it.next(now, 1.0, self.under_way));
         if requests != Next::Go {
@@ -81,6 +85,7 @@ impl Limiter {
         };
         Sent {
             number: self.count,
+            at: now,
             tokens,
             requests_left: mark(&mut self.requests, 1.0),
             tokens_left: mark(&mut self.tokens, tokens),
@@ -106,26 +111,26 @@ impl Limiter {
             (gauge, Some(level)) => *gauge = Gauge::new(now, level, tokens),
             (None, None) => {}
         }
+        let answered = Answered { number: sent.number, sent: sent.at, now };
         if told.refused {
-            self.refused(now, sent, told);
-        } else if told.answered {
-            self.pace.taken(sent.number);
+            self.refused(answered, sent, told);
+        } else if told.answered && self.pace.taken(answered) {
+            self.closed_until = now;
         }
     }
 
     /// The server asks us to slow down.
-    fn refused(&mut self, now: Duration, sent: Sent, told: &Told) {
+    fn refused(&mut self, answered: Answered, sent: Sent, told: &Told) {
+        let now = answered.now;
         let both =
             [(&mut self.requests, sent.requests_left), (&mut self.tokens, sent.tokens_left)];
-        let mut is_told = false;
+        let mut is_known = false;
         for (gauge, mark) in both {
-            is_told |= gauge.as_mut().is_some_and(|it| it.is_exhausted(now, told.asked, mark));
+            is_known |= gauge.as_mut().is_some_and(|it| it.is_exhausted(now, told.asked, mark));
         }
-        if let Some(asked) = told.asked {
+        let is_earnest = is_known || self.pace.refused(answered, told.asked, told.backoff);
+        if let (true, Some(asked)) = (is_earnest, told.asked) {
             self.closed_until = self.closed_until.max(now + asked + margin(asked));
-        }
-        if !is_told {
-            self.pace.refused(now, sent.number, told.asked);
         }
     }
 

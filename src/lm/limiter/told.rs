@@ -3,6 +3,9 @@
 use crate::lm::retry::{http_date, retry_after};
 use std::time::Duration;
 
+/// How long we stay away where nobody says anything.
+const BACKOFF: Duration = Duration::from_millis(500);
+
 /// One limit, as far as an answer tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Level {
@@ -27,12 +30,14 @@ pub struct Told {
     pub refused: bool,
     /// How long we are asked to stay away.
     pub asked: Option<Duration>,
+    /// How long we stay away where we are not.
+    pub backoff: Duration,
 }
 
 /// Reads the headers of an answer, which `header` gives by their names in lower case; `body`
 /// is what a refusal says.
 pub fn told<'a>(status: u16, header: &dyn Fn(&str) -> Option<&'a str>, body: &[u8]) -> Told {
-    let refused = status == 429 || status == 529;
+    let refused = status == 429;
     let levels = Levels { header, date: header("date").and_then(http_date) };
     Told {
         requests: levels
@@ -71,11 +76,12 @@ pub fn told<'a>(status: u16, header: &dyn Fn(&str) -> Option<&'a str>, body: &[u
         answered: true,
         refused,
         asked: asked(header, if refused { body } else { &[] }),
+        backoff: BACKOFF,
     }
 }
 
 /// How long a server asks us to stay away: in one of several headers, or in the body.
-fn asked<'a>(header: &dyn Fn(&str) -> Option<&'a str>, body: &[u8]) -> Option<Duration> {
+pub fn asked<'a>(header: &dyn Fn(&str) -> Option<&'a str>, body: &[u8]) -> Option<Duration> {
     let finer = header("retry-after-ms").and_then(|it| it.trim().parse::<f64>().ok());
     finer
         .and_then(|it| Duration::try_from_secs_f64(it / 1000.0).ok())
