@@ -92,7 +92,9 @@ fn lm(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         api_base: args.text("api_base")?,
         key_env: args.text("key_env")?,
         timeout: seconds(&mut args, "timeout")?,
-        connect_timeout: None,
+        connect_timeout: seconds(&mut args, "connect_timeout")?,
+        first_token: seconds(&mut args, "first_token")?,
+        rate: args.number("rate")?,
         retries: args.count("retries")?.and_then(|it| u32::try_from(it).ok()),
     };
     let name = args.take(0, "name").unwrap_or_default();
