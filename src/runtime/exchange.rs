@@ -1,13 +1,14 @@
 //! One exchange with a model: look it up, else pay for it, keep it.
 
 use crate::lm::{
-    self, Again, CallContext, Completion, Cost, Decoding, Finish, Money, Price, Request,
-    Segment, SharedLm, Usage,
+    self, Again, CallContext, CallFuture, Cancel, Completion, Cost, Decoding, Delta, Finish,
+    Flow, Listener, Money, Price, Request, Segment, SharedLm, Usage,
 };
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::flights::{self, Lead, Part};
 use crate::runtime::meter::Amount;
 use crate::runtime::run::{OUT_OF_TIME, Run, unpriced};
+use crate::runtime::stream::LEFT;
 use crate::runtime::tape::{Asked, recorded};
 use crate::store::Key;
 use crate::trace::Attempt;
@@ -15,6 +16,7 @@ use crate::util::hex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// What ends a run that sends nothing.
 const UNSENT: &str = "the request was made up and not sent";
@@ -67,6 +69,30 @@ pub(in crate::runtime) fn send(
     cache: bool,
     attempt: &mut Option<Attempt>,
 ) -> Result<Arc<Completion>, Error> {
+    send_heard(run, lm, request, context, cache, attempt, None)
+}
+
+/// Who hears a reply while it comes, on the thread that waits for it.
+pub(in crate::runtime) struct Ear<'a> {
+    /// Hears what is new; a text is why no more is wanted.
+    pub(in crate::runtime) hear: &'a mut dyn FnMut(Delta<'_>) -> Option<String>,
+    /// Ends the call.
+    pub(in crate::runtime) cancel: Cancel,
+    /// Why no more of the reply was wanted.
+    pub(in crate::runtime) reason: Option<String>,
+}
+
+/// As [`send`], with somebody who hears the reply while it comes. A reply from the store comes in
+/// one piece, which nobody hears.
+pub(in crate::runtime) fn send_heard(
+    run: &Arc<Run>,
+    lm: &SharedLm,
+    request: Arc<Request>,
+    context: &CallContext,
+    cache: bool,
+    attempt: &mut Option<Attempt>,
+    ear: Option<&mut Ear<'_>>,
+) -> Result<Arc<Completion>, Error> {
     let call = Call::new(run, lm, request, context, cache)?;
     run.reserve(call.most)?;
     let began = run.env().host.elapsed();
@@ -85,7 +111,7 @@ pub(in crate::runtime) fn send(
     let mut sent = Sent::default();
     let result = known.and_then(|known| match known {
         Found::Known(completion) => Ok(completion),
-        Found::Nothing(lead) => call.pay(&mut sent, lead),
+        Found::Nothing(lead) => call.pay(&mut sent, lead, ear),
     });
     let completion = result.as_ref().ok();
     run.settle(call.most, 1 + sent.again, call.took(completion, &sent));
@@ -208,7 +234,12 @@ impl<'a> Call<'a> {
     }
 
     /// Asks the model, where that is allowed.
-    fn pay(&self, sent: &mut Sent, lead: Option<Lead>) -> Result<Arc<Completion>, Error> {
+    fn pay(
+        &self,
+        sent: &mut Sent,
+        lead: Option<Lead>,
+        ear: Option<&mut Ear<'_>>,
+    ) -> Result<Arc<Completion>, Error> {
         let (run, session) = (self.run, self.run.session());
         if session.settings.dry {
             let failure = Failure::new(codes::CANCELLED, "lm", UNSENT);
@@ -220,7 +251,7 @@ impl<'a> Call<'a> {
         let again = Arc::new(AtomicU32::new(0));
         let (counted, asking, most) = (again.clone(), run.clone(), self.most);
         let context = CallContext {
-            cancel: session.cancel.clone(),
+            cancel: ear.as_ref().map_or(&session.cancel, |it| &it.cancel).clone(),
             timeout: session.time_left(),
             parallel: run.depth() > 0,
             again: Again::when(move || {
@@ -230,16 +261,19 @@ impl<'a> Call<'a> {
             }),
             ..self.context.clone()
         };
-        let came = wait(self.lm.clone(), self.request.clone(), context);
+        let own = ear.as_ref().map(|it| it.cancel.clone());
+        let came = wait(self.lm.clone(), self.request.clone(), context, ear);
         // Each request that was sent again had lost a reply before it.
         sent.lost = again.load(Ordering::SeqCst);
         sent.again = sent.lost.into();
         let end = |reply: Option<&Completion>| {
             let is_kept = reply.is_some_and(|it| self.keep(it));
             if let (Some(log), Some(number)) = (run.log(), number) {
-                log.ended(number, &self.key, reply.filter(|_| !is_kept));
+                let reply = reply.filter(|it| !is_kept && it.finish != Finish::Halted);
+                log.ended(number, &self.key, reply);
             }
         };
+        let is_left = own.is_some_and(|it| it.is_cancelled()) && !session.cancel.is_cancelled();
         let result = match came {
             Some(Ok(completion)) => {
                 end(Some(&completion));
@@ -257,7 +291,10 @@ impl<'a> Call<'a> {
             // It may have to be paid for: the log is not told of its end.
             None => {
                 sent.lost += 1;
-                Err(stopped(session.cancel.is_cancelled()))
+                Err(match is_left {
+                    true => Failure::new(codes::CANCELLED, "lm", LEFT).into(),
+                    false => stopped(session.cancel.is_cancelled()),
+                })
             }
         };
         session.settle(self.most, 1 + sent.again, self.took(result.as_ref().ok(), sent));
@@ -353,31 +390,125 @@ fn stored(run: &Run, key: &Key) -> Option<Arc<Completion>> {
     serde_json::from_slice(&bytes).ok().map(Arc::new)
 }
 
-/// Waits for the answer; there is none when the run is cancelled or out of time first.
+/// What a call comes to; nothing when the run is cancelled or out of time first.
+type Came = Option<Result<Completion, lm::Error>>;
+
+/// Waits for the answer.
 fn wait(
     lm: SharedLm,
     request: Arc<Request>,
     context: CallContext,
-) -> Option<Result<Completion, lm::Error>> {
+    ear: Option<&mut Ear<'_>>,
+) -> Came {
+    match ear {
+        None => lm::block_on(answer(lm, request, context)),
+        Some(ear) => wait_heard(lm, request, context, ear),
+    }
+}
+
+/// Waits for the answer, and hears it while it comes.
+fn wait_heard(
+    lm: SharedLm,
+    request: Arc<Request>,
+    context: CallContext,
+    ear: &mut Ear<'_>,
+) -> Came {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let listener = Listener::new(move |delta| {
+        let delta = match delta {
+            Delta::Text(text) => Some(text.to_owned()),
+            Delta::Again => None,
+            Delta::Reasoning(_) => return Flow::Go,
+        };
+        if tell.send(delta).is_ok() { Flow::Go } else { Flow::Halt }
+    });
+    let context = CallContext { listener: Some(listener), ..context };
+    let mut call = std::pin::pin!(answer(lm, request, context));
+    let mut text = String::new();
+    let mut came = None;
+    loop {
+        // What has come is heard outside, for who hears it may wait for a model, too.
+        let delta = match &came {
+            Some(_) => told.try_recv().ok(),
+            None => lm::block_on(async {
+                tokio::select! {
+                    biased;
+                    Some(delta) = told.recv() => Some(delta),
+                    answered = &mut call => {
+                        came = Some(answered);
+                        None
+                    }
+                }
+            }),
+        };
+        let Some(delta) = delta else {
+            // A call that has just ended may have told more.
+            match told.try_recv() {
+                Ok(delta) => {
+                    if let Some(halted) = heard(delta, &mut text, ear) {
+                        return Some(Ok(halted));
+                    }
+                    continue;
+                }
+                Err(_) => return came.flatten(),
+            }
+        };
+        // Leaving drops the call, which closes its connection.
+        if let Some(halted) = heard(delta, &mut text, ear) {
+            return Some(Ok(halted));
+        }
+    }
+}
+
+/// Has a piece heard; what came of the reply so far, where no more of it is wanted.
+fn heard(delta: Option<String>, text: &mut String, ear: &mut Ear<'_>) -> Option<Completion> {
+    let reason = match &delta {
+        Some(more) => {
+            text.push_str(more);
+            (ear.hear)(Delta::Text(more))
+        }
+        None => {
+            text.clear();
+            (ear.hear)(Delta::Again)
+        }
+    };
+    ear.reason = Some(reason?);
+    let text = std::mem::take(text);
+    Some(Completion { text, finish: Finish::Halted, attempts: 1, ..Completion::default() })
+}
+
+/// Asks a model, on a worker where that does not block it. Dropping it ends the call.
+async fn answer(lm: SharedLm, request: Arc<Request>, context: CallContext) -> Came {
     let nonblocking = lm.capabilities().nonblocking;
     let call = async move {
+        let complete: CallFuture<'_> = lm.complete(&request, &context);
         tokio::select! {
             biased;
-            answered = lm.complete(&request, &context) => Some(answered),
+            answered = complete => Some(answered),
             () = context.cancel.cancelled() => None,
             () = pause(context.timeout) => None,
         }
     };
     if !nonblocking {
-        return lm::block_on(call);
+        return call.await;
     }
     // Where connections live, too: this thread is woken once, by the answer.
-    match lm::block_on(lm::runtime().spawn(call)) {
+    let mut task = Task(lm::runtime().spawn(call));
+    match (&mut task.0).await {
         Ok(answered) => answered,
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => None,
         },
+    }
+}
+
+/// A task that ends when nobody waits for it.
+struct Task<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -40,9 +40,11 @@ mod script;
 mod several;
 mod signature_value;
 mod slices;
+mod stream;
 mod tape;
 mod trace_value;
 mod value;
+mod watch;
 
 pub use bind::bind_row;
 pub use call_log::{CallLog, SharedCallLog};

@@ -3,20 +3,22 @@
 use crate::adapt::{Adapter, Ask, ParseError, Parsed, Prepared};
 use crate::check::StaticPredictor;
 use crate::diag::did_you_mean;
-use crate::lm::{CallContext, Capabilities, Request, Sampling, SharedLm};
+use crate::lm::{CallContext, Capabilities, Delta, Request, Sampling, SharedLm};
 use crate::program::{PredictorState, Provenance, State};
 use crate::runtime::bind::named_values;
 use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
-use crate::runtime::exchange::send;
+use crate::runtime::exchange::{Ear, send_heard};
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::record_value::typed_values;
 use crate::runtime::reply::Reply;
 use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
+use crate::runtime::stream::{Part, Shared, Stream, StreamValue};
 use crate::runtime::value::{Object, Val};
+use crate::runtime::watch::{Sight, Watch, halted};
 use crate::schema::{Demo, Field, Record, Signature, Ty, convert};
 use crate::trace::{Kind, LmCall, Node, NodeId};
 use indexmap::IndexMap;
@@ -337,7 +339,22 @@ impl Predictor {
         Ok(text.len() as u64)
     }
 
-    fn predict(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+    /// As a call, where somebody reads the reply while it comes.
+    pub(in crate::runtime) fn predict_watched(
+        &self,
+        cx: &Cx<'_>,
+        args: Args,
+        shared: &Shared,
+    ) -> Result<Val, Error> {
+        self.predict(cx, args, Some(&mut Watch::new(cx, shared)))
+    }
+
+    fn predict(
+        &self,
+        cx: &Cx<'_>,
+        args: Args,
+        mut watch: Option<&mut Watch<'_>>,
+    ) -> Result<Val, Error> {
         let run = cx.run();
         let given = self.inputs(args)?;
         let (signature, given) = self.asked(given);
@@ -355,8 +372,12 @@ impl Predictor {
         };
         let ask = self.ask(&laid_out, &inputs);
         let question = Question { ask, adapter, wanted: &wanted };
-        let read = self.converse(run, &lm, &question, node, &mut call);
+        let read = self.converse(run, &lm, &question, node, &mut call, watch.as_deref_mut());
         let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed, &wanted));
+        if let (Ok(reply), Some(watch)) = (&result, &watch) {
+            let complete = reply.complete();
+            watch.shared().push(Part { fields: reply.fields().clone(), complete });
+        }
         run.close_node(node, |it| {
             it.error = result.as_ref().err().map(ToString::to_string);
             it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
@@ -382,6 +403,7 @@ impl Predictor {
         question: &Question<'_>,
         node: NodeId,
         call: &mut LmCall,
+        mut watch: Option<&mut Watch<'_>>,
     ) -> Result<Parsed, Error> {
         let Question { ask, adapter, wanted } = question;
         let capabilities = lm.lm.capabilities();
@@ -392,14 +414,35 @@ impl Predictor {
         let mut prepared = adapter.prompt(ask, &capabilities);
         for turn in 0.. {
             let request = Arc::new(self.request(run, prepared, &sampling));
-            let completion = {
-                let mut attempt = None;
-                let cache = self.overrides.cache.unwrap_or(true);
-                let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
-                call.attempts.extend(attempt);
-                sent?
+            let sight = Sight {
+                adapter,
+                wanted,
+                inputs: ask.inputs,
+                contracts: self.base.contracts.as_ref(),
+                may_halt: turn < retries,
             };
-            match adapter.parse(wanted, &completion.text) {
+            let cache = self.overrides.cache.unwrap_or(true);
+            let mut attempt = None;
+            let sent = match watch.as_deref_mut() {
+                None => send_heard(run, &lm.lm, request, &context, cache, &mut attempt, None)
+                    .map(|it| (it, None)),
+                Some(watch) => {
+                    watch.begins();
+                    let cancel = watch.shared().cancel.clone();
+                    let hear = &mut |delta: Delta<'_>| watch.hear(delta, &sight);
+                    let mut ear = Ear { hear, cancel, reason: None };
+                    let (lm, attempt) = (&lm.lm, &mut attempt);
+                    send_heard(run, lm, request, &context, cache, attempt, Some(&mut ear))
+                        .map(|it| (it, ear.reason))
+                }
+            };
+            call.attempts.extend(attempt);
+            let (completion, reason) = sent?;
+            let parsed = match reason {
+                None => adapter.parse(wanted, &completion.text),
+                Some(reason) => Err(halted(reason)),
+            };
+            match parsed {
                 Ok(parsed) => {
                     note_liberties(call, &parsed);
                     return Ok(parsed);
@@ -530,11 +573,16 @@ impl Object for Predictor {
     }
 
     fn call(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
-        self.predict(cx, args)
+        self.predict(cx, args, None)
     }
 
     fn method(&self, cx: &Cx<'_>, name: &str, args: Args) -> Option<Result<Val, Error>> {
-        program::method(cx, &Val::object(self.clone()), name, args)
+        match name {
+            "stream" => {
+                Some(Ok(Val::object(StreamValue(Arc::new(Stream::new(cx, self, args))))))
+            }
+            _ => program::method(cx, &Val::object(self.clone()), name, args),
+        }
     }
 
     fn show(&self) -> String {

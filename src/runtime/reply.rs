@@ -20,6 +20,8 @@ pub struct Reply {
     warnings: Arc<[String]>,
     /// What it was chosen from; empty where there was no choice.
     chosen_from: Arc<[Val]>,
+    /// Where it is still being written: the fields that have ended.
+    complete: Option<Arc<[Arc<str>]>>,
 }
 
 impl Reply {
@@ -31,6 +33,7 @@ impl Reply {
             course: node,
             warnings: Arc::default(),
             chosen_from: Arc::default(),
+            complete: None,
         }
     }
 
@@ -38,6 +41,20 @@ impl Reply {
     #[must_use]
     pub fn with_warnings(self, warnings: Vec<String>) -> Self {
         Self { warnings: warnings.into(), ..self }
+    }
+
+    /// Returns the reply as one that is still being written, where these fields have ended.
+    #[must_use]
+    pub(in crate::runtime) fn with_complete(self, complete: Vec<Arc<str>>) -> Self {
+        Self { complete: Some(complete.into()), ..self }
+    }
+
+    /// The names of the fields that have ended.
+    pub(in crate::runtime) fn complete(&self) -> Vec<Arc<str>> {
+        match &self.complete {
+            Some(complete) => complete.to_vec(),
+            None => self.fields.keys().cloned().collect(),
+        }
     }
 
     /// Returns the reply as that of the call at `node`, which passed it on.
