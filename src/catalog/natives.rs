@@ -458,6 +458,21 @@ for it in completions(reply) { print(it.answer); }
 //> Frank Herbert"#,
     ),
     native(
+        "complete",
+        &[required("part", "reply", "what a stream gave, or a reply")],
+        "list[str]",
+        "the names of the fields that have ended, of a reply that is still being written",
+        r#"let poem = predict("topic -> title, lines: list[str]", lm: scripted([
+    #{ title: "Rain", lines: ["It falls."] },
+]));
+let stream = poem.stream(topic: "rain");
+for part in stream { print(part.title, complete(part)); }
+print(stream.reply.lines);
+//> [] Rain
+//> ["title", "lines"] Rain
+//> ["It falls."]"#,
+    ),
+    native(
         "history",
         &[optional("turns", "list", "replies, or maps of inputs and outputs")],
         "history",

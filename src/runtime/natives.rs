@@ -39,6 +39,7 @@ pub fn natives() -> Vec<Bound> {
         bound("majority", majority),
         bound("ensemble", ensemble),
         bound("completions", completions),
+        bound("complete", complete),
         bound("history", history),
         bound("parallel_map", parallel_map),
         bound("parallel", parallel),
@@ -249,6 +250,15 @@ fn completions(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     match value.downcast::<Reply>() {
         Some(reply) => Ok(Val::List(reply.completions())),
         None => Err(wrong("reply", "a reply", &value)),
+    }
+}
+
+fn complete(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let value = args.take(0, "part").unwrap_or_default();
+    args.finish("complete", 1, &["part"])?;
+    match value.downcast::<Reply>() {
+        Some(reply) => Ok(Val::List(reply.complete().iter().map(|it| Val::str(it)).collect())),
+        None => Err(wrong("part", "a part of a stream, or a reply", &value)),
     }
 }
 

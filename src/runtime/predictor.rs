@@ -376,7 +376,11 @@ impl Predictor {
         let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed, &wanted));
         if let (Ok(reply), Some(watch)) = (&result, &watch) {
             let complete = reply.complete();
-            watch.shared().push(Part { fields: reply.fields().clone(), complete });
+            watch.shared().push(Part {
+                fields: reply.fields().clone(),
+                complete,
+                is_last: true,
+            });
         }
         run.close_node(node, |it| {
             it.error = result.as_ref().err().map(ToString::to_string);

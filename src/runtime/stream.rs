@@ -29,6 +29,8 @@ pub(in crate::runtime) struct Part {
     pub(in crate::runtime) fields: IndexMap<Arc<str>, Val>,
     /// The names of the fields that have ended.
     pub(in crate::runtime) complete: Vec<Arc<str>>,
+    /// It is the whole reply.
+    pub(in crate::runtime) is_last: bool,
 }
 
 /// Between who makes the call and who reads its parts.
@@ -45,6 +47,8 @@ struct State {
     parts: VecDeque<Part>,
     /// Who reads has read all, and waits.
     is_waiting: bool,
+    /// The whole reply was read.
+    is_read: bool,
     /// Who reads has gone away.
     is_left: bool,
     ended: Option<Result<Val, Error>>,
@@ -86,7 +90,9 @@ impl Shared {
             let idle = |it: &mut State| it.parts.is_empty() && it.ended.is_none();
             state = self.wait_while(state, idle);
         }
-        state.parts.pop_front()
+        let part = state.parts.pop_front();
+        state.is_read |= part.as_ref().is_some_and(|it| it.is_last);
+        part
     }
 
     fn wait_while<'a>(
@@ -187,28 +193,23 @@ impl Stream {
     /// Takes over what the call wrote down, once it has ended; its reply.
     fn end(&self) -> Result<Val, Error> {
         let mut course = lock(&self.course);
-        if let Progress::Open(open) = std::mem::replace(&mut *course, Progress::Unborn) {
-            let _ = open.thread.join();
-            let end = self.run.join(&open.branch);
-            let result = lock(&open.shared.state).ended.take();
-            let result = result.unwrap_or_else(|| Err(left()));
-            let kept = match result {
-                Ok(value) => Ok(placed(&value, open.fork.base(), end)),
-                Err(error) => {
-                    let failure = error.failure();
-                    let kept =
-                        failure.unwrap_or_else(|| Failure::new(codes::CANCELLED, "lm", LEFT));
-                    *course = Progress::Ended(Err(kept));
-                    return Err(error);
-                }
-            };
-            *course = Progress::Ended(kept);
-        }
-        match &*course {
-            Progress::Ended(Ok(value)) => Ok(value.clone()),
-            Progress::Ended(Err(failure)) => Err(failure.clone().into()),
-            Progress::Unborn | Progress::Open(_) => Err(left()),
-        }
+        let open = match std::mem::replace(&mut *course, Progress::Unborn) {
+            Progress::Open(open) => open,
+            Progress::Unborn => return Err(left()),
+            Progress::Ended(result) => {
+                *course = Progress::Ended(result.clone());
+                return result.map_err(Error::from);
+            }
+        };
+        let _ = open.thread.join();
+        let end = self.run.join(&open.branch);
+        let result = lock(&open.shared.state).ended.take().unwrap_or_else(|| Err(left()));
+        let result = result.map(|value| placed(&value, open.fork.base(), end));
+        *course = Progress::Ended(match &result {
+            Ok(value) => Ok(value.clone()),
+            Err(error) => Err(error.failure().unwrap_or_else(failure)),
+        });
+        result
     }
 
     /// Reads what is left, and gives the reply.
@@ -227,8 +228,15 @@ impl Stream {
             Progress::Open(open) => open.shared.clone(),
             Progress::Unborn | Progress::Ended(_) => return,
         };
-        shared.leave();
+        let is_read = lock(&shared.state).is_read;
+        if !is_read {
+            shared.leave();
+        }
         let _ = self.end();
+        if !is_read {
+            // The reply may have come to its end in the meantime: that is a matter of time.
+            *lock(&self.course) = Progress::Ended(Err(failure()));
+        }
     }
 }
 
@@ -236,7 +244,11 @@ impl Stream {
 pub(in crate::runtime) const LEFT: &str = "the stream was left before its end";
 
 fn left() -> Error {
-    Failure { infrastructure: true, ..Failure::new(codes::CANCELLED, "lm", LEFT) }.into()
+    failure().into()
+}
+
+fn failure() -> Failure {
+    Failure { infrastructure: true, ..Failure::new(codes::CANCELLED, "lm", LEFT) }
 }
 
 impl Drop for Stream {

@@ -104,7 +104,7 @@ pub(in crate::runtime) fn part_of(partial: &Partial, wanted: &Signature) -> Part
     let mut fields: IndexMap<Arc<str>, Val> =
         wanted.outputs.iter().map(|it| (it.name.clone(), Val::Null)).collect();
     fields.extend(known);
-    Part { fields, complete: partial.complete.clone() }
+    Part { fields, complete: partial.complete.clone(), is_last: false }
 }
 
 /// Why a reply cannot become one of these outputs, whatever follows.
