@@ -17,6 +17,7 @@ mod error;
 pub mod http;
 #[cfg(feature = "http")]
 pub mod keys;
+pub(crate) mod lane;
 #[cfg(feature = "http")]
 pub mod limiter;
 mod listen;
@@ -31,6 +32,7 @@ mod scripted;
 pub use cancel::Cancel;
 pub use embedder::{EmbedFuture, Embedder, Embeddings, SharedEmbedder};
 pub use error::{Error, ErrorKind};
+pub use lane::{block_on, runtime};
 pub use listen::{Delta, Flow, Listener};
 pub use message::{
     Alternative, Completion, Decoding, Effort, Finish, Message, Pattern, Placed, Prompt,
@@ -44,7 +46,7 @@ use crate::schema::MediaKind;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The future of a call to a model.
@@ -218,28 +220,6 @@ impl Address {
         let Self { path, branch, .. } = self;
         if branch.is_empty() { path.clone() } else { format!("{path}/{branch}") }
     }
-}
-
-/// Runs a future to its end on the calling thread, with the shared runtime behind it.
-///
-/// The calling thread must not be a worker of an async runtime.
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    runtime().block_on(future)
-}
-
-/// The one runtime that all clients of this process share: few workers, started at first use.
-pub fn runtime() -> &'static tokio::runtime::Handle {
-    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-    RUNTIME
-        .get_or_init(|| {
-            tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .thread_name("dsp-lm")
-                .enable_all()
-                .build()
-                .expect("the system gives threads to the async runtime")
-        })
-        .handle()
 }
 
 /// A shared model.

@@ -12,7 +12,9 @@ use crate::runtime::stream::LEFT;
 use crate::runtime::tape::{Asked, recorded};
 use crate::store::Key;
 use crate::trace::Attempt;
-use crate::util::hex;
+use crate::util::{fiber, hex};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -423,7 +425,7 @@ fn wait_heard(
         if tell.send(delta).is_ok() { Flow::Go } else { Flow::Halt }
     });
     let context = CallContext { listener: Some(listener), ..context };
-    let mut call = std::pin::pin!(answer(lm, request, context));
+    let mut call = answer(lm, request, context);
     let mut text = String::new();
     let mut came = None;
     loop {
@@ -477,8 +479,12 @@ fn heard(delta: Option<String>, text: &mut String, ear: &mut Ear<'_>) -> Option<
     Some(Completion { text, finish: Finish::Halted, attempts: 1, ..Completion::default() })
 }
 
-/// Asks a model, on a worker where that does not block it. Dropping it ends the call.
-async fn answer(lm: SharedLm, request: Arc<Request>, context: CallContext) -> Came {
+/// Asks a model, where that does not hold up others. Dropping what is returned ends the call.
+fn answer(
+    lm: SharedLm,
+    request: Arc<Request>,
+    context: CallContext,
+) -> Pin<Box<dyn Future<Output = Came> + Send>> {
     let nonblocking = lm.capabilities().nonblocking;
     let call = async move {
         let complete: CallFuture<'_> = lm.complete(&request, &context);
@@ -489,11 +495,20 @@ async fn answer(lm: SharedLm, request: Arc<Request>, context: CallContext) -> Ca
             () = pause(context.timeout) => None,
         }
     };
-    if !nonblocking {
-        return call.await;
+    match (fiber::is_current(), nonblocking) {
+        // Where connections live, too: this thread is woken once, by the answer.
+        (false, true) => Box::pin(joined(lm::runtime().spawn(call))),
+        // A fiber must not hold up the others of its thread.
+        (true, false) => {
+            Box::pin(joined(lm::runtime().spawn_blocking(move || lm::block_on(call))))
+        }
+        (false, false) | (true, true) => Box::pin(call),
     }
-    // Where connections live, too: this thread is woken once, by the answer.
-    let mut task = Task(lm::runtime().spawn(call));
+}
+
+/// What a task comes to, a panic included.
+async fn joined(task: tokio::task::JoinHandle<Came>) -> Came {
+    let mut task = Task(task);
     match (&mut task.0).await {
         Ok(answered) => answered,
         Err(ended) => match ended.try_into_panic() {

@@ -13,6 +13,7 @@ use crate::runtime::predictor::Predictor;
 use crate::runtime::reply::Reply;
 use crate::runtime::rhai_host::{STACK_SIZE, unshared};
 use crate::runtime::run::Run;
+use crate::runtime::signal::Signal;
 use crate::runtime::value::{Object, Val};
 use crate::util::lock;
 use indexmap::IndexMap;
@@ -20,7 +21,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 /// What a reply states so far.
@@ -37,7 +38,7 @@ pub(in crate::runtime) struct Part {
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Shared {
     state: Mutex<State>,
-    changed: Condvar,
+    changed: Signal,
     /// Ends the call.
     pub(in crate::runtime) cancel: Cancel,
 }
@@ -60,7 +61,7 @@ impl Shared {
         let mut state = lock(&self.state);
         state.parts.push_back(part);
         state.is_waiting = false;
-        self.changed.notify_all();
+        self.changed.ring();
     }
 
     /// Waits until all parts were read, so that nothing is sent before who reads has seen why.
@@ -72,13 +73,13 @@ impl Shared {
 
     fn end(&self, result: Result<Val, Error>) {
         lock(&self.state).ended = Some(result);
-        self.changed.notify_all();
+        self.changed.ring();
     }
 
     fn leave(&self) {
         lock(&self.state).is_left = true;
         self.cancel.cancel();
-        self.changed.notify_all();
+        self.changed.ring();
     }
 
     /// The next part; none when there are no more.
@@ -86,7 +87,7 @@ impl Shared {
         let mut state = lock(&self.state);
         if state.parts.is_empty() {
             state.is_waiting = true;
-            self.changed.notify_all();
+            self.changed.ring();
             let idle = |it: &mut State| it.parts.is_empty() && it.ended.is_none();
             state = self.wait_while(state, idle);
         }
@@ -96,11 +97,14 @@ impl Shared {
     }
 
     fn wait_while<'a>(
-        &self,
-        state: MutexGuard<'a, State>,
-        idle: impl FnMut(&mut State) -> bool,
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        mut idle: impl FnMut(&mut State) -> bool,
     ) -> MutexGuard<'a, State> {
-        self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner)
+        while idle(&mut state) {
+            state = self.changed.wait(&self.state, state, None);
+        }
+        state
     }
 }
 

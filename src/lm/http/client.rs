@@ -3,7 +3,7 @@
 use super::failure;
 use super::protocol::KeyHeader;
 use crate::lm::keys::Secret;
-use crate::lm::{Cancel, Error, ErrorKind, runtime};
+use crate::lm::{Cancel, Error, ErrorKind, lane};
 use crate::util::lock;
 use reqwest::Client;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// No reply of a language model is as long; a server that sends more is not one.
 pub(super) const LONGEST_BODY: usize = 64 << 20;
 
-/// The client of this process for one way of connecting; nearly always there is one in all.
+/// The client for one way of connecting. Each lane has its own, for connections live on them.
 ///
 /// Servers on this machine are not asked for through a proxy, whatever the environment says.
 pub(super) fn client(
@@ -25,9 +25,11 @@ pub(super) fn client(
     is_loopback: bool,
     connect_timeout: Duration,
 ) -> Result<Client, Error> {
-    static CLIENTS: Mutex<BTreeMap<(bool, Duration), Client>> = Mutex::new(BTreeMap::new());
+    type Way = (usize, bool, Duration);
+    static CLIENTS: Mutex<BTreeMap<Way, Client>> = Mutex::new(BTreeMap::new());
+    let way = (lane::current(), is_loopback, connect_timeout);
     let mut clients = lock(&CLIENTS);
-    if let Some(client) = clients.get(&(is_loopback, connect_timeout)) {
+    if let Some(client) = clients.get(&way) {
         return Ok(client.clone());
     }
     // Fails when the embedding program has chosen a provider already; then that one serves.
@@ -44,7 +46,7 @@ pub(super) fn client(
         let why = failure::root(&e);
         Error::new(ErrorKind::Connect, name, format!("no connection can be set up: {why}"))
     })?;
-    clients.insert((is_loopback, connect_timeout), client.clone());
+    clients.insert(way, client.clone());
     Ok(client)
 }
 
@@ -85,9 +87,9 @@ pub(super) async fn unless<T>(cancel: &Cancel, work: impl Future<Output = T>) ->
     let mut work = pin!(work);
     let mut cancelled = pin!(cancel.cancelled());
     poll_fn(|context| {
-        // Connections and timers belong to our runtime, whichever executor polls us: one that
+        // Connections and timers belong to our runtimes, whichever executor polls us: one that
         // is not tokio has neither, and a tokio of a host may end before our process does.
-        let _entered = runtime().enter();
+        let _entered = lane::enter();
         if let Poll::Ready(outcome) = work.as_mut().poll(context) {
             return Poll::Ready(Some(outcome));
         }
