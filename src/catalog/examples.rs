@@ -158,6 +158,12 @@ print(model.name, model("hi"));
 //> scripted hello"#,
     ),
     (
+        "Adapter",
+        r#"let short = adapter(#{ user: "{instructions} {question}", layout: "text" });
+print(short.name.starts_with("template:"), two_step().name);
+//> true two_step"#,
+    ),
+    (
         "Trace",
         r#"let reply = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]))(question: "Where?");
 let what = trace(reply);

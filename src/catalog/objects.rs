@@ -28,7 +28,7 @@ const OVERRIDES: &[Param] = &[
     option("lm", "lm | str", "another model"),
     option("temperature", "float", "another temperature"),
     option("max_tokens", "int", "another longest reply"),
-    option("adapter", "str", "another way to lay out prompts"),
+    option("adapter", "str | adapter", "another way to lay out prompts"),
     option("cache", "bool", "whether earlier replies serve"),
     option("rollout", "int", "which of several replies to the same prompt"),
     option("retries", "int", "how often a reply that cannot be read is asked again"),
@@ -424,6 +424,12 @@ pub const OBJECTS: &[Object] = &[
     Object {
         name: "Lm",
         fields: &[field("name", "str", "provider and model")],
+        methods: &[],
+        open: false,
+    },
+    Object {
+        name: "Adapter",
+        fields: &[field("name", "str", "what traces and states call it")],
         methods: &[],
         open: false,
     },

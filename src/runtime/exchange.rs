@@ -122,6 +122,8 @@ pub(in crate::runtime) fn send_heard(
     }
     let happened = Attempt {
         key: hex(call.key.as_bytes()),
+        model: None,
+        extracts: false,
         cost: call.cost(completion, cached, &sent),
         request: call.request.clone(),
         completion: completion.cloned(),
@@ -487,7 +489,11 @@ fn answer(
 ) -> Pin<Box<dyn Future<Output = Came> + Send>> {
     let nonblocking = lm.capabilities().nonblocking;
     let call = async move {
-        let complete: CallFuture<'_> = lm.complete(&request, &context);
+        let complete: CallFuture<'_> =
+            match context.hedge.filter(|_| context.listener.is_none()) {
+                Some(after) => Box::pin(hedged(&lm, &request, &context, after)),
+                None => lm.complete(&request, &context),
+            };
         tokio::select! {
             biased;
             answered = complete => Some(answered),
@@ -504,6 +510,33 @@ fn answer(
         }
         (false, false) | (true, true) => Box::pin(call),
     }
+}
+
+/// Asks a second time after a while, if there is room for it; the first reply counts, and the other
+/// request is dropped. It may have to be paid for.
+async fn hedged(
+    lm: &SharedLm,
+    request: &Request,
+    context: &CallContext,
+    after: Duration,
+) -> Result<Completion, lm::Error> {
+    let mut first = lm.complete(request, context);
+    tokio::select! {
+        biased;
+        answered = &mut first => return answered,
+        () = tokio::time::sleep(after) => {}
+    }
+    if !context.again.allowed() {
+        return first.await;
+    }
+    let mut second = lm.complete(request, context);
+    let (came, other) = tokio::select! {
+        biased;
+        came = &mut first => (came, second),
+        came = &mut second => (came, first),
+    };
+    let came = if came.is_ok() { came } else { other.await };
+    came.map(|it| Completion { attempts: it.attempts + 1, ..it })
 }
 
 /// What a task comes to, a panic included.

@@ -8,6 +8,7 @@
 //!
 //! Higher floors add to the language by implementing [`Native`] and [`Object`].
 
+mod adapter_value;
 mod advice;
 mod assert;
 mod bind;
@@ -47,6 +48,7 @@ mod trace_value;
 mod value;
 mod watch;
 
+pub use adapter_value::adapter_named;
 pub use bind::bind_row;
 pub use call_log::{CallLog, SharedCallLog};
 pub use cx::{Args, Cx, Native, count, number, wrong};

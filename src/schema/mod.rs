@@ -9,6 +9,7 @@ mod history;
 mod json_schema;
 mod media;
 mod signature;
+mod template;
 mod ty;
 mod value;
 
@@ -17,8 +18,9 @@ pub use convert::{ConvertError, convert, convert_fields};
 pub(crate) use convert::{brief, check_bound, left_out, shortened};
 pub(crate) use history::history_of;
 pub use history::{MESSAGES, is_history, is_history_type};
-pub use json_schema::{json_schema, record_schema};
+pub use json_schema::{has_strict_schema, json_schema, record_schema, strict_schema};
 pub use media::{Media, MediaKind, Source};
 pub use signature::{Demo, Field, Row, Signature};
+pub use template::{Flaw, Layout, PARTS, Piece, Template, Text, WORDS};
 pub use ty::{Bound, Choices, Ty, TypeTable};
 pub use value::{Record, Value};

@@ -43,6 +43,17 @@ pub(in crate::adapt) fn read_begun(signature: &Signature, text: &str) -> Partial
     }
 }
 
+/// What the beginning of a reply states that should be a JSON object.
+pub(in crate::adapt) fn begun_object(signature: &Signature, text: &str) -> Partial {
+    if is_thinking(text) {
+        return Partial::default();
+    }
+    let reply = Reply::new(signature, text);
+    let stated = object(signature, reply.text);
+    let opens = reply.text.trim_start().starts_with(['{', '[', '`']);
+    if opens || !stated.values.is_empty() { stated } else { read_begun(signature, text) }
+}
+
 /// Reads outputs whose texts are known so far; that of `open` may go on.
 pub(in crate::adapt) fn read_begun_sections(
     signature: &Signature,

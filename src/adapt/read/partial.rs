@@ -128,7 +128,7 @@ impl Reader<'_> {
         values.collect()
     }
 
-    fn empty(&self, ty: &Ty) -> Value {
+    pub(super) fn empty(&self, ty: &Ty) -> Value {
         match ty.resolve(self.types) {
             Some(Ty::List(_)) => Value::list([]),
             Some(Ty::Dict(_)) => Value::map(Record::new()),
