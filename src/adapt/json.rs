@@ -40,8 +40,7 @@ pub(super) fn reply(signature: &Signature, outputs: &Record) -> String {
 
 /// The schema that a reply is held to; none where a type cannot be said in a strict one.
 pub(super) fn decoding(ask: &Ask<'_>, capabilities: &Capabilities) -> Decoding {
-    // Models of this process decode under templates, and not under schemas.
-    if capabilities.in_process || !capabilities.chat {
+    if !capabilities.schema {
         return Decoding::Free;
     }
     let settled = settled(ask);

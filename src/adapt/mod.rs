@@ -71,6 +71,8 @@ pub struct Partial {
     pub values: Record,
     /// The names of those that have ended.
     pub complete: Vec<Arc<str>>,
+    /// Outputs that have ended and are no values of their types, each with the reason.
+    pub wrong: Vec<(Arc<str>, String)>,
 }
 
 /// Something in a reply that was not as asked for and was read all the same.

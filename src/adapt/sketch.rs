@@ -48,10 +48,7 @@ fn push_type(out: &mut String, ty: &Ty, depth: usize) {
             push_type(out, inner, depth);
             let _ = write!(out, "({bound})");
         }
-        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any => {
-            let _ = write!(out, "{ty}");
-        }
-        Ty::History | Ty::OneOf(_) | Ty::Named(_) | Ty::Media(_) => {
+        _ => {
             let _ = write!(out, "{ty}");
         }
     }

@@ -282,7 +282,7 @@ fn found<'t>(reply: &Text, text: &'t str, partial: bool) -> Option<Found<'t>> {
             }
             (None, Some(from)) if partial => {
                 found.open = Some(found.holes.len());
-                found.holes.push(held(&text[from..], label));
+                found.holes.push(held(&text[from..], label, &labels(reply)));
                 return Some(found);
             }
             // What closes the last value may be left out.
@@ -296,7 +296,8 @@ fn found<'t>(reply: &Text, text: &'t str, partial: bool) -> Option<Found<'t>> {
     }
     if let Some(from) = inside {
         found.open = Some(found.holes.len());
-        found.holes.push(&text[from..]);
+        let rest = &text[from..];
+        found.holes.push(if partial { held(rest, "", &labels(reply)) } else { rest });
     }
     Some(found)
 }
@@ -311,10 +312,17 @@ fn label_at(text: &str, from: usize, label: &str) -> Option<usize> {
     places.into_iter().find(|at| *at == from || !text[..*at].ends_with('\\'))
 }
 
-/// A text without what may be the beginning of a label, or of an escape.
-fn held<'t>(text: &'t str, label: &str) -> &'t str {
-    let begins = |at: &usize| label.starts_with(text[*at..].trim_start_matches('\\'));
-    let from = text.len().saturating_sub(2 * label.len() + 2);
+/// A text without what may be the beginning of the next label, or of one that is escaped.
+fn held<'t>(text: &'t str, label: &str, all: &[&str]) -> &'t str {
+    let begins = |at: &usize| {
+        let rest = &text[*at..];
+        let bare = rest.trim_start_matches('\\');
+        let escaped = bare.len() < rest.len();
+        (!label.is_empty() && label.starts_with(bare))
+            || (escaped && all.iter().any(|it| it.starts_with(bare)))
+    };
+    let longest = all.iter().map(|it| it.len()).max().unwrap_or(0);
+    let from = text.len().saturating_sub(2 * longest + 2);
     let mut starts = text.char_indices().map(|it| it.0).filter(|at| *at >= from);
     starts.find(begins).map_or(text, |at| &text[..at])
 }

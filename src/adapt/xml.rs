@@ -20,6 +20,8 @@ pub(super) const ENTRY: &str = "entry";
 /// The entities that are read, and what they stand for.
 pub(super) const ENTITIES: [(&str, char); 5] =
     [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&quot;", '"'), ("&apos;", '\'')];
+/// What begins text that is taken as it stands.
+pub(super) const CDATA: &str = "<![CDATA[";
 /// How deep elements nest; what is deeper is JSON.
 const MAX_DEPTH: usize = 24;
 
@@ -194,6 +196,7 @@ fn escape_from(out: &mut String, start: usize, signature: &Signature) {
     for (at, c) in text.char_indices() {
         let rest = &text[at..];
         match c {
+            '<' if rest.starts_with(CDATA) => out.push_str("&lt;"),
             '<' if names.contains(&folded(tag_name(&rest[1..]))) => out.push_str("&lt;"),
             '&' if ENTITIES.iter().any(|it| rest.starts_with(it.0)) => out.push_str("&amp;"),
             _ => out.push(c),

@@ -9,7 +9,7 @@ const TEMPERATURE: Param =
     option("temperature", "float", "how freely the model chooses its words; 0 by default");
 const MAX_TOKENS: Param = option("max_tokens", "int", "the longest reply, in tokens");
 const ADAPTER: Param =
-    option("adapter", "str", "how prompts are laid out and replies are read");
+    option("adapter", "str | adapter", "how prompts are laid out and replies are read");
 const CACHE: Param =
     option("cache", "bool", "whether an earlier reply to the same prompt serves");
 const RETRIES: Param =
@@ -163,7 +163,11 @@ print(compare(a, b, data, metric: |example, reply| example.answer == reply.answe
     native(
         "lm",
         &[
-            required("name", "str", "provider and model, or a name of the settings"),
+            required(
+                "name",
+                "str | list[str]",
+                "provider and model, or a name of the settings; of several the next is asked where one cannot answer",
+            ),
             TEMPERATURE,
             option("top_p", "float", "the share of likely words to choose from"),
             MAX_TOKENS,
@@ -176,6 +180,11 @@ print(compare(a, b, data, metric: |example, reply| example.answer == reply.answe
             option("api_base", "str", "the server's address"),
             option("key_env", "str", "the environment variable that holds the key"),
             option("timeout", "float", "seconds to wait for a reply"),
+            option("connect_timeout", "float", "seconds to wait for a connection"),
+            option("first_token", "float", "seconds to wait until the reply begins"),
+            option("rate", "float", "how many requests a minute are sent at most"),
+            option("pick", "str", "`first`, or `round_robin`: each call begins with the next"),
+            option("hedge", "float", "seconds after which a request is sent a second time"),
             option("retries", "int", "how often a failed request is sent again"),
         ],
         "lm",
@@ -184,6 +193,43 @@ print(compare(a, b, data, metric: |example, reply| example.answer == reply.answe
 let answer = predict("question -> answer", lm: big);
 print(big.name);
 //> ollama/llama3.1"#,
+    ),
+    native(
+        "adapter",
+        &[required(
+            "parts",
+            "map",
+            "texts: `system`, `user`, `reply`, `demo_user`, `demo_reply`; or a `layout`",
+        )],
+        "adapter",
+        "a layout of prompts and replies of your own, with `{placeholders}`",
+        r#"let short = adapter(#{
+    user: "{instructions}\nQ: {question}",
+    reply: "A: {answer}",
+});
+let ask = predict("question -> answer 'one word'", adapter: short, lm: scripted(["A: Paris"]));
+print(ask(question: "The capital of France?").answer);
+print(ask.prompt(question: "And of Italy?"));
+//> Paris
+//> --- user
+//> Q: And of Italy?"#,
+    ),
+    native(
+        "two_step",
+        &[option(
+            "extract",
+            "lm | str",
+            "the model that reads what the first one wrote; the same by default",
+        )],
+        "adapter",
+        "a model answers in its own words, and what it wrote is read by another question",
+        r#"let reader = scripted(["[[ ## answer ## ]]\n42"]);
+let ask = predict("question -> answer: int", adapter: two_step(extract: reader), lm: scripted([
+    "Six sevens are forty-two.",
+]));
+let reply = ask(question: "What is 6 times 7?");
+print(reply.answer, cost(reply).calls);
+//> 42 2"#,
     ),
     native(
         "scripted",
@@ -508,6 +554,21 @@ print(logprobs(answer(question: "The capital of France?")) ?? "a scripted model 
         r#"let answer = predict("question -> answer", logprobs: 0, lm: scripted([#{ answer: "Paris" }]));
 print(logprob(answer(question: "The capital of France?")) ?? "a scripted model tells none");
 //> a scripted model tells none"#,
+    ),
+    native(
+        "complete",
+        &[required("part", "reply", "what a stream gave, or a reply")],
+        "list[str]",
+        "the names of the fields that have ended, of a reply that is still being written",
+        r#"let poem = predict("topic -> title, lines: list[str]", lm: scripted([
+    #{ title: "Rain", lines: ["It falls."] },
+]));
+let stream = poem.stream(topic: "rain");
+for part in stream { print(part.title, complete(part)); }
+print(stream.reply.lines);
+//> [] Rain
+//> ["title", "lines"] Rain
+//> ["It falls."]"#,
     ),
     native(
         "history",

@@ -43,6 +43,7 @@ codes! {
     PRIVATE_ITEM = "E0240", "an item that is for its own file only";
 
     METRIC_TRAP = "E0223", "a trap in a function that judges replies";
+    TEMPLATE = "E0225", "a template that does not fit";
     CAPTURE_ASSIGNED = "E0224", "an assignment to what stands outside a parallel closure";
 
     UNKNOWN_TYPE = "E0301", "unknown type";
@@ -77,4 +78,5 @@ codes! {
     UNUSED_ITEM = "W0210", "an item or member that is not used";
     NO_VALUE = "W0211", "a function that may end without its value";
     WILL_FAIL = "W0212", "an operation that fails";
+    TEMPLATE_GAP = "W0213", "a template that leaves something out";
 }

@@ -38,6 +38,7 @@ mod scope;
 mod settings;
 mod shape;
 mod sigtext;
+mod templates;
 mod traps;
 mod types;
 mod unused;

@@ -93,6 +93,8 @@ fn merge(said: &LmOptions, model: &LmOptions) -> LmOptions {
         key_env: said.key_env.clone().or(model.key_env.clone()),
         timeout: said.timeout.or(model.timeout),
         connect_timeout: said.connect_timeout.or(model.connect_timeout),
+        first_token: said.first_token.or(model.first_token),
+        rate: said.rate.or(model.rate),
         retries: said.retries.or(model.retries),
     }
 }

@@ -149,6 +149,23 @@ impl Program {
         Ok(Self { session: Arc::new(session), ..self.clone() })
     }
 
+    /// The program with another adapter where its predictors name none.
+    ///
+    /// # Errors
+    /// There is no adapter of that name.
+    pub(in crate::engine) fn with_adapter(&self, name: &str) -> Result<Self, Error> {
+        runtime::adapter_named(name).map_err(|error| self.tell(&error))?;
+        let adapter = Some(name.to_owned());
+        let settings = runtime::Settings { adapter, ..self.session.settings.clone() };
+        let session = self.session.told(settings, self.session.base.clone());
+        Ok(Self { session: Arc::new(session), ..self.clone() })
+    }
+
+    /// The adapter of predictors that name none; `auto` is what suits their model.
+    pub fn adapter(&self) -> &str {
+        self.session.settings.adapter.as_deref().unwrap_or("auto")
+    }
+
     /// The program counting what it spends with what another one spent.
     pub(in crate::engine) fn after(&self, earlier: &Self) -> Self {
         let (settings, base) = (self.session.settings.clone(), self.session.base.clone());

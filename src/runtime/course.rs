@@ -56,6 +56,8 @@ pub(in crate::runtime) enum Place {
     Element { at: usize, of: usize },
     /// One that has a name, and counts its calls by itself.
     Named(Arc<str>),
+    /// The only one, beside the run itself.
+    Alone,
 }
 
 impl Place {
@@ -63,7 +65,7 @@ impl Place {
     fn ordinal(&self, count: usize) -> usize {
         match self {
             Self::Element { at, of } => at + count * of,
-            Self::Named(_) => count,
+            Self::Named(_) | Self::Alone => count,
         }
     }
 
@@ -71,7 +73,7 @@ impl Place {
     fn after(&self, count: usize) -> usize {
         match self {
             Self::Element { of, .. } => count * of,
-            Self::Named(_) => count,
+            Self::Named(_) | Self::Alone => count,
         }
     }
 }
@@ -133,6 +135,13 @@ pub(in crate::runtime) struct Fork {
     ordinals: Arc<BTreeMap<String, usize>>,
     /// How many nodes there were.
     pub(in crate::runtime) base: usize,
+}
+
+impl Fork {
+    /// How many nodes the run had.
+    pub(in crate::runtime) fn base(&self) -> usize {
+        self.base
+    }
 }
 
 impl Run {
@@ -201,7 +210,10 @@ impl Run {
 
     /// How many runs it is a branch inside of.
     pub(in crate::runtime) fn depth(&self) -> usize {
-        self.branch.as_ref().map_or(0, |it| 1 + it.outer.depth())
+        self.branch.as_ref().map_or(0, |it| {
+            let is_beside = !matches!(it.place, Place::Alone);
+            usize::from(is_beside) + it.outer.depth()
+        })
     }
 
     /// Writes to the standard output; what branches print is written in their order.
@@ -231,7 +243,7 @@ impl Run {
         let Some(branch) = &self.branch else { return String::new() };
         let outer = branch.outer.branch_name();
         match &branch.place {
-            Place::Element { .. } => outer,
+            Place::Element { .. } | Place::Alone => outer,
             Place::Named(name) if outer.is_empty() => name.to_string(),
             Place::Named(name) => format!("{outer}.{name}"),
         }

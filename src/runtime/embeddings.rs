@@ -55,7 +55,7 @@ impl Embedding {
             let opened = (cx.run().env().open_embedder)(name, options);
             opened.map(|lm| Self { lm }).map_err(|it| Error::lm(&it))
         };
-        if let Some(LmValue { lm, options }) = value.downcast::<LmValue>() {
+        if let Some(LmValue { lm, options, .. }) = value.downcast::<LmValue>() {
             return match lm.is_scripted() {
                 true => Ok(Self { lm: Arc::new(EmbeddingLm::by_words()) }),
                 false => open(lm.name(), options),

@@ -132,11 +132,11 @@ impl Predictor {
     }
 
     fn each(&self, cx: &Cx<'_>, args: &Args, n: u32) -> Result<Reply, Error> {
-        let first = self.one_of(n, 0).predict(cx, args.clone())?;
+        let first = self.one_of(n, 0).predict(cx, args.clone(), None)?;
         let mut all = vec![first.clone()];
         let mut unread = Vec::new();
         for at in 1..n {
-            match self.one_of(n, at).predict(cx, args.clone()) {
+            match self.one_of(n, at).predict(cx, args.clone(), None) {
                 Ok(reply) => all.push(reply),
                 Err(error) if error.failure().is_some_and(|it| it.code == codes::PARSE) => {
                     unread.push(error.to_string());

@@ -8,6 +8,7 @@
 //!
 //! Higher floors add to the language by implementing [`Native`] and [`Object`].
 
+mod adapter_value;
 mod advice;
 mod assert;
 mod bind;
@@ -22,6 +23,7 @@ mod embeddings;
 mod error;
 mod exchange;
 mod facts;
+mod flights;
 mod history;
 mod instance;
 mod lists;
@@ -43,10 +45,13 @@ mod several;
 mod signal;
 mod signature_value;
 mod slices;
+mod stream;
 mod tape;
 mod trace_value;
 mod value;
+mod watch;
 
+pub use adapter_value::adapter_named;
 pub use bind::bind_row;
 pub use call_log::{CallLog, SharedCallLog};
 pub use cx::{Args, Cx, Native, count, number, wrong};

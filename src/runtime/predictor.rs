@@ -3,13 +3,16 @@
 use crate::adapt::{Adapter, Ask, ParseError, Parsed, Prepared};
 use crate::check::StaticPredictor;
 use crate::diag::did_you_mean;
-use crate::lm::{CallContext, Capabilities, Request, Sampling, SharedLm};
+use crate::lm::{
+    Address, CallContext, Capabilities, Completion, Delta, Request, Sampling, SharedLm,
+};
 use crate::program::{PredictorState, Provenance, State};
+use crate::runtime::adapter_value::AdapterValue;
 use crate::runtime::bind::named_values;
 use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
-use crate::runtime::exchange::send;
+use crate::runtime::exchange::{Ear, send, send_heard};
 use crate::runtime::facts;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::media;
@@ -18,9 +21,11 @@ use crate::runtime::record_value::typed_values;
 use crate::runtime::reply::Reply;
 use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
+use crate::runtime::stream::{Part, Shared, Stream, StreamValue};
 use crate::runtime::value::{Object, Val};
+use crate::runtime::watch::{Sight, Watch, halted};
 use crate::schema::{Demo, Field, Record, Signature, Ty, convert};
-use crate::trace::{Kind, LmCall, Node, NodeId};
+use crate::trace::{Attempt, Kind, LmCall, Node, NodeId};
 use indexmap::IndexMap;
 use std::any::Any;
 use std::sync::Arc;
@@ -31,6 +36,8 @@ pub(in crate::runtime) const BARE: &str = "self";
 const ADVICE: &str = "advice";
 /// The most replies to one question.
 const MOST_REPLIES: u32 = 128;
+/// What the path of a question about a reply ends in.
+const EXTRACT: &str = ".extract";
 
 /// A predictor. Immutable: another state is another predictor.
 #[derive(Debug, Clone)]
@@ -104,6 +111,15 @@ impl Predictor {
     /// How many replies are wanted of a call.
     pub(in crate::runtime) fn n(&self) -> u32 {
         self.overrides.n.unwrap_or(1)
+    }
+
+    /// The most requests of one call; see [`Predictor::retries`].
+    pub(in crate::runtime) fn most_requests(&self, usual: u32) -> u64 {
+        let own = self.overrides.adapter.as_ref().map(AdapterValue::name);
+        let named = own.or(self.state.as_ref().and_then(|it| it.adapter.as_deref()));
+        let twice = named == Some(Adapter::TwoStep.name());
+        let each = 1 + u64::from(self.retries(usual)) + u64::from(twice);
+        each.saturating_mul(self.n().into())
     }
 
     /// Where it stands in its program.
@@ -209,13 +225,31 @@ impl Predictor {
     /// # Errors
     /// The name of an adapter that means nothing.
     pub fn adapter(&self, run: &Run, capabilities: &Capabilities) -> Result<Adapter, Error> {
-        let named = self
-            .overrides
-            .adapter
-            .as_deref()
-            .or(self.state.as_ref().and_then(|it| it.adapter.as_deref()))
-            .or(run.session().settings.adapter.as_deref());
-        adapter_named(named, capabilities)
+        if let Some(own) = &self.overrides.adapter {
+            own.check(&self.signature, run)?;
+            return Ok(own.of(capabilities));
+        }
+        let state = self.state.as_ref().and_then(|it| it.adapter.as_deref());
+        let named = state.or(run.session().settings.adapter.as_deref());
+        match named {
+            Some(name) => Ok(AdapterValue::named(name)?.of(capabilities)),
+            None => Ok(Adapter::auto(capabilities)),
+        }
+    }
+
+    /// The name of the adapter for the model that it asks.
+    ///
+    /// # Errors
+    /// See [`Predictor::adapter`]; the model cannot be opened.
+    pub fn adapter_name(&self, run: &Run) -> Result<String, Error> {
+        let capabilities = self.lm(run)?.lm.capabilities();
+        Ok(self.adapter(run, &capabilities)?.name().to_owned())
+    }
+
+    /// The model that reads what the first one wrote, where an adapter asks twice.
+    fn extractor(&self, lm: &LmValue) -> LmValue {
+        let own = self.overrides.adapter.as_ref().and_then(|it| it.extract.clone());
+        own.unwrap_or_else(|| lm.clone())
     }
 
     /// The model that it asks.
@@ -226,12 +260,10 @@ impl Predictor {
         if let Some(lm) = &self.overrides.lm {
             return Ok(lm.clone());
         }
-        let named = self.state.as_ref().and_then(|it| it.lm.as_deref());
-        let lm = match named {
-            Some(name) => run.session().named_lm(name)?,
-            None => run.session().default_lm()?,
-        };
-        Ok(LmValue { lm, options: crate::lm::LmOptions::default() })
+        match self.state.as_ref().and_then(|it| it.lm.as_deref()) {
+            Some(names) => LmValue::named(run, names),
+            None => LmValue::default_of(run),
+        }
     }
 
     fn sampling(&self, run: &Run, lm: &LmValue) -> Sampling {
@@ -372,7 +404,24 @@ impl Predictor {
         Ok((text.len() as u64).saturating_add(prompt.most_media_tokens()))
     }
 
-    pub(in crate::runtime) fn predict(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+    /// As a call, where somebody reads the reply while it comes.
+    pub(in crate::runtime) fn predict_watched(
+        &self,
+        cx: &Cx<'_>,
+        args: Args,
+        shared: &Shared,
+    ) -> Result<Val, Error> {
+        // One reply is told, not one of several.
+        let one = Overrides { n: Some(1), ..Overrides::default() };
+        self.with_overrides(&one).predict(cx, args, Some(&mut Watch::new(cx, shared)))
+    }
+
+    pub(in crate::runtime) fn predict(
+        &self,
+        cx: &Cx<'_>,
+        args: Args,
+        mut watch: Option<&mut Watch<'_>>,
+    ) -> Result<Val, Error> {
         let run = cx.run();
         if self.n() > 1 && !self.lm(run)?.lm.capabilities().n {
             return self.predict_each(cx, &args, self.n());
@@ -395,9 +444,17 @@ impl Predictor {
         };
         let ask = self.ask(&laid_out, &inputs, demos.as_deref());
         let question = Question { ask, adapter, wanted: &wanted };
-        let read = self.converse(run, &lm, &question, node, &mut call);
+        let read = self.converse(run, &lm, &question, node, &mut call, watch.as_deref_mut());
         let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed, &wanted));
         let result = result.map(|reply| facts::told(reply, &call, &question.adapter, &wanted));
+        if let (Ok(reply), Some(watch)) = (&result, &watch) {
+            let complete = reply.complete();
+            watch.shared().push(Part {
+                fields: reply.fields().clone(),
+                complete,
+                is_last: true,
+            });
+        }
         run.close_node(node, |it| {
             it.error = result.as_ref().err().map(ToString::to_string);
             it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
@@ -416,6 +473,8 @@ impl Predictor {
     }
 
     /// Asks, and asks again with the reason while the reply cannot be read as what is wanted.
+    /// Where the adapter leaves the model free what to write, another question follows, about
+    /// what it wrote.
     fn converse(
         &self,
         run: &Arc<Run>,
@@ -423,41 +482,115 @@ impl Predictor {
         question: &Question<'_>,
         node: NodeId,
         call: &mut LmCall,
+        mut watch: Option<&mut Watch<'_>>,
     ) -> Result<Parsed, Error> {
         let Question { ask, adapter, wanted } = question;
         let capabilities = lm.lm.capabilities();
-        let sampling = self.sampling(run, lm);
         let retries = self.retries(run.session().settings.retries);
         let address = run.trace_address(node);
-        let context = CallContext { address, ..CallContext::default() };
+        let lm_now = lm.in_turn(&address);
+        let mut asked = Asked { run, lm: lm_now, address };
         let mut prepared = adapter.prompt(ask, &capabilities);
         let model = format!("`{}`", lm.lm.name());
         media::taken(ask, &prepared.prompt, &capabilities, adapter.name(), &model)?;
-        for turn in 0.. {
-            let request = Arc::new(self.request(run, prepared, &sampling));
-            let completion = {
-                let mut attempt = None;
-                let cache = self.overrides.cache.unwrap_or(true);
-                let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
-                call.attempts.extend(attempt);
-                sent?
+        let mut second = None;
+        let mut turn = 0;
+        loop {
+            let sight = Sight {
+                adapter,
+                wanted,
+                inputs: ask.inputs,
+                contracts: self.base.contracts.as_ref(),
+                may_halt: turn < retries,
             };
-            match adapter.parse(wanted, &completion.text) {
+            let watched = watch.as_deref_mut().map(|it| (it, sight));
+            let came = self.exchange(&mut asked, prepared, second.is_some(), call, watched)?;
+            let Came { completion, reason } = came;
+            let text = &completion.text;
+            if second.is_none()
+                && let Some(next) = adapter.extraction(wanted, text)
+            {
+                asked = asked.extracting(self.extractor(lm));
+                prepared = next.prompt();
+                second = Some(next);
+                continue;
+            }
+            let parsed = match reason {
+                None => adapter.parse(wanted, text),
+                Some(reason) => Err(halted(reason)),
+            };
+            match parsed {
                 Ok(parsed) => {
                     note_liberties(call, &parsed);
                     return Ok(parsed);
                 }
-                Err(error) if turn < retries => {
-                    note_failure(call, &error);
-                    prepared = adapter.repair(ask, &capabilities, &completion.text, &error);
-                }
                 Err(error) => {
                     note_failure(call, &error);
-                    return Err(self.unreadable(&lm.lm, &completion.text, &error));
+                    if turn == retries {
+                        return Err(self.unreadable(&asked.lm.lm, text, &error));
+                    }
+                    turn += 1;
+                    prepared = match &second {
+                        Some(second) => second.repair(text, &error),
+                        None => adapter.repair(ask, &capabilities, text, &error),
+                    };
                 }
             }
         }
-        unreachable!("the loop ends with a reply or an error")
+    }
+
+    /// One request and its reply, each try noted as an attempt of the call: where one model
+    /// cannot answer, the next one is asked, and stays the one that is asked.
+    fn exchange(
+        &self,
+        asked: &mut Asked<'_>,
+        prepared: Prepared,
+        extracts: bool,
+        call: &mut LmCall,
+        mut watched: Option<(&mut Watch<'_>, Sight<'_>)>,
+    ) -> Result<Came, Error> {
+        loop {
+            let watched = watched.as_mut().map(|(watch, sight)| (&mut **watch, *sight));
+            let (attempt, came) = self.try_one(asked, prepared.clone(), watched);
+            let name = asked.lm.lm.name();
+            let other = (name != call.model).then(|| name.to_owned());
+            call.attempts.extend(attempt.map(|it| Attempt { model: other, extracts, ..it }));
+            let next = match &came {
+                Err(error) if error.may_go_elsewhere() => asked.lm.without_first(),
+                _ => None,
+            };
+            match next {
+                Some(next) => asked.lm = next,
+                None => return came,
+            }
+        }
+    }
+
+    /// Asks the first of the models.
+    fn try_one(
+        &self,
+        asked: &Asked<'_>,
+        prepared: Prepared,
+        watched: Option<(&mut Watch<'_>, Sight<'_>)>,
+    ) -> (Option<Attempt>, Result<Came, Error>) {
+        let Asked { run, lm, address } = asked;
+        let sampling = self.sampling(run, lm);
+        let request = Arc::new(self.request(run, prepared, &sampling));
+        let (address, hedge) = (address.clone(), lm.hedge);
+        let context = CallContext { address, hedge, ..CallContext::default() };
+        let cache = self.overrides.cache.unwrap_or(true);
+        let mut attempt = None;
+        let Some((watch, sight)) = watched else {
+            let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
+            return (attempt, sent.map(|completion| Came { completion, reason: None }));
+        };
+        watch.begins();
+        let cancel = watch.shared().cancel.clone();
+        let hear = &mut |delta: Delta<'_>| watch.hear(delta, &sight);
+        let mut ear = Ear { hear, cancel, reason: None };
+        let sent =
+            send_heard(run, &lm.lm, request, &context, cache, &mut attempt, Some(&mut ear));
+        (attempt, sent.map(|completion| Came { completion, reason: ear.reason }))
     }
 
     fn request(&self, run: &Run, prepared: Prepared, sampling: &Sampling) -> Request {
@@ -512,6 +645,28 @@ struct Question<'a> {
     wanted: &'a Signature,
 }
 
+/// A reply, and why it was ended before its end, where it was.
+struct Came {
+    completion: Arc<Completion>,
+    reason: Option<String>,
+}
+
+/// Who is asked.
+struct Asked<'a> {
+    run: &'a Arc<Run>,
+    lm: LmValue,
+    address: Address,
+}
+
+impl Asked<'_> {
+    /// The model that reads what the first one wrote; scripted replies to it have a path of
+    /// their own.
+    fn extracting(mut self, lm: LmValue) -> Self {
+        self.address.path.push_str(EXTRACT);
+        Self { lm, ..self }
+    }
+}
+
 fn note_liberties(call: &mut LmCall, parsed: &Parsed) {
     if let Some(attempt) = call.attempts.last_mut() {
         attempt.liberties = parsed.liberties.iter().map(ToString::to_string).collect();
@@ -528,20 +683,6 @@ fn clip(text: &str) -> String {
     match text.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-/// The adapter of a name, or the one that suits a model.
-pub(in crate::runtime) fn adapter_named(
-    name: Option<&str>,
-    capabilities: &Capabilities,
-) -> Result<Adapter, Error> {
-    match name {
-        None | Some("auto") => Ok(Adapter::auto(capabilities)),
-        Some(name) => Adapter::by_name(name).ok_or_else(|| {
-            Error::value(format!("there is no adapter `{name}`"))
-                .hint(did_you_mean(name, ["auto", "chat", "complete"]))
-        }),
     }
 }
 
@@ -575,11 +716,16 @@ impl Object for Predictor {
     }
 
     fn call(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
-        self.predict(cx, args)
+        self.predict(cx, args, None)
     }
 
     fn method(&self, cx: &Cx<'_>, name: &str, args: Args) -> Option<Result<Val, Error>> {
-        program::method(cx, &Val::object(self.clone()), name, args)
+        match name {
+            "stream" => {
+                Some(Ok(Val::object(StreamValue(Arc::new(Stream::new(cx, self, args))))))
+            }
+            _ => program::method(cx, &Val::object(self.clone()), name, args),
+        }
     }
 
     fn show(&self) -> String {
@@ -600,8 +746,7 @@ fn demo_value(demo: &Demo) -> Val {
 /// Reads the options that `predict` and its kin take.
 pub(in crate::runtime) fn options(cx: &Cx<'_>, args: &mut Args) -> Result<Overrides, Error> {
     let lm = args.option("lm").map(|value| LmValue::from_val(cx, &value)).transpose()?;
-    let adapter = args.text("adapter")?;
-    adapter_named(adapter.as_deref(), &NO_MODEL)?;
+    let adapter = args.option("adapter").map(|it| AdapterValue::from_val(&it)).transpose()?;
     Ok(Overrides {
         lm,
         adapter,
@@ -638,14 +783,3 @@ fn small(args: &mut Args, name: &str) -> Result<Option<u32>, Error> {
         }),
     }
 }
-
-/// Stands for a model where only the names of adapters are checked.
-const NO_MODEL: Capabilities = Capabilities {
-    chat: true,
-    template: false,
-    in_process: false,
-    nonblocking: false,
-    parallel: 1,
-    cacheable: false,
-    ..Capabilities::PLAIN
-};

@@ -2,6 +2,7 @@
 
 use crate::lm::{Capabilities, SharedLm, Takes};
 use crate::program::{PredictorState, State};
+use crate::runtime::adapter_value::AdapterValue;
 use crate::runtime::bind::bind_row;
 use crate::runtime::bound;
 use crate::runtime::cx::{Args, Cx, wrong};
@@ -28,7 +29,7 @@ pub struct Overrides {
     /// The model to ask.
     pub lm: Option<LmValue>,
     /// The adapter.
-    pub adapter: Option<String>,
+    pub adapter: Option<AdapterValue>,
     /// How freely tokens are drawn.
     pub temperature: Option<f64>,
     /// The longest reply, in tokens.

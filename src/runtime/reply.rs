@@ -23,6 +23,8 @@ pub struct Reply {
     chosen_from: Arc<[Val]>,
     /// What the model sent, where it told more than the text.
     completion: Option<Arc<Completion>>,
+    /// Where it is still being written: the fields that have ended.
+    complete: Option<Arc<[Arc<str>]>>,
 }
 
 impl Reply {
@@ -35,6 +37,7 @@ impl Reply {
             warnings: Arc::default(),
             chosen_from: Arc::default(),
             completion: None,
+            complete: None,
         }
     }
 
@@ -67,6 +70,20 @@ impl Reply {
     /// What the model sent, where it told more than the text.
     pub(in crate::runtime) fn completion(&self) -> Option<&Completion> {
         self.completion.as_deref()
+    }
+
+    /// Returns the reply as one that is still being written, where these fields have ended.
+    #[must_use]
+    pub(in crate::runtime) fn with_complete(self, complete: Vec<Arc<str>>) -> Self {
+        Self { complete: Some(complete.into()), ..self }
+    }
+
+    /// The names of the fields that have ended.
+    pub(in crate::runtime) fn complete(&self) -> Vec<Arc<str>> {
+        match &self.complete {
+            Some(complete) => complete.to_vec(),
+            None => self.fields.keys().cloned().collect(),
+        }
     }
 
     /// Returns the reply as that of the call at `node`, which passed it on.

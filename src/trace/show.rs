@@ -63,10 +63,17 @@ fn push_values(out: &mut String, pad: &str, what: &str, values: &Record) {
 }
 
 fn push_call(out: &mut String, pad: &str, call: &LmCall, full: bool) {
+    let mut extracted = false;
     for (n, attempt) in call.attempts.iter().enumerate() {
-        let _ = write!(out, "{pad}    {} ", if n == 0 { "call" } else { "repair" });
-        let _ =
-            writeln!(out, "{} by `{}` adapter, {}", call.model, call.adapter, facts(attempt));
+        let what = match attempt.extracts && !extracted {
+            true => "extraction",
+            false if n == 0 => "call",
+            false => "repair",
+        };
+        extracted |= attempt.extracts;
+        let model = attempt.model.as_ref().unwrap_or(&call.model);
+        let _ = write!(out, "{pad}    {what} ");
+        let _ = writeln!(out, "{model} by `{}` adapter, {}", call.adapter, facts(attempt));
         for liberty in &attempt.liberties {
             let _ = writeln!(out, "{pad}      read freely: {liberty}");
         }

@@ -132,10 +132,11 @@ impl Reader {
 
 fn adapter(name: &str) -> Result<Adapter, String> {
     match name {
-        "auto" | "json" | "xml" => Ok(Adapter::Chat),
+        "auto" => Ok(Adapter::Chat),
         _ => Adapter::by_name(name).ok_or_else(|| {
             format!(
-                "there is no adapter `{name}`: say `auto`, `chat`, `json`, `xml` or `complete`"
+                "there is no adapter `{name}`: say `auto`, `chat`, `json`, `xml`, `two_step` or \
+                 `complete`"
             )
         }),
     }

@@ -136,6 +136,14 @@ impl Decoder {
         (self.reply, self.told.map(Told::into_tokens))
     }
 
+    /// The text so far that stays as it is, whatever follows.
+    pub(crate) fn told(&self) -> String {
+        match &self.at {
+            At::Free(free) => format!("{}{}", self.reply, free.told()),
+            At::Between | At::Choice { .. } | At::Literal { .. } => self.reply.clone(),
+        }
+    }
+
     /// Whether nothing is left to decide.
     pub(crate) fn is_done(&self) -> bool {
         matches!(self.at, At::Between) && self.segments.is_empty()
@@ -397,6 +405,21 @@ impl Decoder {
 }
 
 impl Free {
+    /// The text that stays: neither the beginning of a stop text nor that of a character.
+    fn told(&self) -> String {
+        let bytes = &self.bytes[self.blank.min(self.bytes.len())..];
+        let begins =
+            |at: &usize| self.stop.iter().any(|it| it.as_bytes().starts_with(&bytes[*at..]));
+        let end = (0..bytes.len()).find(begins).unwrap_or(bytes.len());
+        let text = &bytes[..end];
+        match std::str::from_utf8(text) {
+            Err(e) if e.error_len().is_none() => {
+                String::from_utf8_lossy(&text[..e.valid_up_to()]).into_owned()
+            }
+            _ => String::from_utf8_lossy(text).into_owned(),
+        }
+    }
+
     /// Where the first stop text begins that the last token completed.
     fn first_stop(&self) -> Option<usize> {
         let last = self.ends.len().checked_sub(2).map_or(0, |i| self.ends[i]);

@@ -97,7 +97,8 @@ impl Embedded {
     async fn ask(&self, request: &Request, context: &CallContext) -> Result<Completion, Error> {
         let (answer, reply) = oneshot::channel();
         let cancel = context.cancel.clone();
-        self.enqueue(Job { request: request.clone(), cancel, answer })?;
+        let listener = context.listener.clone();
+        self.enqueue(Job { request: request.clone(), cancel, listener, answer })?;
         self.wait(reply, context).await
     }
 

@@ -1,7 +1,7 @@
 //! The tags of a reply as a tree. Only tags with known names count: all others are text.
 
 use crate::adapt::read::plain::folded;
-use crate::adapt::xml::{ENTITIES, tag_name};
+use crate::adapt::xml::{CDATA, ENTITIES, tag_name};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const MAX_DEPTH: usize = 64;
 /// The longest tag, in bytes.
 const MAX_TAG: usize = 256;
-const CDATA: &str = "<![CDATA[";
 
 /// What stands between a tag and its end.
 #[derive(Debug)]
