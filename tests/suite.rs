@@ -107,6 +107,9 @@ mod traces;
 #[path = "suite/units.rs"]
 mod units;
 #[cfg(all(feature = "http", unix))]
+#[cfg(feature = "http")]
+#[path = "suite/values.rs"]
+mod values;
 #[path = "suite/watched.rs"]
 mod watched;
 #[cfg(all(feature = "http", unix))]

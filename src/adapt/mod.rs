@@ -12,6 +12,7 @@ mod complete;
 mod conversation;
 mod fields;
 mod json;
+mod media;
 mod read;
 mod sketch;
 mod template;
@@ -70,6 +71,8 @@ pub struct Partial {
     pub values: Record,
     /// The names of those that have ended.
     pub complete: Vec<Arc<str>>,
+    /// Outputs that have ended and are no values of their types, each with the reason.
+    pub wrong: Vec<(Arc<str>, String)>,
 }
 
 /// Something in a reply that was not as asked for and was read all the same.
@@ -234,14 +237,15 @@ impl Adapter {
 
     /// Lays out a question.
     pub fn prompt(&self, ask: &Ask<'_>, capabilities: &Capabilities) -> Prepared {
-        match self {
+        let prepared = match self {
             Self::Chat => chat::prompt(ask),
             Self::Json => json::prompt(ask, capabilities),
             Self::Xml => xml::prompt(ask),
             Self::TwoStep => two_step::prompt(ask),
             Self::Complete => complete::prompt(ask, capabilities),
             Self::Template(it) => template::prompt(it, ask, capabilities),
-        }
+        };
+        media::placed(prepared, ask)
     }
 
     /// The second question about what a model wrote, where the first one leaves it free what
@@ -283,13 +287,14 @@ impl Adapter {
         reply: &str,
         error: &ParseError,
     ) -> Prepared {
-        match self {
+        let prepared = match self {
             Self::Chat | Self::TwoStep => chat::repair(ask, reply, error),
             Self::Json => json::repair(ask, capabilities, reply, error),
             Self::Xml => xml::repair(ask, reply, error),
             Self::Complete => complete::repair(ask, capabilities, reply, error),
             Self::Template(it) => template::repair(it, ask, capabilities, reply, error),
-        }
+        };
+        media::placed(prepared, ask)
     }
 
     /// Lays out a complete example as the reply that a model should have given: of two, the

@@ -58,6 +58,7 @@ codes! {
     BAD_DEFAULT = "E0310", "a default that does not fit";
     NO_CHOICES = "E0311", "`one_of` without a list";
     HISTORY_PLACE = "E0312", "a history that is no input";
+    MEDIA_PLACE = "E0313", "a picture, sound or file that a model would write";
 
     NO_FORWARD = "E0401", "a module without `forward`";
     ASSIGNED_MEMBER = "E0402", "an assignment to a member";

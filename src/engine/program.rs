@@ -356,14 +356,17 @@ impl Program {
     pub fn run_test(&self, test: &TestInfo, options: &TestOptions) -> TestEnd {
         let host = Arc::new(Captured::new(self.session.env.host.clone()));
         let began = host.elapsed();
-        let Env { bindings, store, open_lm, .. } = &*self.session.env;
+        let Env { bindings, store, open_lm, open_embedder, .. } = &*self.session.env;
         let store: Arc<dyn Replies> = match options.shares_replies {
             true => store.clone(),
             false => Arc::new(Store::in_memory()),
         };
         let (bindings, open_lm) = (bindings.clone(), open_lm.clone());
+        let open_embedder = open_embedder.clone();
         let tape = options.tape.clone();
-        let env = Arc::new(Env { host: host.clone(), bindings, store, open_lm, tape });
+        let machine = host.clone();
+        let env = Env { host: machine, bindings, store, open_lm, open_embedder, tape };
+        let env = Arc::new(env);
         let mut settings = self.session.settings.clone();
         if options.rollout > 0 {
             // A fresh sample of the program as it is, not of a hotter one.

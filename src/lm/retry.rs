@@ -91,7 +91,7 @@ pub fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
 
 /// Seconds since 1970 of a date such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7); the
 /// two obsolete forms are not read.
-fn http_date(text: &str) -> Option<u64> {
+pub(in crate::lm) fn http_date(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let fields: Vec<&str> = text.split_once(", ")?.1.split_whitespace().collect();

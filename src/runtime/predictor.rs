@@ -3,21 +3,27 @@
 use crate::adapt::{Adapter, Ask, ParseError, Parsed, Prepared};
 use crate::check::StaticPredictor;
 use crate::diag::did_you_mean;
-use crate::lm::{Address, CallContext, Capabilities, Completion, Request, Sampling, SharedLm};
+use crate::lm::{
+    Address, CallContext, Capabilities, Completion, Delta, Request, Sampling, SharedLm,
+};
 use crate::program::{PredictorState, Provenance, State};
 use crate::runtime::adapter_value::AdapterValue;
 use crate::runtime::bind::named_values;
 use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
-use crate::runtime::exchange::send;
+use crate::runtime::exchange::{Ear, send, send_heard};
+use crate::runtime::facts;
 use crate::runtime::lm_value::LmValue;
+use crate::runtime::media;
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::record_value::typed_values;
 use crate::runtime::reply::Reply;
 use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
+use crate::runtime::stream::{Part, Shared, Stream, StreamValue};
 use crate::runtime::value::{Object, Val};
+use crate::runtime::watch::{Sight, Watch, halted};
 use crate::schema::{Demo, Field, Record, Signature, Ty, convert};
 use crate::trace::{Attempt, Kind, LmCall, Node, NodeId};
 use indexmap::IndexMap;
@@ -28,6 +34,8 @@ use std::sync::Arc;
 pub(in crate::runtime) const BARE: &str = "self";
 /// The input that holds what an earlier attempt taught.
 const ADVICE: &str = "advice";
+/// The most replies to one question.
+const MOST_REPLIES: u32 = 128;
 /// What the path of a question about a reply ends in.
 const EXTRACT: &str = ".extract";
 
@@ -102,12 +110,18 @@ impl Predictor {
         self.overrides.retries.unwrap_or(usual)
     }
 
+    /// How many replies are wanted of a call.
+    pub(in crate::runtime) fn n(&self) -> u32 {
+        self.overrides.n.unwrap_or(1)
+    }
+
     /// The most requests of one call; see [`Predictor::retries`].
     pub(in crate::runtime) fn most_requests(&self, usual: u32) -> u64 {
         let own = self.overrides.adapter.as_ref().map(AdapterValue::name);
         let named = own.or(self.state.as_ref().and_then(|it| it.adapter.as_deref()));
         let twice = named == Some(Adapter::TwoStep.name());
-        1 + u64::from(self.retries(usual)) + u64::from(twice)
+        let each = 1 + u64::from(self.retries(usual)) + u64::from(twice);
+        each.saturating_mul(self.n().into())
     }
 
     /// Where it stands in its program.
@@ -145,6 +159,18 @@ impl Predictor {
         let before = self.overrides.rollout.unwrap_or(0);
         let rollout = before.saturating_mul(n as u64).saturating_add(at as u64);
         self.with_overrides(&Overrides { rollout: Some(rollout), ..Overrides::default() })
+    }
+
+    /// Returns the predictor for the `at`-th of `n` replies to one question. The contracts of the
+    /// signature are for the first, which is the reply.
+    #[must_use]
+    pub(in crate::runtime) fn one_of(&self, n: u32, at: u32) -> Self {
+        let one = self.resampled(n as usize, at as usize);
+        let one = one.with_overrides(&Overrides { n: Some(1), ..Overrides::default() });
+        match at {
+            0 => one,
+            _ => Self { base: SignatureValue { contracts: None, ..one.base.clone() }, ..one },
+        }
     }
 
     /// The signature of a call, and its inputs, with the advice that there is.
@@ -243,12 +269,10 @@ impl Predictor {
         if let Some(lm) = &self.overrides.lm {
             return Ok(lm.clone());
         }
-        let named = self.state.as_ref().and_then(|it| it.lm.as_deref());
-        let lm = match named {
-            Some(name) => run.session().named_lm(name)?,
-            None => run.session().default_lm()?,
-        };
-        Ok(LmValue { lm, options: crate::lm::LmOptions::default() })
+        match self.state.as_ref().and_then(|it| it.lm.as_deref()) {
+            Some(names) => LmValue::named(run, names),
+            None => LmValue::default_of(run),
+        }
     }
 
     fn sampling(&self, run: &Run, lm: &LmValue) -> Sampling {
@@ -261,8 +285,9 @@ impl Predictor {
             .or(state.temperature)
             .or(lm.options.temperature)
             .or(settings.temperature)
-            // A fresh sample of a deterministic model would be the same one again.
-            .unwrap_or(if self.rollout(run) > 0 { 1.0 } else { 0.0 });
+            // A fresh sample of a deterministic model would be the same one again, and so would
+            // each of several.
+            .unwrap_or(if self.rollout(run) > 0 || self.n() > 1 { 1.0 } else { 0.0 });
         sampling.top_p = state.top_p.or(sampling.top_p);
         sampling.seed = state.seed.or(sampling.seed);
         sampling.max_tokens = self
@@ -275,7 +300,10 @@ impl Predictor {
     }
 
     /// Takes the inputs out of the arguments of a call.
-    fn inputs(&self, mut args: Args) -> Result<IndexMap<Arc<str>, Val>, Error> {
+    pub(in crate::runtime) fn inputs(
+        &self,
+        mut args: Args,
+    ) -> Result<IndexMap<Arc<str>, Val>, Error> {
         let signature = &self.signature;
         if args.positional.len() > signature.inputs.len() {
             let (wants, given) = (signature.inputs.len(), args.positional.len());
@@ -333,11 +361,17 @@ impl Predictor {
         Ok(record)
     }
 
-    fn ask<'a>(&'a self, signature: &'a Signature, inputs: &'a Record) -> Ask<'a> {
+    /// The question; `demos` are those of the state with what they show at hand.
+    fn ask<'a>(
+        &'a self,
+        signature: &'a Signature,
+        inputs: &'a Record,
+        demos: Option<&'a [Demo]>,
+    ) -> Ask<'a> {
         Ask {
             signature,
             instructions: &self.signature.instructions,
-            demos: &self.demos,
+            demos: demos.unwrap_or(&self.demos),
             inputs,
         }
     }
@@ -360,7 +394,10 @@ impl Predictor {
             None => self.signature.clone(),
         };
         let inputs = self.convert(&*choices::of_inputs(&laid_out, &given)?, &given)?;
-        Ok(adapter.prompt(&self.ask(&laid_out, &inputs), capabilities))
+        let ask = self.ask(&laid_out, &inputs, None);
+        let prepared = adapter.prompt(&ask, capabilities);
+        media::taken(&ask, &prepared.prompt, capabilities, adapter.name(), "the model")?;
+        Ok(prepared)
     }
 
     /// The bytes of what would be sent for these inputs.
@@ -370,18 +407,41 @@ impl Predictor {
     pub fn prompt_bytes(&self, run: &Run, inputs: &Record) -> Result<u64, Error> {
         let capabilities = self.lm(run)?.lm.capabilities();
         let adapter = self.adapter(run, &capabilities)?;
-        let prompt = self.prepare(None, inputs, adapter, &capabilities)?.prompt;
+        let inputs = media::sketched(&self.signature, inputs);
+        let prompt = self.prepare(None, &inputs, adapter, &capabilities)?.prompt;
         let text = serde_json::to_vec(&prompt).expect("prompts have only string keys");
-        Ok(text.len() as u64)
+        Ok((text.len() as u64).saturating_add(prompt.most_media_tokens()))
     }
 
-    fn predict(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+    /// As a call, where somebody reads the reply while it comes.
+    pub(in crate::runtime) fn predict_watched(
+        &self,
+        cx: &Cx<'_>,
+        args: Args,
+        shared: &Shared,
+    ) -> Result<Val, Error> {
+        // One reply is told, not one of several.
+        let one = Overrides { n: Some(1), ..Overrides::default() };
+        self.with_overrides(&one).predict(cx, args, Some(&mut Watch::new(cx, shared)))
+    }
+
+    pub(in crate::runtime) fn predict(
+        &self,
+        cx: &Cx<'_>,
+        args: Args,
+        mut watch: Option<&mut Watch<'_>>,
+    ) -> Result<Val, Error> {
         let run = cx.run();
+        if self.n() > 1 && !self.lm(run)?.lm.capabilities().n {
+            return self.predict_each(cx, &args, self.n());
+        }
         let given = self.inputs(args)?;
         let (signature, given) = self.asked(given);
         let laid_out = choices::of_consts(cx, &signature)?;
         let wanted = choices::of_inputs(&laid_out, &given)?;
         let inputs = self.convert(&wanted, &given)?;
+        let inputs = media::all_at_hand(run, &inputs)?;
+        let demos = media::demos(run, &self.signature, &self.demos)?;
         let lm = self.lm(run)?;
         let adapter = self.adapter(run, &lm.lm.capabilities())?;
         let node = run.open_node(self.node(run, inputs.clone()));
@@ -391,10 +451,19 @@ impl Predictor {
             adapter: adapter.name().to_owned(),
             attempts: Vec::new(),
         };
-        let ask = self.ask(&laid_out, &inputs);
+        let ask = self.ask(&laid_out, &inputs, demos.as_deref());
         let question = Question { ask, adapter, wanted: &wanted };
-        let read = self.converse(run, &lm, &question, node, &mut call);
+        let read = self.converse(run, &lm, &question, node, &mut call, watch.as_deref_mut());
         let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed, &wanted));
+        let result = result.map(|reply| facts::told(reply, &call, &question.adapter, &wanted));
+        if let (Ok(reply), Some(watch)) = (&result, &watch) {
+            let complete = reply.complete();
+            watch.shared().push(Part {
+                fields: reply.fields().clone(),
+                complete,
+                is_last: true,
+            });
+        }
         run.close_node(node, |it| {
             it.error = result.as_ref().err().map(ToString::to_string);
             it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
@@ -422,17 +491,30 @@ impl Predictor {
         question: &Question<'_>,
         node: NodeId,
         call: &mut LmCall,
+        mut watch: Option<&mut Watch<'_>>,
     ) -> Result<Parsed, Error> {
         let Question { ask, adapter, wanted } = question;
         let capabilities = lm.lm.capabilities();
         let retries = self.retries(run.session().settings.retries);
         let address = run.trace_address(node);
-        let mut asked = Asked { run, lm: lm.clone(), address };
+        let lm_now = lm.in_turn(&address);
+        let mut asked = Asked { run, lm: lm_now, address };
         let mut prepared = adapter.prompt(ask, &capabilities);
+        let model = format!("`{}`", lm.lm.name());
+        media::taken(ask, &prepared.prompt, &capabilities, adapter.name(), &model)?;
         let mut second = None;
         let mut turn = 0;
         loop {
-            let completion = self.exchange(&asked, prepared, second.is_some(), call)?;
+            let sight = Sight {
+                adapter,
+                wanted,
+                inputs: ask.inputs,
+                contracts: self.base.contracts.as_ref(),
+                may_halt: turn < retries,
+            };
+            let watched = watch.as_deref_mut().map(|it| (it, sight));
+            let came = self.exchange(&mut asked, prepared, second.is_some(), call, watched)?;
+            let Came { completion, reason } = came;
             let text = &completion.text;
             if second.is_none()
                 && let Some(next) = adapter.extraction(wanted, text)
@@ -442,7 +524,11 @@ impl Predictor {
                 second = Some(next);
                 continue;
             }
-            match adapter.parse(wanted, text) {
+            let parsed = match reason {
+                None => adapter.parse(wanted, text),
+                Some(reason) => Err(halted(reason)),
+            };
+            match parsed {
                 Ok(parsed) => {
                     note_liberties(call, &parsed);
                     return Ok(parsed);
@@ -462,24 +548,58 @@ impl Predictor {
         }
     }
 
-    /// One request and its reply, noted as an attempt of the call.
+    /// One request and its reply, each try noted as an attempt of the call: where one model
+    /// cannot answer, the next one is asked, and stays the one that is asked.
     fn exchange(
         &self,
-        asked: &Asked<'_>,
+        asked: &mut Asked<'_>,
         prepared: Prepared,
         extracts: bool,
         call: &mut LmCall,
-    ) -> Result<Arc<Completion>, Error> {
+        mut watched: Option<(&mut Watch<'_>, Sight<'_>)>,
+    ) -> Result<Came, Error> {
+        loop {
+            let watched = watched.as_mut().map(|(watch, sight)| (&mut **watch, *sight));
+            let (attempt, came) = self.try_one(asked, prepared.clone(), watched);
+            let name = asked.lm.lm.name();
+            let other = (name != call.model).then(|| name.to_owned());
+            call.attempts.extend(attempt.map(|it| Attempt { model: other, extracts, ..it }));
+            let next = match &came {
+                Err(error) if error.may_go_elsewhere() => asked.lm.without_first(),
+                _ => None,
+            };
+            match next {
+                Some(next) => asked.lm = next,
+                None => return came,
+            }
+        }
+    }
+
+    /// Asks the first of the models.
+    fn try_one(
+        &self,
+        asked: &Asked<'_>,
+        prepared: Prepared,
+        watched: Option<(&mut Watch<'_>, Sight<'_>)>,
+    ) -> (Option<Attempt>, Result<Came, Error>) {
         let Asked { run, lm, address } = asked;
         let sampling = self.sampling(run, lm);
         let request = Arc::new(self.request(run, prepared, &sampling));
-        let context = CallContext { address: address.clone(), ..CallContext::default() };
+        let (address, hedge) = (address.clone(), lm.hedge);
+        let context = CallContext { address, hedge, ..CallContext::default() };
         let cache = self.overrides.cache.unwrap_or(true);
         let mut attempt = None;
-        let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
-        let other = (lm.lm.name() != call.model).then(|| lm.lm.name().to_owned());
-        call.attempts.extend(attempt.map(|it| Attempt { model: other, extracts, ..it }));
-        sent
+        let Some((watch, sight)) = watched else {
+            let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
+            return (attempt, sent.map(|completion| Came { completion, reason: None }));
+        };
+        watch.begins();
+        let cancel = watch.shared().cancel.clone();
+        let hear = &mut |delta: Delta<'_>| watch.hear(delta, &sight);
+        let mut ear = Ear { hear, cancel, reason: None };
+        let sent =
+            send_heard(run, &lm.lm, request, &context, cache, &mut attempt, Some(&mut ear));
+        (attempt, sent.map(|completion| Came { completion, reason: ear.reason }))
     }
 
     fn request(&self, run: &Run, prepared: Prepared, sampling: &Sampling) -> Request {
@@ -490,6 +610,8 @@ impl Predictor {
             decoding: prepared.decoding,
             sampling,
             rollout: self.rollout(run),
+            n: self.overrides.n.filter(|it| *it > 1),
+            logprobs: self.overrides.logprobs,
             ..Request::new(prepared.prompt)
         }
     }
@@ -530,6 +652,12 @@ struct Question<'a> {
     ask: Ask<'a>,
     adapter: Adapter,
     wanted: &'a Signature,
+}
+
+/// A reply, and why it was ended before its end, where it was.
+struct Came {
+    completion: Arc<Completion>,
+    reason: Option<String>,
 }
 
 /// Who is asked.
@@ -597,11 +725,16 @@ impl Object for Predictor {
     }
 
     fn call(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
-        self.predict(cx, args)
+        self.predict(cx, args, None)
     }
 
     fn method(&self, cx: &Cx<'_>, name: &str, args: Args) -> Option<Result<Val, Error>> {
-        program::method(cx, &Val::object(self.clone()), name, args)
+        match name {
+            "stream" => {
+                Some(Ok(Val::object(StreamValue(Arc::new(Stream::new(cx, self, args))))))
+            }
+            _ => program::method(cx, &Val::object(self.clone()), name, args),
+        }
     }
 
     fn show(&self) -> String {
@@ -631,7 +764,20 @@ pub(in crate::runtime) fn options(cx: &Cx<'_>, args: &mut Args) -> Result<Overri
         cache: args.flag("cache")?,
         retries: small(args, "retries")?,
         rollout: args.count("rollout")?.map(|it| it as u64),
+        n: several(args)?,
+        logprobs: small(args, "logprobs")?,
     })
+}
+
+/// Takes the number of replies.
+fn several(args: &mut Args) -> Result<Option<u32>, Error> {
+    let n = small(args, "n")?;
+    match n {
+        Some(n) if !(1..=MOST_REPLIES).contains(&n) => {
+            Err(Error::value(format!("`n` is a count from 1 to {MOST_REPLIES}, not {n}")))
+        }
+        n => Ok(n),
+    }
 }
 
 fn small(args: &mut Args, name: &str) -> Result<Option<u32>, Error> {

@@ -1,6 +1,6 @@
 //! Programs as optimizers, evaluations and hosts see them: something to call, and its state.
 
-use crate::lm::{Capabilities, SharedLm};
+use crate::lm::{Capabilities, SharedLm, Takes};
 use crate::program::{PredictorState, State};
 use crate::runtime::adapter_value::AdapterValue;
 use crate::runtime::bind::bind_row;
@@ -9,6 +9,7 @@ use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::instance::{Instance, frozen, override_in, place, walk};
 use crate::runtime::lm_value::LmValue;
+use crate::runtime::media;
 pub(in crate::runtime) use crate::runtime::predictor::BARE;
 use crate::runtime::predictor::{self, Predictor};
 use crate::runtime::record_value::typed_value;
@@ -39,6 +40,10 @@ pub struct Overrides {
     pub retries: Option<u32>,
     /// Which fresh sample is wanted.
     pub rollout: Option<u64>,
+    /// How many replies are wanted.
+    pub n: Option<u32>,
+    /// How many of the likeliest tokens are told at each place of a reply.
+    pub logprobs: Option<u32>,
 }
 
 impl Overrides {
@@ -53,6 +58,8 @@ impl Overrides {
             cache: newer.cache.or(self.cache),
             retries: newer.retries.or(self.retries),
             rollout: newer.rollout.or(self.rollout),
+            n: newer.n.or(self.n),
+            logprobs: newer.logprobs.or(self.logprobs),
         }
     }
 }
@@ -242,7 +249,7 @@ impl Program {
         let table = self.table(script);
         for (name, ty) in self.types(script) {
             if let Some(value) = args.named.get_mut(&name) {
-                *value = from_outside(value, &ty, &table)
+                *value = from_outside(cx.run(), row, value, &ty, &table)
                     .map_err(|it| Error::value(format!("column `{name}`: {it}")))?;
             }
         }
@@ -359,8 +366,18 @@ pub(in crate::runtime) fn root(value: &Val) -> &'static str {
 }
 
 /// A cell as a value of the type that is wanted; the numbers of some files are texts.
-fn from_outside(value: &Val, ty: &Ty, table: &TypeTable) -> Result<Val, Error> {
-    let data = value.to_value()?;
+fn from_outside(
+    run: &Run,
+    row: &Row,
+    value: &Val,
+    ty: &Ty,
+    table: &TypeTable,
+) -> Result<Val, Error> {
+    let mut data = value.to_value()?;
+    if ty.mentions_media(table) {
+        let named = media::from_outside(run, row.folder.as_deref(), &data, ty, table)?;
+        data = media::at_hand(run, &named)?;
+    }
     let parsed = match (&data, plain(ty, table)) {
         (Value::Str(text), Ty::Int) => text.trim().parse().ok().map(Value::Int),
         (Value::Str(text), Ty::Float) => text.trim().parse().ok().map(Value::Float),
@@ -429,8 +446,18 @@ pub(in crate::runtime) fn method(
 fn with(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
     let at = args.text("at")?;
     let overrides = predictor::options(cx, &mut args)?;
-    let known =
-        ["lm", "adapter", "temperature", "max_tokens", "cache", "retries", "rollout", "at"];
+    let known = [
+        "lm",
+        "adapter",
+        "temperature",
+        "max_tokens",
+        "cache",
+        "retries",
+        "rollout",
+        "n",
+        "logprobs",
+        "at",
+    ];
     args.finish("with", 0, &known)?;
     let program = Program::from_val("with", value)?;
     if let Some(at) = &at
@@ -501,7 +528,7 @@ pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
         crate::lm::Prompt::Chat(messages) => {
             let shown: Vec<String> = messages
                 .iter()
-                .map(|it| format!("--- {}\n{}", it.role.as_str(), it.text))
+                .map(|it| format!("--- {}\n{}", it.role.as_str(), it.shown()))
                 .collect();
             shown.join("\n")
         }
@@ -546,7 +573,8 @@ pub fn static_prompt(
         Some(name) => AdapterValue::named(name)?.of(&capabilities),
         None => chosen.adapter(run, &capabilities)?,
     };
-    Ok(chosen.prepare(None, inputs, adapter, &capabilities)?.prompt)
+    let inputs = media::named(run, chosen.signature(), inputs)?;
+    Ok(chosen.prepare(None, &inputs, adapter, &capabilities)?.prompt)
 }
 
 /// What the run's model can do, as far as its name tells.
@@ -579,5 +607,6 @@ const CHAT: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 8,
     cacheable: true,
+    media: Takes::ALL,
     ..Capabilities::PLAIN
 };

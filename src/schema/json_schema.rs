@@ -70,6 +70,8 @@ impl Defs<'_> {
                 "properties": { MESSAGES: { "type": "array", "items": { "type": "object" } } },
                 "required": [MESSAGES],
             }),
+            // Said as text: where it is.
+            Ty::Media(_) => json!({ "type": "string" }),
             Ty::List(item) => json!({ "type": "array", "items": self.ty(item) }),
             Ty::Dict(item) => {
                 json!({ "type": "object", "additionalProperties": self.ty(item) })

@@ -106,12 +106,15 @@ fn push_exchange(out: &mut String, pad: &str, attempt: &Attempt) {
     match &attempt.request.prompt {
         Prompt::Chat(messages) => {
             for message in messages {
-                push_block(out, pad, message.role.as_str(), &message.text);
+                push_block(out, pad, message.role.as_str(), &message.shown());
             }
         }
         Prompt::Text(text) => push_block(out, pad, "prompt", text),
     }
     if let Some(completion) = &attempt.completion {
+        if let Some(thought) = &completion.reasoning {
+            push_block(out, pad, "reasoning", thought);
+        }
         push_block(out, pad, "reply", &completion.text);
     }
 }

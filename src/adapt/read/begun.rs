@@ -80,7 +80,13 @@ fn add(
 ) {
     let mut reader = Reader::new(&signature.types, field.name.clone());
     reader.partial = true;
-    let Ok(value) = read(&mut reader) else { return };
+    let value = match read(&mut reader) {
+        Ok(value) => value,
+        Err(why) => {
+            let why = ended.then(|| (field.name.clone(), why.to_string()));
+            return partial.wrong.extend(why);
+        }
+    };
     partial.values.insert(field.name.clone(), value);
     if ended {
         partial.complete.push(field.name.clone());
