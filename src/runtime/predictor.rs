@@ -512,7 +512,9 @@ impl Predictor {
                 contracts: self.base.contracts.as_ref(),
                 may_halt: turn < retries,
             };
-            let watched = watch.as_deref_mut().map(|it| (it, sight));
+            // What a model writes in its own words states no outputs yet.
+            let is_free = second.is_none() && *adapter == Adapter::TwoStep;
+            let watched = watch.as_deref_mut().filter(|_| !is_free).map(|it| (it, sight));
             let came = self.exchange(&mut asked, prepared, second.is_some(), call, watched)?;
             let Came { completion, reason } = came;
             let text = &completion.text;
