@@ -511,8 +511,9 @@ for it in completions(reply) { print(it.answer); }
 let stream = poem.stream(topic: "rain");
 for part in stream { print(part.title, complete(part)); }
 print(stream.reply.lines);
-//> [] Rain
-//> ["title", "lines"] Rain
+//>  []
+//> Rain ["title", "lines"]
+//> Rain ["title", "lines"]
 //> ["It falls."]"#,
     ),
     native(
