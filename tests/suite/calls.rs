@@ -376,7 +376,10 @@ fn a_planted_key_is_found_nowhere() {
         e.save("e.json");
         e.save("e.csv");
         print(e.report);
-        let tuned = bootstrap_few_shot(metric: |row, reply| 1.0).compile(p, trainset: data.take(2));
+        let rows = [];
+        for n in 0..8 { rows.push(#{ q: `${n}`, a: "1" }); }
+        let more = dataset(rows);
+        let tuned = bootstrap_few_shot(metric: |row, reply| 1.0, max_calls: 99).compile(p, trainset: more);
         tuned.save("p.state.json");
         print(tuned.demos, tuned.prompt(q: "y"));
         print(trace().show(), trace().to_json(), trace().canonical());
@@ -391,13 +394,17 @@ fn a_planted_key_is_found_nowhere() {
     all.insert("trace".to_owned(), finished.trace.to_json().to_string().into_bytes());
     let written = host.files();
     for name in ["e.html", "e.json", "e.csv", "p.state.json"] {
-        assert!(written.keys().any(|it| it.ends_with(name)), "{name}: {:?}", finished.result);
+        assert!(
+            written.keys().any(|it| it.ends_with(name)),
+            "{name}: {}",
+            finished.result.as_ref().unwrap_err()
+        );
     }
     all.extend(written.into_iter().map(|(path, bytes)| (path.display().to_string(), bytes)));
     assert!(server.seen().iter().all(|it| it.header("authorization").unwrap().contains(KEY)));
     for (name, bytes) in all {
         let text = String::from_utf8_lossy(&bytes);
-        assert!(!text.is_empty(), "{name}");
+        assert!(!text.is_empty() || name == "warned", "{name}");
         assert!(!text.contains(KEY) && !text.contains(&KEY[3..]), "{name}: {text}");
     }
 }
