@@ -14,6 +14,9 @@ mod agreement;
 mod architecture;
 #[path = "suite/budget.rs"]
 mod budget;
+#[cfg(feature = "http")]
+#[path = "suite/calls.rs"]
+mod calls;
 #[path = "suite/cli.rs"]
 mod cli;
 #[path = "suite/console.rs"]

@@ -48,11 +48,11 @@ print(reply.answer, reply.keys(), reply.values(), reply.with(answer: "Rome").to_
 let stream = ask.stream(question: "The capital of France?");
 for part in stream { print(part.answer, complete(part)); }
 print(stream.reply.answer);
-//>
-//> Paris,
-//> Paris, of
-//> Paris, of course.
-//> Paris, of course.
+//>  []
+//> Paris, []
+//> Paris, of []
+//> Paris, of course. []
+//> Paris, of course. ["answer"]
 //> Paris, of course."#,
     ),
     (

@@ -566,8 +566,9 @@ print(logprob(answer(question: "The capital of France?")) ?? "a scripted model t
 let stream = poem.stream(topic: "rain");
 for part in stream { print(part.title, complete(part)); }
 print(stream.reply.lines);
-//> [] Rain
-//> ["title", "lines"] Rain
+//>  []
+//> Rain ["title", "lines"]
+//> Rain ["title", "lines"]
 //> ["It falls."]"#,
     ),
     native(

@@ -249,7 +249,7 @@ impl Builder {
             lm: self.lm,
             adapter: self.adapter,
             cache: !self.no_cache,
-            retries: 1,
+            retries: 3,
             keep_traces: self.keep_traces,
             progress: self.progress,
             pause: self.pause,

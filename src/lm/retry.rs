@@ -29,12 +29,17 @@ impl Retry {
         Self { retries, ..Self::default() }
     }
 
-    /// Whether one more request may follow `failed` failures, of which `dear` were dear: those
-    /// that cost a long wait (the server is not there, or silent) or money (a reply was
-    /// written and lost). Of these two may be made good, however many retries there are.
+    /// Whether one more request may follow `failed` failures, which were as dear together. Of
+    /// those that cost a long wait two may be made good, of those that cost money three, however
+    /// many retries there are.
     pub fn allows(&self, failed: u32, dear: u32) -> bool {
-        failed <= self.retries && dear <= 2
+        failed <= self.retries && dear <= 6
     }
+
+    /// How dear a failure is that costs a long wait: the server is not there, or silent.
+    pub const SILENCE: u32 = 3;
+    /// How dear one is that costs money: a reply was written and lost.
+    pub const LOSS: u32 = 2;
 
     /// The wait before retry number `retry`, which counts from 0.
     pub fn wait(&self, retry: u32, seed: u64) -> Duration {

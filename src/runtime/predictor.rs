@@ -560,6 +560,7 @@ impl Predictor {
         call: &mut LmCall,
         mut watched: Option<(&mut Watch<'_>, Sight<'_>)>,
     ) -> Result<Came, Error> {
+        let mut failed = Vec::new();
         loop {
             let watched = watched.as_mut().map(|(watch, sight)| (&mut **watch, *sight));
             let (attempt, came) = self.try_one(asked, prepared.clone(), watched);
@@ -570,9 +571,17 @@ impl Predictor {
                 Err(error) if error.may_go_elsewhere() => asked.lm.without_first(),
                 _ => None,
             };
-            match next {
-                Some(next) => asked.lm = next,
-                None => return came,
+            match (next, came) {
+                (Some(next), Err(error)) => {
+                    failed.push(error.to_string());
+                    asked.lm = next;
+                }
+                (_, Ok(came)) => return Ok(came),
+                (None, Err(error)) => {
+                    let note =
+                        |error: Error, it: String| error.note(format!("before it: {it}"));
+                    return Err(failed.into_iter().fold(error, note));
+                }
             }
         }
     }

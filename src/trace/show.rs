@@ -68,6 +68,8 @@ fn push_call(out: &mut String, pad: &str, call: &LmCall, full: bool) {
         let what = match attempt.extracts && !extracted {
             true => "extraction",
             false if n == 0 => "call",
+            // Another model was asked, for the one before it could not answer.
+            false if call.attempts[n - 1].completion.is_none() => "instead",
             false => "repair",
         };
         extracted |= attempt.extracts;

@@ -86,7 +86,7 @@ impl Transport {
                 continue;
             }
             failed += 1;
-            dear += u32::from(failure.is_dear());
+            dear += failure.dearness();
             let is_worth_it = failure.error.is_retryable() && self.retry.allows(failed, dear);
             let wait = is_worth_it.then(|| self.wait(&failure, failed, &post.body, deadline));
             // A reply that was lost may have to be paid for: one more needs room for both.

@@ -3,6 +3,7 @@
 use super::protocol::ErrorBody;
 use crate::lm::keys::Secret;
 use crate::lm::limiter::asked;
+use crate::lm::retry::Retry;
 use crate::lm::{Error, ErrorKind};
 use reqwest::header::HeaderMap;
 use std::time::Duration;
@@ -24,9 +25,13 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// Whether it is [dear](crate::lm::retry::Retry::allows).
-    pub(super) fn is_dear(&self) -> bool {
-        self.is_paid || matches!(self.error.kind(), ErrorKind::Connect | ErrorKind::Timeout)
+    /// How [dear](Retry::allows) it is.
+    pub(super) fn dearness(&self) -> u32 {
+        match self.error.kind() {
+            ErrorKind::Connect | ErrorKind::Timeout => Retry::SILENCE,
+            _ if self.is_paid => Retry::LOSS,
+            _ => 0,
+        }
     }
 
     /// Whether the request may have to be paid for.
