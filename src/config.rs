@@ -196,6 +196,11 @@ pub struct LmOptions {
     pub timeout: Option<Duration>,
     /// The longest that connecting may take (3 s).
     pub connect_timeout: Option<Duration>,
+    /// The longest that a server may take until it begins to answer; where the reply is streamed,
+    /// until its first piece.
+    pub first_token: Option<Duration>,
+    /// How many requests a minute are sent to it at most.
+    pub rate: Option<f64>,
     /// How many requests may follow one that failed (5).
     pub retries: Option<u32>,
 }

@@ -15,6 +15,9 @@ mod architecture;
 #[path = "suite/budget.rs"]
 mod budget;
 #[cfg(feature = "http")]
+#[path = "suite/calls.rs"]
+mod calls;
+#[cfg(feature = "http")]
 #[path = "suite/cassettes.rs"]
 mod cassettes;
 #[path = "suite/cli.rs"]
@@ -113,6 +116,9 @@ mod traces;
 #[path = "suite/units.rs"]
 mod units;
 #[cfg(all(feature = "http", unix))]
+#[cfg(feature = "http")]
+#[path = "suite/values.rs"]
+mod values;
 #[path = "suite/watched.rs"]
 mod watched;
 #[cfg(all(feature = "http", unix))]

@@ -16,7 +16,7 @@
 //! for the blank line between examples. A model that obeys templates has everything put into its
 //! mouth but the values, in the very bytes that a demo has.
 
-use crate::adapt::chat::{asked, split_demos};
+use crate::adapt::conversation::{asked, split_demos};
 use crate::adapt::read::{read_begun, read_begun_sections, read_reply, read_sections};
 use crate::adapt::write::{is_text, push_value};
 use crate::adapt::{Ask, ParseError, Parsed, Partial, Prepared};

@@ -1,20 +1,30 @@
 //! Prompts out, replies in: a signature with its state and inputs becomes what a model reads,
 //! and what the model writes becomes values.
 //!
-//! Everything here is pure. An [`Adapter`] is a layout: `chat` for models of conversations,
-//! `complete` for those that continue text. Replies are read leniently but never by guessing;
+//! Everything here is pure. An [`Adapter`] is a layout: `chat`, `json` and `xml` for models of
+//! conversations, `two_step` for those that answer better in their own words, `complete` for
+//! those that continue text, and templates of the user's own. Replies are read leniently but never by guessing;
 //! each thing that was forgiven is a [`Liberty`], and a reply that cannot be read is a
 //! [`ParseError`] that says why, for the model that is asked again and for the person.
 
 mod chat;
 mod complete;
+mod conversation;
+mod fields;
+mod json;
+mod media;
 mod read;
+mod sketch;
+mod template;
+mod two_step;
 mod write;
+mod xml;
 
 pub use read::{read_partial, read_value};
+pub use two_step::Extraction;
 
 use crate::lm::{Capabilities, Decoding, Prompt};
-use crate::schema::{ConvertError, Demo, Record, Signature};
+use crate::schema::{ConvertError, Demo, Record, Signature, Template};
 use std::fmt;
 use std::sync::Arc;
 
@@ -61,6 +71,8 @@ pub struct Partial {
     pub values: Record,
     /// The names of those that have ended.
     pub complete: Vec<Arc<str>>,
+    /// Outputs that have ended and are no values of their types, each with the reason.
+    pub wrong: Vec<(Arc<str>, String)>,
 }
 
 /// Something in a reply that was not as asked for and was read all the same.
@@ -180,23 +192,36 @@ impl fmt::Display for ParseError {
 impl std::error::Error for ParseError {}
 
 /// A layout of prompts and replies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Adapter {
     /// Turns of a conversation, with `[[ ## field ## ]]` markers.
     Chat,
+    /// The same with the outputs as a JSON object.
+    Json,
+    /// The same with tags around values.
+    Xml,
+    /// A free answer, which is then read by a second question.
+    TwoStep,
     /// Text to be continued, with `Field: value` lines.
     Complete,
+    /// As its user wrote it.
+    Template(Arc<Template>),
 }
 
 impl Adapter {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Chat, Self::Complete];
+    /// All that have a name of their own.
+    pub const ALL: [Self; 5] =
+        [Self::Chat, Self::Json, Self::Xml, Self::TwoStep, Self::Complete];
 
     /// The name in scripts and states.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Chat => "chat",
+            Self::Json => "json",
+            Self::Xml => "xml",
+            Self::TwoStep => "two_step",
             Self::Complete => "complete",
+            Self::Template(template) => &template.name,
         }
     }
 
@@ -211,51 +236,76 @@ impl Adapter {
     }
 
     /// Lays out a question.
-    pub fn prompt(self, ask: &Ask<'_>, capabilities: &Capabilities) -> Prepared {
-        match self {
+    pub fn prompt(&self, ask: &Ask<'_>, capabilities: &Capabilities) -> Prepared {
+        let prepared = match self {
             Self::Chat => chat::prompt(ask),
+            Self::Json => json::prompt(ask, capabilities),
+            Self::Xml => xml::prompt(ask),
+            Self::TwoStep => two_step::prompt(ask),
             Self::Complete => complete::prompt(ask, capabilities),
-        }
+            Self::Template(it) => template::prompt(it, ask, capabilities),
+        };
+        media::placed(prepared, ask)
     }
 
-    /// Reads a reply.
+    /// The second question about what a model wrote, where the first one leaves it free what
+    /// to write. `signature` is what is wanted of the reply.
+    pub fn extraction(&self, signature: &Signature, text: &str) -> Option<Extraction> {
+        matches!(self, Self::TwoStep).then(|| Extraction::new(signature, text))
+    }
+
+    /// Reads a reply: of two, the second.
     ///
     /// # Errors
     /// Where an output is missing, or stated in a way that leaves open which value is meant.
-    pub fn parse(self, signature: &Signature, text: &str) -> Result<Parsed, ParseError> {
+    pub fn parse(&self, signature: &Signature, text: &str) -> Result<Parsed, ParseError> {
         match self {
-            Self::Chat => read::read_reply(signature, text),
+            Self::Chat | Self::TwoStep => read::read_reply(signature, text),
+            Self::Json => read::read_object(signature, text),
+            Self::Xml => read::read_xml(signature, text),
             Self::Complete => complete::parse(signature, text),
+            Self::Template(it) => template::parse(it, signature, text),
         }
     }
 
     /// Reads the beginning of a reply. It never fails: what cannot be told yet is not there.
-    pub fn parse_partial(self, signature: &Signature, text: &str) -> Partial {
+    pub fn parse_partial(&self, signature: &Signature, text: &str) -> Partial {
         match self {
-            Self::Chat => read::read_begun(signature, text),
+            Self::Chat | Self::TwoStep => read::read_begun(signature, text),
+            Self::Json => read::begun_object(signature, text),
+            Self::Xml => read::begun_xml(signature, text),
             Self::Complete => complete::parse_partial(signature, text),
+            Self::Template(it) => template::parse_partial(it, signature, text),
         }
     }
 
     /// Lays out the question again, with the reply that could not be read and the reason.
     pub fn repair(
-        self,
+        &self,
         ask: &Ask<'_>,
         capabilities: &Capabilities,
         reply: &str,
         error: &ParseError,
     ) -> Prepared {
-        match self {
-            Self::Chat => chat::repair(ask, reply, error),
+        let prepared = match self {
+            Self::Chat | Self::TwoStep => chat::repair(ask, reply, error),
+            Self::Json => json::repair(ask, capabilities, reply, error),
+            Self::Xml => xml::repair(ask, reply, error),
             Self::Complete => complete::repair(ask, capabilities, reply, error),
-        }
+            Self::Template(it) => template::repair(it, ask, capabilities, reply, error),
+        };
+        media::placed(prepared, ask)
     }
 
-    /// Lays out a complete example as the reply that a model should have given.
-    pub fn reply(self, signature: &Signature, outputs: &Record) -> String {
+    /// Lays out a complete example as the reply that a model should have given: of two, the
+    /// second.
+    pub fn reply(&self, signature: &Signature, outputs: &Record) -> String {
         match self {
-            Self::Chat => chat::reply(signature, outputs),
+            Self::Chat | Self::TwoStep => chat::reply(signature, outputs),
+            Self::Json => json::reply(signature, outputs),
+            Self::Xml => xml::reply(signature, outputs),
             Self::Complete => complete::reply(signature, outputs),
+            Self::Template(it) => template::reply(it, signature, outputs),
         }
     }
 }

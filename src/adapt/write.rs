@@ -1,6 +1,6 @@
 //! Values into text that reads back as the same values.
 
-use crate::adapt::read_value;
+use crate::adapt::{media, read_value};
 use crate::schema::{Ty, TypeTable, Value};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -14,6 +14,8 @@ pub(super) fn push_value(out: &mut String, value: &Value, ty: &Ty, types: &TypeT
         (Value::Int(it), _) => {
             let _ = write!(out, "{it}");
         }
+        (Value::Media(medium), _) => media::push_mark(out, medium),
+        _ if value.has_media() => out.push_str(&media::marked(value).to_json()),
         _ => out.push_str(&value.to_json()),
     }
 }

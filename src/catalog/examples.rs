@@ -16,10 +16,10 @@ print(sure.name, sure.instructions, sure.fields.map(|it| it.name), sure.without(
 print(ask.with(temperature: 0.5)(question: "The capital of France?").answer, ask.demos, ask.signature.name);
 ask.save("ask.state.json");
 print(ask.with_state("ask.state.json").instructions, ask.prompt(question: "Who?").len() > 0);
-print(completions(ask.freeze().sample(2, question: "The capital of France?")).len());
+print(completions(ask.freeze().sample(2, question: "The capital of France?")).len(), ask.stream(question: "Where?"));
 //> Paris []
 //> From `question`, write `answer`. true
-//> 2"#,
+//> 2 stream of predictor `self`"#,
     ),
     (
         "Program",
@@ -41,6 +41,19 @@ print(completions(ask.freeze().sample(2, question: "The capital of France?")).le
         r#"let reply = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]))(question: "Where?");
 print(reply.answer, reply.keys(), reply.values(), reply.with(answer: "Rome").to_json(), reply.get("name") ?? "none");
 //> Paris ["answer"] ["Paris"] {"answer":"Rome"} none"#,
+    ),
+    (
+        "Stream",
+        r#"let ask = predict("question -> answer", lm: scripted(["[[ ## answer ## ]]\nParis, of course."]));
+let stream = ask.stream(question: "The capital of France?");
+for part in stream { print(part.answer, complete(part)); }
+print(stream.reply.answer);
+//>  []
+//> Paris, []
+//> Paris, of []
+//> Paris, of course. []
+//> Paris, of course. ["answer"]
+//> Paris, of course."#,
     ),
     (
         "Record",
@@ -145,6 +158,12 @@ print(model.name, model("hi"));
 //> scripted hello"#,
     ),
     (
+        "Adapter",
+        r#"let short = adapter(#{ user: "{instructions} {question}", layout: "text" });
+print(short.name.starts_with("template:"), two_step().name);
+//> true two_step"#,
+    ),
+    (
         "Trace",
         r#"let reply = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]))(question: "Where?");
 let what = trace(reply);
@@ -162,5 +181,25 @@ print(what.to_mermaid());
         r#"let log = history([#{ question: "1", answer: "a" }, #{ question: "2", answer: "b" }]);
 print(log.len(), log.last(1).len());
 //> 2 1"#,
+    ),
+    (
+        "Image",
+        r#"let dot = image("data:image/gif;base64,R0lGODlhAQABAAAAACw=");
+print(dot.kind, dot.mime, dot.size, dot.sha256.len(), dot.name == (), dot.url ?? "here");
+print(dot);
+//> image image/gif 14 64 true here
+//> [image image/gif 14 B sha256:2f41918f848b]"#,
+    ),
+    (
+        "Audio",
+        r#"let call = audio("https://example.com/calls/17.mp3");
+print(call.kind, call.mime, call.name, call.url);
+//> audio audio/mpeg 17.mp3 https://example.com/calls/17.mp3"#,
+    ),
+    (
+        "File",
+        r#"let note = file("data:text/plain;base64,SGVsbG8=");
+print(note.kind, note.mime, note.size);
+//> file text/plain 5"#,
     ),
 ];

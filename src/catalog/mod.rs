@@ -131,11 +131,13 @@ pub fn is_object_method(name: &str) -> bool {
     OBJECTS.iter().any(|it| it.method(name).is_some())
 }
 
-/// What to do in place of a method of predictors and programs that is for a later version.
+/// What to do in place of a method of programs that is for a later version.
 pub fn later_method(object: &str, name: &str) -> Option<&'static str> {
-    let asks = matches!(object, "Predictor" | "Program" | "predictor" | "module" | "program");
+    let asks = matches!(object, "Program" | "module" | "program");
     match name {
-        "stream" if asks => Some("call it as usual: `p(…)` returns the whole reply"),
+        "stream" if asks => {
+            Some("stream the predictor that writes the reply: `m.answer.stream(…)`")
+        }
         _ => None,
     }
 }

@@ -9,11 +9,17 @@ const TEMPERATURE: Param =
     option("temperature", "float", "how freely the model chooses its words; 0 by default");
 const MAX_TOKENS: Param = option("max_tokens", "int", "the longest reply, in tokens");
 const ADAPTER: Param =
-    option("adapter", "str", "how prompts are laid out and replies are read");
+    option("adapter", "str | adapter", "how prompts are laid out and replies are read");
 const CACHE: Param =
     option("cache", "bool", "whether an earlier reply to the same prompt serves");
 const RETRIES: Param =
     option("retries", "int", "how often a reply that cannot be read is asked again");
+const N: Param = option("n", "int", "how many replies are wanted; `completions` has them all");
+const LOGPROBS: Param = option(
+    "logprobs",
+    "int",
+    "tells how likely the tokens were, with so many of the likeliest at each place",
+);
 const METRIC: Param = must("metric", "metric", "judges a reply: called with (example, reply)");
 const THRESHOLD: Param =
     option("threshold", "float", "the score from which a run may become a demo");
@@ -32,7 +38,12 @@ const MOST_TOKENS: Param =
 const MAX_USD: Param = option("max_usd", "float", "the most dollars it may spend");
 const MAX_SECONDS: Param =
     option("max_seconds", "float", "after so long nothing more is begun");
-const PREDICTOR: &[Param] = &[SIGNATURE, LM, TEMPERATURE, MAX_TOKENS, ADAPTER, CACHE, RETRIES];
+const MEDIUM: &[Param] = &[
+    required("from", "str", "a file relative to this one, a URL or a `data:` URI"),
+    option("mime", "str", "its type, where content and name do not tell"),
+];
+const PREDICTOR: &[Param] =
+    &[SIGNATURE, LM, TEMPERATURE, MAX_TOKENS, ADAPTER, CACHE, RETRIES, N, LOGPROBS];
 const ATTEMPTED: &[Param] = &[
     required("program", "program", "what is asked"),
     must("metric", "metric", "judges a reply: called with (inputs, reply)"),
@@ -152,7 +163,11 @@ print(compare(a, b, data, metric: |example, reply| example.answer == reply.answe
     native(
         "lm",
         &[
-            required("name", "str", "provider and model, or a name of the settings"),
+            required(
+                "name",
+                "str | list[str]",
+                "provider and model, or a name of the settings; of several the next is asked where one cannot answer",
+            ),
             TEMPERATURE,
             option("top_p", "float", "the share of likely words to choose from"),
             MAX_TOKENS,
@@ -170,6 +185,11 @@ print(compare(a, b, data, metric: |example, reply| example.answer == reply.answe
             option("api_base", "str", "the server's address"),
             option("key_env", "str", "the environment variable that holds the key"),
             option("timeout", "float", "seconds to wait for a reply"),
+            option("connect_timeout", "float", "seconds to wait for a connection"),
+            option("first_token", "float", "seconds to wait until the reply begins"),
+            option("rate", "float", "how many requests a minute are sent at most"),
+            option("pick", "str", "`first`, or `round_robin`: each call begins with the next"),
+            option("hedge", "float", "seconds after which a request is sent a second time"),
             option("retries", "int", "how often a failed request is sent again"),
         ],
         "lm",
@@ -178,6 +198,43 @@ print(compare(a, b, data, metric: |example, reply| example.answer == reply.answe
 let answer = predict("question -> answer", lm: big);
 print(big.name);
 //> ollama/llama3.1"#,
+    ),
+    native(
+        "adapter",
+        &[required(
+            "parts",
+            "map",
+            "texts: `system`, `user`, `reply`, `demo_user`, `demo_reply`; or a `layout`",
+        )],
+        "adapter",
+        "a layout of prompts and replies of your own, with `{placeholders}`",
+        r#"let short = adapter(#{
+    user: "{instructions}\nQ: {question}",
+    reply: "A: {answer}",
+});
+let ask = predict("question -> answer 'one word'", adapter: short, lm: scripted(["A: Paris"]));
+print(ask(question: "The capital of France?").answer);
+print(ask.prompt(question: "And of Italy?"));
+//> Paris
+//> --- user
+//> Q: And of Italy?"#,
+    ),
+    native(
+        "two_step",
+        &[option(
+            "extract",
+            "lm | str",
+            "the model that reads what the first one wrote; the same by default",
+        )],
+        "adapter",
+        "a model answers in its own words, and what it wrote is read by another question",
+        r#"let reader = scripted(["[[ ## answer ## ]]\n42"]);
+let ask = predict("question -> answer: int", adapter: two_step(extract: reader), lm: scripted([
+    "Six sevens are forty-two.",
+]));
+let reply = ask(question: "What is 6 times 7?");
+print(reply.answer, cost(reply).calls);
+//> 42 2"#,
     ),
     native(
         "scripted",
@@ -259,14 +316,31 @@ print(tuned.demos.len());
         "index",
         &[
             required("from", "str | list | dataset", "a file, texts or rows"),
-            option("by", "str", "how passages are found: \"bm25\""),
+            option("by", "str", "how passages are found: \"bm25\", \"embedding\" or \"both\""),
             option("field", "str", "the column that holds the text"),
+            option("lm", "lm | str", "the model that embeds"),
         ],
         "index",
         "makes texts searchable",
         r#"const facts = index(["Paris is in France.", "Rome is in Italy."], by: "bm25");
 print(facts.len(), retrieve(1, from: facts)("France").passages);
 //> 2 ["Paris is in France."]"#,
+    ),
+    native(
+        "embed",
+        &[
+            required(
+                "lm",
+                "lm | str",
+                "a model that embeds, such as \"openai/text-embedding-3-small\"",
+            ),
+            required("texts", "str | list[str]", "what to embed"),
+        ],
+        "list",
+        "the vectors of texts, from the store where it has them; of one text its vector",
+        r#"let vectors = embed(scripted([]), ["a red car", "a red bus"]);
+print(vectors.len(), vectors[0].len(), vectors[0] == embed(scripted([]), "a red car"));
+//> 2 256 true"#,
     ),
     native(
         "retrieve",
@@ -452,12 +526,55 @@ print(all(question: "What is 6 times 7?").answer);
         "completions",
         &[required("reply", "reply", "what was chosen")],
         "list",
-        "the replies that a reply was chosen from; itself where there was no choice",
+        "the replies that a reply was chosen from, or that came with it; itself where it was alone",
         r#"let answer = predict("question -> answer", lm: scripted([#{ answer: "Herbert" }, #{ answer: "Frank Herbert" }]));
 let reply = answer.sample(2, question: "Who wrote Dune?");
 for it in completions(reply) { print(it.answer); }
 //> Herbert
 //> Frank Herbert"#,
+    ),
+    native(
+        "reasoning",
+        &[required("reply", "reply", "of a predictor")],
+        "any",
+        "what the model thought before it wrote a reply; nothing where none was told",
+        r#"let answer = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]));
+print(reasoning(answer(question: "The capital of France?")) ?? "a scripted model has no thoughts");
+//> a scripted model has no thoughts"#,
+    ),
+    native(
+        "logprobs",
+        &[required("reply", "reply", "of a predictor with `logprobs: …`")],
+        "any",
+        "a map for each token of a reply, with `token`, `logprob` and `top`; nothing where none are told",
+        r#"let answer = predict("question -> answer", logprobs: 3, lm: scripted([#{ answer: "Paris" }]));
+print(logprobs(answer(question: "The capital of France?")) ?? "a scripted model tells none");
+//> a scripted model tells none"#,
+    ),
+    native(
+        "logprob",
+        &[required("reply", "reply", "of a predictor with `logprobs: …`")],
+        "any",
+        "how likely the whole reply was: the sum over its tokens, a natural logarithm; nothing where none are told",
+        r#"let answer = predict("question -> answer", logprobs: 0, lm: scripted([#{ answer: "Paris" }]));
+print(logprob(answer(question: "The capital of France?")) ?? "a scripted model tells none");
+//> a scripted model tells none"#,
+    ),
+    native(
+        "complete",
+        &[required("part", "reply", "what a stream gave, or a reply")],
+        "list[str]",
+        "the names of the fields that have ended, of a reply that is still being written",
+        r#"let poem = predict("topic -> title, lines: list[str]", lm: scripted([
+    #{ title: "Rain", lines: ["It falls."] },
+]));
+let stream = poem.stream(topic: "rain");
+for part in stream { print(part.title, complete(part)); }
+print(stream.reply.lines);
+//>  []
+//> Rain ["title", "lines"]
+//> Rain ["title", "lines"]
+//> ["It falls."]"#,
     ),
     native(
         "history",
@@ -469,6 +586,34 @@ let log = history();
 log += chat(log, question: "Who wrote Dune?");
 print(chat(log, question: "And when?").answer, log.len());
 //> 1965 1"#,
+    ),
+    native(
+        "image",
+        MEDIUM,
+        "image",
+        "a picture for inputs of type `image`; what is at a URL the provider fetches",
+        r#"let dot = image("data:image/gif;base64,R0lGODlhAQABAAAAACw=");
+let describe = predict("photo: image -> caption", lm: scripted([#{ caption: "A dot." }]));
+print(dot.mime, dot.size, describe(photo: dot).caption);
+//> image/gif 14 A dot."#,
+    ),
+    native(
+        "audio",
+        MEDIUM,
+        "audio",
+        "a sound for inputs of type `audio`",
+        r#"let call = audio("https://example.com/calls/17.mp3");
+print(call.mime, call.name, call);
+//> audio/mpeg 17.mp3 [audio audio/mpeg https://example.com/calls/17.mp3]"#,
+    ),
+    native(
+        "file",
+        MEDIUM,
+        "file",
+        "a document for inputs of type `file`",
+        r#"let note = file("data:text/plain;base64,SGVsbG8=");
+print(note.kind, note.mime, note.size);
+//> file text/plain 5"#,
     ),
     native(
         "parallel_map",

@@ -28,33 +28,49 @@ const OVERRIDES: &[Param] = &[
     option("lm", "lm | str", "another model"),
     option("temperature", "float", "another temperature"),
     option("max_tokens", "int", "another longest reply"),
-    option("adapter", "str", "another way to lay out prompts"),
+    option("adapter", "str | adapter", "another way to lay out prompts"),
     option("cache", "bool", "whether earlier replies serve"),
     option("rollout", "int", "which of several replies to the same prompt"),
     option("retries", "int", "how often a reply that cannot be read is asked again"),
+    option("n", "int", "how many replies are wanted; `completions` has them all"),
+    option(
+        "logprobs",
+        "int",
+        "tells how likely the tokens were, with so many of the likeliest",
+    ),
     option("at", "str", "the path of the predictor it is for; all without it"),
 ];
 
 const FUNCTION: &[Param] = &[required("f", "fn", "called with each row")];
 const PATH: &[Param] = &[required("path", "str", "a file, relative to the script")];
 
-const PROGRAM_METHODS: &[Method] = &[
-    method("with", OVERRIDES, "program", "a copy with other options"),
-    method("with_state", PATH, "program", "a copy with the prompts and demos of a file"),
-    method("save", PATH, "nothing", "writes prompts and demos to a file"),
-    method("freeze", &[], "program", "a copy that no optimizer changes"),
-    open_method(
-        "sample",
-        &[required("n", "int", "how many replies")],
-        "reply",
-        "the first of several replies to the same inputs; `completions` are all of them",
-    ),
-    open_method(
-        "prompt",
-        &[option("at", "str", "the path of the predictor")],
-        "str",
-        "the prompt these inputs would send, without sending it",
-    ),
+const WITH: Method = method("with", OVERRIDES, "program", "a copy with other options");
+const WITH_STATE: Method =
+    method("with_state", PATH, "program", "a copy with the prompts and demos of a file");
+const SAVE: Method = method("save", PATH, "nothing", "writes prompts and demos to a file");
+const FREEZE: Method = method("freeze", &[], "program", "a copy that no optimizer changes");
+const SAMPLE: Method = open_method(
+    "sample",
+    &[required("n", "int", "how many replies")],
+    "reply",
+    "the first of several replies to the same inputs; `completions` are all of them",
+);
+const PROMPT: Method = open_method(
+    "prompt",
+    &[option("at", "str", "the path of the predictor")],
+    "str",
+    "the prompt these inputs would send, without sending it",
+);
+const PROGRAM_METHODS: &[Method] = &[WITH, WITH_STATE, SAVE, FREEZE, SAMPLE, PROMPT];
+
+const PREDICTOR_METHODS: &[Method] = &[
+    WITH,
+    WITH_STATE,
+    SAVE,
+    FREEZE,
+    SAMPLE,
+    PROMPT,
+    open_method("stream", &[], "stream", "a call whose reply is read while it comes"),
 ];
 
 const COMPILED: &[Param] = &[
@@ -112,6 +128,15 @@ const EVALUATION_METHODS: &[Method] = &[
 const COMPARISON_METHODS: &[Method] =
     &[REPORT, method("save", PATH, "nothing", "writes it to a `.json` file")];
 
+const MEDIUM: &[ObjectField] = &[
+    field("kind", "str", "`image`, `audio` or `file`"),
+    field("mime", "str", "its type, such as `image/png`"),
+    field("name", "any", "the name of its file; nothing where it has none"),
+    field("size", "any", "its bytes; nothing where it is at a URL"),
+    field("sha256", "any", "the hash of its content; nothing where it is at a URL"),
+    field("url", "any", "where it is; nothing where its content is here"),
+];
+
 /// The kinds of values of ours.
 pub const OBJECTS: &[Object] = &[
     Object {
@@ -161,7 +186,7 @@ pub const OBJECTS: &[Object] = &[
             field("demos", "list", "the examples in its prompt"),
             field("signature", "signature", "what goes in and what comes out"),
         ],
-        methods: PROGRAM_METHODS,
+        methods: PREDICTOR_METHODS,
         open: false,
     },
     Object { name: "Program", fields: &[], methods: PROGRAM_METHODS, open: true },
@@ -176,6 +201,12 @@ pub const OBJECTS: &[Object] = &[
             TO_JSON,
         ],
         open: true,
+    },
+    Object {
+        name: "Stream",
+        fields: &[field("reply", "reply", "the whole reply, after a wait for what is left")],
+        methods: &[],
+        open: false,
     },
     Object {
         name: "Record",
@@ -412,6 +443,12 @@ pub const OBJECTS: &[Object] = &[
         open: false,
     },
     Object {
+        name: "Adapter",
+        fields: &[field("name", "str", "what traces and states call it")],
+        methods: &[],
+        open: false,
+    },
+    Object {
         name: "History",
         fields: &[],
         methods: &[
@@ -420,6 +457,9 @@ pub const OBJECTS: &[Object] = &[
         ],
         open: false,
     },
+    Object { name: "Image", fields: MEDIUM, methods: &[], open: false },
+    Object { name: "Audio", fields: MEDIUM, methods: &[], open: false },
+    Object { name: "File", fields: MEDIUM, methods: &[], open: false },
     Object {
         name: "Trace",
         fields: &[

@@ -179,10 +179,14 @@ impl<'a> Checker<'a> {
         self.compare(&shape, args, self.call_span(node));
         self.options(native.params, args);
         self.metric(args);
+        if native.name == "adapter" {
+            self.template(args);
+        }
         if matches!(native.name, "predict" | "chain_of_thought") {
             // Reads the signature's text, where it is one.
             self.infer(node);
             self.signature_argument(args);
+            self.template_of(node, args);
             self.made_inside(native.name, node);
         }
     }

@@ -43,6 +43,7 @@ codes! {
     PRIVATE_ITEM = "E0240", "an item that is for its own file only";
 
     METRIC_TRAP = "E0223", "a trap in a function that judges replies";
+    TEMPLATE = "E0225", "a template that does not fit";
     CAPTURE_ASSIGNED = "E0224", "an assignment to what stands outside a parallel closure";
 
     UNKNOWN_TYPE = "E0301", "unknown type";
@@ -57,6 +58,7 @@ codes! {
     BAD_DEFAULT = "E0310", "a default that does not fit";
     NO_CHOICES = "E0311", "`one_of` without a list";
     HISTORY_PLACE = "E0312", "a history that is no input";
+    MEDIA_PLACE = "E0313", "a picture, sound or file that a model would write";
 
     NO_FORWARD = "E0401", "a module without `forward`";
     ASSIGNED_MEMBER = "E0402", "an assignment to a member";
@@ -76,4 +78,5 @@ codes! {
     UNUSED_ITEM = "W0210", "an item or member that is not used";
     NO_VALUE = "W0211", "a function that may end without its value";
     WILL_FAIL = "W0212", "an operation that fails";
+    TEMPLATE_GAP = "W0213", "a template that leaves something out";
 }

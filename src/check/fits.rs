@@ -18,7 +18,9 @@ fn fits_within(value: &Value, ty: &Ty, types: &TypeTable, depth: usize) -> bool 
         | (Ty::Float, Value::Int(_) | Value::Float(_))
         | (Ty::Bool, Value::Bool(_))
         | (Ty::Optional(_), Value::Null) => true,
-        (Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::History, _) => false,
+        // No other text is one: a model may have written it.
+        (Ty::Media(_), Value::Str(text)) => text.starts_with("data:"),
+        (Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::History | Ty::Media(_), _) => false,
         (Ty::List(item), Value::List(items)) => items.iter().all(|it| again(it, item)),
         (Ty::Dict(item), Value::Map(record)) => record.values().all(|it| again(it, item)),
         (Ty::List(_) | Ty::Dict(_), _) => false,

@@ -1,18 +1,23 @@
-//! Where a `history` may stand.
+//! Where a `history` may stand, and where pictures, sounds and files may.
 
 use super::codes;
 use crate::diag::Diagnostic;
-use crate::schema::{Field, Ty, is_history_type};
+use crate::schema::{Field, Ty, TypeTable, is_history_type};
 use crate::source::Span;
 
-/// What is wrong with a field that has a history in its type; `others` are the fields before it
-/// on its side.
+/// What is wrong with a field that has a history, a picture, a sound or a file in its type;
+/// `others` are the fields before it on its side.
 pub(super) fn misplaced(
     field: &Field,
     output: bool,
     others: &[Field],
+    types: &TypeTable,
     span: Span,
 ) -> Option<Diagnostic> {
+    if output && field.ty.mentions_media(types) {
+        let told = Diagnostic::new(codes::MEDIA_PLACE, span, "a model writes text only");
+        return Some(told.hint("pictures, sounds and files are inputs"));
+    }
     if !mentions(&field.ty) {
         return None;
     }

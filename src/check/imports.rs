@@ -374,7 +374,9 @@ fn renamed(ty: &Ty, names: &BTreeMap<Arc<str>, Arc<str>>) -> Ty {
                 .map(|it| Field { ty: renamed(&it.ty, names), ..it.clone() })
                 .collect(),
         )),
-        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History => ty.clone(),
+        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History | Ty::Media(_) => {
+            ty.clone()
+        }
         Ty::Enum(_) | Ty::OneOf(_) => ty.clone(),
     }
 }

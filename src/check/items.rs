@@ -263,7 +263,13 @@ impl<'a> Checker<'a> {
         let field = Field { name: name.into(), ty, description, default };
         let output = decl.is_output(self.text);
         let same = if output { &mut signature.outputs } else { &mut signature.inputs };
-        self.diags.extend(super::history::misplaced(&field, output, same, span));
+        self.diags.extend(super::history::misplaced(
+            &field,
+            output,
+            same,
+            &self.out.types,
+            span,
+        ));
         let before = named.get(&field.name).copied();
         if before == Some(output) {
             let kind = if output { "outputs" } else { "inputs" };
@@ -445,6 +451,8 @@ fn needs(ty: &Ty, name: &str, table: &TypeTable, seen: &mut BTreeSet<Arc<str>>) 
         Ty::Union(members) => members.iter().all(|it| needs(it, name, table, seen)),
         Ty::Bounded(inner, _) => needs(inner, name, table, seen),
         Ty::List(_) | Ty::Dict(_) | Ty::Optional(_) | Ty::Enum(_) | Ty::OneOf(_) => false,
-        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History => false,
+        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History | Ty::Media(_) => {
+            false
+        }
     }
 }

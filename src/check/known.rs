@@ -204,8 +204,11 @@ impl<'a> Checker<'a> {
                 _ => None,
             },
         };
+        let adapter = self.among(&args, "adapter", usize::MAX);
+        let adapter = adapter.and_then(|it| self.static_adapter(it));
         signature.map_or(Known::Nothing, |it| {
-            Known::Predictor(Arc::new(StaticPredictor { kind, signature: (*it).clone() }))
+            let signature = (*it).clone();
+            Known::Predictor(Arc::new(StaticPredictor { kind, signature, adapter }))
         })
     }
 

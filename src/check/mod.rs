@@ -38,6 +38,7 @@ mod scope;
 mod settings;
 mod shape;
 mod sigtext;
+mod templates;
 mod traps;
 mod types;
 mod unused;
@@ -48,7 +49,7 @@ pub use codes::CODES;
 pub use imports::import_path;
 pub use model::{
     Checked, ConstInfo, FnInfo, MemberInfo, ModuleInfo, Outer, ParamInfo, Resolution, Setting,
-    StaticPredictor, TestInfo,
+    StaticAdapter, StaticPredictor, TestInfo,
 };
 pub use types::{ImportedTypes, TypeScope};
 pub(crate) use walk::is_item;

@@ -2,7 +2,7 @@
 
 use super::types::TypeScope;
 use super::value::{FnKey, Known};
-use crate::schema::{Signature, Ty, TypeTable, Value};
+use crate::schema::{Signature, Template, Ty, TypeTable, Value};
 use crate::source::{SourceId, Span};
 use crate::syntax::Node;
 use indexmap::IndexMap;
@@ -171,6 +171,17 @@ pub struct StaticPredictor {
     pub kind: &'static str,
     /// Its signature, as written: without `reasoning`.
     pub signature: Signature,
+    /// How it lays prompts out, where the program says it in so many words.
+    pub adapter: Option<StaticAdapter>,
+}
+
+/// An adapter that is known without running anything.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StaticAdapter {
+    /// The one of this name.
+    Named(Arc<str>),
+    /// A template.
+    Template(Arc<Template>),
 }
 
 /// A function or method.

@@ -209,6 +209,9 @@ fn may_be_one(known: &Known, ty: &str) -> bool {
     match ty {
         "str" | "int" | "bool" => kind == Some(ty) || kind.is_none() && !is_ours(known),
         "float" => matches!(kind, Some("int" | "float")) || kind.is_none() && !is_ours(known),
+        "adapter" => {
+            matches!(known, Known::Object(it) if it.name == "Adapter") || unsure(known)
+        }
         "lm" => matches!(known, Known::Object(it) if it.name == "Lm") || unsure(known),
         "dataset" => {
             matches!(known, Known::Rows(_) | Known::List(_))

@@ -57,7 +57,7 @@ pub(crate) fn read_field(
         let field = reader.field(decl)?;
         let span = decl.name().map_or(place.span, |it| place.token(it));
         let side = if output { &signature.outputs } else { &signature.inputs };
-        reader.diags.extend(misplaced(&field, output, side, span));
+        reader.diags.extend(misplaced(&field, output, side, &scope.table, span));
         Some((output, field))
     });
     (field, reader.finish(parsed))
@@ -129,7 +129,8 @@ impl<'a> Reader<'a> {
             return;
         }
         let side = if output { &mut signature.outputs } else { &mut signature.inputs };
-        self.diags.extend(misplaced(&field, output, side, span));
+        let types = &self.scope.table;
+        self.diags.extend(misplaced(&field, output, side, types, span));
         if side.iter().any(|it| it.name == field.name) {
             let message = format!("the signature has two fields `{name}`");
             self.tell(codes::DUPLICATE_FIELD, span, message);

@@ -6,7 +6,7 @@ use super::codes;
 use super::fits::show;
 use super::literal;
 use crate::diag::{Diagnostic, Suggestion, suggestion};
-use crate::schema::{Bound, Field, Ty, TypeTable, Value, shortened};
+use crate::schema::{Bound, Field, MediaKind, Ty, TypeTable, Value, shortened};
 use crate::source::{SourceId, Span};
 use crate::syntax::ast::{self, RecordField};
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
@@ -14,9 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The types that need no declaration.
-const BUILT_IN: &[&str] = &["str", "int", "float", "bool", "any", "list", "dict", "history"];
+const BUILT_IN: &[&str] = &[
+    "str", "int", "float", "bool", "any", "list", "dict", "history", "image", "audio", "file",
+];
 /// Types of the language that this version cannot carry.
-const NOT_YET: &[&str] = &["image", "audio", "file", "tool"];
+const NOT_YET: &[&str] = &["tool"];
 
 /// Whether a name is that of a type whose values have no parts.
 pub(super) fn is_scalar(name: &str) -> bool {
@@ -219,6 +221,9 @@ impl<'a> Types<'a> {
             "bool" => Ty::Bool,
             "any" => Ty::Any,
             "history" => Ty::History,
+            "image" => Ty::Media(MediaKind::Image),
+            "audio" => Ty::Media(MediaKind::Audio),
+            "file" => Ty::Media(MediaKind::File),
             "list" => Ty::List(Box::new(Ty::Any)),
             "dict" => Ty::Dict(Box::new(Ty::Any)),
             _ if NOT_YET.contains(&name) => self.not_yet(name, span),
@@ -291,6 +296,9 @@ impl<'a> Types<'a> {
         match name {
             "List" if self.python => "list",
             "History" | "dspy.History" if self.python => "history",
+            "Image" | "dspy.Image" if self.python => "image",
+            "Audio" | "dspy.Audio" if self.python => "audio",
+            "File" | "dspy.File" if self.python => "file",
             "Dict" if self.python => "dict",
             "Any" if self.python => "any",
             other => other,

@@ -150,6 +150,7 @@ impl Known {
             Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Enum(_) => Self::basic(ty.clone()),
             Ty::List(item) => Self::List(Arc::new(again(item))),
             Ty::Optional(inner) => again(inner).or(Self::Unit),
+            Ty::Media(kind) => Self::of_catalog(kind.as_str()),
             Ty::Union(members) => members.iter().map(again).fold(Self::Never, Self::or),
             Ty::Record(_) | Ty::Dict(_) => {
                 Self::Of(Arc::new(Typed { ty: ty.clone(), types: types.clone() }))
@@ -195,7 +196,7 @@ impl Known {
             Value::Int(_) => Self::basic(Ty::Int),
             Value::Float(_) => Self::basic(Ty::Float),
             Value::Str(_) => Self::basic(Ty::Str),
-            Value::List(_) | Value::Map(_) => Self::Nothing,
+            Value::List(_) | Value::Map(_) | Value::Media(_) => Self::Nothing,
         }
     }
 

@@ -293,10 +293,13 @@ pub(super) enum Layout {
     Auto,
     /// Fields under `[[ ## name ## ]]` markers; objects and tags are read as well
     Chat,
-    /// A JSON object; read as `chat` reads it
+    /// A JSON object; markers and tags are read as well
     Json,
-    /// A tag for each field; read as `chat` reads it
+    /// A tag for each field; objects and markers are read as well
     Xml,
+    /// The second reply, which states what the first one says; as `chat`
+    #[value(name = "two_step")]
+    TwoStep,
     /// A line for each field, as small models continue text
     Complete,
 }
@@ -308,6 +311,13 @@ pub(super) enum Adapter {
     Auto,
     /// Fields under `[[ ## name ## ]]` markers
     Chat,
+    /// The outputs as a JSON object
+    Json,
+    /// A tag for each field
+    Xml,
+    /// A free answer, which another question reads
+    #[value(name = "two_step")]
+    TwoStep,
     /// Plain text to be continued, for small models
     Complete,
 }

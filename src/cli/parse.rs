@@ -60,8 +60,10 @@ pub(super) fn run(shell: &Shell, args: &Parse) -> Result<(), Failure> {
 fn adapter(layout: Layout) -> Adapter {
     match layout {
         Layout::Complete => Adapter::Complete,
-        // One reader reads markers, objects and tags.
-        Layout::Auto | Layout::Chat | Layout::Json | Layout::Xml => Adapter::Chat,
+        Layout::Auto | Layout::Chat => Adapter::Chat,
+        Layout::Json => Adapter::Json,
+        Layout::Xml => Adapter::Xml,
+        Layout::TwoStep => Adapter::TwoStep,
     }
 }
 

@@ -11,7 +11,13 @@ use serde_json::json;
 
 /// The messages as providers take them; what is to be continued is a text.
 fn as_sent(prompt: &lm::Prompt) -> serde_json::Value {
-    let turn = |it: &lm::Message| json!({ "role": it.role.as_str(), "content": it.text });
+    let turn = |it: &lm::Message| {
+        let mut turn = json!({ "role": it.role.as_str(), "content": it.text });
+        if !it.media.is_empty() {
+            turn["media"] = json!(it.media);
+        }
+        turn
+    };
     match prompt {
         lm::Prompt::Chat(messages) => {
             json!({ "messages": messages.iter().map(turn).collect::<Vec<_>>() })

@@ -51,7 +51,7 @@ const TOP: [&str; 10] = [
     "endpoints",
 ];
 /// Settings of a table below `[models]`.
-const MODEL: [&str; 13] = [
+const MODEL: [&str; 15] = [
     "model",
     "temperature",
     "top_p",
@@ -64,6 +64,8 @@ const MODEL: [&str; 13] = [
     "key_env",
     "timeout",
     "connect_timeout",
+    "first_token",
+    "rate",
     "retries",
 ];
 /// Settings of a table below `[prices]`.
@@ -182,6 +184,8 @@ impl Reader {
             "key_env" => options.key_env = self.variable(key, value),
             "timeout" => options.timeout = self.seconds(key, value),
             "connect_timeout" => options.connect_timeout = self.seconds(key, value),
+            "first_token" => options.first_token = self.seconds(key, value),
+            "rate" => options.rate = self.number(key, value, 0.001..=1e9),
             "retries" => options.retries = self.integer(key, value, 0),
             _ => self.unknown(key, &MODEL),
         }

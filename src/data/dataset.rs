@@ -129,7 +129,7 @@ impl Dataset {
         let (part, at) = self.locate(at)?;
         let shifted = |row: Arc<Row>| match part.shift {
             0 => row,
-            shift => Arc::new(Row { values: row.values.clone(), index: row.index + shift }),
+            shift => Arc::new(Row { index: row.index + shift, ..(*row).clone() }),
         };
         Some(part.table.row(at).map(shifted))
     }

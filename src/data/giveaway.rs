@@ -72,7 +72,7 @@ impl Giveaways {
         let text = match label {
             Value::Str(text) => text.trim().to_lowercase(),
             Value::Bool(_) | Value::Int(_) | Value::Float(_) => label.to_json(),
-            Value::Null | Value::List(_) | Value::Map(_) => return,
+            Value::Null | Value::List(_) | Value::Map(_) | Value::Media(_) => return,
         };
         self.rows += 1;
         if text != self.last {

@@ -67,7 +67,7 @@ pub(super) fn is_missing(value: Option<&Value>) -> bool {
         None | Some(Value::Null) => true,
         Some(Value::Str(text)) => text.trim().is_empty(),
         Some(Value::Bool(_) | Value::Int(_) | Value::Float(_)) => false,
-        Some(Value::List(_) | Value::Map(_)) => false,
+        Some(Value::List(_) | Value::Map(_) | Value::Media(_)) => false,
     }
 }
 
@@ -107,6 +107,7 @@ pub(super) fn words(value: &Value) -> String {
         Value::Null => String::new(),
         Value::Str(text) => text.to_string(),
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => value.to_json(),
+        Value::Media(_) => value.to_string(),
         Value::List(items) => items.iter().map(words).collect::<Vec<_>>().join(" "),
         Value::Map(entries) => entries.values().map(words).collect::<Vec<_>>().join(" "),
     }

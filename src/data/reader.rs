@@ -249,7 +249,9 @@ impl Source<'_> {
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
                 Err(self.not_an_object(&value, line))
             }
-            Value::Str(_) | Value::List(_) => Err(self.not_an_object(&value, line)),
+            Value::Str(_) | Value::List(_) | Value::Media(_) => {
+                Err(self.not_an_object(&value, line))
+            }
         }
     }
 

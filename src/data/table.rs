@@ -66,6 +66,8 @@ impl Entries {
 pub(super) struct Table {
     entries: Entries,
     sources: Vec<Arc<str>>,
+    /// The folders of the sources.
+    folders: Vec<Arc<str>>,
     columns: IndexSet<Arc<str>>,
     body: Body,
 }
@@ -121,8 +123,10 @@ impl Table {
             Body::Memory(rows) => Ok(Arc::clone(&rows[at])),
             Body::File(held) => {
                 let values = held.read(at).map_err(|what| self.unreadable(at, &what))?;
-                let index = self.entries.get(at).map_or(at, |it| it.index as usize);
-                Ok(Arc::new(Row { values, index }))
+                let entry = self.entries.get(at);
+                let index = entry.map_or(at, |it| it.index as usize);
+                let folder = entry.and_then(|it| self.folders.get(it.source as usize)).cloned();
+                Ok(Arc::new(Row { values, index, folder }))
             }
         }
     }
@@ -155,6 +159,7 @@ pub(super) struct Builder<'h> {
     rows: Vec<Arc<Row>>,
     entries: Entries,
     sources: Vec<Arc<str>>,
+    folders: Vec<Arc<str>>,
     columns: IndexSet<Arc<str>>,
     spilled: Option<Spill>,
 }
@@ -175,6 +180,7 @@ impl<'h> Builder<'h> {
             rows: Vec::new(),
             entries: Entries::default(),
             sources: Vec::new(),
+            folders: Vec::new(),
             columns: IndexSet::new(),
             spilled: None,
         }
@@ -191,6 +197,7 @@ impl<'h> Builder<'h> {
         let known = self.sources.iter().rposition(|it| it == name);
         let at = known.unwrap_or_else(|| {
             self.sources.push(Arc::clone(name));
+            self.folders.push(folder(name));
             self.sources.len() - 1
         });
         u32::try_from(at).unwrap_or(u32::MAX)
@@ -208,7 +215,8 @@ impl<'h> Builder<'h> {
         }
         self.weight +=
             values.iter().map(|(name, it)| name.len() as u64 + weight(it)).sum::<u64>();
-        self.rows.push(Arc::new(Row { values, index: entry.index as usize }));
+        let folder = self.folders.get(entry.source as usize).cloned();
+        self.rows.push(Arc::new(Row { values, index: entry.index as usize, folder }));
         match self.host {
             Some(host) if self.weight > self.bound => self.spill(host),
             Some(_) | None => Ok(()),
@@ -237,8 +245,8 @@ impl<'h> Builder<'h> {
                 form: Form::Json,
             }),
         };
-        let Self { entries, sources, columns, .. } = self;
-        Ok(Table { entries, sources, columns, body })
+        let Self { entries, sources, folders, columns, .. } = self;
+        Ok(Table { entries, sources, folders, columns, body })
     }
 }
 
@@ -250,6 +258,12 @@ impl Spill {
         self.offsets.push(self.end);
         Ok(())
     }
+}
+
+/// The folder of a file.
+fn folder(source: &str) -> Arc<str> {
+    let parent = std::path::Path::new(source).parent();
+    parent.map_or_else(Arc::default, |it| it.to_string_lossy().into())
 }
 
 fn note(columns: &mut IndexSet<Arc<str>>, values: &Record) {
@@ -264,6 +278,8 @@ fn note(columns: &mut IndexSet<Arc<str>>, values: &Record) {
 fn weight(value: &Value) -> u64 {
     16 + match value {
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 0,
+        // Content is shared, and not set aside with its row.
+        Value::Media(_) => 0,
         Value::Str(text) => text.len() as u64,
         Value::List(items) => items.iter().map(weight).sum(),
         Value::Map(entries) => {
@@ -307,6 +323,7 @@ impl Places {
         self.entries.places.shrink_to_fit();
         self.offsets.shrink_to_fit();
         let body = Body::File(Held { blob: self.blob, offsets: self.offsets, form });
-        Table { entries: self.entries, sources: vec![source], columns: self.columns, body }
+        let (folders, sources) = (vec![folder(&source)], vec![source]);
+        Table { entries: self.entries, sources, folders, columns: self.columns, body }
     }
 }

@@ -236,18 +236,20 @@ impl Builder {
         let stand_in = self.stand_in.map(|it| it.0);
         // Who is not asked is not announced.
         let fallback = fallback.filter(|_| stand_in.is_none());
+        let open_embedder =
+            models::embedder_opener(host.clone(), config.clone(), stand_in.clone());
         let open_lm = models::opener(host.clone(), config, downloads, stand_in);
         let open_lm = match fallback {
             Some(name) => models::announced(open_lm, name, host.clone()),
             None => open_lm,
         };
         let bindings = wiring::bindings();
-        let env = Arc::new(Env { host, bindings, store, open_lm, tape: None });
+        let env = Arc::new(Env { host, bindings, store, open_lm, open_embedder, tape: None });
         let base = Settings {
             lm: self.lm,
             adapter: self.adapter,
             cache: !self.no_cache,
-            retries: 1,
+            retries: 3,
             keep_traces: self.keep_traces,
             progress: self.progress,
             pause: self.pause,

@@ -6,7 +6,7 @@ use crate::host::{Host, SharedHost};
 use crate::lm::keys::{PROVIDERS, Provider};
 #[cfg(feature = "local")]
 use crate::lm::models;
-use crate::lm::{Error, ErrorKind, LmOptions, UserEndpoints, open};
+use crate::lm::{EmbeddingLm, Error, ErrorKind, LmOptions, UserEndpoints, open, open_embedder};
 use crate::runtime::Opener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,10 +18,7 @@ pub(in crate::engine) fn opener(
     downloads: bool,
     stand_in: Option<Arc<Opener>>,
 ) -> Arc<Opener> {
-    let mut endpoints = UserEndpoints::default();
-    for (name, endpoint) in &config.endpoints {
-        endpoints = endpoints.with(name, &endpoint.base_url, endpoint.key_env.as_deref());
-    }
+    let endpoints = endpoints(&config);
     Arc::new(move |name, options| {
         let (name, options, endpoints) = resolve(name, options, &config, &endpoints)?;
         if let Some(open) = &stand_in {
@@ -29,6 +26,30 @@ pub(in crate::engine) fn opener(
         }
         fetch(&host, &name, downloads)?;
         open(&name, &options, &endpoints, &host)
+    })
+}
+
+/// Returns what opens models that embed by name.
+pub(in crate::engine) fn embedder_opener(
+    host: SharedHost,
+    config: Config,
+    stand_in: Option<Arc<Opener>>,
+) -> Arc<Opener> {
+    let endpoints = endpoints(&config);
+    Arc::new(move |name, options| {
+        let (name, options, endpoints) = resolve(name, options, &config, &endpoints)?;
+        if let Some(open) = &stand_in {
+            return open(&name, &options);
+        }
+        let embedder = open_embedder(&name, &options, &endpoints, &host)?;
+        Ok(Arc::new(EmbeddingLm::new(embedder)))
+    })
+}
+
+fn endpoints(config: &Config) -> UserEndpoints {
+    let all = config.endpoints.iter();
+    all.fold(UserEndpoints::default(), |endpoints, (name, it)| {
+        endpoints.with(name, &it.base_url, it.key_env.as_deref())
     })
 }
 
@@ -73,6 +94,8 @@ fn merge(said: &LmOptions, model: &LmOptions) -> LmOptions {
         key_env: said.key_env.clone().or(model.key_env.clone()),
         timeout: said.timeout.or(model.timeout),
         connect_timeout: said.connect_timeout.or(model.connect_timeout),
+        first_token: said.first_token.or(model.first_token),
+        rate: said.rate.or(model.rate),
         retries: said.retries.or(model.retries),
     }
 }

@@ -149,6 +149,23 @@ impl Program {
         Ok(Self { session: Arc::new(session), ..self.clone() })
     }
 
+    /// The program with another adapter where its predictors name none.
+    ///
+    /// # Errors
+    /// There is no adapter of that name.
+    pub(in crate::engine) fn with_adapter(&self, name: &str) -> Result<Self, Error> {
+        runtime::adapter_named(name).map_err(|error| self.tell(&error))?;
+        let adapter = Some(name.to_owned());
+        let settings = runtime::Settings { adapter, ..self.session.settings.clone() };
+        let session = self.session.told(settings, self.session.base.clone());
+        Ok(Self { session: Arc::new(session), ..self.clone() })
+    }
+
+    /// The adapter of predictors that name none; `auto` is what suits their model.
+    pub fn adapter(&self) -> &str {
+        self.session.settings.adapter.as_deref().unwrap_or("auto")
+    }
+
     /// The program counting what it spends with what another one spent.
     pub(in crate::engine) fn after(&self, earlier: &Self) -> Self {
         let (settings, base) = (self.session.settings.clone(), self.session.base.clone());
@@ -286,7 +303,10 @@ impl Program {
             Some((path?.to_owned(), runtime::Predictor::of(predictor)))
         });
         let siblings: IndexMap<String, runtime::Predictor> = siblings.collect();
-        self.within(|cx| runtime::static_prompt(cx.run(), &siblings, path, state, inputs))
+        // What is said of this very prompt goes before what the program says.
+        let adapter = self.engine().shared.base.adapter.as_deref();
+        let asked = runtime::Shown { path, state, adapter };
+        self.within(|cx| runtime::static_prompt(cx.run(), &siblings, asked, inputs))
     }
 
     /// What an expression over its items gives: an instance, a predictor, a function.
@@ -336,14 +356,17 @@ impl Program {
     pub fn run_test(&self, test: &TestInfo, options: &TestOptions) -> TestEnd {
         let host = Arc::new(Captured::new(self.session.env.host.clone()));
         let began = host.elapsed();
-        let Env { bindings, store, open_lm, .. } = &*self.session.env;
+        let Env { bindings, store, open_lm, open_embedder, .. } = &*self.session.env;
         let store: Arc<dyn Replies> = match options.shares_replies {
             true => store.clone(),
             false => Arc::new(Store::in_memory()),
         };
         let (bindings, open_lm) = (bindings.clone(), open_lm.clone());
+        let open_embedder = open_embedder.clone();
         let tape = options.tape.clone();
-        let env = Arc::new(Env { host: host.clone(), bindings, store, open_lm, tape });
+        let machine = host.clone();
+        let env = Env { host: machine, bindings, store, open_lm, open_embedder, tape };
+        let env = Arc::new(env);
         let mut settings = self.session.settings.clone();
         if options.rollout > 0 {
             // A fresh sample of the program as it is, not of a hotter one.
@@ -394,7 +417,12 @@ impl Program {
                 }
             }
         });
-        let warnings = run.take_warnings().into_iter().map(warning).collect();
+        // What was seen in the text is not told again.
+        let seen = |it: &Diagnostic| {
+            self.warnings.iter().any(|told| told.code == it.code && told.message == it.message)
+        };
+        let warnings = run.take_warnings().into_iter().map(warning);
+        let warnings = warnings.filter(|it| !seen(it)).collect();
         let result = result.map_err(|error| self.tell(&error));
         Finished { result, warnings, trace: run.trace() }
     }

@@ -25,6 +25,8 @@ pub struct Session {
     n_entries: usize,
     /// The model that was asked for in the session.
     lm: Option<String>,
+    /// The adapter that was asked for.
+    adapter: Option<String>,
     /// The run of the entry before.
     before: Option<Arc<Run>>,
     interrupt: Interrupt,
@@ -71,6 +73,7 @@ impl Session {
             variables: Variables::default(),
             n_entries: 0,
             lm: None,
+            adapter: None,
             before: None,
             interrupt: Interrupt::default(),
         }
@@ -85,6 +88,9 @@ impl Session {
         let mut program = self.program.engine().load(path)?.after(&self.program);
         if let Some(lm) = &self.lm {
             program = program.with_lm(lm)?;
+        }
+        if let Some(adapter) = &self.adapter {
+            program = program.with_adapter(adapter)?;
         }
         (self.program, self.variables, self.before) = (program, Variables::default(), None);
         Ok(())
@@ -163,6 +169,21 @@ impl Session {
         self.program = self.program.with_lm(name)?;
         self.lm = Some(name.to_owned());
         Ok(())
+    }
+
+    /// Lays prompts out in another way from now on, where predictors name none.
+    ///
+    /// # Errors
+    /// There is no adapter of that name.
+    pub fn use_adapter(&mut self, name: &str) -> Result<(), Error> {
+        self.program = self.program.with_adapter(name)?;
+        self.adapter = Some(name.to_owned());
+        Ok(())
+    }
+
+    /// The adapter of predictors that name none.
+    pub fn adapter(&self) -> &str {
+        self.program.adapter()
     }
 
     /// The name of the model that predictors ask when they name none.

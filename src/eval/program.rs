@@ -31,7 +31,10 @@ pub struct ProgramEvaluator {
 impl ProgramEvaluator {
     /// Returns an evaluator whose runs belong to the session of `run`.
     pub fn new(run: &Arc<Run>, program: Program, metric: Option<Val>) -> Self {
-        let retries = run.session().settings.retries;
+        let settings = &run.session().settings;
+        // An adapter of two steps asks once more.
+        let twice = settings.adapter.as_deref() == Some("two_step");
+        let retries = settings.retries + u32::from(twice);
         let of_program = program.max_calls(run.script(), retries);
         let max_calls = match metric.as_ref().map(|it| Program::from_val("metric", it)) {
             // A function hardly ever asks a model, and what it asks is not known: none.

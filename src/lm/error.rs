@@ -107,6 +107,15 @@ impl Error {
         )
     }
 
+    /// Whether another model may answer: what failed is not the program's doing.
+    pub fn may_go_elsewhere(&self) -> bool {
+        use ErrorKind::{Connect, Key, RateLimit, Server, Timeout, TooLong, Unknown, Weights};
+        matches!(
+            self.kind,
+            Connect | Key | RateLimit | Server | Timeout | TooLong | Unknown | Weights
+        )
+    }
+
     /// Whether the failure says something about machines and networks, and nothing about the
     /// program: such a failure is not a wrong answer.
     pub fn is_infrastructure(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What is sent to a model and what comes back: plain data.
 
 pub use crate::config::Effort;
-use crate::schema::Media;
+use crate::schema::{Media, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -53,6 +53,25 @@ impl Message {
     /// Returns a message of `role`.
     pub fn new(role: Role, text: impl Into<String>) -> Self {
         Self { role, text: text.into(), media: Vec::new(), calls: Vec::new(), answers: None }
+    }
+}
+
+impl Message {
+    /// Its text as people read it, with words where media stand.
+    pub fn shown(&self) -> std::borrow::Cow<'_, str> {
+        if self.media.is_empty() {
+            return std::borrow::Cow::Borrowed(&self.text);
+        }
+        let mut shown = String::with_capacity(self.text.len() + 64 * self.media.len());
+        let mut done = 0;
+        for Placed { at, media } in &self.media {
+            let at = (*at).clamp(done, self.text.len());
+            shown.push_str(self.text.get(done..at).unwrap_or_default());
+            shown.push_str(&media.to_string());
+            done = at;
+        }
+        shown.push_str(self.text.get(done..).unwrap_or_default());
+        std::borrow::Cow::Owned(shown)
     }
 }
 
@@ -117,6 +136,25 @@ pub enum Prompt {
     /// Text to be continued.
     Text(String),
 }
+
+impl Prompt {
+    /// A bound of the tokens that its pictures, sounds and files take: a byte of content is
+    /// none too few where it is large, and what is small or fetched by the provider is taken to
+    /// be a large picture.
+    pub fn most_media_tokens(&self) -> u64 {
+        let Self::Chat(messages) = self else { return 0 };
+        let most = |it: &Placed| match &it.media.source {
+            Source::Bytes { bytes, .. } => (bytes.len() as u64).max(SMALL_MEDIA),
+            Source::Url(_) | Source::Absent { .. } => FETCHED_MEDIA,
+        };
+        messages.iter().flat_map(|it| &it.media).map(most).fold(0, u64::saturating_add)
+    }
+}
+
+/// The most tokens of a medium of few bytes.
+const SMALL_MEDIA: u64 = 8_000;
+/// The most tokens that a medium of unknown size is taken for.
+const FETCHED_MEDIA: u64 = 50_000;
 
 /// A piece of a reply whose shape is known before it is decoded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -223,6 +261,22 @@ pub struct Request {
 }
 
 impl Request {
+    /// The request as it is remembered: content that was sent with it is known by its hash.
+    pub fn remembered(self: &Arc<Self>) -> Arc<Self> {
+        let Prompt::Chat(messages) = &self.prompt else { return self.clone() };
+        let is_here = |it: &Placed| matches!(it.media.source, Source::Bytes { .. });
+        if !messages.iter().any(|it| it.media.iter().any(is_here)) {
+            return self.clone();
+        }
+        let mut request = (**self).clone();
+        if let Prompt::Chat(messages) = &mut request.prompt {
+            for placed in messages.iter_mut().flat_map(|it| &mut it.media) {
+                placed.media = Arc::new(placed.media.remembered());
+            }
+        }
+        Arc::new(request)
+    }
+
     /// Returns a request for free text at the usual sampling.
     pub fn new(prompt: Prompt) -> Self {
         Self {

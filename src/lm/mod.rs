@@ -12,12 +12,15 @@ pub mod download;
 #[cfg(feature = "local")]
 pub mod embedded;
 pub mod embedder;
+mod embedding_lm;
 mod error;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "http")]
 pub mod keys;
 pub(crate) mod lane;
+#[cfg(feature = "http")]
+pub mod limiter;
 mod listen;
 mod message;
 #[cfg(feature = "local")]
@@ -26,9 +29,11 @@ pub mod open;
 mod price;
 pub mod retry;
 mod scripted;
+mod unopened;
 
 pub use cancel::Cancel;
 pub use embedder::{EmbedFuture, Embedder, Embeddings, SharedEmbedder};
+pub use embedding_lm::EmbeddingLm;
 pub use error::{Error, ErrorKind};
 pub use lane::{block_on, runtime};
 pub use listen::{Delta, Flow, Listener};
@@ -39,6 +44,7 @@ pub use message::{
 pub use open::{LmOptions, UserEndpoint, UserEndpoints, open, open_embedder};
 pub use price::{Cost, Money, Price, Prices, Rates, date as price_date};
 pub use scripted::Scripted;
+pub use unopened::Unopened;
 
 use crate::schema::MediaKind;
 use std::fmt;
@@ -172,6 +178,8 @@ pub struct CallContext {
     pub parallel: bool,
     /// Asked before a request is sent again whose reply may have been written and lost.
     pub again: Again,
+    /// After so long the request is sent a second time, and the first answer counts.
+    pub hedge: Option<Duration>,
     /// Told of the reply while it is written.
     pub listener: Option<Listener>,
 }

@@ -31,8 +31,11 @@ impl LmOptions {
         if self.max_tokens == Some(0) {
             return refuse("`max_tokens` must be at least 1");
         }
+        if self.rate.is_some_and(|it| !(it > 0.0 && it.is_finite())) {
+            return refuse("`rate` must be above 0: requests a minute");
+        }
         let zero = Some(Duration::ZERO);
-        if self.timeout == zero || self.connect_timeout == zero {
+        if [self.timeout, self.connect_timeout, self.first_token].contains(&zero) {
             return refuse("a timeout must be above 0");
         }
         Ok(())

@@ -29,12 +29,17 @@ impl Retry {
         Self { retries, ..Self::default() }
     }
 
-    /// Whether one more request may follow `failed` failures, of which `dear` were dear: those
-    /// that cost a long wait (the server is not there, or silent) or money (a reply was
-    /// written and lost). Of these two may be made good, however many retries there are.
+    /// Whether one more request may follow `failed` failures, which were as dear together. Of
+    /// those that cost a long wait two may be made good, of those that cost money three, however
+    /// many retries there are.
     pub fn allows(&self, failed: u32, dear: u32) -> bool {
-        failed <= self.retries && dear <= 2
+        failed <= self.retries && dear <= 6
     }
+
+    /// How dear a failure is that costs a long wait: the server is not there, or silent.
+    pub const SILENCE: u32 = 3;
+    /// How dear one is that costs money: a reply was written and lost.
+    pub const LOSS: u32 = 2;
 
     /// The wait before retry number `retry`, which counts from 0.
     pub fn wait(&self, retry: u32, seed: u64) -> Duration {
@@ -91,7 +96,7 @@ pub fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
 
 /// Seconds since 1970 of a date such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7); the
 /// two obsolete forms are not read.
-fn http_date(text: &str) -> Option<u64> {
+pub(in crate::lm) fn http_date(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let fields: Vec<&str> = text.split_once(", ")?.1.split_whitespace().collect();

@@ -1,8 +1,8 @@
 //! A model that answers from a script: for tests, recordings and examples without a key.
 
 use super::{
-    Address, CallContext, CallFuture, Capabilities, Completion, Error, ErrorKind, Lm, Message,
-    Prompt, Request, Usage,
+    Address, CallContext, CallFuture, Capabilities, Completion, Delta, Error, ErrorKind,
+    Finish, Flow, Listener, Lm, Message, Prompt, Request, Takes, Usage,
 };
 use crate::util::{lock, sha256_hex};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +90,7 @@ impl Scripted {
             nonblocking: false,
             parallel: 64,
             cacheable,
+            media: Takes::ALL,
             ..Capabilities::PLAIN
         };
         Self {
@@ -205,6 +206,23 @@ impl Scripted {
     }
 }
 
+/// Tells a reply word by word; what was told, where no more is wanted.
+fn told_by_words<'a>(listener: &Listener, text: &'a str) -> Option<&'a str> {
+    let mut told = 0;
+    for word in text.split_inclusive(char::is_whitespace) {
+        told += word.len();
+        if listener.hear(Delta::Text(word)) == Flow::Halt {
+            return Some(&text[..told]);
+        }
+    }
+    None
+}
+
+fn halted(text: &str) -> Completion {
+    let (text, finish) = (text.to_owned(), Finish::Halted);
+    Completion { text, finish, attempts: 1, ..Completion::default() }
+}
+
 fn identity(kind: &str, replies: &impl serde::Serialize) -> String {
     let bytes = serde_json::to_vec(replies).expect("texts are written to memory");
     format!("scripted {kind} {}", sha256_hex(&bytes))
@@ -267,6 +285,11 @@ impl Lm for Scripted {
                 return Err(Error::new(ErrorKind::Cancelled, &self.name, message));
             }
             let text = self.reply(request, context)?;
+            if let Some(listener) = &context.listener
+                && let Some(text) = told_by_words(listener, &text)
+            {
+                return Ok(halted(text));
+            }
             let usage = self.usage(request, &text);
             Ok(Completion { text, usage, attempts: 1, ..Completion::default() })
         })

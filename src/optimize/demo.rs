@@ -3,7 +3,7 @@
 use crate::eval::{Outcome, Random, Step};
 use crate::optimize::Example;
 use crate::program::{DemoOrigin, DemoSource, State, StateDemo};
-use crate::schema::{Demo, Field, Record, Signature, Value};
+use crate::schema::{Demo, Field, Record, Row, Signature, Value, located};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl Labels {
             let known = |field: &&Field| columns.contains(&*field.name);
             let outputs: Vec<&Field> = signature.outputs.iter().filter(known).collect();
             let demo = |(at, it): (usize, &Example)| {
-                Some((at, labeled(signature, &outputs, &it.row.values)?))
+                Some((at, labeled(signature, &outputs, &it.row)?))
             };
             rows.iter().enumerate().filter_map(demo).collect()
         };
@@ -62,13 +62,19 @@ impl Labels {
 }
 
 /// The demo that a row makes, if it has what is needed.
-fn labeled(signature: &Signature, outputs: &[&Field], values: &Record) -> Option<Demo> {
-    let part = |name: &Arc<str>| {
-        let value = values.get(name).filter(|value| !value.is_null())?;
-        Some((Arc::clone(name), value.clone()))
+fn labeled(signature: &Signature, outputs: &[&Field], row: &Row) -> Option<Demo> {
+    let part = |field: &Field| {
+        let value = row.values.get(&field.name).filter(|value| !value.is_null())?;
+        let value = match &row.folder {
+            Some(folder) if field.ty.mentions_media(&signature.types) => {
+                located(value, &field.ty, &signature.types, folder)
+            }
+            _ => value.clone(),
+        };
+        Some((field.name.clone(), value))
     };
-    let inputs: Record = signature.inputs.iter().filter_map(|it| part(&it.name)).collect();
-    let given: Record = outputs.iter().filter_map(|it| part(&it.name)).collect();
+    let inputs: Record = signature.inputs.iter().filter_map(part).collect();
+    let given: Record = outputs.iter().filter_map(|it| part(it)).collect();
     let whole = !given.is_empty() && given.len() == outputs.len() && !inputs.is_empty();
     whole.then_some(Demo { inputs, outputs: given })
 }

@@ -264,7 +264,8 @@ impl Optimizer {
                 }
             };
             evaluator.adopt_traces();
-            let (compiled, took) = (compiled?, host.elapsed().saturating_sub(began));
+            let (mut compiled, took) = (compiled?, host.elapsed().saturating_sub(began));
+            name_adapters(cx, &program, &mut compiled.state);
             self.account(cx, problem, &compiled, &program, keep, took);
             if let Some(Stop::Metric(message)) = &compiled.report.stop {
                 // What was found by such a metric is not the best of anything.
@@ -496,6 +497,17 @@ pub fn compile_kept(
     let remote = attached(cx).and_then(|it| it.remote.get());
     let compiled = optimizer.found(cx, given, keep, remote)?;
     Ok((program.with_state(&Arc::new(compiled.state.clone())), compiled))
+}
+
+/// Writes down how the prompts of the state were laid out: what is chosen for one model need not
+/// be chosen for another, and what was found was found with it.
+fn name_adapters(cx: &Cx<'_>, program: &Program, state: &mut State) {
+    for (path, own) in &mut state.predictors {
+        let predictor = program.predictor(path).filter(|it| !it.is_frozen());
+        // Demos can be chosen without a model that can be opened.
+        let name = predictor.and_then(|it| it.adapter_name(cx.run()).ok());
+        own.adapter = name.or(own.adapter.take());
+    }
 }
 
 /// Does the work of a search with evaluators that keep what they ran.

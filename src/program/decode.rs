@@ -63,7 +63,7 @@ pub(crate) fn looks_like_dspy(record: &Record) -> bool {
     record.values().any(|part| match part {
         Value::Map(part) => part.contains_key("demos") && part.contains_key("traces"),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => false,
-        Value::Str(_) | Value::List(_) => false,
+        Value::Str(_) | Value::List(_) | Value::Media(_) => false,
     })
 }
 
@@ -81,7 +81,9 @@ impl<'a> Node<'a> {
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
                 Err(expected(&place, "an object", value))
             }
-            Value::Str(_) | Value::List(_) => Err(expected(&place, "an object", value)),
+            Value::Str(_) | Value::List(_) | Value::Media(_) => {
+                Err(expected(&place, "an object", value))
+            }
         }
     }
 
@@ -165,7 +167,7 @@ impl<'a> Node<'a> {
             #[expect(clippy::cast_precision_loss, reason = "said above")]
             Value::Int(it) => Some(*it as f64),
             Value::Null | Value::Bool(_) | Value::Str(_) => None,
-            Value::List(_) | Value::Map(_) => None,
+            Value::List(_) | Value::Map(_) | Value::Media(_) => None,
         })
     }
 
@@ -174,7 +176,7 @@ impl<'a> Node<'a> {
             Value::Int(it) => u64::try_from(*it).ok(),
             Value::Str(text) => text.parse().ok(),
             Value::Null | Value::Bool(_) | Value::Float(_) => None,
-            Value::List(_) | Value::Map(_) => None,
+            Value::List(_) | Value::Map(_) | Value::Media(_) => None,
         })
     }
 
@@ -225,7 +227,7 @@ fn kind(value: &Value) -> String {
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => value.to_json(),
         Value::Str(_) => "a string".to_owned(),
         Value::List(_) => "a list".to_owned(),
-        Value::Map(_) => "an object".to_owned(),
+        Value::Map(_) | Value::Media(_) => "an object".to_owned(),
     }
 }
 
@@ -236,7 +238,8 @@ fn joined(value: &Value) -> Option<String> {
             let lines: Option<Vec<&str>> = lines.iter().map(Value::as_str).collect();
             Some(lines?.join("\n"))
         }
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Map(_) => None,
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => None,
+        Value::Map(_) | Value::Media(_) => None,
     }
 }
 

@@ -111,7 +111,7 @@ impl Object {
             Value::Map(record) => record.is_empty(),
             Value::List(items) => items.is_empty(),
             Value::Null | Value::Bool(_) | Value::Int(_) => false,
-            Value::Float(_) | Value::Str(_) => false,
+            Value::Float(_) | Value::Str(_) | Value::Media(_) => false,
         };
         if empty { self } else { self.with(name, value) }
     }

@@ -168,6 +168,6 @@ fn ty_words(ty: &Ty, text: &mut String) {
         Ty::Union(parts) => parts.iter().for_each(|part| ty_words(part, text)),
         Ty::Record(fields) => fields.iter().for_each(|field| field_words(field, text)),
         Ty::Named(_) | Ty::Enum(_) | Ty::OneOf(_) => {}
-        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History => {}
+        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History | Ty::Media(_) => {}
     }
 }

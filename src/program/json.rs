@@ -3,7 +3,7 @@
 //! Reading refuses a key that stands twice in an object; writing breaks up what does not fit a
 //! line, so that one change is one changed line.
 
-use crate::schema::{Record, Value};
+use crate::schema::{Medium, Record, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for Strict {
             }
             record.insert(name.into(), entries.next_value_seed(Self)?);
         }
-        Ok(Value::map(record))
+        Ok(Medium::revived(record))
     }
 }
 
@@ -131,7 +131,7 @@ fn one_line(value: &Value) -> String {
         Value::List(_) => format!("[{}]", joined()),
         Value::Map(_) => format!("{{{}}}", joined()),
         Value::Null | Value::Bool(_) | Value::Int(_) => value.to_json(),
-        Value::Float(_) | Value::Str(_) => value.to_json(),
+        Value::Float(_) | Value::Str(_) | Value::Media(_) => value.to_json(),
     }
 }
 
@@ -143,8 +143,7 @@ fn parts(value: &Value) -> Vec<(String, &Value)> {
             .iter()
             .map(|(name, part)| (format!("{}: ", Value::Str(name.clone()).to_json()), part))
             .collect(),
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => {
-            Vec::new()
-        }
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => Vec::new(),
+        Value::Str(_) | Value::Media(_) => Vec::new(),
     }
 }

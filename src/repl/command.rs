@@ -22,6 +22,12 @@ pub struct Command {
 pub const COMMANDS: &[Command] = &[
     command("help", "", "list these commands", help),
     command("lm", "[NAME]", "say which model is asked, or ask another one from now on", lm),
+    command(
+        "adapter",
+        "[NAME]",
+        "say how prompts are laid out, or lay them out otherwise from now on",
+        adapter,
+    ),
     command("prompt", "ENTRY", "show what an entry would send, without sending it", prompt),
     command("trace", "[full]", "show what the last entry did; `full` with its prompts", trace),
     command("cost", "", "say what the last entry took, and the session", cost),
@@ -54,7 +60,7 @@ pub(super) fn run(repl: &mut Repl, line: &str) -> Next {
 
 fn help(repl: &mut Repl, _: &str) -> Next {
     for Command { name, argument, doc, .. } in COMMANDS {
-        repl.print(&format!("{:<15}{doc}", format!(":{name} {argument}")));
+        repl.print(&format!("{:<17}{doc}", format!(":{name} {argument}")));
     }
     repl.print("anything else is run, and its value is `it`; Ctrl-C stops what runs");
     Next::Entry
@@ -69,6 +75,16 @@ fn lm(repl: &mut Repl, name: &str) -> Next {
         repl.print(&name);
     } else {
         repl.tell("no model is named: `:lm provider/model`, or `:lm local/smollm2-135m`");
+    }
+    Next::Entry
+}
+
+fn adapter(repl: &mut Repl, name: &str) -> Next {
+    if name.is_empty() {
+        let name = repl.session.adapter().to_owned();
+        repl.print(&name);
+    } else if let Err(error) = repl.session.use_adapter(name) {
+        repl.fail(&error);
     }
     Next::Entry
 }

@@ -15,6 +15,7 @@ pub(super) fn show(trace: &Trace) -> Option<String> {
 
 fn request(node: &Node, call: &LmCall, attempt: &Attempt) -> String {
     let LmCall { model, adapter, .. } = call;
+    let model = attempt.model.as_ref().unwrap_or(model);
     let known = if attempt.cached { ", whose reply is in the store" } else { "" };
     let text = prompt_text(&attempt.request.prompt);
     let shape = shape(&attempt.request.decoding);

@@ -6,8 +6,10 @@
 //! passages on every machine.
 
 mod natives;
+mod near;
 
 pub use natives::natives;
+pub use near::Near;
 
 use bm25::{Embedder, EmbedderBuilder, Language};
 use std::collections::BTreeMap;

@@ -14,7 +14,7 @@ use crate::syntax::{Node, NodeKind};
 /// The most requests that calling `value` makes.
 pub(in crate::runtime) fn requests(script: &Script, value: &Val, retries: u32) -> Option<u64> {
     if let Some(predictor) = value.downcast::<Predictor>() {
-        return Some(1 + u64::from(predictor.retries(retries)));
+        return Some(predictor.most_requests(retries));
     }
     let instance = value.downcast::<Instance>()?;
     let (text, forward) = method(script, &instance.class().key, "forward")?;

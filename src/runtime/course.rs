@@ -10,7 +10,7 @@ use crate::runtime::history::HistoryValue;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
-use crate::trace::{Edge, Kind, Node, NodeId, Totals, Trace, Via};
+use crate::trace::{Edge, Kind, LmCall, Node, NodeId, Totals, Trace, Via};
 use crate::util::lock;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -56,6 +56,8 @@ pub(in crate::runtime) enum Place {
     Element { at: usize, of: usize },
     /// One that has a name, and counts its calls by itself.
     Named(Arc<str>),
+    /// The only one, beside the run itself.
+    Alone,
 }
 
 impl Place {
@@ -63,7 +65,7 @@ impl Place {
     fn ordinal(&self, count: usize) -> usize {
         match self {
             Self::Element { at, of } => at + count * of,
-            Self::Named(_) => count,
+            Self::Named(_) | Self::Alone => count,
         }
     }
 
@@ -71,7 +73,7 @@ impl Place {
     fn after(&self, count: usize) -> usize {
         match self {
             Self::Element { of, .. } => count * of,
-            Self::Named(_) => count,
+            Self::Named(_) | Self::Alone => count,
         }
     }
 }
@@ -133,6 +135,13 @@ pub(in crate::runtime) struct Fork {
     ordinals: Arc<BTreeMap<String, usize>>,
     /// How many nodes there were.
     pub(in crate::runtime) base: usize,
+}
+
+impl Fork {
+    /// How many nodes the run had.
+    pub(in crate::runtime) fn base(&self) -> usize {
+        self.base
+    }
 }
 
 impl Run {
@@ -201,7 +210,10 @@ impl Run {
 
     /// How many runs it is a branch inside of.
     pub(in crate::runtime) fn depth(&self) -> usize {
-        self.branch.as_ref().map_or(0, |it| 1 + it.outer.depth())
+        self.branch.as_ref().map_or(0, |it| {
+            let is_beside = !matches!(it.place, Place::Alone);
+            usize::from(is_beside) + it.outer.depth()
+        })
     }
 
     /// Writes to the standard output; what branches print is written in their order.
@@ -231,7 +243,7 @@ impl Run {
         let Some(branch) = &self.branch else { return String::new() };
         let outer = branch.outer.branch_name();
         match &branch.place {
-            Place::Element { .. } => outer,
+            Place::Element { .. } | Place::Alone => outer,
             Place::Named(name) if outer.is_empty() => name.to_string(),
             Place::Named(name) => format!("{outer}.{name}"),
         }
@@ -256,6 +268,9 @@ impl Run {
     /// Opens a node: what happens until it is closed is its child.
     pub(in crate::runtime) fn open_node(&self, mut node: Node) -> NodeId {
         node.began = self.env().host.elapsed();
+        for value in node.inputs.values_mut().filter(|it| it.has_media()) {
+            *value = value.remembered();
+        }
         let mut course = lock(&self.course);
         node.parent = course.open.last().copied();
         let id = NodeId(course.end());
@@ -345,19 +360,23 @@ impl Run {
         }
     }
 
-    /// Writes a search down: what was looked for, and what was found.
+    /// Writes a search down: what was looked for, what was found, and the calls that it took.
     pub fn note_retrieval(
         &self,
         name: &str,
         inputs: Record,
         query: &Val,
         found: &IndexMap<Arc<str>, Val>,
+        call: Option<LmCall>,
     ) -> NodeId {
         let node =
             self.open_node(Node::new(Kind::Retrieval, name, self.next_address(name), inputs));
         self.note_inputs(node, std::iter::once(("query", query)));
         self.note_outputs(node, found.iter());
-        self.close_node(node, |it| it.outputs = to_record(found).ok());
+        self.close_node(node, |it| {
+            it.outputs = to_record(found).ok();
+            it.call = call.map(Arc::new);
+        });
         node
     }
 

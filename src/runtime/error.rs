@@ -91,6 +91,8 @@ pub struct Failure {
     pub fatal: bool,
     /// It says something about machines and networks, and nothing about the program.
     pub infrastructure: bool,
+    /// Another model may not have it.
+    pub elsewhere: bool,
     /// How many bytes of the text it is about, where that is more than a word.
     pub bytes: usize,
 }
@@ -106,6 +108,7 @@ impl Failure {
             hints: Vec::new(),
             fatal: false,
             infrastructure: false,
+            elsewhere: false,
             bytes: 0,
         }
     }
@@ -129,6 +132,7 @@ impl Error {
         let mut failure = Failure::new(code, "lm", error.to_string());
         failure.hints.extend(error.hint_text().map(ToOwned::to_owned));
         failure.infrastructure = error.is_infrastructure();
+        failure.elsewhere = error.may_go_elsewhere();
         failure.fatal = cancelled;
         failure.into()
     }
@@ -143,6 +147,11 @@ impl Error {
         );
         let failure: Self = Failure::new(codes::LM, "lm", message).into();
         failure.hint("say it in other words, or ask another model")
+    }
+
+    /// Whether another model may answer.
+    pub(in crate::runtime) fn may_go_elsewhere(&self) -> bool {
+        matches!(&*self.0, Inner::Ours(failure) if failure.elsewhere)
     }
 
     /// Nobody may catch it.

@@ -1,19 +1,24 @@
 //! One exchange with a model: look it up, else pay for it, keep it.
 
 use crate::lm::{
-    self, Again, CallContext, Completion, Cost, Decoding, Finish, Money, Price, Request,
-    Segment, SharedLm, Usage,
+    self, Again, CallContext, CallFuture, Cancel, Completion, Cost, Decoding, Delta, Finish,
+    Flow, Listener, Money, Price, Request, Segment, SharedLm, Usage,
 };
 use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::flights::{self, Lead, Part};
 use crate::runtime::meter::Amount;
 use crate::runtime::run::{OUT_OF_TIME, Run, unpriced};
+use crate::runtime::stream::LEFT;
 use crate::runtime::tape::{Asked, recorded};
 use crate::store::Key;
 use crate::trace::Attempt;
 use crate::util::{fiber, hex};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// What ends a run that sends nothing.
 const UNSENT: &str = "the request was made up and not sent";
@@ -48,6 +53,14 @@ struct Sent {
     lost: u32,
 }
 
+/// What is known of a reply before the model is asked.
+enum Found {
+    /// It need not be paid for.
+    Known(Arc<Completion>),
+    /// The model is to be asked; others may wait for what it says.
+    Nothing(Option<Lead>),
+}
+
 /// Sends a request, or takes its reply from the store. What happened is left in `attempt`,
 /// also when it failed.
 pub(in crate::runtime) fn send(
@@ -57,6 +70,30 @@ pub(in crate::runtime) fn send(
     context: &CallContext,
     cache: bool,
     attempt: &mut Option<Attempt>,
+) -> Result<Arc<Completion>, Error> {
+    send_heard(run, lm, request, context, cache, attempt, None)
+}
+
+/// Who hears a reply while it comes, on the thread that waits for it.
+pub(in crate::runtime) struct Ear<'a> {
+    /// Hears what is new; a text is why no more is wanted.
+    pub(in crate::runtime) hear: &'a mut dyn FnMut(Delta<'_>) -> Option<String>,
+    /// Ends the call.
+    pub(in crate::runtime) cancel: Cancel,
+    /// Why no more of the reply was wanted.
+    pub(in crate::runtime) reason: Option<String>,
+}
+
+/// As [`send`], with somebody who hears the reply while it comes. A reply from the store comes in
+/// one piece, which nobody hears.
+pub(in crate::runtime) fn send_heard(
+    run: &Arc<Run>,
+    lm: &SharedLm,
+    request: Arc<Request>,
+    context: &CallContext,
+    cache: bool,
+    attempt: &mut Option<Attempt>,
+    ear: Option<&mut Ear<'_>>,
 ) -> Result<Arc<Completion>, Error> {
     let call = Call::new(run, lm, request, context, cache)?;
     run.reserve(call.most)?;
@@ -68,14 +105,15 @@ pub(in crate::runtime) fn send(
     let taped = tape.map_or(Ok(None), |tape| recorded(tape, asked));
     let to_note = tape.filter(|_| matches!(taped, Ok(None)));
     let known = match taped {
-        Ok(None) => Ok(call.known()),
-        other => other,
+        Ok(None) => call.shared(),
+        Ok(Some(known)) => Ok(Found::Known(known)),
+        Err(error) => Err(error),
     };
-    let cached = matches!(known, Ok(Some(_)));
+    let cached = matches!(known, Ok(Found::Known(_)));
     let mut sent = Sent::default();
     let result = known.and_then(|known| match known {
-        Some(completion) => Ok(completion),
-        None => call.pay(&mut sent),
+        Found::Known(completion) => Ok(completion),
+        Found::Nothing(lead) => call.pay(&mut sent, lead, ear),
     });
     let completion = result.as_ref().ok();
     run.settle(call.most, 1 + sent.again, call.took(completion, &sent));
@@ -84,8 +122,10 @@ pub(in crate::runtime) fn send(
     }
     let happened = Attempt {
         key: hex(call.key.as_bytes()),
+        model: None,
+        extracts: false,
         cost: call.cost(completion, cached, &sent),
-        request: call.request.clone(),
+        request: call.request.remembered(),
         completion: completion.cloned(),
         cached,
         sent: sent.is_sent,
@@ -114,8 +154,8 @@ impl<'a> Call<'a> {
         let text = serde_json::to_vec(&*request).expect("requests have only string keys");
         // No token is shorter than a byte, and the marks around messages take more bytes here
         // than tokens there.
-        let read = text.len() as u64;
-        let written = longest(&request);
+        let read = (text.len() as u64).saturating_add(request.prompt.most_media_tokens());
+        let written = longest(&request).saturating_mul(request.n.unwrap_or(1).into());
         let money = price.map_or(Money::ZERO, |it| it.at_most(read, written));
         let most = Amount { calls: 1, tokens: read.saturating_add(written), money };
         // Models of this process end their replies by themselves. The key is that of the
@@ -146,12 +186,38 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// A reply that need not be paid for, if need be after a wait for another call that asks for
+    /// the same one.
+    fn shared(&self) -> Result<Found, Error> {
+        let session = self.run.session();
+        loop {
+            if let Some(known) = self.known() {
+                return Ok(Found::Known(known));
+            }
+            if !self.cache || session.settings.dry {
+                return Ok(Found::Nothing(None));
+            }
+            let flight = match session.flights().join(&self.key) {
+                Part::Wait(flight) => flight,
+                // Another one may have ended since the store was asked.
+                Part::Lead(lead) => {
+                    let known = self.known().map(Found::Known);
+                    return Ok(known.unwrap_or(Found::Nothing(Some(lead))));
+                }
+            };
+            match flights::wait(flight, &session.cancel, session.time_left()) {
+                Some(Some(Ok(completion))) => return Ok(Found::Known(completion)),
+                Some(Some(Err(error))) => return Err(Error::lm(&error)),
+                Some(None) => {}
+                None => return Err(stopped(session.cancel.is_cancelled())),
+            }
+        }
+    }
+
     /// Keeps a reply in the store, where one is used; tells whether it is there for later
     /// processes.
     fn keep(&self, completion: &Completion) -> bool {
-        // Without the cap it would have been longer.
-        let is_cut = self.is_forced && completion.finish == Finish::Length;
-        if !self.cache || is_cut {
+        if !self.cache || !self.is_whole(completion) {
             return false;
         }
         let bytes = serde_json::to_vec(completion).expect("completions have only string keys");
@@ -160,8 +226,24 @@ impl<'a> Call<'a> {
         store.put_if_absent(&self.key, &bytes).is_ok() && store.is_lasting()
     }
 
+    /// Whether it is the reply of every call that asks for it.
+    fn is_whole(&self, completion: &Completion) -> bool {
+        match completion.finish {
+            // Without the cap it would have been longer.
+            Finish::Length => !self.is_forced,
+            // This call wanted no more of it.
+            Finish::Halted => false,
+            _ => true,
+        }
+    }
+
     /// Asks the model, where that is allowed.
-    fn pay(&self, sent: &mut Sent) -> Result<Arc<Completion>, Error> {
+    fn pay(
+        &self,
+        sent: &mut Sent,
+        lead: Option<Lead>,
+        ear: Option<&mut Ear<'_>>,
+    ) -> Result<Arc<Completion>, Error> {
         let (run, session) = (self.run, self.run.session());
         if session.settings.dry {
             let failure = Failure::new(codes::CANCELLED, "lm", UNSENT);
@@ -173,7 +255,7 @@ impl<'a> Call<'a> {
         let again = Arc::new(AtomicU32::new(0));
         let (counted, asking, most) = (again.clone(), run.clone(), self.most);
         let context = CallContext {
-            cancel: session.cancel.clone(),
+            cancel: ear.as_ref().map_or(&session.cancel, |it| &it.cancel).clone(),
             timeout: session.time_left(),
             parallel: run.depth() > 0,
             again: Again::when(move || {
@@ -183,30 +265,40 @@ impl<'a> Call<'a> {
             }),
             ..self.context.clone()
         };
-        let came = wait(self.lm.clone(), self.request.clone(), context);
+        let own = ear.as_ref().map(|it| it.cancel.clone());
+        let came = wait(self.lm.clone(), self.request.clone(), context, ear);
         // Each request that was sent again had lost a reply before it.
         sent.lost = again.load(Ordering::SeqCst);
         sent.again = sent.lost.into();
         let end = |reply: Option<&Completion>| {
             let is_kept = reply.is_some_and(|it| self.keep(it));
             if let (Some(log), Some(number)) = (run.log(), number) {
-                log.ended(number, &self.key, reply.filter(|_| !is_kept));
+                let reply = reply.filter(|it| !is_kept && it.finish != Finish::Halted);
+                log.ended(number, &self.key, reply);
             }
         };
+        let is_left = own.is_some_and(|it| it.is_cancelled()) && !session.cancel.is_cancelled();
         let result = match came {
             Some(Ok(completion)) => {
                 end(Some(&completion));
-                Ok(Arc::new(completion))
+                let completion = Arc::new(completion);
+                let whole = lead.filter(|_| self.is_whole(&completion));
+                whole.into_iter().for_each(|it| it.landed(Ok(completion.clone())));
+                Ok(completion)
             }
             Some(Err(error)) => {
                 end(None);
                 sent.lost += u32::from(error.is_lost());
+                lead.into_iter().for_each(|it| it.landed(Err(error.clone())));
                 Err(Error::lm(&error))
             }
             // It may have to be paid for: the log is not told of its end.
             None => {
                 sent.lost += 1;
-                Err(stopped(session.cancel.is_cancelled()))
+                Err(match is_left {
+                    true => Failure::new(codes::CANCELLED, "lm", LEFT).into(),
+                    false => stopped(session.cancel.is_cancelled()),
+                })
             }
         };
         session.settle(self.most, 1 + sent.again, self.took(result.as_ref().ok(), sent));
@@ -302,38 +394,155 @@ fn stored(run: &Run, key: &Key) -> Option<Arc<Completion>> {
     serde_json::from_slice(&bytes).ok().map(Arc::new)
 }
 
-/// Waits for the answer; there is none when the run is cancelled or out of time first.
+/// What a call comes to; nothing when the run is cancelled or out of time first.
+type Came = Option<Result<Completion, lm::Error>>;
+
+/// Waits for the answer.
 fn wait(
     lm: SharedLm,
     request: Arc<Request>,
     context: CallContext,
-) -> Option<Result<Completion, lm::Error>> {
+    ear: Option<&mut Ear<'_>>,
+) -> Came {
+    match ear {
+        None => lm::block_on(answer(lm, request, context)),
+        Some(ear) => wait_heard(lm, request, context, ear),
+    }
+}
+
+/// Waits for the answer, and hears it while it comes.
+fn wait_heard(
+    lm: SharedLm,
+    request: Arc<Request>,
+    context: CallContext,
+    ear: &mut Ear<'_>,
+) -> Came {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let listener = Listener::new(move |delta| {
+        let delta = match delta {
+            Delta::Text(text) => Some(text.to_owned()),
+            Delta::Again => None,
+            Delta::Reasoning(_) => return Flow::Go,
+        };
+        if tell.send(delta).is_ok() { Flow::Go } else { Flow::Halt }
+    });
+    let context = CallContext { listener: Some(listener), ..context };
+    let mut call = answer(lm, request, context);
+    let mut text = String::new();
+    let mut came = None;
+    loop {
+        // What has come is heard outside, for who hears it may wait for a model, too.
+        let delta = match &came {
+            Some(_) => told.try_recv().ok(),
+            None => lm::block_on(async {
+                tokio::select! {
+                    biased;
+                    Some(delta) = told.recv() => Some(delta),
+                    answered = &mut call => {
+                        came = Some(answered);
+                        None
+                    }
+                }
+            }),
+        };
+        let Some(delta) = delta else {
+            // A call that has just ended may have told more.
+            match told.try_recv() {
+                Ok(delta) => {
+                    if let Some(halted) = heard(delta, &mut text, ear) {
+                        return Some(Ok(halted));
+                    }
+                    continue;
+                }
+                Err(_) => return came.flatten(),
+            }
+        };
+        // Leaving drops the call, which closes its connection.
+        if let Some(halted) = heard(delta, &mut text, ear) {
+            return Some(Ok(halted));
+        }
+    }
+}
+
+/// Has a piece heard; what came of the reply so far, where no more of it is wanted.
+fn heard(delta: Option<String>, text: &mut String, ear: &mut Ear<'_>) -> Option<Completion> {
+    let reason = match &delta {
+        Some(more) => {
+            text.push_str(more);
+            (ear.hear)(Delta::Text(more))
+        }
+        None => {
+            text.clear();
+            (ear.hear)(Delta::Again)
+        }
+    };
+    ear.reason = Some(reason?);
+    let text = std::mem::take(text);
+    Some(Completion { text, finish: Finish::Halted, attempts: 1, ..Completion::default() })
+}
+
+/// Asks a model, where that does not hold up others. Dropping what is returned ends the call.
+fn answer(
+    lm: SharedLm,
+    request: Arc<Request>,
+    context: CallContext,
+) -> Pin<Box<dyn Future<Output = Came> + Send>> {
     let nonblocking = lm.capabilities().nonblocking;
     let call = async move {
+        let complete: CallFuture<'_> =
+            match context.hedge.filter(|_| context.listener.is_none()) {
+                Some(after) => Box::pin(hedged(&lm, &request, &context, after)),
+                None => lm.complete(&request, &context),
+            };
         tokio::select! {
             biased;
-            answered = lm.complete(&request, &context) => Some(answered),
+            answered = complete => Some(answered),
             () = context.cancel.cancelled() => None,
             () = pause(context.timeout) => None,
         }
     };
-    if !nonblocking {
+    match (fiber::is_current(), nonblocking) {
+        // Where connections live, too: this thread is woken once, by the answer.
+        (false, true) => Box::pin(joined(lm::runtime().spawn(call))),
         // A fiber must not hold up the others of its thread.
-        return match fiber::is_current() {
-            true => joined(lm::runtime().spawn_blocking(move || lm::block_on(call))),
-            false => lm::block_on(call),
-        };
+        (true, false) => {
+            Box::pin(joined(lm::runtime().spawn_blocking(move || lm::block_on(call))))
+        }
+        (false, false) | (true, true) => Box::pin(call),
     }
-    if fiber::is_current() {
-        return lm::block_on(call);
+}
+
+/// Asks a second time after a while, if there is room for it; the first reply counts, and the other
+/// request is dropped. It may have to be paid for.
+async fn hedged(
+    lm: &SharedLm,
+    request: &Request,
+    context: &CallContext,
+    after: Duration,
+) -> Result<Completion, lm::Error> {
+    let mut first = lm.complete(request, context);
+    tokio::select! {
+        biased;
+        answered = &mut first => return answered,
+        () = tokio::time::sleep(after) => {}
     }
-    // Where connections live, too: this thread is woken once, by the answer.
-    joined(lm::runtime().spawn(call))
+    if !context.again.allowed() {
+        return first.await;
+    }
+    let mut second = lm.complete(request, context);
+    let (came, other) = tokio::select! {
+        biased;
+        came = &mut first => (came, second),
+        came = &mut second => (came, first),
+    };
+    let came = if came.is_ok() { came } else { other.await };
+    came.map(|it| Completion { attempts: it.attempts + 1, ..it })
 }
 
 /// What a task comes to, a panic included.
-fn joined<T: Send>(task: tokio::task::JoinHandle<Option<T>>) -> Option<T> {
-    match lm::block_on(task) {
+async fn joined(task: tokio::task::JoinHandle<Came>) -> Came {
+    let mut task = Task(task);
+    match (&mut task.0).await {
         Ok(answered) => answered,
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -342,7 +551,16 @@ fn joined<T: Send>(task: tokio::task::JoinHandle<Option<T>>) -> Option<T> {
     }
 }
 
-async fn pause(time: Option<Duration>) {
+/// A task that ends when nobody waits for it.
+struct Task<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+pub(in crate::runtime) async fn pause(time: Option<Duration>) {
     match time {
         Some(time) => tokio::time::sleep(time).await,
         None => std::future::pending().await,

@@ -1,14 +1,19 @@
 //! Models as values of scripts.
 
-use crate::lm::{CallContext, LmOptions, Message, Prompt, Request, Role, SharedLm};
+use crate::lm::{
+    Address, CallContext, Error as LmError, LmOptions, Message, Prompt, Request, Role,
+    SharedLm, Unopened,
+};
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::exchange::send;
+use crate::runtime::run::Run;
 use crate::runtime::value::{Object, Val};
 use crate::schema::{Record, Value};
 use crate::trace::{Attempt, Kind, LmCall, Node};
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A model with the options it was opened with; callable with a text.
 #[derive(Debug, Clone)]
@@ -17,9 +22,95 @@ pub struct LmValue {
     pub lm: SharedLm,
     /// What was said about it where it was opened.
     pub options: LmOptions,
+    /// Those that are asked in their order where it cannot answer.
+    pub others: Arc<[LmValue]>,
+    /// Calls begin with one after the other.
+    pub by_turns: bool,
+    /// After so long a request is sent a second time.
+    pub hedge: Option<Duration>,
 }
 
 impl LmValue {
+    /// Returns a model.
+    pub fn new(lm: SharedLm, options: LmOptions) -> Self {
+        Self { lm, options, others: Arc::from([]), by_turns: false, hedge: None }
+    }
+
+    /// Returns models that are asked one after the other; those that cannot be opened say so when
+    /// they are asked.
+    ///
+    /// # Errors
+    /// None can be opened: why the first cannot.
+    pub(in crate::runtime) fn line(
+        names: &[&str],
+        options: &LmOptions,
+        open: impl Fn(&str) -> Result<SharedLm, LmError>,
+    ) -> Result<Self, Error> {
+        let opened: Vec<_> = names.iter().map(|name| open(name)).collect();
+        if let Some(Err(error)) = opened.first()
+            && opened.iter().all(Result::is_err)
+        {
+            return Err(Error::lm(error));
+        }
+        let mut all = names.iter().zip(opened).map(|(name, lm)| {
+            let lm = lm.unwrap_or_else(|error| Arc::new(Unopened::new(name, error)));
+            Self::new(lm, options.clone())
+        });
+        let first = all.next().ok_or_else(|| Error::value("`lm` wants one name at least"))?;
+        Ok(Self { others: all.collect(), ..first })
+    }
+
+    /// The models of these names, with commas between them where there are several.
+    pub(in crate::runtime) fn named(run: &Run, names: &str) -> Result<Self, Error> {
+        if !names.contains(',') {
+            return Ok(Self::new(run.session().named_lm(names)?, LmOptions::default()));
+        }
+        let options = LmOptions::default();
+        let open = |name: &str| (run.env().open_lm)(name, &options);
+        let names: Vec<&str> = names.split(',').map(str::trim).collect();
+        Self::line(&names, &options, open)
+    }
+
+    /// The model that is asked where none is named.
+    pub(in crate::runtime) fn default_of(run: &Run) -> Result<Self, Error> {
+        let settings = &run.session().settings;
+        match &settings.lm_name {
+            Some(names) if settings.lm.is_none() && names.contains(',') => {
+                Self::named(run, names)
+            }
+            _ => Ok(Self::new(run.session().default_lm()?, LmOptions::default())),
+        }
+    }
+
+    /// The same for one call: which is the first depends on where the call stands in the program.
+    pub(in crate::runtime) fn in_turn(&self, address: &Address) -> Self {
+        let n_models = self.others.len() + 1;
+        if !self.by_turns || n_models == 1 {
+            return self.clone();
+        }
+        let at = (address.example.unwrap_or(0) + address.ordinal) % n_models;
+        let mut all: Vec<Self> = self.alone().chain(self.others.iter().cloned()).collect();
+        all.rotate_left(at);
+        Self { others: all[1..].into(), hedge: self.hedge, ..all[0].clone() }
+    }
+
+    fn alone(&self) -> impl Iterator<Item = Self> {
+        let others = Arc::from([]);
+        std::iter::once(Self { others, by_turns: false, ..self.clone() })
+    }
+
+    /// Those behind the first.
+    pub(in crate::runtime) fn without_first(&self) -> Option<Self> {
+        let (first, others) = self.others.split_first()?;
+        Some(Self { others: others.into(), hedge: self.hedge, ..first.clone() })
+    }
+
+    /// All of them, by their names.
+    fn names(&self) -> String {
+        let names = std::iter::once(self).chain(&*self.others).map(|it| it.lm.name());
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     /// Reads what stands where a model is wanted: a model, or the name of one.
     ///
     /// # Errors
@@ -29,10 +120,7 @@ impl LmValue {
             return Ok(lm.clone());
         }
         match value.as_str() {
-            Some(name) => {
-                let lm = cx.run().session().named_lm(name)?;
-                Ok(Self { lm, options: LmOptions::default() })
-            }
+            Some(names) => Self::named(cx.run(), names),
             None => Err(wrong("lm", "a model or its name", value)),
         }
     }
@@ -76,7 +164,7 @@ impl Object for LmValue {
     }
 
     fn get(&self, name: &str) -> Option<Val> {
-        (name == "name").then(|| Val::str(self.lm.name()))
+        (name == "name").then(|| Val::str(&self.names()))
     }
 
     fn members(&self) -> Vec<String> {
@@ -93,7 +181,7 @@ impl Object for LmValue {
     }
 
     fn show(&self) -> String {
-        format!("lm(\"{}\")", self.lm.name())
+        format!("lm(\"{}\")", self.names())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -8,6 +8,7 @@
 //!
 //! Higher floors add to the language by implementing [`Native`] and [`Object`].
 
+mod adapter_value;
 mod advice;
 mod assert;
 mod bind;
@@ -18,12 +19,16 @@ mod constant;
 mod course;
 mod cx;
 mod diagnose;
+mod embeddings;
 mod error;
 mod exchange;
+mod facts;
+mod flights;
 mod history;
 mod instance;
 mod lists;
 mod lm_value;
+mod media;
 mod meter;
 pub mod natives;
 mod parallel;
@@ -40,21 +45,25 @@ mod several;
 mod signal;
 mod signature_value;
 mod slices;
+mod stream;
 mod tape;
 mod trace_value;
 mod value;
+mod watch;
 
+pub use adapter_value::adapter_named;
 pub use bind::bind_row;
 pub use call_log::{CallLog, SharedCallLog};
 pub use cx::{Args, Cx, Native, count, number, wrong};
 pub use diagnose::diagnose;
+pub use embeddings::{Embedding, Vectors};
 pub use error::{Error, Failure, codes};
 pub use instance::Instance;
 pub use lm_value::LmValue;
 pub use meter::{Amount, Limits, Meter, Passed};
 pub use pool::{Workers, ordered_flow, ordered_map};
 pub use predictor::Predictor;
-pub use program::{Program, prompt_text, static_prompt};
+pub use program::{Program, Shown, prompt_text, static_prompt};
 pub use record_value::typed_reply;
 pub use reply::Reply;
 pub use rhai_host::{Bindings, STACK_SIZE};

@@ -2,11 +2,15 @@
 
 use crate::config::Api;
 use crate::lm::{Effort, LmOptions, Scripted};
+use crate::runtime::adapter_value::{adapter, two_step};
 use crate::runtime::cx::{Args, Cx, Native, number, wrong};
+use crate::runtime::embeddings::embed;
 use crate::runtime::error::Error;
 use crate::runtime::exchange::stopped;
+use crate::runtime::facts;
 use crate::runtime::history::history;
 use crate::runtime::lm_value::LmValue;
+use crate::runtime::media;
 use crate::runtime::parallel::{parallel, parallel_map};
 use crate::runtime::predictor::{Predictor, options};
 use crate::runtime::reply::Reply;
@@ -33,6 +37,8 @@ pub fn natives() -> Vec<Bound> {
     all.extend([
         bound("predict", predict),
         bound("chain_of_thought", chain_of_thought),
+        bound("adapter", adapter),
+        bound("two_step", two_step),
         bound("lm", lm),
         bound("scripted", scripted),
         bound("best_of", best_of),
@@ -40,7 +46,12 @@ pub fn natives() -> Vec<Bound> {
         bound("majority", majority),
         bound("ensemble", ensemble),
         bound("completions", completions),
+        bound("complete", complete),
+        bound("embed", embed),
         bound("history", history),
+        bound("image", media::image),
+        bound("audio", media::audio),
+        bound("file", media::file),
         bound("parallel_map", parallel_map),
         bound("parallel", parallel),
         bound("print", print),
@@ -49,21 +60,39 @@ pub fn natives() -> Vec<Bound> {
         bound("trace", trace),
         bound("cost", cost),
         bound("warnings", warnings),
+        bound("reasoning", facts::reasoning),
+        bound("logprobs", facts::logprobs),
+        bound("logprob", facts::logprob),
     ]);
     all
 }
 
-const PREDICTOR_OPTIONS: &[&str] =
-    &["signature", "lm", "adapter", "temperature", "max_tokens", "cache", "retries"];
+const PREDICTOR_OPTIONS: &[&str] = &[
+    "signature",
+    "lm",
+    "adapter",
+    "temperature",
+    "max_tokens",
+    "cache",
+    "retries",
+    "n",
+    "logprobs",
+];
 
 fn predict(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
     let (signature, overrides) = predictor_args(cx, "predict", args)?;
-    Ok(Val::object(Predictor::new(signature, overrides)))
+    Ok(told(cx, Predictor::new(signature, overrides)))
 }
 
 fn chain_of_thought(cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
     let (signature, overrides) = predictor_args(cx, "chain_of_thought", args)?;
-    Ok(Val::object(Predictor::chain_of_thought(&signature, overrides)))
+    Ok(told(cx, Predictor::chain_of_thought(&signature, overrides)))
+}
+
+/// A predictor whose template leaves something out is made with a warning.
+fn told(cx: &Cx<'_>, predictor: Predictor) -> Val {
+    predictor.warn_of_gaps(cx.run());
+    Val::object(predictor)
 }
 
 fn predictor_args(
@@ -94,27 +123,56 @@ fn lm(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         api_base: args.text("api_base")?,
         key_env: args.text("key_env")?,
         timeout: seconds(&mut args, "timeout")?,
-        connect_timeout: None,
+        connect_timeout: seconds(&mut args, "connect_timeout")?,
+        first_token: seconds(&mut args, "first_token")?,
+        rate: args.number("rate")?,
         retries: args.count("retries")?.and_then(|it| u32::try_from(it).ok()),
     };
+    let hedge = seconds(&mut args, "hedge")?;
+    let by_turns = pick(&mut args)?;
     let name = args.take(0, "name").unwrap_or_default();
-    let known = [
-        "name",
-        "temperature",
-        "top_p",
-        "max_tokens",
-        "seed",
-        "effort",
-        "api",
-        "api_base",
-        "key_env",
-    ];
-    args.finish("lm", 1, &known)?;
-    let Some(name) = name.as_str() else {
-        return Err(wrong("name", "the name of a model", &name));
+    args.finish("lm", 1, &LM_OPTIONS)?;
+    let open = |name: &str| (cx.run().env().open_lm)(name, &options);
+    let line = match &name {
+        Val::Str(name) => LmValue::line(&[name.as_str()], &options, open)?,
+        Val::List(names) => {
+            let texts: Option<Vec<&str>> = names.iter().map(Val::as_str).collect();
+            let names = texts.ok_or_else(|| wrong("name", "names of models", &name))?;
+            LmValue::line(&names, &options, open)?
+        }
+        other => return Err(wrong("name", "the name of a model, or a list of them", other)),
     };
-    let lm = (cx.run().env().open_lm)(name, &options).map_err(|it| Error::lm(&it))?;
-    Ok(Val::object(LmValue { lm, options }))
+    Ok(Val::object(LmValue { by_turns, hedge, ..line }))
+}
+
+const LM_OPTIONS: [&str; 16] = [
+    "name",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "seed",
+    "effort",
+    "api",
+    "api_base",
+    "key_env",
+    "timeout",
+    "connect_timeout",
+    "first_token",
+    "rate",
+    "retries",
+    "hedge",
+    "pick",
+];
+
+/// Whether calls begin with one model after the other.
+fn pick(args: &mut Args) -> Result<bool, Error> {
+    match args.text("pick")?.as_deref() {
+        None | Some("first") => Ok(false),
+        Some("round_robin") => Ok(true),
+        Some(word) => {
+            Err(Error::value(format!("`pick` is one of `first`, `round_robin`, not `{word}`")))
+        }
+    }
 }
 
 fn api(args: &mut Args) -> Result<Option<Api>, Error> {
@@ -158,7 +216,7 @@ fn scripted(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         }
         other => return Err(wrong("replies", "a list, or a map from paths to lists", other)),
     };
-    Ok(Val::object(LmValue { lm: Arc::new(lm), options: LmOptions::default() }))
+    Ok(Val::object(LmValue::new(Arc::new(lm), LmOptions::default())))
 }
 
 /// A reply is text; a map is the JSON of its fields.
@@ -267,6 +325,15 @@ fn completions(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     match value.downcast::<Reply>() {
         Some(reply) => Ok(Val::List(reply.completions())),
         None => Err(wrong("reply", "a reply", &value)),
+    }
+}
+
+fn complete(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let value = args.take(0, "part").unwrap_or_default();
+    args.finish("complete", 1, &["part"])?;
+    match value.downcast::<Reply>() {
+        Some(reply) => Ok(Val::List(reply.complete().iter().map(|it| Val::str(it)).collect())),
+        None => Err(wrong("part", "a part of a stream, or a reply", &value)),
     }
 }
 

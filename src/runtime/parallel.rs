@@ -253,7 +253,7 @@ impl Drop for Threads<'_> {
 }
 
 /// A value of a branch with its replies at the places that their nodes have now.
-fn placed(value: &Val, base: usize, end: usize) -> Val {
+pub(in crate::runtime) fn placed(value: &Val, base: usize, end: usize) -> Val {
     map_replies(value, &|reply| reply.moved(&|id: NodeId| Some(moved(id, base, end))))
 }
 

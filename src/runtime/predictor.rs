@@ -3,22 +3,29 @@
 use crate::adapt::{Adapter, Ask, ParseError, Parsed, Prepared};
 use crate::check::StaticPredictor;
 use crate::diag::did_you_mean;
-use crate::lm::{CallContext, Capabilities, Request, Sampling, SharedLm};
+use crate::lm::{
+    Address, CallContext, Capabilities, Completion, Delta, Request, Sampling, SharedLm,
+};
 use crate::program::{PredictorState, Provenance, State};
+use crate::runtime::adapter_value::AdapterValue;
 use crate::runtime::bind::named_values;
 use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
-use crate::runtime::exchange::send;
+use crate::runtime::exchange::{Ear, send, send_heard};
+use crate::runtime::facts;
 use crate::runtime::lm_value::LmValue;
+use crate::runtime::media;
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::record_value::typed_values;
 use crate::runtime::reply::Reply;
 use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
+use crate::runtime::stream::{Part, Shared, Stream, StreamValue};
 use crate::runtime::value::{Object, Val};
+use crate::runtime::watch::{Sight, Watch, halted};
 use crate::schema::{Demo, Field, Record, Signature, Ty, convert};
-use crate::trace::{Kind, LmCall, Node, NodeId};
+use crate::trace::{Attempt, Kind, LmCall, Node, NodeId};
 use indexmap::IndexMap;
 use std::any::Any;
 use std::sync::Arc;
@@ -27,6 +34,10 @@ use std::sync::Arc;
 pub(in crate::runtime) const BARE: &str = "self";
 /// The input that holds what an earlier attempt taught.
 const ADVICE: &str = "advice";
+/// The most replies to one question.
+const MOST_REPLIES: u32 = 128;
+/// What the path of a question about a reply ends in.
+const EXTRACT: &str = ".extract";
 
 /// A predictor. Immutable: another state is another predictor.
 #[derive(Debug, Clone)]
@@ -76,9 +87,11 @@ impl Predictor {
     /// Returns a predictor that is known without running the program.
     pub fn of(known: &StaticPredictor) -> Self {
         let base = SignatureValue::new(known.signature.clone(), None);
+        let adapter = known.adapter.as_ref().and_then(AdapterValue::of_static);
+        let overrides = Overrides { adapter, ..Overrides::default() };
         match known.kind {
-            "chain_of_thought" => Self::chain_of_thought(&base, Overrides::default()),
-            _ => Self::new(base, Overrides::default()),
+            "chain_of_thought" => Self::chain_of_thought(&base, overrides),
+            _ => Self::new(base, overrides),
         }
     }
 
@@ -95,6 +108,20 @@ impl Predictor {
     /// How often a reply of it that cannot be read is asked again, where `usual` is the rule.
     pub(in crate::runtime) fn retries(&self, usual: u32) -> u32 {
         self.overrides.retries.unwrap_or(usual)
+    }
+
+    /// How many replies are wanted of a call.
+    pub(in crate::runtime) fn n(&self) -> u32 {
+        self.overrides.n.unwrap_or(1)
+    }
+
+    /// The most requests of one call; see [`Predictor::retries`].
+    pub(in crate::runtime) fn most_requests(&self, usual: u32) -> u64 {
+        let own = self.overrides.adapter.as_ref().map(AdapterValue::name);
+        let named = own.or(self.state.as_ref().and_then(|it| it.adapter.as_deref()));
+        let twice = named == Some(Adapter::TwoStep.name());
+        let each = 1 + u64::from(self.retries(usual)) + u64::from(twice);
+        each.saturating_mul(self.n().into())
     }
 
     /// Where it stands in its program.
@@ -132,6 +159,18 @@ impl Predictor {
         let before = self.overrides.rollout.unwrap_or(0);
         let rollout = before.saturating_mul(n as u64).saturating_add(at as u64);
         self.with_overrides(&Overrides { rollout: Some(rollout), ..Overrides::default() })
+    }
+
+    /// Returns the predictor for the `at`-th of `n` replies to one question. The contracts of the
+    /// signature are for the first, which is the reply.
+    #[must_use]
+    pub(in crate::runtime) fn one_of(&self, n: u32, at: u32) -> Self {
+        let one = self.resampled(n as usize, at as usize);
+        let one = one.with_overrides(&Overrides { n: Some(1), ..Overrides::default() });
+        match at {
+            0 => one,
+            _ => Self { base: SignatureValue { contracts: None, ..one.base.clone() }, ..one },
+        }
     }
 
     /// The signature of a call, and its inputs, with the advice that there is.
@@ -188,13 +227,38 @@ impl Predictor {
     /// # Errors
     /// The name of an adapter that means nothing.
     pub fn adapter(&self, run: &Run, capabilities: &Capabilities) -> Result<Adapter, Error> {
-        let named = self
-            .overrides
-            .adapter
-            .as_deref()
-            .or(self.state.as_ref().and_then(|it| it.adapter.as_deref()))
-            .or(run.session().settings.adapter.as_deref());
-        adapter_named(named, capabilities)
+        if let Some(own) = &self.overrides.adapter {
+            own.check(&self.signature)?;
+            return Ok(own.of(capabilities));
+        }
+        let state = self.state.as_ref().and_then(|it| it.adapter.as_deref());
+        let named = state.or(run.session().settings.adapter.as_deref());
+        match named {
+            Some(name) => Ok(AdapterValue::named(name)?.of(capabilities)),
+            None => Ok(Adapter::auto(capabilities)),
+        }
+    }
+
+    /// Warns of what its template leaves out.
+    pub(in crate::runtime) fn warn_of_gaps(&self, run: &Run) {
+        if let Some(own) = &self.overrides.adapter {
+            own.warn(&self.signature, run);
+        }
+    }
+
+    /// The name of the adapter for the model that it asks.
+    ///
+    /// # Errors
+    /// See [`Predictor::adapter`]; the model cannot be opened.
+    pub fn adapter_name(&self, run: &Run) -> Result<String, Error> {
+        let capabilities = self.lm(run)?.lm.capabilities();
+        Ok(self.adapter(run, &capabilities)?.name().to_owned())
+    }
+
+    /// The model that reads what the first one wrote, where an adapter asks twice.
+    fn extractor(&self, lm: &LmValue) -> LmValue {
+        let own = self.overrides.adapter.as_ref().and_then(|it| it.extract.clone());
+        own.unwrap_or_else(|| lm.clone())
     }
 
     /// The model that it asks.
@@ -205,12 +269,10 @@ impl Predictor {
         if let Some(lm) = &self.overrides.lm {
             return Ok(lm.clone());
         }
-        let named = self.state.as_ref().and_then(|it| it.lm.as_deref());
-        let lm = match named {
-            Some(name) => run.session().named_lm(name)?,
-            None => run.session().default_lm()?,
-        };
-        Ok(LmValue { lm, options: crate::lm::LmOptions::default() })
+        match self.state.as_ref().and_then(|it| it.lm.as_deref()) {
+            Some(names) => LmValue::named(run, names),
+            None => LmValue::default_of(run),
+        }
     }
 
     fn sampling(&self, run: &Run, lm: &LmValue) -> Sampling {
@@ -223,8 +285,9 @@ impl Predictor {
             .or(state.temperature)
             .or(lm.options.temperature)
             .or(settings.temperature)
-            // A fresh sample of a deterministic model would be the same one again.
-            .unwrap_or(if self.rollout(run) > 0 { 1.0 } else { 0.0 });
+            // A fresh sample of a deterministic model would be the same one again, and so would
+            // each of several.
+            .unwrap_or(if self.rollout(run) > 0 || self.n() > 1 { 1.0 } else { 0.0 });
         sampling.top_p = state.top_p.or(sampling.top_p);
         sampling.seed = state.seed.or(sampling.seed);
         sampling.max_tokens = self
@@ -237,7 +300,10 @@ impl Predictor {
     }
 
     /// Takes the inputs out of the arguments of a call.
-    fn inputs(&self, mut args: Args) -> Result<IndexMap<Arc<str>, Val>, Error> {
+    pub(in crate::runtime) fn inputs(
+        &self,
+        mut args: Args,
+    ) -> Result<IndexMap<Arc<str>, Val>, Error> {
         let signature = &self.signature;
         if args.positional.len() > signature.inputs.len() {
             let (wants, given) = (signature.inputs.len(), args.positional.len());
@@ -295,11 +361,17 @@ impl Predictor {
         Ok(record)
     }
 
-    fn ask<'a>(&'a self, signature: &'a Signature, inputs: &'a Record) -> Ask<'a> {
+    /// The question; `demos` are those of the state with what they show at hand.
+    fn ask<'a>(
+        &'a self,
+        signature: &'a Signature,
+        inputs: &'a Record,
+        demos: Option<&'a [Demo]>,
+    ) -> Ask<'a> {
         Ask {
             signature,
             instructions: &self.signature.instructions,
-            demos: &self.demos,
+            demos: demos.unwrap_or(&self.demos),
             inputs,
         }
     }
@@ -322,7 +394,10 @@ impl Predictor {
             None => self.signature.clone(),
         };
         let inputs = self.convert(&*choices::of_inputs(&laid_out, &given)?, &given)?;
-        Ok(adapter.prompt(&self.ask(&laid_out, &inputs), capabilities))
+        let ask = self.ask(&laid_out, &inputs, None);
+        let prepared = adapter.prompt(&ask, capabilities);
+        media::taken(&ask, &prepared.prompt, capabilities, adapter.name(), "the model")?;
+        Ok(prepared)
     }
 
     /// The bytes of what would be sent for these inputs.
@@ -332,18 +407,41 @@ impl Predictor {
     pub fn prompt_bytes(&self, run: &Run, inputs: &Record) -> Result<u64, Error> {
         let capabilities = self.lm(run)?.lm.capabilities();
         let adapter = self.adapter(run, &capabilities)?;
-        let prompt = self.prepare(None, inputs, adapter, &capabilities)?.prompt;
+        let inputs = media::sketched(&self.signature, inputs);
+        let prompt = self.prepare(None, &inputs, adapter, &capabilities)?.prompt;
         let text = serde_json::to_vec(&prompt).expect("prompts have only string keys");
-        Ok(text.len() as u64)
+        Ok((text.len() as u64).saturating_add(prompt.most_media_tokens()))
     }
 
-    fn predict(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+    /// As a call, where somebody reads the reply while it comes.
+    pub(in crate::runtime) fn predict_watched(
+        &self,
+        cx: &Cx<'_>,
+        args: Args,
+        shared: &Shared,
+    ) -> Result<Val, Error> {
+        // One reply is told, not one of several.
+        let one = Overrides { n: Some(1), ..Overrides::default() };
+        self.with_overrides(&one).predict(cx, args, Some(&mut Watch::new(cx, shared)))
+    }
+
+    pub(in crate::runtime) fn predict(
+        &self,
+        cx: &Cx<'_>,
+        args: Args,
+        mut watch: Option<&mut Watch<'_>>,
+    ) -> Result<Val, Error> {
         let run = cx.run();
+        if self.n() > 1 && !self.lm(run)?.lm.capabilities().n {
+            return self.predict_each(cx, &args, self.n());
+        }
         let given = self.inputs(args)?;
         let (signature, given) = self.asked(given);
         let laid_out = choices::of_consts(cx, &signature)?;
         let wanted = choices::of_inputs(&laid_out, &given)?;
         let inputs = self.convert(&wanted, &given)?;
+        let inputs = media::all_at_hand(run, &inputs)?;
+        let demos = media::demos(run, &self.signature, &self.demos)?;
         let lm = self.lm(run)?;
         let adapter = self.adapter(run, &lm.lm.capabilities())?;
         let node = run.open_node(self.node(run, inputs.clone()));
@@ -353,10 +451,19 @@ impl Predictor {
             adapter: adapter.name().to_owned(),
             attempts: Vec::new(),
         };
-        let ask = self.ask(&laid_out, &inputs);
+        let ask = self.ask(&laid_out, &inputs, demos.as_deref());
         let question = Question { ask, adapter, wanted: &wanted };
-        let read = self.converse(run, &lm, &question, node, &mut call);
+        let read = self.converse(run, &lm, &question, node, &mut call, watch.as_deref_mut());
         let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed, &wanted));
+        let result = result.map(|reply| facts::told(reply, &call, &question.adapter, &wanted));
+        if let (Ok(reply), Some(watch)) = (&result, &watch) {
+            let complete = reply.complete();
+            watch.shared().push(Part {
+                fields: reply.fields().clone(),
+                complete,
+                is_last: true,
+            });
+        }
         run.close_node(node, |it| {
             it.error = result.as_ref().err().map(ToString::to_string);
             it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
@@ -375,6 +482,8 @@ impl Predictor {
     }
 
     /// Asks, and asks again with the reason while the reply cannot be read as what is wanted.
+    /// Where the adapter leaves the model free what to write, another question follows, about
+    /// what it wrote.
     fn converse(
         &self,
         run: &Arc<Run>,
@@ -382,43 +491,130 @@ impl Predictor {
         question: &Question<'_>,
         node: NodeId,
         call: &mut LmCall,
+        mut watch: Option<&mut Watch<'_>>,
     ) -> Result<Parsed, Error> {
         let Question { ask, adapter, wanted } = question;
         let capabilities = lm.lm.capabilities();
-        let sampling = self.sampling(run, lm);
         let retries = self.retries(run.session().settings.retries);
         let address = run.trace_address(node);
-        let context = CallContext { address, ..CallContext::default() };
+        let lm_now = lm.in_turn(&address);
+        let mut asked = Asked { run, lm: lm_now, address };
         let mut prepared = adapter.prompt(ask, &capabilities);
-        for turn in 0.. {
-            let request = Arc::new(self.request(run, prepared, &sampling));
-            let completion = {
-                let mut attempt = None;
-                let cache = self.overrides.cache.unwrap_or(true);
-                let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
-                call.attempts.extend(attempt);
-                sent?
+        let model = format!("`{}`", lm.lm.name());
+        media::taken(ask, &prepared.prompt, &capabilities, adapter.name(), &model)?;
+        let mut second = None;
+        let mut turn = 0;
+        loop {
+            let sight = Sight {
+                adapter,
+                wanted,
+                inputs: ask.inputs,
+                contracts: self.base.contracts.as_ref(),
+                may_halt: turn < retries,
             };
+            // What a model writes in its own words states no outputs yet.
+            let is_free = second.is_none() && *adapter == Adapter::TwoStep;
+            let watched = watch.as_deref_mut().filter(|_| !is_free).map(|it| (it, sight));
+            let came = self.exchange(&mut asked, prepared, second.is_some(), call, watched)?;
+            let Came { completion, reason } = came;
             // A refusal is no output, and who refuses once refuses again.
             if completion.finish == crate::lm::Finish::Filter {
-                return Err(Error::filtered(lm.lm.name(), &completion.text, turn + 1));
+                return Err(Error::filtered(&asked.lm.lm.name(), &completion.text, turn + 1));
             }
-            match adapter.parse(wanted, &completion.text) {
+            let text = &completion.text;
+            if second.is_none()
+                && let Some(next) = adapter.extraction(wanted, text)
+            {
+                asked = asked.extracting(self.extractor(lm));
+                prepared = next.prompt();
+                second = Some(next);
+                continue;
+            }
+            let parsed = match reason {
+                None => adapter.parse(wanted, text),
+                Some(reason) => Err(halted(reason)),
+            };
+            match parsed {
                 Ok(parsed) => {
                     note_liberties(call, &parsed);
                     return Ok(parsed);
                 }
-                Err(error) if turn < retries => {
-                    note_failure(call, &error);
-                    prepared = adapter.repair(ask, &capabilities, &completion.text, &error);
-                }
                 Err(error) => {
                     note_failure(call, &error);
-                    return Err(self.unreadable(&lm.lm, &completion.text, &error));
+                    if turn == retries {
+                        return Err(self.unreadable(&asked.lm.lm, text, &error));
+                    }
+                    turn += 1;
+                    prepared = match &second {
+                        Some(second) => second.repair(text, &error),
+                        None => adapter.repair(ask, &capabilities, text, &error),
+                    };
                 }
             }
         }
-        unreachable!("the loop ends with a reply or an error")
+    }
+
+    /// One request and its reply, each try noted as an attempt of the call: where one model
+    /// cannot answer, the next one is asked, and stays the one that is asked.
+    fn exchange(
+        &self,
+        asked: &mut Asked<'_>,
+        prepared: Prepared,
+        extracts: bool,
+        call: &mut LmCall,
+        mut watched: Option<(&mut Watch<'_>, Sight<'_>)>,
+    ) -> Result<Came, Error> {
+        let mut failed = Vec::new();
+        loop {
+            let watched = watched.as_mut().map(|(watch, sight)| (&mut **watch, *sight));
+            let (attempt, came) = self.try_one(asked, prepared.clone(), watched);
+            let name = asked.lm.lm.name();
+            let other = (name != call.model).then(|| name.to_owned());
+            call.attempts.extend(attempt.map(|it| Attempt { model: other, extracts, ..it }));
+            let next = match &came {
+                Err(error) if error.may_go_elsewhere() => asked.lm.without_first(),
+                _ => None,
+            };
+            match (next, came) {
+                (Some(next), Err(error)) => {
+                    failed.push(error.to_string());
+                    asked.lm = next;
+                }
+                (_, Ok(came)) => return Ok(came),
+                (None, Err(error)) => {
+                    let note =
+                        |error: Error, it: String| error.note(format!("before it: {it}"));
+                    return Err(failed.into_iter().fold(error, note));
+                }
+            }
+        }
+    }
+
+    /// Asks the first of the models.
+    fn try_one(
+        &self,
+        asked: &Asked<'_>,
+        prepared: Prepared,
+        watched: Option<(&mut Watch<'_>, Sight<'_>)>,
+    ) -> (Option<Attempt>, Result<Came, Error>) {
+        let Asked { run, lm, address } = asked;
+        let sampling = self.sampling(run, lm);
+        let request = Arc::new(self.request(run, prepared, &sampling));
+        let (address, hedge) = (address.clone(), lm.hedge);
+        let context = CallContext { address, hedge, ..CallContext::default() };
+        let cache = self.overrides.cache.unwrap_or(true);
+        let mut attempt = None;
+        let Some((watch, sight)) = watched else {
+            let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
+            return (attempt, sent.map(|completion| Came { completion, reason: None }));
+        };
+        watch.begins();
+        let cancel = watch.shared().cancel.clone();
+        let hear = &mut |delta: Delta<'_>| watch.hear(delta, &sight);
+        let mut ear = Ear { hear, cancel, reason: None };
+        let sent =
+            send_heard(run, &lm.lm, request, &context, cache, &mut attempt, Some(&mut ear));
+        (attempt, sent.map(|completion| Came { completion, reason: ear.reason }))
     }
 
     fn request(&self, run: &Run, prepared: Prepared, sampling: &Sampling) -> Request {
@@ -429,6 +625,8 @@ impl Predictor {
             decoding: prepared.decoding,
             sampling,
             rollout: self.rollout(run),
+            n: self.overrides.n.filter(|it| *it > 1),
+            logprobs: self.overrides.logprobs,
             ..Request::new(prepared.prompt)
         }
     }
@@ -471,6 +669,28 @@ struct Question<'a> {
     wanted: &'a Signature,
 }
 
+/// A reply, and why it was ended before its end, where it was.
+struct Came {
+    completion: Arc<Completion>,
+    reason: Option<String>,
+}
+
+/// Who is asked.
+struct Asked<'a> {
+    run: &'a Arc<Run>,
+    lm: LmValue,
+    address: Address,
+}
+
+impl Asked<'_> {
+    /// The model that reads what the first one wrote; scripted replies to it have a path of
+    /// their own.
+    fn extracting(mut self, lm: LmValue) -> Self {
+        self.address.path.push_str(EXTRACT);
+        Self { lm, ..self }
+    }
+}
+
 fn note_liberties(call: &mut LmCall, parsed: &Parsed) {
     if let Some(attempt) = call.attempts.last_mut() {
         attempt.liberties = parsed.liberties.iter().map(ToString::to_string).collect();
@@ -487,20 +707,6 @@ fn clip(text: &str) -> String {
     match text.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-/// The adapter of a name, or the one that suits a model.
-pub(in crate::runtime) fn adapter_named(
-    name: Option<&str>,
-    capabilities: &Capabilities,
-) -> Result<Adapter, Error> {
-    match name {
-        None | Some("auto") => Ok(Adapter::auto(capabilities)),
-        Some(name) => Adapter::by_name(name).ok_or_else(|| {
-            Error::value(format!("there is no adapter `{name}`"))
-                .hint(did_you_mean(name, ["auto", "chat", "complete"]))
-        }),
     }
 }
 
@@ -534,11 +740,16 @@ impl Object for Predictor {
     }
 
     fn call(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
-        self.predict(cx, args)
+        self.predict(cx, args, None)
     }
 
     fn method(&self, cx: &Cx<'_>, name: &str, args: Args) -> Option<Result<Val, Error>> {
-        program::method(cx, &Val::object(self.clone()), name, args)
+        match name {
+            "stream" => {
+                Some(Ok(Val::object(StreamValue(Arc::new(Stream::new(cx, self, args))))))
+            }
+            _ => program::method(cx, &Val::object(self.clone()), name, args),
+        }
     }
 
     fn show(&self) -> String {
@@ -559,8 +770,7 @@ fn demo_value(demo: &Demo) -> Val {
 /// Reads the options that `predict` and its kin take.
 pub(in crate::runtime) fn options(cx: &Cx<'_>, args: &mut Args) -> Result<Overrides, Error> {
     let lm = args.option("lm").map(|value| LmValue::from_val(cx, &value)).transpose()?;
-    let adapter = args.text("adapter")?;
-    adapter_named(adapter.as_deref(), &NO_MODEL)?;
+    let adapter = args.option("adapter").map(|it| AdapterValue::from_val(&it)).transpose()?;
     Ok(Overrides {
         lm,
         adapter,
@@ -569,7 +779,20 @@ pub(in crate::runtime) fn options(cx: &Cx<'_>, args: &mut Args) -> Result<Overri
         cache: args.flag("cache")?,
         retries: small(args, "retries")?,
         rollout: args.count("rollout")?.map(|it| it as u64),
+        n: several(args)?,
+        logprobs: small(args, "logprobs")?,
     })
+}
+
+/// Takes the number of replies.
+fn several(args: &mut Args) -> Result<Option<u32>, Error> {
+    let n = small(args, "n")?;
+    match n {
+        Some(n) if !(1..=MOST_REPLIES).contains(&n) => {
+            Err(Error::value(format!("`n` is a count from 1 to {MOST_REPLIES}, not {n}")))
+        }
+        n => Ok(n),
+    }
 }
 
 fn small(args: &mut Args, name: &str) -> Result<Option<u32>, Error> {
@@ -584,14 +807,3 @@ fn small(args: &mut Args, name: &str) -> Result<Option<u32>, Error> {
         }),
     }
 }
-
-/// Stands for a model where only the names of adapters are checked.
-const NO_MODEL: Capabilities = Capabilities {
-    chat: true,
-    template: false,
-    in_process: false,
-    nonblocking: false,
-    parallel: 1,
-    cacheable: false,
-    ..Capabilities::PLAIN
-};

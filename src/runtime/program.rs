@@ -1,13 +1,15 @@
 //! Programs as optimizers, evaluations and hosts see them: something to call, and its state.
 
-use crate::lm::{Capabilities, SharedLm};
+use crate::lm::{Capabilities, SharedLm, Takes};
 use crate::program::{PredictorState, State};
+use crate::runtime::adapter_value::AdapterValue;
 use crate::runtime::bind::bind_row;
 use crate::runtime::bound;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::instance::{Instance, frozen, override_in, place, walk};
 use crate::runtime::lm_value::LmValue;
+use crate::runtime::media;
 pub(in crate::runtime) use crate::runtime::predictor::BARE;
 use crate::runtime::predictor::{self, Predictor};
 use crate::runtime::record_value::typed_value;
@@ -27,7 +29,7 @@ pub struct Overrides {
     /// The model to ask.
     pub lm: Option<LmValue>,
     /// The adapter.
-    pub adapter: Option<String>,
+    pub adapter: Option<AdapterValue>,
     /// How freely tokens are drawn.
     pub temperature: Option<f64>,
     /// The longest reply, in tokens.
@@ -38,6 +40,10 @@ pub struct Overrides {
     pub retries: Option<u32>,
     /// Which fresh sample is wanted.
     pub rollout: Option<u64>,
+    /// How many replies are wanted.
+    pub n: Option<u32>,
+    /// How many of the likeliest tokens are told at each place of a reply.
+    pub logprobs: Option<u32>,
 }
 
 impl Overrides {
@@ -52,6 +58,8 @@ impl Overrides {
             cache: newer.cache.or(self.cache),
             retries: newer.retries.or(self.retries),
             rollout: newer.rollout.or(self.rollout),
+            n: newer.n.or(self.n),
+            logprobs: newer.logprobs.or(self.logprobs),
         }
     }
 }
@@ -241,7 +249,7 @@ impl Program {
         let table = self.table(script);
         for (name, ty) in self.types(script) {
             if let Some(value) = args.named.get_mut(&name) {
-                *value = from_outside(value, &ty, &table)
+                *value = from_outside(cx.run(), row, value, &ty, &table)
                     .map_err(|it| Error::value(format!("column `{name}`: {it}")))?;
             }
         }
@@ -358,8 +366,18 @@ pub(in crate::runtime) fn root(value: &Val) -> &'static str {
 }
 
 /// A cell as a value of the type that is wanted; the numbers of some files are texts.
-fn from_outside(value: &Val, ty: &Ty, table: &TypeTable) -> Result<Val, Error> {
-    let data = value.to_value()?;
+fn from_outside(
+    run: &Run,
+    row: &Row,
+    value: &Val,
+    ty: &Ty,
+    table: &TypeTable,
+) -> Result<Val, Error> {
+    let mut data = value.to_value()?;
+    if ty.mentions_media(table) {
+        let named = media::from_outside(run, row.folder.as_deref(), &data, ty, table)?;
+        data = media::at_hand(run, &named)?;
+    }
     let parsed = match (&data, plain(ty, table)) {
         (Value::Str(text), Ty::Int) => text.trim().parse().ok().map(Value::Int),
         (Value::Str(text), Ty::Float) => text.trim().parse().ok().map(Value::Float),
@@ -428,8 +446,18 @@ pub(in crate::runtime) fn method(
 fn with(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
     let at = args.text("at")?;
     let overrides = predictor::options(cx, &mut args)?;
-    let known =
-        ["lm", "adapter", "temperature", "max_tokens", "cache", "retries", "rollout", "at"];
+    let known = [
+        "lm",
+        "adapter",
+        "temperature",
+        "max_tokens",
+        "cache",
+        "retries",
+        "rollout",
+        "n",
+        "logprobs",
+        "at",
+    ];
     args.finish("with", 0, &known)?;
     let program = Program::from_val("with", value)?;
     if let Some(at) = &at
@@ -500,14 +528,25 @@ pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
         crate::lm::Prompt::Chat(messages) => {
             let shown: Vec<String> = messages
                 .iter()
-                .map(|it| format!("--- {}\n{}", it.role.as_str(), it.text))
+                .map(|it| format!("--- {}\n{}", it.role.as_str(), it.shown()))
                 .collect();
             shown.join("\n")
         }
     }
 }
 
-/// What the predictor at `path` would send, with the state of a file if one is named. Models
+/// Which prompt is to be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The predictor's path.
+    pub path: &'a str,
+    /// The file of a state.
+    pub state: Option<&'a str>,
+    /// The adapter, in place of what the program and the state say.
+    pub adapter: Option<&'a str>,
+}
+
+/// What a predictor would send, with the state of a file if one is named. Models
 /// are not opened: their names tell enough to choose the adapter.
 ///
 /// # Errors
@@ -515,10 +554,10 @@ pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
 pub fn static_prompt(
     run: &Run,
     predictors: &IndexMap<String, Predictor>,
-    path: &str,
-    state: Option<&str>,
+    asked: Shown<'_>,
     inputs: &Record,
 ) -> Result<crate::lm::Prompt, Error> {
+    let Shown { path, state, adapter } = asked;
     let chosen = predictors.get(path).ok_or_else(|| Error::value("no such predictor"))?;
     let signatures =
         predictors.iter().map(|(k, v)| (k.clone(), (**v.base_signature()).clone()));
@@ -530,8 +569,12 @@ pub fn static_prompt(
         None => chosen.clone(),
     };
     let capabilities = capabilities_by_name(run);
-    let adapter = chosen.adapter(run, &capabilities)?;
-    Ok(chosen.prepare(None, inputs, adapter, &capabilities)?.prompt)
+    let adapter = match adapter {
+        Some(name) => AdapterValue::named(name)?.of(&capabilities),
+        None => chosen.adapter(run, &capabilities)?,
+    };
+    let inputs = media::named(run, chosen.signature(), inputs)?;
+    Ok(chosen.prepare(None, &inputs, adapter, &capabilities)?.prompt)
 }
 
 /// What the run's model can do, as far as its name tells.
@@ -564,5 +607,6 @@ const CHAT: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 8,
     cacheable: true,
+    media: Takes::ALL,
     ..Capabilities::PLAIN
 };

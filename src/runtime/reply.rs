@@ -1,5 +1,6 @@
 //! Replies: what predictors and modules return.
 
+use crate::lm::Completion;
 use crate::runtime::cx::{Args, Cx};
 use crate::runtime::error::Error;
 use crate::runtime::value::{Object, Val};
@@ -20,6 +21,10 @@ pub struct Reply {
     warnings: Arc<[String]>,
     /// What it was chosen from; empty where there was no choice.
     chosen_from: Arc<[Val]>,
+    /// What the model sent, where it told more than the text.
+    completion: Option<Arc<Completion>>,
+    /// Where it is still being written: the fields that have ended.
+    complete: Option<Arc<[Arc<str>]>>,
 }
 
 impl Reply {
@@ -31,6 +36,8 @@ impl Reply {
             course: node,
             warnings: Arc::default(),
             chosen_from: Arc::default(),
+            completion: None,
+            complete: None,
         }
     }
 
@@ -38,6 +45,45 @@ impl Reply {
     #[must_use]
     pub fn with_warnings(self, warnings: Vec<String>) -> Self {
         Self { warnings: warnings.into(), ..self }
+    }
+
+    /// Returns the reply with one more thing that was noticed about it.
+    #[must_use]
+    pub(in crate::runtime) fn noting(self, warning: Option<String>) -> Self {
+        let Some(warning) = warning else { return self };
+        let warnings = self.warnings.iter().cloned().chain([warning]).collect();
+        Self { warnings, ..self }
+    }
+
+    /// Returns the reply with what the model sent.
+    #[must_use]
+    pub(in crate::runtime) fn with_completion(self, completion: Arc<Completion>) -> Self {
+        Self { completion: Some(completion), ..self }
+    }
+
+    /// Returns the reply without what the model sent: it is of another one.
+    #[must_use]
+    pub(in crate::runtime) fn without_completion(self) -> Self {
+        Self { completion: None, ..self }
+    }
+
+    /// What the model sent, where it told more than the text.
+    pub(in crate::runtime) fn completion(&self) -> Option<&Completion> {
+        self.completion.as_deref()
+    }
+
+    /// Returns the reply as one that is still being written, where these fields have ended.
+    #[must_use]
+    pub(in crate::runtime) fn with_complete(self, complete: Vec<Arc<str>>) -> Self {
+        Self { complete: Some(complete.into()), ..self }
+    }
+
+    /// The names of the fields that have ended.
+    pub(in crate::runtime) fn complete(&self) -> Vec<Arc<str>> {
+        match &self.complete {
+            Some(complete) => complete.to_vec(),
+            None => self.fields.keys().cloned().collect(),
+        }
     }
 
     /// Returns the reply as that of the call at `node`, which passed it on.

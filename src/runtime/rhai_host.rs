@@ -530,7 +530,7 @@ fn pairs(members: Array) -> Vec<(Arc<str>, Val)> {
 }
 
 fn member(object: &Obj, name: &str) -> Result<Val, Error> {
-    object.0.get(name).ok_or_else(|| unknown_member(&object.0, name))
+    object.0.member(name).unwrap_or_else(|| Err(unknown_member(&object.0, name)))
 }
 
 fn unknown_member(object: &ObjectRef, name: &str) -> Error {
@@ -756,6 +756,9 @@ fn bind_objects(module: &mut Module) {
     module.set_iterator::<ObjIter>();
     module.set_iter_result(std::any::TypeId::of::<Obj>(), |value: Dynamic| {
         let object = value.cast::<Obj>().0;
+        if let Some(parts) = object.parts_to_come() {
+            return Box::new(parts.map(|it| it.map(into_dynamic).map_err(Error::into_host)));
+        }
         match object.n_items() {
             Some(n_items) => Box::new((0..n_items).map(move |at| {
                 let item = object.item(at).unwrap_or(Ok(Val::Null));

@@ -6,6 +6,7 @@ use crate::lm::{Cancel, LmOptions, Money, Price, Prices, SharedLm};
 use crate::runtime::call_log::SharedCallLog;
 use crate::runtime::course::{Branch, Course};
 use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::flights::Flights;
 use crate::runtime::meter::{Amount, Limits, Meter, Passed};
 use crate::runtime::rhai_host::Bindings;
 use crate::runtime::script::Script;
@@ -36,6 +37,8 @@ pub struct Env {
     pub store: Arc<dyn Replies>,
     /// How models are opened.
     pub open_lm: Arc<Opener>,
+    /// How models that embed are opened.
+    pub open_embedder: Arc<Opener>,
     /// What stands between runs and their models.
     pub tape: Option<Arc<dyn Tape>>,
 }
@@ -123,6 +126,8 @@ pub(in crate::runtime) type Constant = Arc<tokio::sync::Mutex<Option<Val>>>;
 struct Ledger {
     operations: AtomicU64,
     meter: Meter,
+    /// Calls that are under way.
+    flights: Flights,
     spent: Mutex<Totals>,
 }
 
@@ -283,6 +288,11 @@ impl Session {
             return Some(Price::default());
         }
         self.settings.prices.of(lm.name(), lm.is_listed())
+    }
+
+    /// Calls that are under way, whose replies other calls may wait for.
+    pub(in crate::runtime) fn flights(&self) -> &Flights {
+        &self.ledger.flights
     }
 
     /// Reserves what a request takes at most.

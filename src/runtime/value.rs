@@ -6,6 +6,7 @@
 
 use crate::runtime::cx::{Args, Cx};
 use crate::runtime::error::Error;
+use crate::runtime::media::MediaValue;
 use crate::runtime::record_value::RecordValue;
 use crate::schema::{Record, Value};
 use indexmap::IndexMap;
@@ -100,6 +101,11 @@ pub trait Object: Send + Sync + fmt::Debug + Any {
         None
     }
 
+    /// The member of this name, where getting it may fail.
+    fn member(&self, name: &str) -> Option<Result<Val, Error>> {
+        self.get(name).map(Ok)
+    }
+
     /// The names of its members, for messages.
     fn members(&self) -> Vec<String> {
         Vec::new()
@@ -138,6 +144,11 @@ pub trait Object: Send + Sync + fmt::Debug + Any {
     /// The element at a place, for what `for` runs over.
     fn item(&self, at: usize) -> Option<Result<Val, Error>> {
         let _ = at;
+        None
+    }
+
+    /// What `for` runs over, where it comes bit by bit.
+    fn parts_to_come(&self) -> Option<Box<dyn Iterator<Item = Result<Val, Error>>>> {
         None
     }
 
@@ -192,6 +203,7 @@ impl Val {
             Value::Map(record) => Self::Map(
                 record.iter().map(|(k, v)| (k.clone(), Self::from_value(v))).collect(),
             ),
+            Value::Media(it) => Self::object(MediaValue(it.clone())),
         }
     }
 

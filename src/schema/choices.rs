@@ -69,7 +69,7 @@ fn collect<'a>(ty: &'a Ty, found: &mut Vec<&'a Choices>) {
         }
         Ty::Union(members) => members.iter().for_each(|it| collect(it, found)),
         Ty::Record(fields) => fields.iter().for_each(|it| collect(&it.ty, found)),
-        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History => {}
+        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History | Ty::Media(_) => {}
         Ty::Enum(_) | Ty::Named(_) => {}
     }
 }
@@ -93,7 +93,9 @@ fn settled(ty: &Ty, known: &[(Choices, Vec<Value>)]) -> Ty {
         Ty::Record(fields) => {
             Ty::Record(Arc::new(fields.iter().map(|it| settled_field(it, known)).collect()))
         }
-        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History => ty.clone(),
+        Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History | Ty::Media(_) => {
+            ty.clone()
+        }
         Ty::Enum(_) | Ty::Named(_) => ty.clone(),
     }
 }

@@ -6,22 +6,55 @@ use std::sync::Arc;
 
 /// Returns the JSON schema of a type. Named types stand once under `$defs`.
 pub fn json_schema(ty: &Ty, types: &TypeTable) -> Json {
-    let mut defs = Defs { types, wanted: Vec::new() };
+    let mut defs = Defs { types, wanted: Vec::new(), strict: false };
     let schema = defs.ty(ty);
     defs.attach(schema)
 }
 
 /// Returns the JSON schema of an object with these fields.
 pub fn record_schema(fields: &[Field], types: &TypeTable) -> Json {
-    let mut defs = Defs { types, wanted: Vec::new() };
+    let mut defs = Defs { types, wanted: Vec::new(), strict: false };
     let schema = defs.record(fields);
     defs.attach(schema)
+}
+
+/// Returns the JSON schema of an object with these fields as servers take it that hold replies
+/// to one: every field is required, nothing else may be written, and there are no words besides.
+/// Nothing stands for what may be left out. How long a text may be is not said, for not all
+/// servers take that.
+pub fn strict_schema(fields: &[Field], types: &TypeTable) -> Json {
+    let mut defs = Defs { types, wanted: Vec::new(), strict: true };
+    let schema = defs.record(fields);
+    defs.attach(schema)
+}
+
+/// Whether [`strict_schema`] can say these fields: it has no objects of any names.
+pub fn has_strict_schema(fields: &[Field], types: &TypeTable) -> bool {
+    let mut open = fields.iter().map(|it| &it.ty).collect::<Vec<_>>();
+    let mut seen = Vec::new();
+    while let Some(ty) = open.pop() {
+        match ty {
+            Ty::Any | Ty::History | Ty::Dict(_) => return false,
+            Ty::List(inner) | Ty::Optional(inner) | Ty::Bounded(inner, _) => open.push(inner),
+            Ty::Union(members) => open.extend(members.iter()),
+            Ty::Record(fields) => open.extend(fields.iter().map(|it| &it.ty)),
+            Ty::Named(name) if !seen.contains(&name) => {
+                seen.push(name);
+                let Some(named) = types.get(name) else { return false };
+                open.push(named);
+            }
+            _ => {}
+        }
+    }
+    true
 }
 
 /// The named types met so far, in the order in which they were met.
 struct Defs<'a> {
     types: &'a TypeTable,
     wanted: Vec<Arc<str>>,
+    /// As [`strict_schema`] has it.
+    strict: bool,
 }
 
 impl Defs<'_> {
@@ -37,12 +70,14 @@ impl Defs<'_> {
                 "properties": { MESSAGES: { "type": "array", "items": { "type": "object" } } },
                 "required": [MESSAGES],
             }),
+            // Said as text: where it is.
+            Ty::Media(_) => json!({ "type": "string" }),
             Ty::List(item) => json!({ "type": "array", "items": self.ty(item) }),
             Ty::Dict(item) => {
                 json!({ "type": "object", "additionalProperties": self.ty(item) })
             }
             Ty::Optional(inner) => json!({ "anyOf": [self.ty(inner), { "type": "null" }] }),
-            Ty::Enum(options) => options_schema(options),
+            Ty::Enum(options) => options_schema(options, self.strict),
             Ty::OneOf(_) => json!({ "type": ["string", "integer", "boolean"] }),
             Ty::Union(members) => {
                 json!({ "anyOf": members.iter().map(|it| self.ty(it)).collect::<Vec<_>>() })
@@ -51,7 +86,9 @@ impl Defs<'_> {
             Ty::Named(name) => self.reference(name),
             Ty::Bounded(inner, bound) => {
                 let schema = self.ty(inner);
-                bounded(schema, inner.resolve(self.types), bound)
+                let inner = inner.resolve(self.types);
+                let is_said = !self.strict || !matches!(inner, Some(Ty::Str));
+                if is_said { bounded(schema, inner, bound) } else { schema }
             }
         }
     }
@@ -59,7 +96,9 @@ impl Defs<'_> {
     fn record(&mut self, fields: &[Field]) -> Json {
         let required = fields
             .iter()
-            .filter(|field| field.default.is_none() && !field.ty.admits_null(self.types))
+            .filter(|field| {
+                self.strict || field.default.is_none() && !field.ty.admits_null(self.types)
+            })
             .map(|field| field.name.to_string())
             .collect::<Vec<_>>();
         let properties = fields
@@ -76,7 +115,7 @@ impl Defs<'_> {
 
     fn field(&mut self, field: &Field) -> Json {
         let mut schema = self.ty(&field.ty);
-        if let Some(object) = schema.as_object_mut() {
+        if let Some(object) = schema.as_object_mut().filter(|_| !self.strict) {
             if let Some(text) = &field.description {
                 object.insert("description".into(), Json::from(&**text));
             }
@@ -112,13 +151,17 @@ fn plain(value: &Value) -> Json {
     serde_json::to_value(value).unwrap_or(Json::Null)
 }
 
-fn options_schema(options: &[Value]) -> Json {
+fn options_schema(options: &[Value], strict: bool) -> Json {
     let values = options.iter().map(plain).collect::<Vec<_>>();
     let same = |kind: &str| options.iter().all(|option| option.kind() == kind);
     for (kind, name) in [("str", "string"), ("int", "integer"), ("bool", "boolean")] {
         if same(kind) {
             return json!({ "type": name, "enum": values });
         }
+    }
+    if strict && options.len() > 1 {
+        let alone = |it: &Value| options_schema(std::slice::from_ref(it), true);
+        return json!({ "anyOf": options.iter().map(alone).collect::<Vec<_>>() });
     }
     json!({ "enum": values })
 }

@@ -20,6 +20,14 @@ pub enum MediaKind {
 }
 
 impl MediaKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Image, Self::Audio, Self::File];
+
+    /// The kind of this name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+
     /// Its name in types and prompts.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -44,6 +52,20 @@ pub struct Media {
     pub source: Source,
 }
 
+impl Media {
+    /// Returns it without its content, which is known by its hash then.
+    #[must_use]
+    pub fn remembered(&self) -> Self {
+        let source = match &self.source {
+            Source::Bytes { sha256, .. } => {
+                Source::Absent { sha256: sha256.clone(), size: self.source.size() }
+            }
+            other => other.clone(),
+        };
+        Self { source, ..self.clone() }
+    }
+}
+
 /// Where a medium is.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -60,6 +82,8 @@ pub enum Source {
     Absent {
         /// The SHA-256 of the content, in hex.
         sha256: Arc<str>,
+        /// How many bytes it has, where that was said.
+        size: Option<u64>,
     },
 }
 
@@ -70,13 +94,30 @@ impl Source {
         let sha256 = sha256_hex(&bytes).into();
         Self::Bytes { bytes, sha256 }
     }
+
+    /// How many bytes the content has, where that is known.
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::Bytes { bytes, .. } => Some(bytes.len() as u64),
+            Self::Absent { size, .. } => *size,
+            Self::Url(_) => None,
+        }
+    }
+
+    /// The URL, or the hash of the content.
+    pub fn told(&self) -> &Arc<str> {
+        let (Self::Url(told)
+        | Self::Bytes { sha256: told, .. }
+        | Self::Absent { sha256: told, .. }) = self;
+        told
+    }
 }
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(url) => f.write_str(url),
-            Self::Bytes { sha256, .. } | Self::Absent { sha256 } => {
+            Self::Bytes { sha256, .. } | Self::Absent { sha256, .. } => {
                 write!(f, "sha256:{sha256}")
             }
         }
@@ -99,9 +140,12 @@ impl Serialize for Media {
         }
         match &self.source {
             Source::Url(url) => map.serialize_entry("url", url)?,
-            Source::Bytes { sha256, .. } | Source::Absent { sha256 } => {
+            Source::Bytes { sha256, .. } | Source::Absent { sha256, .. } => {
                 map.serialize_entry("sha256", sha256)?;
             }
+        }
+        if let Some(size) = self.source.size() {
+            map.serialize_entry("size", &size)?;
         }
         map.end()
     }
@@ -114,14 +158,15 @@ struct Told {
     name: Option<Arc<str>>,
     url: Option<Arc<str>>,
     sha256: Option<Arc<str>>,
+    size: Option<u64>,
 }
 
 impl<'de> Deserialize<'de> for Media {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Told { kind, mime, name, url, sha256 } = Told::deserialize(deserializer)?;
+        let Told { kind, mime, name, url, sha256, size } = Told::deserialize(deserializer)?;
         let source = match (url, sha256) {
             (Some(url), _) => Source::Url(url),
-            (None, Some(sha256)) => Source::Absent { sha256 },
+            (None, Some(sha256)) => Source::Absent { sha256, size },
             (None, None) => return Err(D::Error::custom("a medium has a URL or a hash")),
         };
         Ok(Self { kind, mime, name, source })

@@ -155,7 +155,8 @@ impl Signature {
             }
             Ty::Union(members) => members.iter().for_each(|it| self.reach(it, found)),
             Ty::Record(fields) => fields.iter().for_each(|it| self.reach(&it.ty, found)),
-            Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History => {}
+            Ty::Str | Ty::Int | Ty::Float | Ty::Bool | Ty::Any | Ty::History | Ty::Media(_) => {
+            }
             Ty::Enum(_) | Ty::OneOf(_) => {}
         }
     }
@@ -171,13 +172,22 @@ fn names(fields: &[Field]) -> String {
 }
 
 /// A row of a data set.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Row {
     /// Its columns.
     pub values: Record,
     /// Its place in the data set it was loaded into, from 0. It does not change when the data
     /// set is shuffled, filtered or split.
     pub index: usize,
+    /// The folder of the file that it stands in: paths in its columns start from there.
+    pub folder: Option<Arc<str>>,
+}
+
+/// Equal values at equal places, wherever they come from.
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.values == other.values && self.index == other.index
+    }
 }
 
 /// An example of a task inside a prompt.

@@ -1,6 +1,6 @@
 //! Types of fields, and how they are written.
 
-use crate::schema::{Field, Value};
+use crate::schema::{Field, MediaKind, Value};
 use indexmap::IndexMap;
 use std::fmt;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub enum Ty {
     Any,
     /// The earlier turns of a conversation: an input that is laid out as messages.
     History,
+    /// A picture, a sound or a file: inputs only.
+    Media(MediaKind),
     /// A list of one type.
     List(Box<Ty>),
     /// Values of one type under any names.
@@ -94,6 +96,30 @@ impl Ty {
         }
     }
 
+    /// Whether pictures, sounds or files may be in a value of it.
+    pub fn mentions_media(&self, types: &TypeTable) -> bool {
+        self.reaches_media(types, &mut Vec::new())
+    }
+
+    fn reaches_media<'a>(&'a self, types: &'a TypeTable, seen: &mut Vec<&'a str>) -> bool {
+        match self {
+            Self::Media(_) => true,
+            Self::List(inner) | Self::Dict(inner) | Self::Optional(inner) => {
+                inner.reaches_media(types, seen)
+            }
+            Self::Bounded(inner, _) => inner.reaches_media(types, seen),
+            Self::Union(members) => members.iter().any(|it| it.reaches_media(types, seen)),
+            Self::Record(fields) => fields.iter().any(|it| it.ty.reaches_media(types, seen)),
+            Self::Named(name) if seen.contains(&&**name) => false,
+            Self::Named(name) => {
+                seen.push(name);
+                types.get(name).is_some_and(|it| it.reaches_media(types, seen))
+            }
+            Self::Str | Self::Int | Self::Float | Self::Bool | Self::Any => false,
+            Self::History | Self::Enum(_) | Self::OneOf(_) => false,
+        }
+    }
+
     /// Whether it reads as several words between bars, and so needs parentheses before `?`.
     fn is_choice(&self) -> bool {
         match self {
@@ -118,6 +144,7 @@ impl fmt::Display for Ty {
             Self::Bool => f.write_str("bool"),
             Self::Any => f.write_str("any"),
             Self::History => f.write_str("history"),
+            Self::Media(kind) => f.write_str(kind.as_str()),
             Self::List(item) => write!(f, "list[{item}]"),
             Self::Dict(item) => write!(f, "dict[str, {item}]"),
             Self::Optional(inner) => inner.fmt_inner(f).and_then(|()| f.write_str("?")),
@@ -195,7 +222,7 @@ impl Bound {
             Value::Str(text) => Some(text.chars().count() as f64),
             Value::List(items) => Some(items.len() as f64),
             Value::Map(entries) => Some(entries.len() as f64),
-            Value::Null | Value::Bool(_) => None,
+            Value::Null | Value::Bool(_) | Value::Media(_) => None,
         }
     }
 

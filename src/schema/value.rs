@@ -1,5 +1,6 @@
 //! Values of fields.
 
+use crate::schema::{MediaKind, Medium};
 use indexmap::IndexMap;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -27,6 +28,9 @@ pub enum Value {
     List(Arc<Vec<Value>>),
     /// Named values: a record or a dict.
     Map(Arc<Record>),
+    /// A picture, a sound or a file. As JSON it is where it comes from and the hash of its
+    /// content, never the content.
+    Media(Arc<Medium>),
 }
 
 impl Value {
@@ -50,7 +54,47 @@ impl Value {
         match self {
             Self::Str(text) => Some(text),
             Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => None,
-            Self::List(_) | Self::Map(_) => None,
+            Self::List(_) | Self::Map(_) | Self::Media(_) => None,
+        }
+    }
+
+    /// Whether a picture, a sound or a file is in it.
+    pub fn has_media(&self) -> bool {
+        match self {
+            Self::Media(_) => true,
+            Self::List(items) => items.iter().any(Self::has_media),
+            Self::Map(entries) => entries.values().any(Self::has_media),
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Str(_) => false,
+        }
+    }
+
+    /// The kinds of all pictures, sounds and files in it.
+    pub fn media_kinds(&self) -> Vec<MediaKind> {
+        match self {
+            Self::Media(medium) => vec![medium.media.kind],
+            Self::List(items) => items.iter().flat_map(Self::media_kinds).collect(),
+            Self::Map(entries) => entries.values().flat_map(Self::media_kinds).collect(),
+            Self::Null | Self::Bool(_) | Self::Int(_) => Vec::new(),
+            Self::Float(_) | Self::Str(_) => Vec::new(),
+        }
+    }
+
+    /// The value without content that can be read again: it is known by its hash then.
+    #[must_use]
+    pub fn remembered(&self) -> Self {
+        match self {
+            Self::Media(medium) if medium.path.is_some() => {
+                let media = Arc::new(medium.media.remembered());
+                Self::Media(Arc::new(Medium { media, path: medium.path.clone() }))
+            }
+            Self::List(items) if self.has_media() => {
+                Self::list(items.iter().map(Self::remembered))
+            }
+            Self::Map(entries) if self.has_media() => {
+                let entries = entries.iter().map(|(name, it)| (name.clone(), it.remembered()));
+                Self::map(entries.collect())
+            }
+            other => other.clone(),
         }
     }
 
@@ -69,6 +113,7 @@ impl Value {
             Self::Str(_) => "str",
             Self::List(_) => "list",
             Self::Map(_) => "map",
+            Self::Media(it) => it.media.kind.as_str(),
         }
     }
 
@@ -108,7 +153,7 @@ impl From<String> for Value {
     }
 }
 
-/// Text as it is; everything else as compact JSON.
+/// Text as it is, media as what they are; everything else as compact JSON.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -117,6 +162,7 @@ impl fmt::Display for Value {
                 f.write_str(&self.to_json())
             }
             Self::List(_) | Self::Map(_) => f.write_str(&self.to_json()),
+            Self::Media(it) => write!(f, "{}", it.media),
         }
     }
 }
@@ -131,6 +177,7 @@ impl Serialize for Value {
             Self::Str(it) => to.serialize_str(it),
             Self::List(items) => to.collect_seq(items.iter()),
             Self::Map(record) => to.collect_map(record.iter()),
+            Self::Media(it) => it.serialize(to),
         }
     }
 }
@@ -201,6 +248,6 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some((name, value)) = entries.next_entry::<String, Value>()? {
             record.insert(name.into(), value);
         }
-        Ok(Value::map(record))
+        Ok(Medium::revived(record))
     }
 }

@@ -115,5 +115,12 @@ fn exchange(node: &Node, why: String) -> Option<Exchange> {
     let named = path.is_empty() || **path == *node.name;
     let call = if named { node.name.to_string() } else { format!("{} [{path}]", node.name) };
     let reply = attempt.completion.as_ref().map(|it| it.text.clone());
-    Some(Exchange { why, call, model: model.clone(), adapter: adapter.clone(), prompt, reply })
+    Some(Exchange {
+        why,
+        call,
+        model: attempt.model.as_ref().unwrap_or(model).clone(),
+        adapter: adapter.clone(),
+        prompt,
+        reply,
+    })
 }

@@ -4,7 +4,10 @@
 //! shows which calls changed. Turns of prompts are written once each, for many calls share
 //! them; prompts are there so that a changed one can be told from the recorded one.
 
-use crate::lm::{Address, Capabilities, Completion, Finish, Prompt, Request, Sampling, Usage};
+use crate::lm::{
+    Address, Alternative, Capabilities, Completion, Finish, Prompt, Request, Sampling,
+    TokenLogprob, Usage,
+};
 use crate::runtime::Asked;
 use crate::util::sha256_hex;
 use serde::{Deserialize, Serialize};
@@ -33,6 +36,9 @@ pub struct Model {
     pub chat: bool,
     /// It obeys templates.
     pub template: bool,
+    /// It gives several replies to one request.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub n: bool,
 }
 
 /// A call of a test.
@@ -106,6 +112,12 @@ struct CallLine {
     usage: Usage,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    reasoning: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    others: Vec<Alternative>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    logprobs: Option<Vec<TokenLogprob>>,
 }
 
 impl Recording {
@@ -212,8 +224,8 @@ impl Recording {
     /// Adds a reply.
     pub fn add(&mut self, test: &str, asked: Asked<'_>, completion: Completion) {
         let Asked { model, address, request, capabilities } = asked;
-        let Capabilities { chat, template, .. } = capabilities;
-        self.models.insert(model.to_owned(), Model { chat, template });
+        let Capabilities { chat, template, n, .. } = capabilities;
+        self.models.insert(model.to_owned(), Model { chat, template, n });
         let mut prompt = Vec::new();
         for (role, text) in turns(&request.prompt) {
             let hash = short(text.as_bytes());
@@ -273,7 +285,8 @@ impl Recording {
 
 impl CallLine {
     fn new(place: &Place, call: &Call) -> Self {
-        let Completion { text, finish, usage, model, .. } = call.completion.clone();
+        let Completion { text, finish, usage, model, reasoning, others, logprobs, .. } =
+            call.completion.clone();
         let Address { path, example, ordinal, branch } = place.address.clone();
         Self {
             test: place.test.clone(),
@@ -289,6 +302,9 @@ impl CallLine {
             finish,
             usage,
             by: model,
+            reasoning,
+            others,
+            logprobs,
         }
     }
 
@@ -298,8 +314,9 @@ impl CallLine {
         let place = Place { test: self.test, address };
         let (finish, usage, model) = (self.finish, self.usage, self.by);
         let text = self.reply;
-        let completion =
-            Completion { text, finish, usage, model, attempts: 1, ..Completion::default() };
+        let (reasoning, others, logprobs) = (self.reasoning, self.others, self.logprobs);
+        let more = Completion { reasoning, others, logprobs, ..Completion::default() };
+        let completion = Completion { text, finish, usage, model, attempts: 1, ..more };
         let (request, sampling, prompt) = (self.request, self.sampling, self.prompt);
         (place, Call { request, model: self.lm, sampling, prompt, completion })
     }

@@ -3,6 +3,7 @@
 use super::recording::{Call, Place, Recording, request_hash, shown, turns};
 use crate::lm::{
     Address, CallContext, CallFuture, Capabilities, Completion, Error, ErrorKind, Lm, Request,
+    Takes,
 };
 use crate::runtime::{Asked, Tape, Unrecorded};
 use crate::util::lock;
@@ -219,10 +220,12 @@ impl StandIn {
         let capabilities = Capabilities {
             chat: facts.is_none_or(|it| it.chat),
             template: facts.map_or(local, |it| it.template),
+            n: facts.is_some_and(|it| it.n),
             in_process: true,
             nonblocking: false,
             parallel: 64,
             cacheable: false,
+            media: Takes::ALL,
             ..Capabilities::PLAIN
         };
         Self { name: name.to_owned(), capabilities }

@@ -74,6 +74,10 @@ struct CallLine {
 #[derive(Serialize, Deserialize)]
 struct AttemptLine {
     key: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    model: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    extracts: bool,
     request: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     reply: Option<String>,
@@ -162,6 +166,8 @@ fn node_line(id: NodeId, node: &Node, content: &dyn Content) -> NodeLine {
 fn attempt_line(attempt: &Attempt, content: &dyn Content) -> AttemptLine {
     AttemptLine {
         key: attempt.key.clone(),
+        model: attempt.model.clone(),
+        extracts: attempt.extracts,
         request: keep(content, &*attempt.request),
         reply: attempt.completion.as_ref().map(|it| keep(content, &**it)),
         cached: attempt.cached,
@@ -271,6 +277,8 @@ fn read_attempt(line: AttemptLine, content: &dyn Content) -> Attempt {
     });
     Attempt {
         key: line.key,
+        model: line.model,
+        extracts: line.extracts,
         request: Arc::new(request),
         completion: completion.map(Arc::new),
         cached: line.cached,

@@ -126,6 +126,10 @@ pub struct LmCall {
 pub struct Attempt {
     /// The key of the reply in the store.
     pub key: String,
+    /// The model that was asked, where it is not the call's.
+    pub model: Option<String>,
+    /// Whether it asks what an earlier reply of the call states.
+    pub extracts: bool,
     /// What was sent.
     pub request: Arc<Request>,
     /// What came back; `None` when the call failed.

@@ -63,10 +63,19 @@ fn push_values(out: &mut String, pad: &str, what: &str, values: &Record) {
 }
 
 fn push_call(out: &mut String, pad: &str, call: &LmCall, full: bool) {
+    let mut extracted = false;
     for (n, attempt) in call.attempts.iter().enumerate() {
-        let _ = write!(out, "{pad}    {} ", if n == 0 { "call" } else { "repair" });
-        let _ =
-            writeln!(out, "{} by `{}` adapter, {}", call.model, call.adapter, facts(attempt));
+        let what = match attempt.extracts && !extracted {
+            true => "extraction",
+            false if n == 0 => "call",
+            // Another model was asked, for the one before it could not answer.
+            false if call.attempts[n - 1].completion.is_none() => "instead",
+            false => "repair",
+        };
+        extracted |= attempt.extracts;
+        let model = attempt.model.as_ref().unwrap_or(&call.model);
+        let _ = write!(out, "{pad}    {what} ");
+        let _ = writeln!(out, "{model} by `{}` adapter, {}", call.adapter, facts(attempt));
         for liberty in &attempt.liberties {
             let _ = writeln!(out, "{pad}      read freely: {liberty}");
         }
@@ -99,12 +108,15 @@ fn push_exchange(out: &mut String, pad: &str, attempt: &Attempt) {
     match &attempt.request.prompt {
         Prompt::Chat(messages) => {
             for message in messages {
-                push_block(out, pad, message.role.as_str(), &message.text);
+                push_block(out, pad, message.role.as_str(), &message.shown());
             }
         }
         Prompt::Text(text) => push_block(out, pad, "prompt", text),
     }
     if let Some(completion) = &attempt.completion {
+        if let Some(thought) = &completion.reasoning {
+            push_block(out, pad, "reasoning", thought);
+        }
         push_block(out, pad, "reply", &completion.text);
     }
 }

@@ -129,6 +129,9 @@ pub struct Run {
     pub index: usize,
     /// Its columns.
     pub values: Record,
+    /// The folder of the file that it stands in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub folder: Option<Arc<str>>,
     /// Which fresh sample it is; 0 is the first.
     #[serde(default)]
     pub rollout: u64,
@@ -157,6 +160,7 @@ impl Run {
             state: state.to_owned(),
             index: job.row.index,
             values: job.row.values.clone(),
+            folder: job.row.folder.clone(),
             rollout: job.rollout,
             keep_steps: job.keep_steps,
             keep_exchanges: job.keep_exchanges,
@@ -168,7 +172,7 @@ impl Run {
 
     /// The run, with the state that it names.
     pub fn into_job(self, state: Arc<State>) -> Job {
-        let row = Arc::new(Row { values: self.values, index: self.index });
+        let row = Arc::new(Row { values: self.values, index: self.index, folder: self.folder });
         Job {
             state,
             row,

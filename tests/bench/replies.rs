@@ -12,7 +12,7 @@
 use dsp_lang::adapt::{Adapter, Ask};
 use dsp_lang::check::signature_from_str;
 use dsp_lang::lm::Capabilities;
-use dsp_lang::schema::{Demo, Record, Signature, Value};
+use dsp_lang::schema::{Demo, Record, Signature, Template, Value};
 use serde_json::json;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -102,9 +102,15 @@ fn short(step: &dyn Fn(&str, &dyn Fn())) {
         demos: &demos,
         inputs: &inputs,
     };
-    for adapter in Adapter::ALL {
+    let own = [
+        ("system", "{instructions}\n{fields}"),
+        ("user", "Message: {message}"),
+        ("reply", "Topic: {topic}\nUrgent: {urgent}"),
+    ];
+    let own = Adapter::Template(Arc::new(Template::read(own).unwrap()));
+    for adapter in Adapter::ALL.into_iter().chain([own]) {
         let reply = adapter.reply(&signature, &outputs);
-        let name = adapter.name();
+        let name = adapter.name().split(':').next().unwrap();
         step(&format!("prompt {name}"), &|| drop(black_box(adapter.prompt(&ask, &LOCAL))));
         step(&format!("short {name}"), &|| drop(black_box(adapter.parse(&signature, &reply))));
         step(&format!("short {name} partial"), &|| {

@@ -9,6 +9,7 @@
 
 mod baml;
 mod dspy_types;
+mod layouts;
 
 use dsp_lang::adapt::{Adapter, Ask, Parsed, read_partial, read_value};
 use dsp_lang::check::signature_from_str;
@@ -603,48 +604,6 @@ fn tokens(text: &str) -> usize {
     let kinds = text.chars().map(kind).collect::<Vec<_>>();
     let starts = kinds.windows(2).filter(|it| it[0] != it[1] && it[0] != 1).count();
     starts + 1
-}
-
-#[test]
-fn chat_prompts_are_no_longer_than_those_of_dspy() {
-    let Some(rows) = shared("data/conformance/dspy-format.jsonl") else { return };
-    let (mut ours, mut theirs, mut longer, mut all) = (0, 0, 0, 0);
-    for row in rows.iter().filter(|row| row["adapter"] == "chat") {
-        let Some(mut sig) = outputs(&row["signature"]["outputs"]) else { continue };
-        let Some(inputs) = outputs(&row["signature"]["inputs"]) else { continue };
-        sig.inputs = inputs.outputs;
-        sig.instructions = row["signature"]["instructions"].as_str().unwrap().into();
-        let values = |json: &Json, fields: &[Field]| -> Record {
-            let pairs = fields.iter().filter_map(|field| {
-                let value = json.get(&*field.name)?.clone();
-                Some((field.name.clone(), serde_json::from_value(value).ok()?))
-            });
-            pairs.collect()
-        };
-        let demos = row["demos"].as_array().unwrap().iter().map(|demo| Demo {
-            inputs: values(demo, &sig.inputs),
-            outputs: values(demo, &sig.outputs),
-        });
-        let demos = demos.collect::<Vec<_>>();
-        let inputs = values(&row["inputs"], &sig.inputs);
-        let ask = Ask {
-            signature: &sig,
-            instructions: &sig.instructions,
-            demos: &demos,
-            inputs: &inputs,
-        };
-        let prompt = messages(Adapter::Chat.prompt(&ask, &CHAT).prompt);
-        let mine = prompt.iter().map(|it| tokens(&it.text)).sum::<usize>();
-        let other = row["messages"].as_array().unwrap().iter();
-        let other = other.map(|it| tokens(it["content"].as_str().unwrap_or(""))).sum::<usize>();
-        (ours, theirs, all) = (ours + mine, theirs + other, all + 1);
-        if mine > other {
-            longer += 1;
-            println!("longer: {} {mine} {other}", row["id"]);
-        }
-    }
-    println!("prompts: {ours} of {theirs} tokens, longer in {longer} of {all}");
-    assert_eq!(longer, 0);
 }
 
 // --- replies of our own

@@ -227,6 +227,58 @@ fn greedy_replies_follow_the_logits() {
     assert_eq!(reply.usage.prompt_tokens, Some(start as u64));
 }
 
+/// The logarithm of the probability of a token among all.
+fn logprob(logits: &[f32], token: usize) -> f64 {
+    let total: f64 = logits.iter().map(|it| f64::from(*it).exp()).sum();
+    f64::from(logits[token]) - total.ln()
+}
+
+#[test]
+fn likelihoods_are_those_of_the_logits() {
+    let client = client(4);
+    let prompt = "Ticket: a b c";
+    let free = request(prompt, Decoding::Free);
+    assert_eq!(ask(&client.lm, &free).unwrap().logprobs, None);
+    let reply = ask(&client.lm, &Request { logprobs: Some(3), ..free }).unwrap();
+    let told = reply.logprobs.unwrap();
+    let mut tokens = client.model.encode(prompt).unwrap();
+    for it in &told {
+        let logits = alone(&client.model, &tokens);
+        let token = (3..logits.len())
+            .filter(|t| !client.model.piece(*t as u32).is_empty())
+            .reduce(|best, t| if logits[t] > logits[best] { t } else { best })
+            .unwrap();
+        assert_eq!(it.token, String::from_utf8_lossy(client.model.piece(token as u32)));
+        assert!((it.logprob - logprob(&logits, token)).abs() < 1e-4, "{it:?}");
+        assert_eq!(it.top.len(), 3);
+        let best = logits.iter().copied().fold(f32::MIN, f32::max);
+        let best = logits.iter().position(|x| *x == best).unwrap();
+        assert!((it.top[0].1 - logprob(&logits, best)).abs() < 1e-4, "{it:?}");
+        assert!(it.top[0].1 >= it.top[1].1 && it.top[1].1 >= it.top[2].1, "{it:?}");
+        tokens.push(token as u32);
+    }
+    assert!(told.len() > 4, "{told:?}");
+}
+
+#[test]
+fn likelihoods_are_told_of_what_is_decided() {
+    let client = client(5);
+    let template = Decoding::Template(vec![
+        fixed("\nTeam:"),
+        choice(&[" billing", " shipping"]),
+        fixed("\nCount: "),
+        Segment::Literal(Pattern::Int),
+    ]);
+    let request = Request { logprobs: Some(0), ..request("x", template) };
+    let reply = ask(&client.lm, &request).unwrap();
+    let told = reply.logprobs.unwrap();
+    let count = reply.text.rsplit(' ').next().unwrap();
+    let text: String = told.iter().map(|it| it.token.as_str()).collect();
+    assert!(text.ends_with(count), "{text:?} of {:?}", reply.text);
+    assert!(!text.contains("Team") && !text.contains("Count"), "{text:?}");
+    assert!(told.iter().all(|it| it.logprob <= 0.0 && it.top.is_empty()), "{told:?}");
+}
+
 #[test]
 fn replies_do_not_depend_on_company() {
     let client = client(5);

@@ -362,8 +362,8 @@ fn signatures_and_types() {
         ],
     );
     expect(
-        "signature S { in a: image out b }",
-        &["1:21 E0304 the type `image` is not supported yet"],
+        "signature S { in a: tool out b }",
+        &["1:21 E0304 the type `tool` is not supported yet"],
     );
     expect(
         "signature S { in a: one_of(b) out b }",

@@ -389,7 +389,7 @@ fn a_reply_that_gets_lost_is_not_paid_for_again_and_again() {
     let lm = client("openai", &server.base(), LmOptions::default())
         .with_retry(Retry { retries: 8, ..quick() });
     assert!(ask(&lm).unwrap_err().is_retryable());
-    assert_eq!(server.seen().len(), 3);
+    assert_eq!(server.seen().len(), 4);
 }
 
 /// The simplest executor there is.

@@ -191,6 +191,16 @@ fn models_are_named_and_changed() {
 }
 
 #[test]
+fn adapters_are_named_and_changed() {
+    let (printed, told) = take(
+        ":adapter\n:adapter jsn\n:adapter json\n:adapter\npredict(\"q -> n: int\").prompt(q: \"x\")\n",
+    );
+    assert!(printed.starts_with("auto\njson\n"), "{printed}");
+    assert!(printed.ends_with("Write JSON\n"), "{printed}");
+    assert!(told.contains("there is no adapter `jsn`"), "{told}");
+}
+
+#[test]
 fn items_are_listed_once_where_they_were_defined_last() {
     let lines = format!(
         "{QA}fn f(a, b) {{ a }}\nmodule M(k = 1) {{ fn forward(q) {{ q }} }}\nfn f(c) {{ c }}\nlet v = 1;\nlet v = 2;\n:items\n"

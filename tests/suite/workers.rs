@@ -169,6 +169,44 @@ fn four_workers_give_what_one_process_gives() {
 }
 
 #[test]
+fn workers_read_the_pictures_of_rows() {
+    let setting = Setting::new();
+    let dir = setting.dir.path().join("data/pets");
+    std::fs::create_dir_all(&dir).unwrap();
+    let rows = (0..4).map(|n| {
+        // Text behind the first bytes of a picture, which no reader takes for text.
+        let bytes = [&b"\x89PNG\r\n\x1a\n\xff"[..], &[n]].concat();
+        std::fs::write(dir.join(format!("{n}.png")), bytes).unwrap();
+        format!("{{\"photo\": \"pets/{n}.png\", \"answer\": {n}, \"note\": \"number {n}\"}}\n")
+    });
+    setting.write("data/rows.jsonl", &rows.collect::<String>());
+    let script = setting.read("main.dsp").replace("\"question -> ", "\"photo: image, note -> ");
+    let end = script.find("module").unwrap();
+    setting.write(
+        "pictures.dsp",
+        &format!("{}fn right(e, r) {{ e.answer == r.answer }}\n", &script[..end]),
+    );
+    let eval = |report: &str, more: &[&str]| {
+        let ask = ["--program", "ask", "--metric", "right", "--data", "data/rows.jsonl"];
+        let report = format!("--json={report}");
+        let usual = ["--no-cache", &report];
+        let args = [&["eval", "pictures.dsp"], &ask[..], &usual[..], more].concat();
+        let made = setting.command(&args).output().unwrap();
+        assert!(made.status.success(), "{}", said(&made));
+    };
+    eval("here.json", &[]);
+    let mut asked: Vec<String> = setting.server.seen().into_iter().map(|it| it.body).collect();
+    eval("there.json", &VIA);
+    assert_eq!(setting.report("there.json"), setting.report("here.json"));
+    let mut there: Vec<String> =
+        setting.server.seen()[4..].iter().map(|it| it.body.clone()).collect();
+    asked.sort();
+    there.sort();
+    assert_eq!(there, asked);
+    assert!(asked[0].contains("data:image/png;base64,iVBORw0KGgr/AA=="), "{}", asked[0]);
+}
+
+#[test]
 #[cfg(feature = "local")]
 #[expect(clippy::print_stderr, reason = "it says what it left out")]
 fn workers_have_the_models_of_their_machine() {
@@ -780,7 +818,7 @@ fn a_pool_makes_runs_of_many_states() {
         let values =
             [("q", "x"), ("answer", if n.is_multiple_of(2) { "Paris" } else { "Rome" })];
         let values = values.map(|(name, it)| (Arc::from(name), it.into()));
-        Arc::new(Row { values: values.into_iter().collect(), index: n })
+        Arc::new(Row { values: values.into_iter().collect(), index: n, folder: None })
     };
     let state = |n: usize| {
         let mut state = State::default();

@@ -5,7 +5,7 @@ use dsp_lang::config::{Caps, Config};
 use dsp_lang::diag::Diagnostic;
 use dsp_lang::engine::{self, Engine, TestOptions};
 use dsp_lang::host::MemoryHost;
-use dsp_lang::lm::{Address, Capabilities, Error, ErrorKind, Scripted};
+use dsp_lang::lm::{Address, Capabilities, Error, ErrorKind, Scripted, Takes};
 use dsp_lang::source::Sources;
 use dsp_lang::{render, syntax, test_run};
 use std::collections::{BTreeMap, BTreeSet};
@@ -281,6 +281,7 @@ impl Machine {
                 nonblocking: false,
                 parallel: 4,
                 cacheable: true,
+                media: Takes::ALL,
                 ..Capabilities::PLAIN
             });
         let builder = Engine::builder()

@@ -13,6 +13,8 @@ pub(crate) enum Play {
     Answer { status: u16, headers: Vec<(String, String)>, body: String, after: Duration },
     /// Sends these bytes as they are and closes.
     Raw(Vec<u8>),
+    /// Sends each of these pieces after its pause, and leaves the connection open.
+    Pieces(Vec<(String, Duration)>),
     /// Says nothing until the client goes away.
     Silence,
 }
@@ -187,6 +189,14 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                 stream.write_all(format!("{head}\r\n{body}").as_bytes())?;
             }
             Play::Raw(bytes) => return stream.write_all(&bytes),
+            Play::Pieces(pieces) => {
+                for (piece, pause) in pieces {
+                    std::thread::sleep(pause);
+                    stream.write_all(piece.as_bytes())?;
+                }
+                reader.read_to_end(&mut Vec::new())?;
+                return Ok(());
+            }
             Play::Silence => {
                 reader.read_to_end(&mut Vec::new())?;
                 return Ok(());

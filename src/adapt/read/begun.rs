@@ -43,6 +43,17 @@ pub(in crate::adapt) fn read_begun(signature: &Signature, text: &str) -> Partial
     }
 }
 
+/// What the beginning of a reply states that should be a JSON object.
+pub(in crate::adapt) fn begun_object(signature: &Signature, text: &str) -> Partial {
+    if is_thinking(text) {
+        return Partial::default();
+    }
+    let reply = Reply::new(signature, text);
+    let stated = object(signature, reply.text);
+    let opens = reply.text.trim_start().starts_with(['{', '[', '`']);
+    if opens || !stated.values.is_empty() { stated } else { read_begun(signature, text) }
+}
+
 /// Reads outputs whose texts are known so far; that of `open` may go on.
 pub(in crate::adapt) fn read_begun_sections(
     signature: &Signature,
@@ -69,7 +80,13 @@ fn add(
 ) {
     let mut reader = Reader::new(&signature.types, field.name.clone());
     reader.partial = true;
-    let Ok(value) = read(&mut reader) else { return };
+    let value = match read(&mut reader) {
+        Ok(value) => value,
+        Err(why) => {
+            let why = ended.then(|| (field.name.clone(), why.to_string()));
+            return partial.wrong.extend(why);
+        }
+    };
     partial.values.insert(field.name.clone(), value);
     if ended {
         partial.complete.push(field.name.clone());

@@ -56,7 +56,7 @@ impl Reader<'_> {
             return self.fit_cut(node, ty);
         }
         match ty {
-            Ty::Any | Ty::History => self.natural(node),
+            Ty::Any | Ty::History | Ty::Media(_) => self.natural(node),
             Ty::Str | Ty::OneOf(_) => self.fit_str(node),
             Ty::Int | Ty::Float | Ty::Bool | Ty::Enum(_) => self.fit_scalar(node, ty),
             Ty::List(item) => self.fit_list(node, item, ty),

@@ -2,7 +2,7 @@
 //!
 //! `sections` finds where each field stands; `text` reads a field's text under its type, with
 //! `number`, `label` and `list` for what people write; `json` reads broken JSON into a tree and
-//! `fit` reads that tree under a type. Everything that is forgiven has a price, and of several
+//! `fit` reads that tree under a type; `xml` reads tags. Everything that is forgiven has a price, and of several
 //! readings the cheapest is taken; what no reading gives without guessing is refused.
 
 mod any;
@@ -17,10 +17,13 @@ mod plain;
 mod reply;
 mod sections;
 mod text;
+mod xml;
 
-pub(super) use begun::{read_begun, read_begun_sections};
+pub(super) use begun::{begun_object, read_begun, read_begun_sections};
 pub use partial::read_partial;
-pub(super) use reply::{read_reply, read_sections};
+pub(super) use plain::folded;
+pub(super) use reply::{is_thinking, read_object, read_reply, read_sections, without_thoughts};
+pub(super) use xml::{begun_xml, read_xml};
 
 use crate::adapt::{Liberty, LibertyKind};
 use crate::schema::{Bound, ConvertError, Ty, TypeTable, Value};

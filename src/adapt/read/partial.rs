@@ -84,7 +84,7 @@ impl Reader<'_> {
     /// The value of a part of JSON that the text ends in.
     pub(super) fn fit_cut(&mut self, node: &Node<'_>, ty: &Ty) -> Reading {
         match (ty, &node.kind) {
-            (Ty::Any | Ty::History, _) => self.natural(node),
+            (Ty::Any | Ty::History | Ty::Media(_), _) => self.natural(node),
             (Ty::Str, Kind::Text(text)) => Ok(Value::from(&**text)),
             (Ty::List(item), Kind::List(items)) => {
                 let items = items.iter().filter_map(|it| self.fit(it, item).ok());
@@ -128,7 +128,7 @@ impl Reader<'_> {
         values.collect()
     }
 
-    fn empty(&self, ty: &Ty) -> Value {
+    pub(super) fn empty(&self, ty: &Ty) -> Value {
         match ty.resolve(self.types) {
             Some(Ty::List(_)) => Value::list([]),
             Some(Ty::Dict(_)) => Value::map(Record::new()),

@@ -148,7 +148,7 @@ pub(super) fn unlabelled<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 }
 
 /// The letters and digits of a text in lower case: names that differ only in spelling are equal.
-pub(super) fn folded(text: &str) -> String {
+pub(in crate::adapt) fn folded(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 

@@ -61,6 +61,29 @@ pub(in crate::adapt) fn read_reply(
     json.or_else(|| reply.alone()).unwrap_or_else(|| reply.read(&reply.found(Style::Headed)))
 }
 
+/// Reads a reply that should be a JSON object: markers count where there is no such object.
+pub(in crate::adapt) fn read_object(
+    signature: &Signature,
+    text: &str,
+) -> Result<Parsed, ParseError> {
+    match Reply::new(signature, text).json() {
+        Some(Ok(mut parsed)) => {
+            if without_thoughts(text).len() < text.len() {
+                parsed.liberties.insert(
+                    0,
+                    Liberty {
+                        field: "".into(),
+                        kind: LibertyKind::Prose,
+                        note: "thinking before the reply was dropped".to_owned(),
+                    },
+                );
+            }
+            Ok(parsed)
+        }
+        _ => read_reply(signature, text),
+    }
+}
+
 /// Reads outputs whose texts are known.
 pub(in crate::adapt) fn read_sections(
     signature: &Signature,
@@ -285,16 +308,16 @@ impl Style {
 
 /// The fields read so far, and what is wrong with the others.
 #[derive(Default)]
-struct Outcome {
+pub(super) struct Outcome {
     values: Record,
-    liberties: Vec<Liberty>,
+    pub(super) liberties: Vec<Liberty>,
     missing: Vec<Arc<str>>,
     wrong: Vec<(Arc<str>, String)>,
 }
 
 impl Outcome {
     /// Tells of text that belongs to no field.
-    fn drop_text(&mut self, what: &str) {
+    pub(super) fn drop_text(&mut self, what: &str) {
         self.liberties.push(Liberty {
             field: "".into(),
             kind: LibertyKind::Prose,
@@ -302,7 +325,13 @@ impl Outcome {
         });
     }
 
-    fn add(&mut self, field: &Field, written: bool, reading: Reading, took: Vec<Liberty>) {
+    pub(super) fn add(
+        &mut self,
+        field: &Field,
+        written: bool,
+        reading: Reading,
+        took: Vec<Liberty>,
+    ) {
         match reading {
             Ok(value) => {
                 self.values.insert(field.name.clone(), value);
@@ -316,7 +345,7 @@ impl Outcome {
         }
     }
 
-    fn finish(self) -> Result<Parsed, ParseError> {
+    pub(super) fn finish(self) -> Result<Parsed, ParseError> {
         if self.missing.is_empty() && self.wrong.is_empty() {
             return Ok(Parsed { values: self.values, liberties: self.liberties });
         }
@@ -325,7 +354,7 @@ impl Outcome {
 }
 
 /// Whether the model still thinks aloud, or may be about to.
-pub(super) fn is_thinking(text: &str) -> bool {
+pub(in crate::adapt) fn is_thinking(text: &str) -> bool {
     let start = text.trim_start();
     [("<think>", "</think>"), ("<thinking>", "</thinking>")].iter().any(|(open, close)| {
         (start.starts_with(open) && !text.contains(close)) || open.starts_with(start)
@@ -333,7 +362,7 @@ pub(super) fn is_thinking(text: &str) -> bool {
 }
 
 /// The text behind what a reasoning model thinks aloud.
-fn without_thoughts(text: &str) -> &str {
+pub(in crate::adapt) fn without_thoughts(text: &str) -> &str {
     let start = text.trim_start();
     for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>")] {
         // Some servers cut the opening tag off.

@@ -35,7 +35,7 @@ impl Reader<'_> {
             Ty::Str | Ty::OneOf(_) => Ok(Value::from(text.trim())),
             Ty::Int | Ty::Float => self.number(text, ty),
             Ty::Bool | Ty::Enum(_) => self.label(text, ty),
-            Ty::Any | Ty::History => self.any(text),
+            Ty::Any | Ty::History | Ty::Media(_) => self.any(text),
             Ty::List(_) | Ty::Dict(_) | Ty::Record(_) => self.container(text, ty),
             Ty::Optional(inner) => self.optional(text, inner),
             Ty::Union(members) => self.union(text, members, ty),

@@ -99,7 +99,7 @@ impl Reader {
         };
         let adapter = match text("adapter")? {
             Some(name) => adapter(name)?,
-            None => self.defaults.adapter.unwrap_or(Adapter::Chat),
+            None => self.defaults.adapter.clone().unwrap_or(Adapter::Chat),
         };
         let completion = text("completion")?.ok_or("the line has no `completion`")?;
         let partial = match row.get("partial") {
@@ -132,10 +132,11 @@ impl Reader {
 
 fn adapter(name: &str) -> Result<Adapter, String> {
     match name {
-        "auto" | "json" | "xml" => Ok(Adapter::Chat),
+        "auto" => Ok(Adapter::Chat),
         _ => Adapter::by_name(name).ok_or_else(|| {
             format!(
-                "there is no adapter `{name}`: say `auto`, `chat`, `json`, `xml` or `complete`"
+                "there is no adapter `{name}`: say `auto`, `chat`, `json`, `xml`, `two_step` or \
+                 `complete`"
             )
         }),
     }

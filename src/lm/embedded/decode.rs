@@ -8,9 +8,10 @@
 use crate::lm::embedded::literal::Literal;
 use crate::lm::embedded::prompt::Opening;
 use crate::lm::embedded::sample::Sampler;
+use crate::lm::embedded::told::Told;
 use crate::lm::embedded::trie::Trie;
 use crate::lm::embedded::vocabulary::Vocabulary;
-use crate::lm::{Decoding, Finish, Request, Segment};
+use crate::lm::{Decoding, Finish, Request, Segment, TokenLogprob};
 use std::collections::VecDeque;
 
 /// The longest free text where a request sets no limit: small models may never end one.
@@ -43,6 +44,8 @@ pub(crate) struct Decoder {
     cut: bool,
     written: u64,
     is_template: bool,
+    /// How likely its tokens were, where that is wanted.
+    told: Option<Told>,
 }
 
 #[derive(Debug)]
@@ -112,6 +115,7 @@ impl Decoder {
             cut: false,
             written: 0,
             is_template: matches!(request.decoding, Decoding::Template(_)),
+            told: request.logprobs.map(Told::new),
         };
         while decoder.enter(vocabulary)? {}
         prompt.append(&mut decoder.tokens);
@@ -127,9 +131,17 @@ impl Decoder {
         self.written
     }
 
-    /// The text so far.
-    pub(crate) fn into_text(self) -> String {
-        self.reply
+    /// The text so far, and how likely its tokens were, where that is wanted.
+    pub(crate) fn into_reply(self) -> (String, Option<Vec<TokenLogprob>>) {
+        (self.reply, self.told.map(Told::into_tokens))
+    }
+
+    /// The text so far that stays as it is, whatever follows.
+    pub(crate) fn told(&self) -> String {
+        match &self.at {
+            At::Free(free) => format!("{}{}", self.reply, free.told()),
+            At::Between | At::Choice { .. } | At::Literal { .. } => self.reply.clone(),
+        }
     }
 
     /// Whether nothing is left to decide.
@@ -262,6 +274,7 @@ impl Decoder {
         let drawn = self.sampler.draw(logits, trie.next(node).chain(ends));
         match drawn.and_then(|token| Some((token, trie.step(node, token)?))) {
             Some((token, next)) => {
+                self.tell(vocabulary, logits, token);
                 let before = self.tokens.len();
                 self.tokens.push(token);
                 self.walk(labels, trie, next);
@@ -310,6 +323,7 @@ impl Decoder {
             self.finish_free(free, None);
             return;
         }
+        self.tell(vocabulary, logits, token);
         free.bytes.extend_from_slice(vocabulary.piece(token));
         free.ends.push(free.bytes.len());
         free.left -= 1;
@@ -336,10 +350,22 @@ impl Decoder {
         };
         self.reply.push_str(&String::from_utf8_lossy(&free.bytes[text_from..stop]));
         let kept = free.ends.iter().take_while(|end| **end <= stop).count();
+        // A token that holds the end of the text and more than that is part of the reply.
+        let starts = std::iter::once(0).chain(free.ends.iter().copied());
+        let beyond = starts.take(free.ends.len()).filter(|start| *start >= stop).count();
+        if let Some(told) = &mut self.told {
+            told.truncate(told.len() - beyond);
+        }
         // The last token was drawn but not read.
         self.forget = free.ends.len() - 1 - kept;
         let from = if kept == 0 { 0 } else { free.ends[kept - 1] };
         self.open = String::from_utf8_lossy(&free.bytes[from..stop]).into_owned();
+    }
+
+    fn tell(&mut self, vocabulary: &Vocabulary, logits: &[f32], token: u32) {
+        if let Some(told) = &mut self.told {
+            told.add(vocabulary, logits, token);
+        }
     }
 
     /// Writes one token of a literal of a number.
@@ -366,6 +392,7 @@ impl Decoder {
         };
         match drawn.filter(fits).and_then(|token| Some((token, read(token)?))) {
             Some((token, literal)) => {
+                self.tell(vocabulary, logits, token);
                 let piece = vocabulary.piece(token);
                 text.extend(piece.iter().filter(|b| **b != b' ').map(|b| char::from(*b)));
                 self.tokens.push(token);
@@ -378,6 +405,21 @@ impl Decoder {
 }
 
 impl Free {
+    /// The text that stays: neither the beginning of a stop text nor that of a character.
+    fn told(&self) -> String {
+        let bytes = &self.bytes[self.blank.min(self.bytes.len())..];
+        let begins =
+            |at: &usize| self.stop.iter().any(|it| it.as_bytes().starts_with(&bytes[*at..]));
+        let end = (0..bytes.len()).find(begins).unwrap_or(bytes.len());
+        let text = &bytes[..end];
+        match std::str::from_utf8(text) {
+            Err(e) if e.error_len().is_none() => {
+                String::from_utf8_lossy(&text[..e.valid_up_to()]).into_owned()
+            }
+            _ => String::from_utf8_lossy(text).into_owned(),
+        }
+    }
+
     /// Where the first stop text begins that the last token completed.
     fn first_stop(&self) -> Option<usize> {
         let last = self.ends.len().checked_sub(2).map_or(0, |i| self.ends[i]);

@@ -10,7 +10,10 @@ use crate::lm::embedded::decode::{Decoder, Step};
 use crate::lm::embedded::model::{Lane, Model};
 use crate::lm::embedded::prefixes::{Prefixes, common, shared};
 use crate::lm::embedded::prompt::{self, Unreadable};
-use crate::lm::{Cancel, Completion, Decoding, Error, ErrorKind, Finish, Request, Usage};
+use crate::lm::{
+    Cancel, Completion, Decoding, Delta, Error, ErrorKind, Finish, Flow, Listener, Request,
+    Usage,
+};
 use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -43,6 +46,7 @@ pub(crate) type Answer = Result<Completion, Error>;
 pub(crate) struct Job {
     pub(crate) request: Request,
     pub(crate) cancel: Cancel,
+    pub(crate) listener: Option<Listener>,
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 
@@ -68,6 +72,24 @@ struct Sequence {
     tokens: Vec<u32>,
     prompt: usize,
     reused: usize,
+    /// How much of the reply the listener was told, in bytes.
+    told: usize,
+}
+
+impl Sequence {
+    /// Tells the listener what is new.
+    fn tell(&mut self) -> Flow {
+        let Some(listener) = &self.job.listener else { return Flow::Go };
+        let text = self.decoder.told();
+        match text.get(self.told..) {
+            None | Some("") => Flow::Go,
+            Some(more) => {
+                let flow = listener.hear(Delta::Text(more));
+                self.told = text.len();
+                flow
+            }
+        }
+    }
 }
 
 /// A model at work.
@@ -227,7 +249,8 @@ impl Engine {
         let Ready { job, decoder, prompt } = ready;
         let cache = self.prefixes.find(&prompt);
         let reused = cache.len();
-        Sequence { job, decoder, cache, prompt: prompt.len(), tokens: prompt, reused }
+        let length = prompt.len();
+        Sequence { job, decoder, cache, prompt: length, tokens: prompt, reused, told: 0 }
     }
 
     fn keep(&mut self, tokens: Vec<u32>, cache: Cache) {
@@ -261,8 +284,15 @@ impl Engine {
                 continue;
             };
             match self.decide(&mut sequence, &logits) {
+                Ok(None) if sequence.tell() == Flow::Halt => {
+                    sequence.decoder.cut();
+                    self.finish(sequence, Finish::Halted);
+                }
                 Ok(None) => still.push(sequence),
-                Ok(Some(finish)) => self.finish(sequence, finish),
+                Ok(Some(finish)) => {
+                    sequence.tell();
+                    self.finish(sequence, finish);
+                }
                 Err(message) => {
                     let error = Error::new(ErrorKind::Refused, &self.name, message);
                     answer(sequence.job, Err(error));
@@ -294,7 +324,7 @@ impl Engine {
     }
 
     fn finish(&mut self, sequence: Sequence, finish: Finish) {
-        let Sequence { job, decoder, mut cache, mut tokens, prompt, reused } = sequence;
+        let Sequence { job, decoder, mut cache, mut tokens, prompt, reused, .. } = sequence;
         let usage = usage(prompt, reused, &decoder);
         answer(job, Ok(self.completion(decoder, finish, usage)));
         // Replies are rarely the beginning of a prompt; prompts often are.
@@ -305,14 +335,10 @@ impl Engine {
 
     fn completion(&self, decoder: Decoder, finish: Finish, usage: Usage) -> Completion {
         let model = Some(self.name.clone());
-        Completion {
-            text: decoder.into_text(),
-            finish,
-            usage,
-            model,
-            attempts: 1,
-            ..Completion::default()
-        }
+        let (text, logprobs) = decoder.into_reply();
+        let reply =
+            Completion { text, finish, usage, model, logprobs, ..Completion::default() };
+        Completion { attempts: 1, ..reply }
     }
 }
 

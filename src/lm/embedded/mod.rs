@@ -17,6 +17,7 @@ mod prefixes;
 mod product;
 mod prompt;
 mod sample;
+mod told;
 mod trie;
 mod vocabulary;
 mod weights;
@@ -96,7 +97,8 @@ impl Embedded {
     async fn ask(&self, request: &Request, context: &CallContext) -> Result<Completion, Error> {
         let (answer, reply) = oneshot::channel();
         let cancel = context.cancel.clone();
-        self.enqueue(Job { request: request.clone(), cancel, answer })?;
+        let listener = context.listener.clone();
+        self.enqueue(Job { request: request.clone(), cancel, listener, answer })?;
         self.wait(reply, context).await
     }
 
@@ -189,6 +191,7 @@ impl Lm for Embedded {
             nonblocking: false,
             parallel: PARALLEL,
             cacheable: true,
+            logprobs: true,
             ..Capabilities::PLAIN
         }
     }

@@ -4,11 +4,13 @@ use super::client::{Cut, client, read_whole};
 use super::failure::{self, Failure};
 use super::protocol::{ErrorBody, Unread};
 use crate::lm::keys::{Secret, origin};
+use crate::lm::limiter::{Gate, Pass, told};
 use crate::lm::retry::Retry;
-use crate::lm::{CallContext, Error};
+use crate::lm::{CallContext, Error, ErrorKind};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Response, Url};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -24,6 +26,9 @@ pub(super) struct Transport {
     pub(super) retry: Retry,
     pub(super) request_timeout: Duration,
     pub(super) connect_timeout: Duration,
+    pub(super) first_token: Option<Duration>,
+    /// Where requests wait for their turn.
+    pub(super) gate: Arc<Gate>,
 }
 
 /// What is sent. It is serialised once: every attempt shares the bytes.
@@ -66,10 +71,13 @@ impl Transport {
         let deadline = context.timeout.map(|it| Instant::now() + it);
         let client = client(&self.name, self.is_loopback, self.connect_timeout)?;
         let mut post = job.post()?;
+        let ticket = self.gate.ticket();
         let (mut sent, mut failed, mut dear) = (0, 0, 0);
         loop {
+            let pass = self.turn(ticket, &post).await.map_err(|it| it.attempts(sent.max(1)))?;
             sent += 1;
-            let failure = match self.attempt(&client, &post, job, deadline).await {
+            let turn = Turn { pass, backoff: self.retry.wait(failed, seed(&post.body)) };
+            let failure = match self.attempt(&client, &post, job, deadline, turn).await {
                 Ok(reply) => return Ok((reply, sent)),
                 Err(failure) => failure,
             };
@@ -78,7 +86,7 @@ impl Transport {
                 continue;
             }
             failed += 1;
-            dear += u32::from(failure.is_dear());
+            dear += failure.dearness();
             let is_worth_it = failure.error.is_retryable() && self.retry.allows(failed, dear);
             let wait = is_worth_it.then(|| self.wait(&failure, failed, &post.body, deadline));
             // A reply that was lost may have to be paid for: one more needs room for both.
@@ -100,6 +108,9 @@ impl Transport {
         deadline: Option<Instant>,
     ) -> Option<Duration> {
         let wait = self.retry.wait_asked(failed - 1, seed(body), failure.asked)?;
+        // The gate knows better how long a server that is asked too often wants to be left alone.
+        let is_gated = failure.error.kind() == ErrorKind::RateLimit && failure.asked.is_some();
+        let wait = if is_gated { Duration::ZERO } else { wait };
         // An attempt that cannot begin in time is no use waiting for.
         deadline.is_none_or(|it| Instant::now() + wait < it).then_some(wait)
     }
@@ -111,10 +122,11 @@ impl Transport {
         post: &Post,
         job: &J,
         deadline: Option<Instant>,
+        turn: Turn<'_>,
     ) -> Result<J::Reply, Failure> {
         let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
         let limit = left.map_or(self.request_timeout, |left| left.min(self.request_timeout));
-        match timeout(limit, self.exchange(client, post, job)).await {
+        match timeout(limit, self.exchange(client, post, job, turn)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(self.failure().timeout(limit)),
         }
@@ -125,20 +137,46 @@ impl Transport {
         client: &Client,
         post: &Post,
         job: &J,
+        turn: Turn<'_>,
     ) -> Result<J::Reply, Failure> {
         let mut request = reqwest::Request::new(Method::POST, post.url.clone());
         *request.headers_mut() = self.headers.clone();
         *request.body_mut() = Some(post.body.clone().into());
-        let response =
-            client.execute(request).await.map_err(|e| self.failure().transport(&e))?;
+        let response = self.begun(client.execute(request)).await?;
+        let response = response.map_err(|e| self.failure().transport(&e))?;
         let status = response.status();
         if status != reqwest::StatusCode::OK {
             let headers = response.headers().clone();
             // An error whose explanation is cut off is still that error.
             let body = read_whole(response).await.unwrap_or_default();
-            return Err(self.failure().refused(status.as_u16(), &headers, &body));
+            let failure = self.failure().refused(status.as_u16(), &headers, &body);
+            turn.over(status.as_u16(), &headers, &body, failure.error.kind());
+            return Err(failure);
         }
+        turn.over(200, response.headers(), &[], ErrorKind::Server);
         job.read(response).await
+    }
+
+    /// Waits until it is the turn of a call.
+    async fn turn(&self, ticket: u64, post: &Post) -> Result<Pass<'_>, Error> {
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let tokens = post.body.len() as f64 / 4.0;
+        self.gate.pass(ticket, tokens, self.retry.cap + self.retry.cap / 10).await.map_err(
+            |wait| {
+                let seconds = wait.as_secs();
+                let message =
+                    format!("{} takes no request for {seconds} s", origin(&self.base));
+                Error::new(ErrorKind::RateLimit, &self.name, message).hint(
+                    "its limit for this key and model is used up: wait, or ask another model",
+                )
+            },
+        )
+    }
+
+    /// What begins in time.
+    pub(super) async fn begun<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let Some(limit) = self.first_token else { return Ok(work.await) };
+        timeout(limit, work).await.map_err(|_| self.failure().timeout(limit))
     }
 
     /// The whole body of a response.
@@ -168,6 +206,25 @@ impl Transport {
             key: self.key.as_ref(),
             key_env: self.key_env.as_deref(),
         }
+    }
+}
+
+/// A request's turn at the server.
+struct Turn<'a> {
+    pass: Pass<'a>,
+    /// How long to stay away where the server does not say.
+    backoff: Duration,
+}
+
+impl Turn<'_> {
+    /// Tells the gate what came back; `kind` is that of the error, where it is one.
+    fn over(self, status: u16, headers: &HeaderMap, body: &[u8], kind: ErrorKind) {
+        let header = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
+        let mut told = told(status, &header, body);
+        // An account without credit is no question of pace.
+        told.refused &= kind == ErrorKind::RateLimit;
+        told.backoff = self.backoff;
+        self.pass.answered(&told);
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::protocol::ErrorBody;
 use crate::lm::keys::Secret;
-use crate::lm::retry::retry_after;
+use crate::lm::limiter::asked;
+use crate::lm::retry::Retry;
 use crate::lm::{Error, ErrorKind};
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::header::HeaderMap;
 use std::time::Duration;
 
 /// A failed attempt, and how long the server asked us to stay away.
@@ -24,9 +25,13 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// Whether it is [dear](crate::lm::retry::Retry::allows).
-    pub(super) fn is_dear(&self) -> bool {
-        self.is_paid || matches!(self.error.kind(), ErrorKind::Connect | ErrorKind::Timeout)
+    /// How [dear](Retry::allows) it is.
+    pub(super) fn dearness(&self) -> u32 {
+        match self.error.kind() {
+            ErrorKind::Connect | ErrorKind::Timeout => Retry::SILENCE,
+            _ if self.is_paid => Retry::LOSS,
+            _ => 0,
+        }
     }
 
     /// Whether the request may have to be paid for.
@@ -110,10 +115,12 @@ impl Context<'_> {
 
     /// Any other status.
     pub(super) fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
+        let said = if status == 429 { body } else { &[] };
         let body = ErrorBody::read(body);
         let error = self.explained(status, &body);
         let refusal = matches!(status, 400 | 404 | 422 | 501).then(|| Box::new(body));
-        Failure { asked: asked(headers), refusal, ..error.into() }
+        let header = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
+        Failure { asked: asked(&header, said), refusal, ..error.into() }
     }
 
     fn explained(&self, status: u16, body: &ErrorBody) -> Error {
@@ -231,18 +238,6 @@ fn is_too_long(body: &ErrorBody) -> bool {
     let said = body.message.as_deref().unwrap_or_default().to_lowercase();
     body.codes.iter().any(|it| it.contains("context_length_exceeded"))
         || WORDS.iter().any(|it| said.contains(it))
-}
-
-fn asked(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
-    // OpenAI's own, and finer.
-    let finer = text(HeaderName::from_static("retry-after-ms"))
-        .and_then(|it| it.trim().parse::<u32>().ok())
-        .map(|it| Duration::from_millis(u64::from(it)));
-    finer.or_else(|| {
-        let date = text(reqwest::header::DATE);
-        text(reqwest::header::RETRY_AFTER).and_then(|it| retry_after(it, date))
-    })
 }
 
 /// The first words of what a server said: one line, nothing that steers a terminal, no key.

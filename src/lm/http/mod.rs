@@ -14,7 +14,8 @@ mod offers;
 mod protocol;
 mod teller;
 
-use super::keys::{Endpoint, Provider};
+use super::keys::{Endpoint, Provider, origin};
+use super::limiter::{Gate, gate};
 use super::open::LmOptions;
 use super::retry::Retry;
 use super::{
@@ -22,7 +23,7 @@ use super::{
     Request, Takes,
 };
 use crate::config::Api;
-use crate::util::lock;
+use crate::util::{lock, sha256_hex};
 use attempt::{Job, Post, Transport};
 use client::{Cut, LONGEST_BODY, headers, unless};
 pub use embed::HttpEmbedder;
@@ -33,7 +34,7 @@ use protocol::{Ask, ErrorBody, Protocol, Reader};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, Url};
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use teller::Teller;
 use tokio::time::timeout;
@@ -173,6 +174,10 @@ impl Transport {
         protocol: &dyn Protocol,
     ) -> Result<Self, Error> {
         let key = endpoint.key.as_ref();
+        let gate = gate_of(&endpoint, model);
+        if let Some(rate) = options.rate {
+            gate.state_rate(rate);
+        }
         Ok(Self {
             name: name.to_owned(),
             model: model.to_owned(),
@@ -184,6 +189,8 @@ impl Transport {
             retry: options.retries.map_or_else(Retry::default, Retry::times),
             request_timeout: options.timeout.unwrap_or(REQUEST_TIMEOUT),
             connect_timeout: options.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+            first_token: options.first_token,
+            gate,
         })
     }
 
@@ -194,6 +201,12 @@ impl Transport {
             Error::new(ErrorKind::Unknown, &self.name, format!("the base URL: {e}"))
         })
     }
+}
+
+/// The gate before a server for a model and key; the key itself is kept nowhere.
+fn gate_of(endpoint: &Endpoint, model: &str) -> Arc<Gate> {
+    let key = endpoint.key.as_ref().map(|it| sha256_hex(it.expose().as_bytes()));
+    gate(&format!("{} {model} {}", origin(&endpoint.base), key.unwrap_or_default()))
 }
 
 /// One request to a model.
@@ -292,9 +305,15 @@ impl Call<'_> {
         let mut frames = Frames::new(protocol.framing());
         let mut reader = protocol.reader();
         let mut length = 0;
-        while let Some(bytes) =
-            response.chunk().await.map_err(|e| transport.cut(&Cut::Transport(e)))?
-        {
+        loop {
+            let chunk = async {
+                match length {
+                    0 => transport.begun(response.chunk()).await,
+                    _ => Ok(response.chunk().await),
+                }
+            };
+            let chunk = chunk.await?.map_err(|e| transport.cut(&Cut::Transport(e)))?;
+            let Some(bytes) = chunk else { break };
             length += bytes.len();
             if length > LONGEST_BODY {
                 return Err(transport.cut(&Cut::TooLong));
