@@ -14,6 +14,8 @@ mod agreement;
 mod architecture;
 #[path = "suite/budget.rs"]
 mod budget;
+#[path = "suite/cache.rs"]
+mod cache;
 #[path = "suite/cli.rs"]
 mod cli;
 #[path = "suite/console.rs"]

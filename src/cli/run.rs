@@ -43,6 +43,6 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
 }
 
 fn write_trace(shell: &Shell, trace: &Trace, path: &Path) -> Result<(), Failure> {
-    let content = Kept(session::store(shell)?);
+    let content = Kept::of(shell)?;
     shell.write(path, &to_jsonl(trace, &content))
 }

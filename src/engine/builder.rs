@@ -276,6 +276,8 @@ pub(in crate::engine) fn settings(base: &Settings, config: &Config) -> Settings 
 
 /// What models cost: those of settings files over the table.
 fn prices(config: &Config) -> Prices {
-    let price = |it: &crate::config::Price| Price::per_million(it.input, it.cached, it.output);
+    let price = |it: &crate::config::Price| {
+        Price::per_million(it.input, it.cached, it.output).with_cache_write(it.cache_write)
+    };
     Prices::with(config.prices.iter().map(|(name, it)| (name.clone(), price(it))))
 }

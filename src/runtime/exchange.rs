@@ -8,7 +8,7 @@ use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::meter::Amount;
 use crate::runtime::run::{OUT_OF_TIME, Run, unpriced};
 use crate::runtime::tape::{Asked, recorded};
-use crate::store::Key;
+use crate::store::{About, Key};
 use crate::trace::Attempt;
 use crate::util::hex;
 use std::sync::Arc;
@@ -156,8 +156,9 @@ impl<'a> Call<'a> {
         }
         let bytes = serde_json::to_vec(completion).expect("completions have only string keys");
         let store = &self.run.env().store;
+        let about = About { label: self.lm.name(), written: self.run.env().host.since_epoch() };
         // A reply that is too long to be kept is still a reply.
-        store.put_if_absent(&self.key, &bytes).is_ok() && store.is_lasting()
+        store.put_about(&self.key, &about, &bytes).is_ok() && store.is_lasting()
     }
 
     /// Asks the model, where that is allowed.
