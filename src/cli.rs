@@ -36,6 +36,7 @@ mod shell;
 mod show;
 mod task;
 mod test;
+mod usage;
 mod via;
 mod watch;
 mod worker;

@@ -148,6 +148,9 @@ pub(super) struct Run {
     /// Write the trace of the run to this file
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
+    /// Say at the end what was used, by predictor and model, on standard error
+    #[arg(long)]
+    pub(super) usage: bool,
     /// Write nothing to standard error but errors
     #[arg(long, short)]
     pub(super) quiet: bool,

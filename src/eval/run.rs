@@ -233,7 +233,9 @@ impl Runner<'_> {
             outcome.cached_calls += earlier.cached_calls;
             outcome.prompt_tokens += earlier.prompt_tokens;
             outcome.completion_tokens += earlier.completion_tokens;
+            outcome.details = outcome.details.plus(earlier.details);
             outcome.cost = outcome.cost.plus(earlier.cost);
+            earlier.used.iter().for_each(|it| it.add_to(&mut outcome.used));
         }
         batch.outcomes[at] = Some(outcome);
         again

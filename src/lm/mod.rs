@@ -24,6 +24,7 @@ pub mod openai;
 mod price;
 pub mod retry;
 mod scripted;
+mod tokens;
 
 pub use cancel::Cancel;
 pub use error::{Error, ErrorKind};
@@ -35,6 +36,7 @@ pub use message::{
 pub use open::{LmOptions, UserEndpoint, UserEndpoints, open};
 pub use price::{Cost, Money, Price, Prices, Rates, date as price_date};
 pub use scripted::Scripted;
+pub use tokens::Details;
 
 use std::fmt;
 use std::future::Future;

@@ -93,7 +93,7 @@ pub(in crate::runtime) fn send(
         error: result.as_ref().err().map(ToString::to_string),
         took: run.env().host.elapsed().saturating_sub(began),
     };
-    run.session().note(happened.totals());
+    run.session().note(&context.address.path, name, happened.totals());
     *attempt = Some(happened);
     result
 }
