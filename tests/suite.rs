@@ -106,6 +106,8 @@ mod traces;
 #[path = "suite/units.rs"]
 mod units;
 #[cfg(all(feature = "http", unix))]
+#[path = "suite/usage.rs"]
+mod usage;
 #[path = "suite/watched.rs"]
 mod watched;
 #[cfg(all(feature = "http", unix))]

@@ -55,7 +55,7 @@ pub struct RowResult {
     /// Where the row stands: `dev.jsonl:17`.
     pub origin: String,
     /// What the run gave; `None` when it was not run.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<Box<Outcome>>,
 }
 
 impl RowResult {
@@ -267,18 +267,19 @@ impl Evaluation {
         seed: u64,
         elapsed: Duration,
     ) -> Self {
-        let result = |(at, (row, outcome)): (usize, (&Arc<Row>, Option<Outcome>))| RowResult {
-            row: row.clone(),
-            index: row.index,
-            origin: data.origin(at).unwrap_or_default(),
-            outcome,
-        };
+        let result =
+            |(at, (row, outcome)): (usize, (&Arc<Row>, Option<Box<Outcome>>))| RowResult {
+                row: row.clone(),
+                index: row.index,
+                origin: data.origin(at).unwrap_or_default(),
+                outcome,
+            };
         let rows = rows.iter().zip(batch.outcomes).enumerate();
         let rows: Vec<RowResult> = rows.map(result).collect();
         let values: Vec<f64> = rows.iter().filter_map(RowResult::value).collect();
         let count =
             |test: &dyn Fn(&RowResult) -> bool| rows.iter().filter(|it| test(it)).count();
-        let outcomes = || rows.iter().filter_map(|it| it.outcome.as_ref());
+        let outcomes = || rows.iter().filter_map(|it| it.outcome.as_deref());
         let sum = |part: fn(&Outcome) -> u64| outcomes().map(part).sum::<u64>();
         let cost = outcomes().fold(Cost::default(), |sum, it| sum.plus(it.cost));
         let judge = outcomes().fold(JudgeCost::default(), |sum, it| sum.plus(it.judge));

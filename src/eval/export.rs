@@ -90,7 +90,7 @@ impl Evaluation {
             ("labels", Value::map(labels)),
             ("score", number(it.value())),
             ("scores", Value::map(named.collect())),
-            ("reply", outcome.map_or(Value::Null, reply_value)),
+            ("reply", outcome.map_or(Value::Null, |it| reply_value(it))),
             ("failure", failure.map_or(Value::Null, |it| it.message.as_str().into())),
             ("failure_kind", failure.map_or(Value::Null, |it| kind_text(it.kind).into())),
             ("feedback", feedback.map_or(Value::Null, Value::from)),

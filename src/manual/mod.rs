@@ -51,6 +51,7 @@ pages! {
     "values",
     "data",
     "evaluation",
+    "store",
     "optimizing",
     "workers",
     "stdlib",
