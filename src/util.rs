@@ -1,5 +1,6 @@
 //! Small helpers with no better home.
 
+pub mod fiber;
 mod random;
 
 pub use random::Random;

@@ -97,6 +97,9 @@ mod stats;
 mod stdlib;
 #[path = "suite/store.rs"]
 mod store;
+#[cfg(feature = "http")]
+#[path = "suite/streams.rs"]
+mod streams;
 #[path = "suite/syntax.rs"]
 mod syntax;
 #[path = "suite/testing.rs"]

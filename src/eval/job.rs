@@ -313,6 +313,12 @@ pub trait Evaluator: Sync {
     /// The most calls to models that one run can make, retries, repairs and metric included;
     /// `None` where the program has no such bound.
     fn max_calls_per_run(&self) -> Option<u64>;
+
+    /// Whether a run waits for models most of its time, in ways that leave its thread to others:
+    /// many then share a few threads.
+    fn only_waits(&self) -> bool {
+        false
+    }
 }
 
 /// A state that a search has scored.

@@ -32,7 +32,7 @@ pub mod stats;
 
 pub use crate::data::{Dataset, Kind, Share};
 pub use crate::lm::Cancel;
-pub use crate::runtime::{ordered_flow, ordered_map};
+pub use crate::runtime::{Workers, ordered_flow, ordered_map};
 pub use crate::util::Random;
 pub use budget::{Budget, Caps};
 pub use check_value::CheckValue;

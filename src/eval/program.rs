@@ -156,6 +156,10 @@ impl Evaluator for ProgramEvaluator {
     fn max_calls_per_run(&self) -> Option<u64> {
         self.max_calls
     }
+
+    fn only_waits(&self) -> bool {
+        self.run.session().usually_waits()
+    }
 }
 
 fn failure(cx: &Cx<'_>, error: &Error) -> Failure {

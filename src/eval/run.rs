@@ -1,7 +1,9 @@
 //! Many runs of programs under a cap: waves, retries, panics and the reasons to stop.
 
 use crate::eval::budget::{Admission, Budget};
-use crate::eval::{Cancel, Evaluator, Failure, FailureKind, Job, Outcome, ordered_flow};
+use crate::eval::{
+    Cancel, Evaluator, Failure, FailureKind, Job, Outcome, Workers, ordered_flow,
+};
 use crate::lm::Money;
 use crate::runtime::Passed;
 use std::collections::VecDeque;
@@ -199,7 +201,12 @@ impl Runner<'_> {
             Ok(outcome) => done(outcome),
             Err(message) => done(&panicked(message.clone())),
         };
-        ordered_flow(jobs, self.options.threads, &halt, run, seen)
+        let threads = self.options.threads;
+        let workers = match self.evaluator.only_waits() {
+            true => Workers::Fibers(threads),
+            false => Workers::Threads(threads),
+        };
+        ordered_flow(jobs, workers, &halt, run, seen)
             .into_iter()
             .map(|result| {
                 result.map(|it| it.unwrap_or_else(|message| Box::new(panicked(message))))

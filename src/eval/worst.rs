@@ -57,4 +57,8 @@ impl Evaluator for Worst<'_> {
     fn max_calls_per_run(&self) -> Option<u64> {
         self.inner.max_calls_per_run()
     }
+
+    fn only_waits(&self) -> bool {
+        self.inner.only_waits()
+    }
 }

@@ -50,6 +50,17 @@ impl Secret {
         self.is_secret() && text.contains(&self.0)
     }
 
+    /// How many bytes at the end of `text` may be the beginning of the key.
+    pub(super) fn begun_at_end(&self, text: &str) -> usize {
+        if !self.is_secret() {
+            return 0;
+        }
+        let most = text.len().min(self.0.len() - 1);
+        let begins = |bytes: &usize| text.as_bytes().ends_with(&self.0.as_bytes()[..*bytes]);
+        // Keys are ASCII as a rule; another one is compared where its characters begin.
+        (1..=most).rev().filter(|it| self.0.is_char_boundary(*it)).find(begins).unwrap_or(0)
+    }
+
     /// Local servers are given keys such as `none`, which are words like any other.
     fn is_secret(&self) -> bool {
         self.0.len() >= 8

@@ -11,37 +11,42 @@ mod cancel;
 pub mod download;
 #[cfg(feature = "local")]
 pub mod embedded;
+pub mod embedder;
 mod error;
 #[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "http")]
 pub mod keys;
+pub(crate) mod lane;
 mod listen;
 mod message;
 #[cfg(feature = "local")]
 pub mod models;
 pub mod open;
-#[cfg(feature = "http")]
-pub mod openai;
 mod price;
 pub mod retry;
 mod scripted;
 mod tokens;
 
 pub use cancel::Cancel;
+pub use embedder::{EmbedFuture, Embedder, Embeddings, SharedEmbedder};
 pub use error::{Error, ErrorKind};
+pub use lane::{block_on, runtime};
 pub use listen::{Delta, Flow, Listener};
 pub use message::{
     Alternative, Completion, Decoding, Effort, Finish, Message, Pattern, Placed, Prompt,
     Request, Role, Sampling, Segment, TokenLogprob, Tool, ToolCall, ToolChoice, Usage,
 };
-pub use open::{LmOptions, UserEndpoint, UserEndpoints, open};
+pub use open::{LmOptions, UserEndpoint, UserEndpoints, open, open_embedder};
 pub use price::{Cost, Money, Price, Prices, Rates, date as price_date};
 pub use scripted::Scripted;
 pub use tokens::Details;
 
+use crate::schema::MediaKind;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The future of a call to a model.
@@ -97,6 +102,63 @@ pub struct Capabilities {
     pub parallel: usize,
     /// Replies may be kept and used again.
     pub cacheable: bool,
+    /// It obeys [`Decoding::Json`] as a rule: its server knows schemas.
+    pub schema: bool,
+    /// It takes [`Request::tools`].
+    pub tools: bool,
+    /// Which media it takes in messages.
+    pub media: Takes,
+    /// It tells [`Request::logprobs`].
+    pub logprobs: bool,
+    /// It gives several replies to one request ([`Request::n`]); others are asked several
+    /// times.
+    pub n: bool,
+}
+
+impl Capabilities {
+    /// What everything can do that is asked by messages, one call at a time; the base of other
+    /// values.
+    pub const PLAIN: Self = Self {
+        chat: true,
+        template: false,
+        in_process: false,
+        nonblocking: false,
+        parallel: 1,
+        cacheable: false,
+        schema: false,
+        tools: false,
+        media: Takes::NOTHING,
+        logprobs: false,
+        n: false,
+    };
+}
+
+/// Which media a model takes. What its provider takes is meant: whether this very model does
+/// is known to its server alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Takes {
+    /// Pictures.
+    pub image: bool,
+    /// Sounds.
+    pub audio: bool,
+    /// Documents.
+    pub file: bool,
+}
+
+impl Takes {
+    /// None.
+    pub const NOTHING: Self = Self { image: false, audio: false, file: false };
+    /// All.
+    pub const ALL: Self = Self { image: true, audio: true, file: true };
+
+    /// Whether media of this kind are taken.
+    pub fn takes(self, kind: MediaKind) -> bool {
+        match kind {
+            MediaKind::Image => self.image,
+            MediaKind::Audio => self.audio,
+            MediaKind::File => self.file,
+        }
+    }
 }
 
 /// What a client may need to know about a call besides the request.
@@ -158,28 +220,6 @@ impl Address {
         let Self { path, branch, .. } = self;
         if branch.is_empty() { path.clone() } else { format!("{path}/{branch}") }
     }
-}
-
-/// Runs a future to its end on the calling thread, with the shared runtime behind it.
-///
-/// The calling thread must not be a worker of an async runtime.
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    runtime().block_on(future)
-}
-
-/// The one runtime that all clients of this process share: few workers, started at first use.
-pub fn runtime() -> &'static tokio::runtime::Handle {
-    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-    RUNTIME
-        .get_or_init(|| {
-            tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .thread_name("dsp-lm")
-                .enable_all()
-                .build()
-                .expect("the system gives threads to the async runtime")
-        })
-        .handle()
 }
 
 /// A shared model.

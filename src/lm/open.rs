@@ -1,6 +1,6 @@
 //! From the name of a model to a client: `openai/gpt-4o-mini`, `local/smollm2-135m`.
 
-use super::{Error, ErrorKind, Sampling, SharedLm};
+use super::{Error, ErrorKind, Sampling, SharedEmbedder, SharedLm};
 pub use crate::config::LmOptions;
 use crate::host::{Host, SharedHost};
 use std::collections::BTreeMap;
@@ -106,6 +106,30 @@ pub fn open(
     }
 }
 
+/// Opens the model called `name` that embeds: `openai/text-embedding-3-small`.
+///
+/// # Errors
+/// Those of [`open`]; models of this process do not embed.
+pub fn open_embedder(
+    name: &str,
+    options: &LmOptions,
+    sources: &UserEndpoints,
+    host: &SharedHost,
+) -> Result<SharedEmbedder, Error> {
+    options.check(name)?;
+    match name.split_once('/') {
+        Some(("local", _)) => {
+            Err(Error::new(ErrorKind::Unknown, name, "models of this process do not embed")
+                .hint("name one behind a server, such as `openai/text-embedding-3-small`"))
+        }
+        Some((provider, model)) if !provider.is_empty() && is_model(model) => {
+            embedder_open(name, provider, model, options, sources, &**host)
+        }
+        _ => Err(Error::new(ErrorKind::Unknown, name, "this is no name of a model")
+            .hint("write `provider/model`, such as `openai/text-embedding-3-small`")),
+    }
+}
+
 fn is_model(model: &str) -> bool {
     !model.is_empty() && !model.chars().any(|it| it.is_control() || it.is_whitespace())
 }
@@ -120,8 +144,35 @@ fn remote_open(
     host: &dyn Host,
 ) -> Result<SharedLm, Error> {
     let endpoint = super::keys::endpoint(name, provider, options, sources, host)?;
-    let client = super::openai::OpenAi::new(name, provider, model, endpoint, options)?;
+    let client = super::http::HttpLm::new(name, provider, model, endpoint, options)?;
     Ok(std::sync::Arc::new(client))
+}
+
+#[cfg(feature = "http")]
+fn embedder_open(
+    name: &str,
+    provider: &str,
+    model: &str,
+    options: &LmOptions,
+    sources: &UserEndpoints,
+    host: &dyn Host,
+) -> Result<SharedEmbedder, Error> {
+    let endpoint = super::keys::endpoint(name, provider, options, sources, host)?;
+    let client = super::http::HttpEmbedder::new(name, provider, model, endpoint, options)?;
+    Ok(std::sync::Arc::new(client))
+}
+
+#[cfg(not(feature = "http"))]
+fn embedder_open(
+    name: &str,
+    _: &str,
+    _: &str,
+    _: &LmOptions,
+    _: &UserEndpoints,
+    _: &dyn Host,
+) -> Result<SharedEmbedder, Error> {
+    Err(Error::new(ErrorKind::Unknown, name, "this build has no models behind servers")
+        .hint("build with the feature `http`"))
 }
 
 #[cfg(not(feature = "http"))]

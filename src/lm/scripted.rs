@@ -90,6 +90,7 @@ impl Scripted {
             nonblocking: false,
             parallel: 64,
             cacheable,
+            ..Capabilities::PLAIN
         };
         Self {
             name: "scripted".to_owned(),

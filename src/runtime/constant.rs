@@ -1,10 +1,10 @@
 //! Consts: computed at most once a session, at first use.
 
+use crate::lm::block_on;
 use crate::runtime::cx::Cx;
 use crate::runtime::error::Error;
 use crate::runtime::parallel::unplaced;
 use crate::runtime::value::Val;
-use crate::util::lock;
 
 /// The value of a const.
 pub(in crate::runtime) fn value(cx: &Cx<'_>, name: &str) -> Result<Val, Error> {
@@ -16,8 +16,9 @@ pub(in crate::runtime) fn value(cx: &Cx<'_>, name: &str) -> Result<Val, Error> {
         return Err(Error::value(format!("const `{name}` needs itself")).fatal());
     }
     let place = session.constant(name);
-    // Others who want it wait here, so that it is computed once.
-    let mut known = lock(&place);
+    // Others who want it wait here, so that it is computed once. It may take calls to models: a
+    // fiber that waits gives its thread to the one that computes it.
+    let mut known = place.try_lock().unwrap_or_else(|_| block_on(place.lock()));
     match &*known {
         Some(value) => Ok(value.clone()),
         None => compute(cx, name).inspect(|value| *known = Some(value.clone())),

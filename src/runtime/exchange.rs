@@ -10,7 +10,7 @@ use crate::runtime::run::{OUT_OF_TIME, Run, unpriced};
 use crate::runtime::tape::{Asked, recorded};
 use crate::store::{About, Key};
 use crate::trace::Attempt;
-use crate::util::hex;
+use crate::util::{fiber, hex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -319,10 +319,22 @@ fn wait(
         }
     };
     if !nonblocking {
+        // A fiber must not hold up the others of its thread.
+        return match fiber::is_current() {
+            true => joined(lm::runtime().spawn_blocking(move || lm::block_on(call))),
+            false => lm::block_on(call),
+        };
+    }
+    if fiber::is_current() {
         return lm::block_on(call);
     }
     // Where connections live, too: this thread is woken once, by the answer.
-    match lm::block_on(lm::runtime().spawn(call)) {
+    joined(lm::runtime().spawn(call))
+}
+
+/// What a task comes to, a panic included.
+fn joined<T>(task: tokio::task::JoinHandle<Option<T>>) -> Option<T> {
+    match lm::block_on(task) {
         Ok(answered) => answered,
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

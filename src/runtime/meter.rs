@@ -2,9 +2,10 @@
 //! settled when it is known.
 
 use crate::lm::Money;
+use crate::runtime::signal::Signal;
 use crate::util::lock;
 use serde::{Deserialize, Serialize};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// What calls take.
@@ -123,7 +124,7 @@ pub enum Passed {
 pub struct Meter {
     state: Mutex<State>,
     /// Something that was reserved was settled.
-    settled: Condvar,
+    settled: Signal,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -165,8 +166,7 @@ impl Meter {
                 state.refused = state.refused.max(state.spent.plus(most));
                 return Err(passed);
             }
-            let waited = self.settled.wait_timeout(state, PAUSE);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.settled.wait(&self.state, state, Some(PAUSE));
         }
     }
 
@@ -185,7 +185,7 @@ impl Meter {
         state.spent = state.spent.plus(took);
         state.slack = state.slack.max(most.minus(took));
         drop(state);
-        self.settled.notify_all();
+        self.settled.ring();
     }
 
     /// What was taken so far.

@@ -10,7 +10,7 @@ use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::exchange::stopped;
 use crate::runtime::instance::Instance;
-use crate::runtime::pool::ordered_map;
+use crate::runtime::pool::{Workers, ordered_map};
 use crate::runtime::predictor::Predictor;
 use crate::runtime::reply::Reply;
 use crate::runtime::rhai_host::{range, unshared};
@@ -161,7 +161,8 @@ impl Branches<'_> {
         let places: Vec<usize> = (0..self.of).collect();
         let mut joined = Joined { run, fork: &fork, ends: Vec::new(), open: true };
         let cancel = &run.session().cancel;
-        let ended = ordered_map(&places, taken.n, cancel, one, |_, it| joined.take(it));
+        let workers = Workers::Threads(taken.n);
+        let ended = ordered_map(&places, workers, cancel, one, |_, it| joined.take(it));
         let ends = joined.ends;
         drop(taken);
         run.join_consts();

@@ -589,4 +589,5 @@ const NO_MODEL: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 1,
     cacheable: false,
+    ..Capabilities::PLAIN
 };

@@ -553,6 +553,7 @@ const LOCAL: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 64,
     cacheable: true,
+    ..Capabilities::PLAIN
 };
 
 /// What is assumed of a model that is not there: a chat server.
@@ -563,4 +564,5 @@ const CHAT: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 8,
     cacheable: true,
+    ..Capabilities::PLAIN
 };

@@ -115,7 +115,10 @@ pub struct Session {
 }
 
 /// The values of consts, as far as they are known.
-type Consts = Mutex<BTreeMap<String, Arc<Mutex<Option<Val>>>>>;
+type Consts = Mutex<BTreeMap<String, Constant>>;
+
+/// The value of one, once it is known. Who computes it may wait for models while it is locked.
+pub(in crate::runtime) type Constant = Arc<tokio::sync::Mutex<Option<Val>>>;
 
 /// What runs took, all together.
 #[derive(Debug, Default)]
@@ -187,7 +190,7 @@ impl Session {
     }
 
     /// The place where the value of a const is kept once it is known.
-    pub(in crate::runtime) fn constant(&self, name: &str) -> Arc<Mutex<Option<Val>>> {
+    pub(in crate::runtime) fn constant(&self, name: &str) -> Constant {
         lock(&self.consts).entry(name.to_owned()).or_default().clone()
     }
 
@@ -218,6 +221,17 @@ impl Session {
         let consts = Arc::new(Mutex::new(kept));
         let needs = Arc::default();
         Self { consts, needs, began: self.began, ..self.resumed(self.cancel.clone()) }
+    }
+
+    /// Whether the usual model answers from elsewhere: who asks it only waits. No model is opened
+    /// for that.
+    pub fn usually_waits(&self) -> bool {
+        let Settings { lm, lm_name, .. } = &self.settings;
+        let is_elsewhere = |name: &str| !name.starts_with("local");
+        match lm {
+            Some(lm) => lm.capabilities().nonblocking,
+            None => lm_name.as_deref().is_some_and(is_elsewhere),
+        }
     }
 
     /// The model that predictors ask when they name none.

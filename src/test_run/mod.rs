@@ -17,7 +17,7 @@ pub use blame::{Exchange, blame};
 use crate::check::TestInfo;
 use crate::diag::{Diagnostic, Label};
 use crate::engine::{Error, Program, TestEnd, TestOptions};
-use crate::eval::{ordered_map, stats};
+use crate::eval::{Workers, ordered_map, stats};
 use crate::runtime::codes;
 use crate::source::Sources;
 use crate::trace::Totals;
@@ -172,7 +172,8 @@ pub fn run(
         result.unwrap_or_else(|panic| panicked(program, test, &panic))
     };
     let pause = program.engine().pause();
-    let results = ordered_map(tests, threads, &pause, run, |index, result| match result {
+    let workers = Workers::Threads(threads);
+    let results = ordered_map(tests, workers, &pause, run, |index, result| match result {
         Ok(ended) => tell(ended),
         Err(panic) => tell(&panicked(program, &tests[index], panic)),
     });
@@ -194,7 +195,8 @@ pub fn repeat(
         ended(program, test, program.run_test(test, &options))
     };
     let pause = program.engine().pause();
-    let results = ordered_map(&rollouts, threads, &pause, run, |_, _| {});
+    let workers = Workers::Threads(threads);
+    let results = ordered_map(&rollouts, workers, &pause, run, |_, _| {});
     let done = |it: Result<Ended, String>| it.unwrap_or_else(|it| panicked(program, test, &it));
     results.into_iter().flatten().map(done).collect()
 }

@@ -223,6 +223,7 @@ impl StandIn {
             nonblocking: false,
             parallel: 64,
             cacheable: false,
+            ..Capabilities::PLAIN
         };
         Self { name: name.to_owned(), capabilities }
     }

@@ -43,6 +43,7 @@ const LOCAL: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 1,
     cacheable: true,
+    ..Capabilities::PLAIN
 };
 
 fn main() {

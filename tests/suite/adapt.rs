@@ -28,6 +28,7 @@ const CHAT: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 8,
     cacheable: true,
+    ..Capabilities::PLAIN
 };
 const LOCAL: Capabilities = Capabilities { template: true, in_process: true, ..CHAT };
 

@@ -52,6 +52,7 @@ impl Lm for Greedy {
             nonblocking: false,
             parallel: 64,
             cacheable: true,
+            ..Capabilities::PLAIN
         }
     }
 

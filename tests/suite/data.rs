@@ -4,7 +4,7 @@ use dsp_lang::data::{Dataset, Kind, Share, SplitOptions};
 use dsp_lang::diag::{Code, Diagnostic};
 use dsp_lang::eval::{
     Cancel, EvalOptions, Evaluation, Evaluator, Failure, FailureKind, Job, Outcome, RunOptions,
-    Stop, compare, evaluate, ordered_map,
+    Stop, Workers, compare, evaluate, ordered_map,
 };
 use dsp_lang::host::{Host, MemoryHost, OsHost};
 use dsp_lang::program::State;
@@ -340,7 +340,7 @@ fn results_are_consumed_in_order() {
     let mut seen = Vec::new();
     let results = ordered_map(
         &items,
-        7,
+        Workers::Threads(7),
         &Cancel::default(),
         |item| {
             most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -364,7 +364,7 @@ fn cancelling_keeps_what_is_done() {
     let items: Vec<usize> = (0..100).collect();
     let results = ordered_map(
         &items,
-        3,
+        Workers::Threads(3),
         &cancel,
         |item| {
             if *item == 10 {

@@ -61,6 +61,7 @@ impl Lm for Random {
             nonblocking: false,
             parallel: 4,
             cacheable: true,
+            ..Capabilities::PLAIN
         }
     }
 

@@ -79,6 +79,7 @@ impl Lm for Counting {
             nonblocking: false,
             parallel: 4,
             cacheable: self.cacheable,
+            ..Capabilities::PLAIN
         }
     }
 

@@ -281,6 +281,7 @@ impl Machine {
                 nonblocking: false,
                 parallel: 4,
                 cacheable: true,
+                ..Capabilities::PLAIN
             });
         let builder = Engine::builder()
             .host(self.host.clone())

@@ -154,7 +154,7 @@ impl Server {
 
     /// Waits until this many requests have come.
     pub(crate) fn wait_for(&self, requests: usize) {
-        for _ in 0..1000 {
+        for _ in 0..6000 {
             if self.state.lock().unwrap().seen.len() >= requests {
                 return;
             }

@@ -196,4 +196,8 @@ impl Evaluator for Journaled<'_> {
     fn max_calls_per_run(&self) -> Option<u64> {
         self.inner.max_calls_per_run()
     }
+
+    fn only_waits(&self) -> bool {
+        self.inner.only_waits()
+    }
 }

@@ -189,6 +189,7 @@ impl Lm for Embedded {
             nonblocking: false,
             parallel: PARALLEL,
             cacheable: true,
+            ..Capabilities::PLAIN
         }
     }
 

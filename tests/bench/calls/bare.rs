@@ -14,6 +14,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     nonblocking: false,
     parallel: 64,
     cacheable: true,
+    ..Capabilities::PLAIN
 };
 
 pub(crate) struct Bare {

@@ -43,7 +43,8 @@ pub(crate) fn work(name: &str, base: &str) {
         "profile" => {
             let engine = engine(base).no_cache().build().unwrap();
             let threads = std::env::var("THREADS").map_or(64, |it| it.parse().unwrap());
-            let program = evaluation(&engine, "Reason", threads, &rows(10_000));
+            let n = std::env::var("ROWS").map_or(10_000, |it| it.parse().unwrap());
+            let program = evaluation(&engine, "Reason", threads, &rows(n));
             eprintln!("{:?}", time(|| drop(run(&program))));
         }
         "eval" => {

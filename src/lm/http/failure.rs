@@ -1,6 +1,6 @@
 //! What went wrong with a request, in the words of this floor.
 
-use super::wire::ErrorBody;
+use super::protocol::ErrorBody;
 use crate::lm::keys::Secret;
 use crate::lm::retry::retry_after;
 use crate::lm::{Error, ErrorKind};
@@ -13,11 +13,13 @@ pub(super) struct Failure {
     pub(super) asked: Option<Duration>,
     /// Whether a reply was written and lost: it may have to be paid for.
     is_paid: bool,
+    /// What a server said that takes no request of this form.
+    refusal: Option<ErrorBody>,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, asked: None, is_paid: false }
+        Self { error, asked: None, is_paid: false, refusal: None }
     }
 }
 
@@ -30,6 +32,11 @@ impl Failure {
     /// Whether the request may have to be paid for.
     pub(super) fn is_paid(&self) -> bool {
         self.is_paid
+    }
+
+    /// What the server said, where it takes no request of this form.
+    pub(super) fn refusal(&self) -> Option<&ErrorBody> {
+        self.refusal.as_ref()
     }
 
     /// The error to hand back when nothing more is tried.
@@ -82,6 +89,11 @@ impl Context<'_> {
         self.lost(message)
     }
 
+    /// A stream that ended before its reply did.
+    pub(super) fn cut_off(&self) -> Failure {
+        self.lost(format!("the reply of {} broke off before its end", self.origin))
+    }
+
     /// Status 200 with a body that is no reply.
     pub(super) fn malformed(&self, why: &str) -> Failure {
         self.lost(format!("{} sent {why}", self.origin))
@@ -98,8 +110,10 @@ impl Context<'_> {
 
     /// Any other status.
     pub(super) fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
-        let error = self.explained(status, &ErrorBody::read(body));
-        Failure { asked: asked(headers), ..error.into() }
+        let body = ErrorBody::read(body);
+        let error = self.explained(status, &body);
+        let refusal = matches!(status, 400 | 404 | 422 | 501).then_some(body);
+        Failure { asked: asked(headers), refusal, ..error.into() }
     }
 
     fn explained(&self, status: u16, body: &ErrorBody) -> Error {
