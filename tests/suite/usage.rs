@@ -33,6 +33,7 @@ impl Lm for Counted {
             nonblocking: false,
             parallel: 4,
             cacheable: true,
+            ..Capabilities::PLAIN
         }
     }
 
