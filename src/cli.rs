@@ -6,6 +6,7 @@
 //! (`dsp … | head`) is no failure.
 
 mod args;
+mod cache;
 mod check;
 mod compile;
 mod completions;
@@ -35,6 +36,7 @@ mod shell;
 mod show;
 mod task;
 mod test;
+mod usage;
 mod via;
 mod watch;
 mod worker;
@@ -102,6 +104,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Trace(args) => show::trace(shell, &args),
         Command::State(args) => show::state(shell, &args),
         Command::Models(args) => models::run(shell, &args),
+        Command::Cache(args) => cache::run(shell, &args),
         Command::New(args) => new::run(shell, &args),
         Command::Doc(args) => doc::run(shell, &args),
         Command::Completions(args) => completions::run(shell, &args),

@@ -63,6 +63,9 @@ pub struct Config {
     pub seed: Option<u64>,
     /// What a command may spend.
     pub caps: Caps,
+    /// The most that kept replies may take on disk, in MB; only the user says it, for a project
+    /// that says little would drop what the user paid for.
+    pub cache_max_mb: Option<u64>,
     /// Models by the names that scripts use.
     pub models: BTreeMap<String, Model>,
     /// What models cost, by `provider/model`.
@@ -91,6 +94,8 @@ pub struct Price {
     pub input: f64,
     /// Read, where the provider had it cached.
     pub cached: Option<f64>,
+    /// Read, where the provider put it into its cache.
+    pub cache_write: Option<f64>,
     /// Written.
     pub output: f64,
 }
@@ -232,6 +237,7 @@ impl Config {
             threads: self.threads.or(weaker.threads),
             seed: self.seed.or(weaker.seed),
             caps: self.caps.or(weaker.caps),
+            cache_max_mb: self.cache_max_mb.or(weaker.cache_max_mb),
             models: self.models,
             prices: self.prices,
             endpoints: self.endpoints,
@@ -263,8 +269,8 @@ impl Caps {
 }
 
 /// Returns the settings that the environment makes: `DSP_LM`, `DSP_THREADS`, `DSP_SEED`,
-/// `DSP_MAX_CALLS`, `DSP_MAX_TOKENS`, `DSP_MAX_USD` and `DSP_MAX_SECONDS`, with a diagnostic
-/// for each that cannot be read.
+/// `DSP_MAX_CALLS`, `DSP_MAX_TOKENS`, `DSP_MAX_USD`, `DSP_MAX_SECONDS` and `DSP_CACHE_MAX_MB`,
+/// with a diagnostic for each that cannot be read.
 pub fn from_env(host: &dyn Host) -> (Config, Vec<Diagnostic>) {
     let mut env = Environment { host, diags: Vec::new() };
     let config = Config {
@@ -277,6 +283,7 @@ pub fn from_env(host: &dyn Host) -> (Config, Vec<Diagnostic>) {
             max_usd: env.read("DSP_MAX_USD", "a number, 0 or more", is_amount),
             max_seconds: env.read("DSP_MAX_SECONDS", "a number, 0 or more", is_amount),
         },
+        cache_max_mb: env.read("DSP_CACHE_MAX_MB", "an integer above 0", |it| *it > 0),
         ..Config::default()
     };
     (config, env.diags)

@@ -14,6 +14,8 @@ mod agreement;
 mod architecture;
 #[path = "suite/budget.rs"]
 mod budget;
+#[path = "suite/cache.rs"]
+mod cache;
 #[cfg(feature = "http")]
 #[path = "suite/calls.rs"]
 mod calls;
@@ -115,10 +117,13 @@ mod testing;
 mod traces;
 #[path = "suite/units.rs"]
 mod units;
-#[cfg(all(feature = "http", unix))]
+#[cfg(feature = "http")]
+#[path = "suite/usage.rs"]
+mod usage;
 #[cfg(feature = "http")]
 #[path = "suite/values.rs"]
 mod values;
+#[cfg(all(feature = "http", unix))]
 #[path = "suite/watched.rs"]
 mod watched;
 #[cfg(all(feature = "http", unix))]

@@ -51,6 +51,8 @@ pub(super) enum Command {
     State(State),
     /// List models, and fetch the one that runs in the process
     Models(Models),
+    /// Look at the replies that are kept, drop some, and find damage
+    Cache(Cache),
     /// Make a project that runs at once
     New(New),
     /// Show a page of the reference, or what it says of a function
@@ -146,6 +148,9 @@ pub(super) struct Run {
     /// Write the trace of the run to this file
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
+    /// Say at the end what was used, by predictor and model, on standard error
+    #[arg(long)]
+    pub(super) usage: bool,
     /// Write nothing to standard error but errors
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -677,6 +682,52 @@ pub(super) enum ModelsAction {
         #[arg(value_name = "NAME")]
         name: Option<String>,
     },
+}
+
+/// Arguments of `dsp cache`.
+#[derive(Debug, Args)]
+pub(super) struct Cache {
+    #[command(subcommand)]
+    pub(super) action: CacheAction,
+}
+
+/// What to do with kept replies.
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheAction {
+    /// Say where they are, how many, how large, how old, and of which models
+    Show {
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Drop replies: those that any of the flags means
+    Prune(CachePrune),
+    /// Read every reply, and say which are damaged
+    Verify {
+        /// Drop what is damaged
+        #[arg(long)]
+        repair: bool,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Arguments of `dsp cache prune`.
+#[derive(Debug, Args)]
+pub(super) struct CachePrune {
+    /// The oldest, until no more than so many MB are left
+    #[arg(long, value_name = "N", required_unless_present_any = ["older_than", "all"])]
+    pub(super) max_mb: Option<u64>,
+    /// Those that were kept so long ago: `30d`, `12h`
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(super) older_than: Option<Duration>,
+    /// All
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Write JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Arguments of `dsp new`.

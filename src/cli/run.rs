@@ -5,6 +5,7 @@ use super::interrupt::Interrupt;
 use super::log::Begun;
 use super::session::{self, Kept};
 use super::shell::{Failure, Shell};
+use super::usage;
 use super::watch::Watcher;
 use crate::trace::{Trace, to_jsonl};
 use std::path::Path;
@@ -28,6 +29,7 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
     let interrupt = Interrupt::on(shell, first);
     let builder = session::builder(shell, &args.file, &args.lm)?;
     let builder = if args.quiet { builder } else { builder.progress() };
+    let builder = if args.trace.is_some() { builder } else { builder.no_trace() };
     let engine = interrupt.heeded(watcher.watched(builder)).build()?;
     let program = session::load(shell, &engine, &args.file)?;
     watcher.begun(Begun { hash: program.hash(), ..Begun::default() });
@@ -35,6 +37,9 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
     shell.diagnose(program.sources(), &finished.warnings);
     watcher.warnings(&finished.warnings);
     shell.warn(&engine.store_warnings());
+    if args.usage {
+        shell.eprint(&usage::text(&program.spent(), &program.shares()));
+    }
     if let Some(path) = &args.trace {
         write_trace(shell, &finished.trace, path)?;
     }
@@ -43,6 +48,6 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
 }
 
 fn write_trace(shell: &Shell, trace: &Trace, path: &Path) -> Result<(), Failure> {
-    let content = Kept(session::store(shell)?);
+    let content = Kept::of(shell)?;
     shell.write(path, &to_jsonl(trace, &content))
 }

@@ -1,16 +1,18 @@
 //! Engines and programs for commands.
 
 use super::args::Lm;
-use super::settings::Settings;
+use super::settings::{self, Settings};
 use super::shell::{Failure, Shell, UNUSABLE};
+use crate::config;
 use crate::diag::Diagnostic;
 use crate::engine::{Builder, Engine, Program};
 use crate::host::Place;
-use crate::store::{Key, Store};
+use crate::store::{About, Key, Store, USUAL_LIMIT};
 use crate::trace::Content;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a script on standard input is called.
 pub(super) const STDIN: &str = "<stdin>";
@@ -52,10 +54,14 @@ pub(super) fn offline(shell: &Shell, script: &Path, lm: &Lm) -> Result<Builder, 
 /// The place cannot be used.
 pub(super) fn store(shell: &Shell) -> Result<Store, Failure> {
     let Some(dir) = shell.host.place(Place::Cache) else { return Ok(Store::in_memory()) };
-    Store::open(dir.join("replies")).map_err(|error| {
+    // What the environment says and cannot be read is told where settings are read.
+    let said = config::from_env(&*shell.host).0.cache_max_mb;
+    let said = said.or(settings::user_config(shell)?.cache_max_mb);
+    let store = Store::open(dir.join("replies")).map_err(|error| {
         let message = format!("the kept replies cannot be used: {error}");
         Failure::io(Diagnostic::bare(UNUSABLE, message))
-    })
+    })?;
+    Ok(store.limited(said.map_or(USUAL_LIMIT, |it| it.saturating_mul(1_000_000))))
 }
 
 /// Loads a script, `-` from standard input, and says what the check noticed.
@@ -89,18 +95,36 @@ pub(super) fn read_stdin() -> Result<String, Failure> {
 
 /// Prompts and replies of traces, kept in a store beside the replies.
 #[derive(Debug)]
-pub(super) struct Kept(pub(super) Store);
+pub(super) struct Kept {
+    store: Store,
+    /// When the trace is written, since 1970.
+    now: Duration,
+}
+
+impl Kept {
+    /// The store of the user.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub(super) fn of(shell: &Shell) -> Result<Self, Failure> {
+        Ok(Self { store: store(shell)?, now: shell.host.since_epoch() })
+    }
+}
+
+/// What content of traces is counted by.
+const TRACES: &str = "(traces)";
 
 impl Content for Kept {
     fn keep(&self, hash: &str, bytes: &[u8]) {
         if let Some(key) = key(hash) {
             // What cannot be kept is missing when the trace is shown, and nothing else.
-            let _ = self.0.put_if_absent(&key, bytes);
+            let about = About { label: TRACES, written: self.now };
+            let _ = self.store.put_about(&key, &about, bytes);
         }
     }
 
     fn find(&self, hash: &str) -> Option<Vec<u8>> {
-        self.0.get(&key(hash)?).map(|bytes| bytes.to_vec())
+        self.store.get(&key(hash)?).map(|bytes| bytes.to_vec())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `dsp trace` and `dsp state`
 
 use super::args::{State, StateAction, Trace, TraceAction};
-use super::session::{self, Kept};
+use super::session::Kept;
 use super::shell::{Failure, Shell, UNUSABLE};
 use crate::diag::Diagnostic;
 use crate::program;
@@ -20,7 +20,7 @@ pub(super) fn trace(shell: &Shell, args: &Trace) -> Result<(), Failure> {
 fn show_trace(shell: &Shell, path: &Path, full: bool) -> Result<(), Failure> {
     let mut sources = Sources::default();
     let id = shell.read(path, &mut sources)?;
-    let content = Kept(session::store(shell)?);
+    let content = Kept::of(shell)?;
     let trace = parse_jsonl(&sources.get(id).text, &content).map_err(|error| {
         let message = format!("`{}` is no trace: {error}", path.display());
         Failure::io(Diagnostic::bare(UNUSABLE, message))

@@ -38,7 +38,7 @@ pub fn parse(source: SourceId, text: &str, origin: Origin) -> (Config, Vec<Diagn
 }
 
 /// Settings at the top of a file.
-const TOP: [&str; 10] = [
+const TOP: [&str; 11] = [
     "lm",
     "threads",
     "seed",
@@ -46,6 +46,7 @@ const TOP: [&str; 10] = [
     "max_tokens",
     "max_usd",
     "max_seconds",
+    "cache_max_mb",
     "models",
     "prices",
     "endpoints",
@@ -69,7 +70,7 @@ const MODEL: [&str; 15] = [
     "retries",
 ];
 /// Settings of a table below `[prices]`.
-const PRICE: [&str; 3] = ["input", "cached", "output"];
+const PRICE: [&str; 4] = ["input", "cached", "cache_write", "output"];
 /// Settings of a table below `[endpoints]`.
 const ENDPOINT: [&str; 2] = ["base_url", "key_env"];
 
@@ -87,6 +88,7 @@ impl Reader {
                 "lm" => config.lm = self.text(key, value),
                 "threads" => config.threads = self.integer(key, value, 1),
                 "seed" => config.seed = self.integer(key, value, 0),
+                "cache_max_mb" => config.cache_max_mb = self.cache_max_mb(key, value),
                 "models" => self.each(key, value, |reader, name, value| {
                     let model = reader.model(name, value);
                     config.models.extend(model.map(|it| (name.get_ref().to_string(), it)));
@@ -127,11 +129,12 @@ impl Reader {
             self.wrong(name, value, "a table with `input` and `output`");
             return None;
         };
-        let (mut input, mut cached, mut output) = (None, None, None);
+        let (mut input, mut cached, mut cache_write, mut output) = (None, None, None, None);
         for (key, value) in table {
             let part = match key.get_ref().as_ref() {
                 "input" => &mut input,
                 "cached" => &mut cached,
+                "cache_write" => &mut cache_write,
                 "output" => &mut output,
                 _ => {
                     self.unknown(key, &PRICE);
@@ -145,7 +148,7 @@ impl Reader {
             let hint = format!("add `{missing} = 0.5`: dollars for a million tokens");
             self.report(BAD_SETTING, name.span(), &message, &hint);
         }
-        Some(Price { input: input?, cached, output: output? })
+        Some(Price { input: input?, cached, cache_write, output: output? })
     }
 
     /// `big = "openai/gpt-4o"`, or a table with options.
@@ -310,6 +313,17 @@ impl Reader {
         let message = format!("`{}` must be the name of a variable, not a key", key.get_ref());
         self.report(BAD_SETTING, value.span(), &message, "");
         None
+    }
+
+    /// The most that kept replies may take: a project must not decide what the user loses.
+    fn cache_max_mb(&mut self, key: &Key<'_>, value: &Entry<'_>) -> Option<u64> {
+        if self.origin != Origin::User {
+            let message = "only your own settings file may say `cache_max_mb`";
+            let hint = "say it in `config.toml`, or as `DSP_CACHE_MAX_MB`";
+            self.report(USER_ONLY, key.span(), message, hint);
+            return None;
+        }
+        self.integer(key, value, 1)
     }
 
     fn integer<T: TryFrom<i64>>(

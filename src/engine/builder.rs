@@ -70,6 +70,7 @@ pub struct Builder {
     adapter: Option<String>,
     progress: bool,
     keep_traces: bool,
+    no_trace: bool,
     cancel: Cancel,
     pause: Option<Cancel>,
     fallback: Option<String>,
@@ -170,6 +171,13 @@ impl Builder {
         Self { keep_traces: true, ..self }
     }
 
+    /// Leaves out the traces of runs that have ended: a long run then never has all of its
+    /// prompts and replies in memory at once. The program itself still sees its trace.
+    #[must_use]
+    pub fn no_trace(self) -> Self {
+        Self { no_trace: true, ..self }
+    }
+
     /// What ends all runs.
     #[must_use]
     pub fn cancel(self, cancel: Cancel) -> Self {
@@ -251,6 +259,7 @@ impl Builder {
             cache: !self.no_cache,
             retries: 3,
             keep_traces: self.keep_traces,
+            no_trace: self.no_trace,
             progress: self.progress,
             pause: self.pause,
             attached: self.attached.map(|it| -> Arc<dyn Any + Send + Sync> { it }),
@@ -278,6 +287,8 @@ pub(in crate::engine) fn settings(base: &Settings, config: &Config) -> Settings 
 
 /// What models cost: those of settings files over the table.
 fn prices(config: &Config) -> Prices {
-    let price = |it: &crate::config::Price| Price::per_million(it.input, it.cached, it.output);
+    let price = |it: &crate::config::Price| {
+        Price::per_million(it.input, it.cached, it.output).with_cache_write(it.cache_write)
+    };
     Prices::with(config.prices.iter().map(|(name, it)| (name.clone(), price(it))))
 }

@@ -18,7 +18,7 @@ use crate::runtime::{
 use crate::schema::{Record, Value};
 use crate::source::Sources;
 use crate::store::{Replies, Store};
-use crate::trace::{Totals, Trace};
+use crate::trace::{Shares, Totals, Trace};
 use indexmap::IndexMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -209,6 +209,11 @@ impl Program {
     /// Calls and tokens of all its runs so far.
     pub fn spent(&self) -> Totals {
         self.session.spent()
+    }
+
+    /// The same by predictor and model.
+    pub fn shares(&self) -> Shares {
+        self.session.shares()
     }
 
     /// Runs the statements outside its items.
@@ -424,7 +429,9 @@ impl Program {
         let warnings = run.take_warnings().into_iter().map(warning);
         let warnings = warnings.filter(|it| !seen(it)).collect();
         let result = result.map_err(|error| self.tell(&error));
-        Finished { result, warnings, trace: run.trace() }
+        let is_wanted = !self.session.settings.no_trace;
+        let trace = if is_wanted { run.trace() } else { Trace::default() };
+        Finished { result, warnings, trace }
     }
 
     pub(in crate::engine) fn tell(&self, error: &runtime::Error) -> Error {

@@ -6,10 +6,10 @@ use crate::eval::stats::{Interval, mean, mean_interval};
 use crate::eval::worst::Worst;
 use crate::eval::{
     Budget, Cancel, Caps, Dataset, Evaluator, Exchange, FailureKind, Job, Outcome, Progress,
-    Spent,
+    Spent, Used,
 };
 use crate::host::Host;
-use crate::lm::{Cost, Money};
+use crate::lm::{Cost, Details, Money};
 use crate::program::State;
 use crate::schema::{Row, Ty, TypeTable, Value};
 use indexmap::IndexMap;
@@ -55,7 +55,7 @@ pub struct RowResult {
     /// Where the row stands: `dev.jsonl:17`.
     pub origin: String,
     /// What the run gave; `None` when it was not run.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<Box<Outcome>>,
 }
 
 impl RowResult {
@@ -143,8 +143,12 @@ pub struct Evaluation {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What is known of the tokens besides.
+    pub details: Details,
     /// What the program's calls cost.
     pub cost: Cost,
+    /// What each predictor took from each model, the metric's calls included.
+    pub used: Vec<Used>,
     /// What the metric took, where it asks models itself.
     pub judge: JudgeCost,
     /// Assertions that stayed false.
@@ -170,6 +174,8 @@ pub struct JudgeCost {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What is known of the tokens besides.
+    pub details: Details,
     /// What they cost.
     pub cost: Cost,
     /// How long judging took, summed over rows.
@@ -183,6 +189,7 @@ impl JudgeCost {
             cached_calls: self.cached_calls + u64::from(it.cached_calls),
             prompt_tokens: self.prompt_tokens + it.prompt_tokens,
             completion_tokens: self.completion_tokens + it.completion_tokens,
+            details: self.details.plus(it.details),
             cost: self.cost.plus(it.cost),
             time: self.time + it.latency,
         }
@@ -241,8 +248,6 @@ pub fn evaluate(
         cost = cost.plus(outcome.cost);
         seen.usd = cost.worth_telling();
         seen.running.add(outcome.value());
-        cost = cost.plus(outcome.cost);
-        seen.usd = (!cost.is_nothing()).then(|| cost.dollars()).flatten();
         progress(&seen);
     };
     let mut budget = Budget::new(&options.caps());
@@ -262,21 +267,25 @@ impl Evaluation {
         seed: u64,
         elapsed: Duration,
     ) -> Self {
-        let result = |(at, (row, outcome)): (usize, (&Arc<Row>, Option<Outcome>))| RowResult {
-            row: row.clone(),
-            index: row.index,
-            origin: data.origin(at).unwrap_or_default(),
-            outcome,
-        };
+        let result =
+            |(at, (row, outcome)): (usize, (&Arc<Row>, Option<Box<Outcome>>))| RowResult {
+                row: row.clone(),
+                index: row.index,
+                origin: data.origin(at).unwrap_or_default(),
+                outcome,
+            };
         let rows = rows.iter().zip(batch.outcomes).enumerate();
         let rows: Vec<RowResult> = rows.map(result).collect();
         let values: Vec<f64> = rows.iter().filter_map(RowResult::value).collect();
         let count =
             |test: &dyn Fn(&RowResult) -> bool| rows.iter().filter(|it| test(it)).count();
-        let outcomes = || rows.iter().filter_map(|it| it.outcome.as_ref());
+        let outcomes = || rows.iter().filter_map(|it| it.outcome.as_deref());
         let sum = |part: fn(&Outcome) -> u64| outcomes().map(part).sum::<u64>();
         let cost = outcomes().fold(Cost::default(), |sum, it| sum.plus(it.cost));
         let judge = outcomes().fold(JudgeCost::default(), |sum, it| sum.plus(it.judge));
+        let details = outcomes().fold(Details::default(), |sum, it| sum.plus(it.details));
+        let mut used = Vec::new();
+        outcomes().flat_map(|it| &it.used).for_each(|it| it.add_to(&mut used));
         Self {
             score: (!values.is_empty()).then(|| mean(&values)),
             interval: mean_interval(&values, seed),
@@ -291,7 +300,9 @@ impl Evaluation {
             prompt_tokens: sum(|it| it.prompt_tokens) - judge.prompt_tokens,
             completion_tokens: sum(|it| it.completion_tokens) - judge.completion_tokens,
             asserts_failed: sum(|it| u64::from(it.asserts_failed)),
+            details: details.minus(judge.details),
             cost: cost.minus(judge.cost),
+            used,
             judge,
             latency: Latency::of(&rows),
             elapsed,

@@ -1,7 +1,7 @@
 //! Evaluations and comparisons as values, for `--json` and for scripts.
 
 use crate::eval::stats::{Interval, Paired};
-use crate::eval::{Comparison, Evaluation, FailureKind, Outcome, RowResult, Stop};
+use crate::eval::{Comparison, Evaluation, FailureKind, Outcome, RowResult, Stop, Used};
 use crate::lm::Money;
 use crate::schema::{Record, Value};
 use std::sync::Arc;
@@ -50,12 +50,17 @@ impl Evaluation {
             ("calls", count(self.calls)),
             ("prompt_tokens", count(self.prompt_tokens)),
             ("completion_tokens", count(self.completion_tokens)),
+            ("cached_tokens", told(self.details.cached)),
+            ("cache_write_tokens", told(self.details.cache_write)),
+            ("reasoning_tokens", told(self.details.reasoning)),
+            ("untold", count(self.details.untold)),
             ("usd", number(self.cost.dollars())),
             ("judge_usd", number(self.judge.cost.dollars())),
             ("judge_calls", count(self.judge.calls)),
             ("judge_prompt_tokens", count(self.judge.prompt_tokens)),
             ("judge_completion_tokens", count(self.judge.completion_tokens)),
             ("judge_models", models(&self.subject.judges)),
+            ("usage", usage_value(&self.used)),
             ("asserts_failed", count(self.asserts_failed)),
             ("time", time),
             ("rows", Value::list(self.rows.iter().map(|it| self.row_value(it)))),
@@ -85,7 +90,7 @@ impl Evaluation {
             ("labels", Value::map(labels)),
             ("score", number(it.value())),
             ("scores", Value::map(named.collect())),
-            ("reply", outcome.map_or(Value::Null, reply_value)),
+            ("reply", outcome.map_or(Value::Null, |it| reply_value(it))),
             ("failure", failure.map_or(Value::Null, |it| it.message.as_str().into())),
             ("failure_kind", failure.map_or(Value::Null, |it| kind_text(it.kind).into())),
             ("feedback", feedback.map_or(Value::Null, Value::from)),
@@ -168,4 +173,28 @@ fn number(it: Option<f64>) -> Value {
 
 fn count(it: u64) -> Value {
     Value::Int(i64::try_from(it).unwrap_or(i64::MAX))
+}
+
+/// A count that nobody told is `null`.
+fn told(it: Option<u64>) -> Value {
+    it.map_or(Value::Null, count)
+}
+
+/// What each predictor took from each model.
+pub(crate) fn usage_value(all: &[Used]) -> Value {
+    let one = |it: &Used| {
+        object([
+            ("predictor", it.predictor.as_str().into()),
+            ("model", it.model.as_str().into()),
+            ("calls", count(it.calls.into())),
+            ("prompt_tokens", count(it.prompt_tokens)),
+            ("completion_tokens", count(it.completion_tokens)),
+            ("cached_tokens", told(it.details.cached)),
+            ("cache_write_tokens", told(it.details.cache_write)),
+            ("reasoning_tokens", told(it.details.reasoning)),
+            ("untold", count(it.details.untold)),
+            ("usd", number(it.cost.dollars())),
+        ])
+    };
+    Value::list(all.iter().map(one))
 }

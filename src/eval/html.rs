@@ -90,16 +90,18 @@ impl Evaluation {
             let _ = write!(about, ", {count} {what}");
         }
         cards += &card("rows", &self.rows.len().to_string(), &about);
-        let tokens =
-            format!("{} tokens in, {} out", self.prompt_tokens, self.completion_tokens);
+        let tokens = self.details.told(self.calls, self.prompt_tokens, self.completion_tokens);
         let tokens = format!("{tokens}{}", told(&self.cost));
         let stored = format!("{tokens}; {} from the store", self.cached_calls);
         cards += &card("calls of the program", &self.calls.to_string(), &stored);
         if self.judge.calls > 0 {
             let tokens = format!(
-                "{} tokens in, {} out{}; {}",
-                self.judge.prompt_tokens,
-                self.judge.completion_tokens,
+                "{}{}; {}",
+                self.judge.details.told(
+                    self.judge.calls,
+                    self.judge.prompt_tokens,
+                    self.judge.completion_tokens,
+                ),
                 told(&self.judge.cost),
                 time(self.judge.time)
             );

@@ -2,7 +2,7 @@
 
 use crate::eval::progress::Running;
 use crate::eval::stats::Interval;
-use crate::lm::{Cost, Money};
+use crate::lm::{Cost, Details, Money};
 use crate::program::State;
 use crate::runtime::{Amount, Limits, SharedCallLog};
 use crate::schema::{Record, Row};
@@ -85,9 +85,15 @@ pub struct Outcome {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What is known of the tokens besides.
+    #[serde(skip_serializing_if = "Details::is_nothing")]
+    pub details: Details,
     /// What the calls cost.
     #[serde(skip_serializing_if = "Cost::is_nothing")]
     pub cost: Cost,
+    /// What of all that each predictor took from each model, in the order of the first calls.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub used: Vec<Used>,
     /// Caps under which none of its calls would have been refused, where that is more than
     /// what it took.
     #[serde(skip_serializing_if = "is_nothing")]
@@ -111,12 +117,57 @@ pub struct Spent {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What is known of the tokens besides.
+    #[serde(skip_serializing_if = "Details::is_nothing", default)]
+    pub details: Details,
     /// What that cost.
     #[serde(skip_serializing_if = "Cost::is_nothing", default)]
     pub cost: Cost,
     /// How long it took.
     #[serde(with = "micros")]
     pub latency: Duration,
+}
+
+/// What a predictor took from a model.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Used {
+    /// The predictor; [`METRIC`] for those of the metric.
+    pub predictor: String,
+    /// The model.
+    pub model: String,
+    /// Calls, cached ones included.
+    pub calls: u32,
+    /// Tokens read.
+    pub prompt_tokens: u64,
+    /// Tokens written.
+    pub completion_tokens: u64,
+    /// What is known of the tokens besides.
+    #[serde(skip_serializing_if = "Details::is_nothing")]
+    pub details: Details,
+    /// What that cost.
+    #[serde(skip_serializing_if = "Cost::is_nothing")]
+    pub cost: Cost,
+}
+
+impl Used {
+    /// Adds what the same predictor took from the same model.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.prompt_tokens += other.prompt_tokens;
+        self.completion_tokens += other.completion_tokens;
+        self.details = self.details.plus(other.details);
+        self.cost = self.cost.plus(other.cost);
+    }
+
+    /// Adds to a list, where it has this pair, and to its end where not.
+    pub(crate) fn add_to(&self, all: &mut Vec<Self>) {
+        let same = |it: &&mut Self| it.predictor == self.predictor && it.model == self.model;
+        match all.iter_mut().find(same) {
+            Some(known) => known.add(self),
+            None => all.push(self.clone()),
+        }
+    }
 }
 
 fn is_nothing(it: &Amount) -> bool {

@@ -43,9 +43,10 @@ pub use deadline::Deadline;
 pub use evaluation::{
     EvalOptions, Evaluation, JudgeCost, Latency, NamedScore, RowResult, Subject, evaluate,
 };
+pub(crate) use export::usage_value;
 pub use job::{
     Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Progress, Scored, Spent,
-    Step,
+    Step, Used,
 };
 pub use journal::Keep;
 pub use natives::{
@@ -57,5 +58,6 @@ pub use program::{ProgramEvaluator, model_hash};
 pub use progress::{Reporter, Running};
 pub use results::{ComparisonValue, EvaluationValue};
 pub use run::{Batch, RunOptions, Stop, run_flow, run_jobs};
+pub(crate) use text::usage_text;
 pub(crate) use via::evaluator as evaluator_of;
 pub use via::{Ran, Remote};

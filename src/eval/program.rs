@@ -2,9 +2,9 @@
 
 use crate::eval::metric::judgement;
 use crate::eval::{
-    Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Spent, Step,
+    Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Spent, Step, Used,
 };
-use crate::lm::SharedLm;
+use crate::lm::{Details, SharedLm};
 use crate::program::{State, row_hash};
 use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
@@ -197,7 +197,9 @@ fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     outcome.cached_calls = of_program.cached_calls + outcome.judge.cached_calls;
     outcome.prompt_tokens = of_program.prompt_tokens + outcome.judge.prompt_tokens;
     outcome.completion_tokens = of_program.completion_tokens + outcome.judge.completion_tokens;
+    outcome.details = of_program.details.plus(outcome.judge.details);
     outcome.cost = of_program.cost.plus(outcome.judge.cost);
+    outcome.used = used(trace, n_nodes);
     let asserts = |it: &&Node| matches!(it.kind, Kind::Assert | Kind::Suggest);
     outcome.asserts_failed = small(trace.nodes.iter().filter(asserts).count() as u64);
     if job.keep_steps {
@@ -225,6 +227,8 @@ fn spent(nodes: &[Node]) -> Spent {
         spent.cached_calls += small(totals.cached);
         spent.prompt_tokens += usage.prompt_tokens.unwrap_or(0);
         spent.completion_tokens += usage.completion_tokens.unwrap_or(0);
+        let told = attempt.completion.as_ref().map(|it| Details::of(&it.usage));
+        spent.details = spent.details.plus(told.unwrap_or_default());
         spent.cost = spent.cost.plus(attempt.cost);
     }
     spent
@@ -238,6 +242,22 @@ fn by_path(trace: &Trace, n_nodes: usize) -> IndexMap<String, Spent> {
         nodes.entry(path).or_default().push(node.clone());
     }
     nodes.into_iter().map(|(path, it)| (path.to_owned(), spent(&it))).collect()
+}
+
+/// What each predictor took from each model.
+fn used(trace: &Trace, n_nodes: usize) -> Vec<Used> {
+    let mut all = Vec::new();
+    for (id, node) in trace.iter() {
+        let Some(call) = &node.call else { continue };
+        let path = if id.0 < n_nodes { node.address.path.as_str() } else { METRIC };
+        let Spent { calls, prompt_tokens, completion_tokens, details, cost, .. } =
+            spent(std::slice::from_ref(node));
+        let (predictor, model) = (path.to_owned(), call.model.clone());
+        let one =
+            Used { predictor, model, calls, prompt_tokens, completion_tokens, details, cost };
+        one.add_to(&mut all);
+    }
+    all
 }
 
 /// What was sent and what came back, in the order of the calls.

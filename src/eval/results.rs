@@ -2,6 +2,7 @@
 
 use crate::eval::evaluation::NamedScore;
 use crate::eval::stats::{Interval, Paired, Verdict};
+use crate::eval::usage_value;
 use crate::eval::{Comparison, Evaluation, JudgeCost, RowResult, RowValue};
 use crate::lm::Money;
 use crate::runtime::{Args, Cx, Error, Object, Reply, Val, codes, typed_reply, wrong};
@@ -310,12 +311,18 @@ fn cost(it: &Evaluation) -> Val {
     let JudgeCost { calls, cached_calls, prompt_tokens, completion_tokens, time, .. } =
         it.judge;
     let usd = |it: Option<f64>| it.map_or(Val::Null, Val::Float);
+    let told = |it: Option<u64>| it.map_or(Val::Null, whole);
     let paid = it.paid().map(Money::dollars);
     map([
         ("calls", whole(it.calls - it.cached_calls)),
         ("cached", whole(it.cached_calls)),
         ("prompt_tokens", whole(it.prompt_tokens)),
         ("completion_tokens", whole(it.completion_tokens)),
+        ("cached_tokens", told(it.details.cached)),
+        ("cache_write_tokens", told(it.details.cache_write)),
+        ("reasoning_tokens", told(it.details.reasoning)),
+        ("untold", whole(it.details.untold)),
+        ("by", Val::from_value(&usage_value(&it.used))),
         ("usd", usd(it.cost.dollars())),
         ("judge_usd", usd(it.judge.cost.dollars())),
         ("paid_usd", usd(paid)),

@@ -74,7 +74,7 @@ impl From<Passed> for Stop {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// By job; `None` for those that were not run to their end.
-    pub outcomes: Vec<Option<Outcome>>,
+    pub outcomes: Vec<Option<Box<Outcome>>>,
     /// Why some were not run.
     pub stop: Option<Stop>,
 }
@@ -115,7 +115,7 @@ pub fn run_flow(
         if attempt == 0 {
             todo = (0..jobs.len()).collect();
         }
-        todo.retain(|at| failed_by_machine(batch.outcomes[*at].as_ref()));
+        todo.retain(|at| failed_by_machine(batch.outcomes[*at].as_deref()));
         if todo.is_empty() || batch.stop.is_some() {
             break;
         }
@@ -185,18 +185,19 @@ impl Runner<'_> {
         &self,
         jobs: Vec<Job>,
         done: &mut dyn FnMut(&Outcome) -> Vec<Job>,
-    ) -> Vec<Option<Outcome>> {
+    ) -> Vec<Option<Box<Outcome>>> {
         // Rows that are under way when the metric turns out to be broken are finished, so that
         // the first of them is the same whatever the number of threads.
         let halt = self.cancel.part();
         let run = |job: Job| {
-            let outcome = self.evaluator.run(&job);
+            // Outcomes are large, and change hands.
+            let outcome = Box::new(self.evaluator.run(&job));
             if outcome.failed_by(FailureKind::Metric) {
                 halt.cancel();
             }
             outcome
         };
-        let seen = |_, outcome: &Result<Outcome, String>| match outcome {
+        let seen = |_, outcome: &Result<Box<Outcome>, String>| match outcome {
             Ok(outcome) => done(outcome),
             Err(message) => done(&panicked(message.clone())),
         };
@@ -207,7 +208,9 @@ impl Runner<'_> {
         };
         ordered_flow(jobs, workers, &halt, run, seen)
             .into_iter()
-            .map(|result| result.map(|outcome| outcome.unwrap_or_else(panicked)))
+            .map(|result| {
+                result.map(|it| it.unwrap_or_else(|message| Box::new(panicked(message))))
+            })
             .collect()
     }
 
@@ -216,7 +219,7 @@ impl Runner<'_> {
     fn keep(
         &mut self,
         at: usize,
-        outcome: Option<Outcome>,
+        outcome: Option<Box<Outcome>>,
         admitted: &Admission,
         batch: &mut Batch,
     ) -> bool {
@@ -240,7 +243,9 @@ impl Runner<'_> {
             outcome.cached_calls += earlier.cached_calls;
             outcome.prompt_tokens += earlier.prompt_tokens;
             outcome.completion_tokens += earlier.completion_tokens;
+            outcome.details = outcome.details.plus(earlier.details);
             outcome.cost = outcome.cost.plus(earlier.cost);
+            earlier.used.iter().for_each(|it| it.add_to(&mut outcome.used));
         }
         batch.outcomes[at] = Some(outcome);
         again

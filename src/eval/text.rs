@@ -5,7 +5,7 @@
 
 use crate::eval::stats::{self, Interval, Paired, rows_for_margin};
 use crate::eval::tables::{WIDTH, tables};
-use crate::eval::{Comparison, Evaluation, JudgeCost, Latency, RowResult};
+use crate::eval::{Comparison, Evaluation, JudgeCost, Latency, RowResult, Used};
 use crate::lm::{Cost, Money};
 use indexmap::IndexMap;
 use std::fmt::Write;
@@ -21,22 +21,22 @@ impl Evaluation {
         text += &line(
             "calls",
             &format!(
-                "{}, {} tokens in, {} out{}",
+                "{}, {}{}",
                 self.calls,
-                self.prompt_tokens,
-                self.completion_tokens,
+                self.details.told(self.calls, self.prompt_tokens, self.completion_tokens),
                 told(&self.cost)
             ),
         );
         if self.judge.calls > 0 {
-            let JudgeCost { calls, prompt_tokens, completion_tokens, .. } = self.judge;
+            let JudgeCost { calls, prompt_tokens, completion_tokens, details, .. } = self.judge;
             let models = self.subject.judges.join(", ");
             let by = if models.is_empty() { models } else { format!(" ({models})") };
-            let cost =
-                format!("{calls} calls, {prompt_tokens} tokens in, {completion_tokens} out");
+            let tokens = details.told(calls, prompt_tokens, completion_tokens);
+            let cost = format!("{calls} calls, {tokens}");
             let cost = format!("{cost}{}", told(&self.judge.cost));
             text += &line("judge", &format!("{cost}{by}"));
         }
+        text += &usage_text(&self.used);
         if let Some(stop) = &self.stop {
             text += &line("stopped", &stop.to_string());
         }
@@ -212,6 +212,22 @@ impl Comparison {
             None => String::new(),
         }
     }
+}
+
+/// What each predictor took from each model, a line each, where there are several.
+pub(crate) fn usage_text(used: &[Used]) -> String {
+    if used.len() < 2 {
+        return String::new();
+    }
+    let mut text = String::new();
+    for (at, it) in used.iter().enumerate() {
+        let tokens = it.details.told(it.calls.into(), it.prompt_tokens, it.completion_tokens);
+        let name = if at == 0 { "usage" } else { "" };
+        let calls = if it.calls == 1 { "call" } else { "calls" };
+        let of = format!("`{}` by {}", it.predictor, it.model);
+        text += &line(name, &format!("{of}: {} {calls}, {tokens}{}", it.calls, told(&it.cost)));
+    }
+    text
 }
 
 /// A line of a report: its name in a column of its own.

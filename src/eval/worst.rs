@@ -25,7 +25,7 @@ impl<'a> Worst<'a> {
     }
 
     /// Puts what is held back where it came from.
-    pub(crate) fn give_back(self, rows: &[Arc<Row>], outcomes: &mut [Option<Outcome>]) {
+    pub(crate) fn give_back(self, rows: &[Arc<Row>], outcomes: &mut [Option<Box<Outcome>>]) {
         let mut held = lock(&self.held);
         for (row, outcome) in rows.iter().zip(outcomes) {
             if let Some(outcome) = outcome {

@@ -30,6 +30,18 @@ pub trait Scratch: Send {
     /// Those of the file system.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
+    /// How many bytes there are.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn length(&mut self) -> io::Result<u64>;
+
+    /// Fills `into` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    /// Those of the file system, and bytes beyond the end.
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()>;
+
     /// Ends writing.
     ///
     /// # Errors
@@ -74,6 +86,14 @@ impl Scratch for Vec<u8> {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.extend_from_slice(bytes);
         Ok(())
+    }
+
+    fn length(&mut self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        Blob::read_at(self, offset, into)
     }
 
     fn finish(self: Box<Self>) -> io::Result<Arc<dyn Blob>> {
@@ -149,7 +169,11 @@ impl FileScratch {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("dsp-{}-{serial}.rows", std::process::id()));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path)?;
         // Where the system allows it the name goes at once, and the bytes with the handle.
         let path = std::fs::remove_file(&path).is_err().then_some(path);
         Ok(Self { file: io::BufWriter::new(file), path })
@@ -159,6 +183,18 @@ impl FileScratch {
 impl Scratch for FileScratch {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
+    }
+
+    fn length(&mut self) -> io::Result<u64> {
+        self.file.seek(SeekFrom::End(0))
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(offset))?;
+        let read = self.file.get_mut().read_exact(into);
+        // What is added goes to the end.
+        self.file.seek(SeekFrom::End(0))?;
+        read
     }
 
     fn finish(self: Box<Self>) -> io::Result<Arc<dyn Blob>> {

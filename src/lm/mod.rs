@@ -29,6 +29,7 @@ pub mod open;
 mod price;
 pub mod retry;
 mod scripted;
+mod tokens;
 mod unopened;
 
 pub use cancel::Cancel;
@@ -44,6 +45,7 @@ pub use message::{
 pub use open::{LmOptions, UserEndpoint, UserEndpoints, open, open_embedder};
 pub use price::{Cost, Money, Price, Prices, Rates, date as price_date};
 pub use scripted::Scripted;
+pub use tokens::Details;
 pub use unopened::Unopened;
 
 use crate::schema::MediaKind;

@@ -161,6 +161,8 @@ pub struct Rates {
     pub input: Money,
     /// Read, where the provider had it cached.
     pub cached: Money,
+    /// Read, where the provider put it into its cache.
+    pub cache_write: Money,
     /// Written.
     pub output: Money,
 }
@@ -177,7 +179,17 @@ pub struct Price {
 impl Price {
     /// The price of a model in dollars for a million tokens.
     pub fn per_million(input: f64, cached: Option<f64>, output: f64) -> Self {
-        Self { rates: rates(input, cached, output), long: None }
+        Self { rates: rates(input, cached, None, output), long: None }
+    }
+
+    /// The same with a price of what the provider puts into its cache, in dollars for a million
+    /// tokens.
+    #[must_use]
+    pub fn with_cache_write(mut self, dollars: Option<f64>) -> Self {
+        if let Some(dollars) = dollars {
+            self.rates.cache_write = Money::usd(dollars / 1e6);
+        }
+        self
     }
 
     fn rates(&self, prompt: u64) -> Rates {
@@ -191,22 +203,30 @@ impl Price {
     pub fn of(&self, usage: &Usage) -> Option<Money> {
         let (prompt, written) = (usage.prompt_tokens?, usage.completion_tokens?);
         let cached = usage.cached_tokens.unwrap_or(0).min(prompt);
+        let put = usage.cache_write_tokens.unwrap_or(0).min(prompt - cached);
         let rates = self.rates(prompt);
-        let read = rates.input.times(prompt - cached).plus(rates.cached.times(cached));
+        let plain = rates.input.times(prompt - cached - put);
+        let read = plain.plus(rates.cached.times(cached)).plus(rates.cache_write.times(put));
         Some(read.plus(rates.output.times(written)))
     }
 
     /// What a call costs at most that reads and writes so many tokens at most.
     pub fn at_most(&self, prompt: u64, written: u64) -> Money {
-        let rates = self.rates(prompt);
-        let input = rates.input.max(rates.cached).max(self.rates.input);
-        input.times(prompt).plus(rates.output.max(self.rates.output).times(written))
+        let (rates, usual) = (self.rates(prompt), self.rates);
+        let dearest = |it: Rates| it.input.max(it.cached).max(it.cache_write);
+        let input = dearest(rates).max(dearest(usual));
+        input.times(prompt).plus(rates.output.max(usual.output).times(written))
     }
 }
 
-fn rates(input: f64, cached: Option<f64>, output: f64) -> Rates {
+fn rates(input: f64, cached: Option<f64>, cache_write: Option<f64>, output: f64) -> Rates {
     let token = |dollars: f64| Money::usd(dollars / 1e6);
-    Rates { input: token(input), cached: token(cached.unwrap_or(input)), output: token(output) }
+    Rates {
+        input: token(input),
+        cached: token(cached.unwrap_or(input)),
+        cache_write: token(cache_write.unwrap_or(input)),
+        output: token(output),
+    }
 }
 
 /// The prices of models by `provider/model`.
@@ -269,6 +289,7 @@ struct Provider {
 struct Entry {
     input: f64,
     cached: Option<f64>,
+    cache_write: Option<f64>,
     output: f64,
     long: Option<Long>,
 }
@@ -278,6 +299,7 @@ struct Long {
     above: u64,
     input: f64,
     cached: Option<f64>,
+    cache_write: Option<f64>,
     output: f64,
 }
 
@@ -291,8 +313,11 @@ fn file() -> &'static File {
 fn table() -> &'static BTreeMap<String, Price> {
     static TABLE: OnceLock<BTreeMap<String, Price>> = OnceLock::new();
     let price = |it: &Entry| Price {
-        rates: rates(it.input, it.cached, it.output),
-        long: it.long.as_ref().map(|it| (it.above, rates(it.input, it.cached, it.output))),
+        rates: rates(it.input, it.cached, it.cache_write, it.output),
+        long: it
+            .long
+            .as_ref()
+            .map(|it| (it.above, rates(it.input, it.cached, it.cache_write, it.output))),
     };
     TABLE.get_or_init(|| {
         let providers = file().providers.iter();

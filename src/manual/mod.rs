@@ -52,6 +52,7 @@ pages! {
     "values",
     "data",
     "evaluation",
+    "store",
     "optimizing",
     "workers",
     "stdlib",

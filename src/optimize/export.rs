@@ -1,7 +1,7 @@
 //! What a search did, as a value for `--json` and events, and in short for the log.
 
 use crate::eval::stats::Interval;
-use crate::eval::{Account, UsedData};
+use crate::eval::{Account, UsedData, usage_value};
 use crate::optimize::{Candidate, Compiled, Confirmation, End, Problem, Report};
 use crate::schema::{Record, Value};
 use std::sync::Arc;
@@ -29,6 +29,8 @@ impl Report {
             ("calls", count(self.calls)),
             ("prompt_tokens", count(self.prompt_tokens)),
             ("completion_tokens", count(self.completion_tokens)),
+            ("untold", count(self.details.untold)),
+            ("usage", usage_value(&self.used)),
             ("usd", self.cost.dollars().map_or(Value::Null, Value::Float)),
             ("stopped", stopped.unwrap_or_default()),
             ("notices", Value::list(notices)),

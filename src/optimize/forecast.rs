@@ -355,6 +355,7 @@ fn measured(
                     let (row, rollout) = (row_hash(&job.row), job.rollout);
                     let (hash, demos) = (job.state.hash(), job.state.demo_count());
                     let state = job.state;
+                    let outcome = *outcome;
                     samples.push(Sample { who, state, hash, demos, row, rollout, outcome });
                 }
                 None => {}

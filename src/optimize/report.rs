@@ -2,8 +2,8 @@
 
 use crate::diag::Diagnostic;
 use crate::eval::stats::{Interval, Verdict, mean, mean_interval};
-use crate::eval::{Comparison, Outcome, Scored, Stop, compare_scores};
-use crate::lm::Cost;
+use crate::eval::{Comparison, Outcome, Scored, Stop, Used, compare_scores, usage_text};
+use crate::lm::{Cost, Details};
 use crate::optimize::{Confirmation, End, Plan};
 use crate::program::{GainRecord, ScoreRecord, State};
 use std::fmt::Write;
@@ -161,8 +161,12 @@ pub struct Report {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
+    /// What is known of the tokens besides.
+    pub details: Details,
     /// What the calls cost.
     pub cost: Cost,
+    /// What each predictor took from each model.
+    pub used: Vec<Used>,
     /// What ended the search before its end.
     pub stop: Option<Stop>,
     /// What it is worth, on rows that nothing was chosen on; `None` where nobody asked.
@@ -200,12 +204,12 @@ impl Report {
         text += &self.table();
         let _ = writeln!(
             text,
-            "\ncalls    {}, {} tokens in, {} out{}",
+            "\ncalls    {}, {}{}",
             self.calls,
-            self.prompt_tokens,
-            self.completion_tokens,
+            self.details.told(self.calls, self.prompt_tokens, self.completion_tokens),
             self.cost.told().map(|it| format!(", {it}")).unwrap_or_default()
         );
+        text += &usage_text(&self.used);
         if let Some(stop) = &self.stop {
             let _ = writeln!(text, "stopped  {stop}: this is the best so far");
         }

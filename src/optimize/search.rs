@@ -14,9 +14,9 @@ use crate::data::Read;
 use crate::diag::Diagnostic;
 use crate::eval::{
     Budget, Cancel, Dataset, Evaluator, FailureKind, Job, Outcome, Progress, Random, Stop,
-    run_jobs,
+    Used, run_jobs,
 };
-use crate::lm::Cost;
+use crate::lm::{Cost, Details};
 use crate::optimize::data::Data;
 use crate::optimize::{Candidate, Path, Plan, Problem, Report, Settings};
 use crate::program::{State, row_hash};
@@ -119,7 +119,9 @@ pub struct Search<'a> {
     preferred: Option<usize>,
     tokens: (u64, u64),
     cached_calls: u64,
+    details: Details,
     cost: Cost,
+    used: Vec<Used>,
     path: Path,
     notices: Vec<Diagnostic>,
 }
@@ -160,7 +162,9 @@ impl<'a> Search<'a> {
             preferred: None,
             tokens: (0, 0),
             cached_calls: 0,
+            details: Details::default(),
             cost: Cost::default(),
+            used: Vec::new(),
             path: Path::default(),
             notices: Vec::new(),
         })
@@ -285,7 +289,7 @@ impl<'a> Search<'a> {
         let (run, budget) = (self.settings.run, &mut self.budget);
         let batch = run_jobs(evaluator, &jobs, run, budget, &part, &mut done);
         let hopeless = hopeless(&batch.outcomes);
-        self.path.pass(batch.outcomes.iter().flatten());
+        self.path.pass(batch.outcomes.iter().filter_map(Option::as_deref));
         for (at, outcome) in asked.iter().zip(batch.outcomes) {
             if let Some(outcome) = outcome {
                 self.keep(&keys[*at], outcome, asks[*at].keep_steps);
@@ -294,12 +298,14 @@ impl<'a> Search<'a> {
         hopeless.or(batch.stop)
     }
 
-    fn keep(&mut self, key: &Key, outcome: Outcome, with_steps: bool) {
+    fn keep(&mut self, key: &Key, outcome: Box<Outcome>, with_steps: bool) {
         self.tokens.0 += outcome.prompt_tokens;
         self.tokens.1 += outcome.completion_tokens;
         self.cached_calls += u64::from(outcome.cached_calls);
+        self.details = self.details.plus(outcome.details);
         self.cost = self.cost.plus(outcome.cost);
-        self.memo.insert(key.clone(), Known { outcome: Arc::new(outcome), with_steps });
+        outcome.used.iter().for_each(|it| it.add_to(&mut self.used));
+        self.memo.insert(key.clone(), Known { outcome: Arc::from(outcome), with_steps });
     }
 
     fn progress_of(&self, phase: &str, total: usize) -> Progress {
@@ -503,7 +509,9 @@ impl<'a> Search<'a> {
             cached_calls: self.cached_calls,
             prompt_tokens: self.tokens.0,
             completion_tokens: self.tokens.1,
+            details: self.details,
             cost: self.cost,
+            used: self.used,
             stop,
             confirmation: None,
             path: self.path,
@@ -587,8 +595,8 @@ impl Failures {
 }
 
 /// The reason to give up when machines failed in every run.
-fn hopeless(outcomes: &[Option<Outcome>]) -> Option<Stop> {
-    let failed = |it: &Option<Outcome>| {
+fn hopeless(outcomes: &[Option<Box<Outcome>>]) -> Option<Stop> {
+    let failed = |it: &Option<Box<Outcome>>| {
         it.as_ref().is_some_and(|it| it.failed_by(FailureKind::Infrastructure))
     };
     let made = || outcomes.iter().filter(|it| it.is_some());

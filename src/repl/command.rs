@@ -126,10 +126,15 @@ fn cost(repl: &mut Repl, _: &str) -> Next {
     ]);
     let session = repl.session.program().spent();
     for (what, totals) in [("last entry", repl.spent), ("session", session)] {
-        let Totals { calls, cached, prompt_tokens, completion_tokens, cost } = totals;
-        let counts = [calls, cached, prompt_tokens, completion_tokens];
+        let Totals { calls, cached, prompt_tokens, completion_tokens, cost, details } = totals;
+        let is_known = details.untold == 0 || details.untold < calls;
+        let tokens = |count: u64| match is_known {
+            true => count.to_string(),
+            false => "unknown".to_owned(),
+        };
+        let (read, written) = (tokens(prompt_tokens), tokens(completion_tokens));
+        let counts = [calls.to_string(), cached.to_string(), read, written];
         let cost = paid(&cost);
-        let counts = counts.map(|it| it.to_string());
         table.row(std::iter::once(what.to_owned()).chain(counts).chain([cost]));
     }
     repl.print(&table.render());

@@ -5,22 +5,33 @@
 //! counts its calls in its own share of the numbers, and its nodes are numbered on from those
 //! that there were when it began.
 
+use crate::host::Host;
 use crate::lm::Address;
 use crate::runtime::history::HistoryValue;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
-use crate::trace::{Edge, Kind, LmCall, Node, NodeId, Totals, Trace, Via};
+use crate::trace::{Edge, Kind, LmCall, Node, NodeId, Spill, Totals, Trace, Via};
 use crate::util::lock;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// How many of the latest nodes stay in memory.
+const IN_MEMORY: usize = 1024;
+
 /// What a run writes down as it goes.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Course {
-    /// The nodes of its own; their ids are counted from `base`.
+    /// The latest nodes of its own, and the edges that lead to them; all ids are counted from
+    /// `base`, those of the nodes that were spilled first.
     trace: Trace,
+    /// The nodes before them.
+    spilled: Spill,
+    /// Nodes among those that are under way, or were and could not be written again.
+    aside: BTreeMap<usize, Node>,
+    /// The machine gives no room for nodes.
+    is_full: bool,
     /// How many nodes the run around it had.
     base: usize,
     /// The nodes under way, the innermost last.
@@ -88,24 +99,147 @@ impl Course {
 
     /// The id of the next node.
     fn end(&self) -> usize {
-        self.base + self.trace.nodes.len()
+        self.in_memory_from() + self.trace.nodes.len()
     }
 
+    /// The id of the first node that was not spilled.
+    fn in_memory_from(&self) -> usize {
+        self.base + self.spilled.len()
+    }
+
+    /// How many nodes there are.
+    fn n_nodes(&self) -> usize {
+        self.spilled.len() + self.trace.nodes.len()
+    }
+
+    /// A node that is under way.
     fn node(&mut self, id: NodeId) -> &mut Node {
-        &mut self.trace.nodes[id.0 - self.base]
+        match id.0.checked_sub(self.in_memory_from()) {
+            Some(at) => &mut self.trace.nodes[at],
+            None => self.aside.get_mut(&id.0).expect("nodes under way stay in memory"),
+        }
+    }
+
+    /// A node and the edges that lead to it.
+    fn read(&mut self, id: NodeId) -> Option<(Node, Vec<Edge>)> {
+        if let Some(at) = id.0.checked_sub(self.in_memory_from()) {
+            let node = self.trace.nodes.get(at)?.clone();
+            let edges = self.trace.edges.iter().filter(|it| it.to == id).cloned();
+            return Some((node, edges.collect()));
+        }
+        let (node, edges) = self.spilled.get(id.0.checked_sub(self.base)?)?;
+        Some((self.aside.get(&id.0).cloned().unwrap_or(node), edges))
+    }
+
+    /// The whole trace, with ids that are counted from `base`.
+    fn whole(&mut self) -> Trace {
+        if self.spilled.is_empty() {
+            return self.trace.clone();
+        }
+        let mut whole = Trace::default();
+        for id in self.base..self.in_memory_from() {
+            // A place must be taken, so that ids stay what they are.
+            let unread = || {
+                let address = Address::default();
+                (Node::new(Kind::Module, "(lost)", address, Record::new()), Vec::new())
+            };
+            let (node, edges) = self.read(NodeId(id)).unwrap_or_else(unread);
+            whole.nodes.push(node);
+            whole.edges.extend(edges);
+        }
+        whole.nodes.extend(self.trace.nodes.iter().cloned());
+        whole.edges.extend(self.trace.edges.iter().cloned());
+        whole
     }
 
     /// The trace with ids from 0; values that came from outside have no edges in it.
-    fn own_trace(&self) -> Trace {
+    fn own_trace(&mut self) -> Trace {
+        let whole = self.whole();
         if self.base == 0 {
-            return self.trace.clone();
+            return whole;
         }
         let moved = |id: NodeId| id.0.checked_sub(self.base).map(NodeId);
-        let node = |it: &Node| Node { parent: it.parent.and_then(moved), ..it.clone() };
-        let edges = self.trace.edges.iter().filter_map(|edge| {
-            Some(Edge { from: moved(edge.from)?, to: moved(edge.to)?, ..edge.clone() })
+        let node = |it: Node| Node { parent: it.parent.and_then(moved), ..it };
+        let edges = whole.edges.into_iter().filter_map(|edge| {
+            Some(Edge { from: moved(edge.from)?, to: moved(edge.to)?, ..edge })
         });
-        Trace { nodes: self.trace.nodes.iter().map(node).collect(), edges: edges.collect() }
+        Trace { edges: edges.collect(), nodes: whole.nodes.into_iter().map(node).collect() }
+    }
+
+    /// Writes older nodes to a file where there are many. What cannot be written stays.
+    fn spill(&mut self, host: &dyn Host) {
+        if self.trace.nodes.len() < 2 * IN_MEMORY || self.is_full {
+            return;
+        }
+        let first = self.in_memory_from();
+        let mut edges: BTreeMap<NodeId, Vec<Edge>> = BTreeMap::new();
+        let goes = first + self.trace.nodes.len() - IN_MEMORY;
+        for edge in std::mem::take(&mut self.trace.edges) {
+            match edge.to.0 < goes {
+                true => edges.entry(edge.to).or_default().push(edge),
+                false => self.trace.edges.push(edge),
+            }
+        }
+        let mut n_written = 0;
+        for (at, node) in self.trace.nodes[..goes - first].iter().enumerate() {
+            let id = NodeId(first + at);
+            let leading = edges.remove(&id).unwrap_or_default();
+            if self.spilled.push(host, node, &leading).is_err() {
+                self.is_full = true;
+                edges.insert(id, leading);
+                break;
+            }
+            n_written += 1;
+        }
+        let written = self.trace.nodes.drain(..n_written).enumerate();
+        let written = written.map(|(at, node)| (first + at, node));
+        self.aside.extend(written.filter(|(id, _)| self.open.contains(&NodeId(*id))));
+        // Those that could not be written with their nodes.
+        self.trace.edges.splice(..0, edges.into_values().flatten());
+        // A text that nobody else holds flows nowhere any more.
+        self.texts.retain(|_, (text, ..)| text.is_held_elsewhere());
+    }
+
+    /// Writes a node again that was under way when it was written.
+    fn spill_again(&mut self, host: &dyn Host, id: NodeId) {
+        let Some(node) = self.aside.get(&id.0) else { return };
+        let at = id.0 - self.base;
+        let edges = self.spilled.get(at).map(|it| it.1).unwrap_or_default();
+        if self.spilled.replace(host, at, node, &edges).is_ok() {
+            self.aside.remove(&id.0);
+        }
+    }
+
+    /// Takes the whole trace out of it.
+    fn take_whole(&mut self) -> Trace {
+        if self.spilled.is_empty() {
+            return std::mem::take(&mut self.trace);
+        }
+        let whole = self.whole();
+        (self.spilled, self.trace, self.aside) = Default::default();
+        whole
+    }
+
+    /// The part of the trace that is the course of one node, renumbered: its nodes follow it.
+    fn below(&mut self, root: NodeId) -> Trace {
+        let mut places: IndexMap<NodeId, NodeId> = IndexMap::new();
+        let (mut part, mut found) = (Trace::default(), Vec::new());
+        for id in (root.0..self.end()).map(NodeId) {
+            let Some((node, edges)) = self.read(id) else { break };
+            let parent = node.parent.and_then(|it| places.get(&it)).copied();
+            if id != root && parent.is_none() {
+                break;
+            }
+            places.insert(id, NodeId(part.nodes.len()));
+            part.nodes.push(Node { parent, ..node });
+            found.extend(edges);
+        }
+        for edge in found {
+            if let (Some(from), Some(to)) = (places.get(&edge.from), places.get(&edge.to)) {
+                part.edges.push(Edge { from: *from, to: *to, ..edge });
+            }
+        }
+        part
     }
 
     /// Takes over nodes and edges whose ids are counted from `base`.
@@ -163,7 +297,8 @@ impl Run {
     /// nodes are counted now.
     pub(in crate::runtime) fn join(&self, ended: &Self) -> usize {
         let Some(branch) = &ended.branch else { return 0 };
-        let theirs = std::mem::take(&mut *lock(&ended.course));
+        let mut theirs = std::mem::take(&mut *lock(&ended.course));
+        let trace = theirs.take_whole();
         self.print(&theirs.printed);
         let mut course = lock(&self.course);
         let end = course.end();
@@ -178,7 +313,8 @@ impl Run {
         }
         course.warnings.extend(theirs.warnings);
         course.of_consts.extend(theirs.of_consts);
-        course.take_over(theirs.trace, theirs.base);
+        course.take_over(trace, theirs.base);
+        course.spill(&*self.env().host);
         end
     }
 
@@ -190,10 +326,13 @@ impl Run {
         }
         let of_consts = std::mem::take(&mut lock(&self.course).of_consts);
         for (_, theirs) in of_consts {
+            let mut theirs = theirs;
+            let trace = theirs.take_whole();
             self.print(&theirs.printed);
             let mut course = lock(&self.course);
             course.warnings.extend(theirs.warnings);
-            course.take_over(theirs.trace, 0);
+            course.take_over(trace, 0);
+            course.spill(&*self.env().host);
         }
     }
 
@@ -289,6 +428,8 @@ impl Run {
         let node = course.node(id);
         node.took = now.saturating_sub(node.began);
         finish(node);
+        course.spill_again(&*self.env().host, id);
+        course.spill(&*self.env().host);
     }
 
     /// Notes which replies flow into a node.
@@ -310,8 +451,10 @@ impl Run {
             });
         }
         let mut course = lock(&self.course);
+        let known = course.trace.edges.len();
         for edge in edges {
-            if edge.from != to && !course.trace.edges.contains(&edge) {
+            // All edges to a node are noted at once: only they can be equal.
+            if edge.from != to && !course.trace.edges[known..].contains(&edge) {
                 course.trace.edges.push(edge);
             }
         }
@@ -402,11 +545,9 @@ impl Run {
 
     /// What happened in the course of one node, renumbered.
     pub(in crate::runtime) fn trace_of(&self, root: NodeId) -> Trace {
-        let course = lock(&self.course);
+        let mut course = lock(&self.course);
         match (root.0.checked_sub(course.base), &self.branch) {
-            (Some(at), _) if at < course.trace.nodes.len() => {
-                below(&course.own_trace(), NodeId(at))
-            }
+            (Some(at), _) if at < course.n_nodes() => course.below(root),
             (None, Some(branch)) => branch.outer.trace_of(root),
             _ => Trace::default(),
         }
@@ -414,9 +555,9 @@ impl Run {
 
     /// What went into a node.
     pub(in crate::runtime) fn inputs_of(&self, id: NodeId) -> Option<Record> {
-        let course = lock(&self.course);
+        let mut course = lock(&self.course);
         match (id.0.checked_sub(course.base), &self.branch) {
-            (Some(at), _) => course.trace.nodes.get(at).map(|it| it.inputs.clone()),
+            (Some(_), _) => course.read(id).map(|it| it.0.inputs),
             (None, Some(branch)) => branch.outer.inputs_of(id),
             (None, None) => None,
         }
@@ -424,22 +565,24 @@ impl Run {
 
     /// How many nodes the trace has so far.
     pub fn n_nodes(&self) -> usize {
-        lock(&self.course).trace.nodes.len()
+        lock(&self.course).n_nodes()
     }
 
     /// Takes the trace of a run that has ended.
     pub fn take_trace(&self) -> Trace {
-        std::mem::take(&mut lock(&self.course).trace)
+        lock(&self.course).take_whole()
     }
 
     /// Calls and tokens so far.
     pub fn totals(&self) -> Totals {
-        lock(&self.course).trace.totals()
+        lock(&self.course).whole().totals()
     }
 
     /// Takes over the trace of another run, as if it had happened here now.
     pub fn adopt(&self, other: Trace) {
-        lock(&self.course).take_over(other, 0);
+        let mut course = lock(&self.course);
+        course.take_over(other, 0);
+        course.spill(&*self.env().host);
     }
 
     /// The const whose value is being computed.
@@ -457,25 +600,6 @@ impl Run {
     pub(in crate::runtime) fn leave_constant(&self) {
         lock(&self.course).consts.pop();
     }
-}
-
-/// The part of a trace that is the course of one node, renumbered.
-fn below(whole: &Trace, root: NodeId) -> Trace {
-    let mut places: IndexMap<NodeId, NodeId> = IndexMap::new();
-    let mut part = Trace::default();
-    for (id, node) in whole.iter() {
-        let parent = node.parent.and_then(|it| places.get(&it)).copied();
-        if id == root || parent.is_some() {
-            places.insert(id, NodeId(part.nodes.len()));
-            part.nodes.push(Node { parent, ..node.clone() });
-        }
-    }
-    for edge in &whole.edges {
-        if let (Some(from), Some(to)) = (places.get(&edge.from), places.get(&edge.to)) {
-            part.edges.push(Edge { from: *from, to: *to, ..edge.clone() });
-        }
-    }
-    part
 }
 
 fn remember_texts(course: &mut Course, from: NodeId, name: &Arc<str>, value: &Val) {

@@ -10,7 +10,7 @@ use crate::runtime::meter::Amount;
 use crate::runtime::run::{OUT_OF_TIME, Run, unpriced};
 use crate::runtime::stream::LEFT;
 use crate::runtime::tape::{Asked, recorded};
-use crate::store::Key;
+use crate::store::{About, Key};
 use crate::trace::Attempt;
 use crate::util::{fiber, hex};
 use std::future::Future;
@@ -133,7 +133,7 @@ pub(in crate::runtime) fn send_heard(
         error: result.as_ref().err().map(ToString::to_string),
         took: run.env().host.elapsed().saturating_sub(began),
     };
-    run.session().note(happened.totals());
+    run.session().note(&context.address.path, name, happened.totals());
     *attempt = Some(happened);
     result
 }
@@ -222,8 +222,9 @@ impl<'a> Call<'a> {
         }
         let bytes = serde_json::to_vec(completion).expect("completions have only string keys");
         let store = &self.run.env().store;
+        let about = About { label: self.lm.name(), written: self.run.env().host.since_epoch() };
         // A reply that is too long to be kept is still a reply.
-        store.put_if_absent(&self.key, &bytes).is_ok() && store.is_lasting()
+        store.put_about(&self.key, &about, &bytes).is_ok() && store.is_lasting()
     }
 
     /// Whether it is the reply of every call that asks for it.

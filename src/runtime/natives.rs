@@ -18,7 +18,7 @@ use crate::runtime::several::{best_of, ensemble, majority, refine};
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::trace_value::TraceValue;
 use crate::runtime::value::{Object, Val};
-use crate::trace::Trace;
+use crate::trace::{Totals, Trace};
 use indexmap::IndexMap;
 use std::any::Any;
 use std::fmt;
@@ -288,15 +288,22 @@ fn cost(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         return Ok(known);
     }
     let whole = value.is_null() && !args.named.contains_key("reply");
-    let totals =
-        if whole { cx.run().session().spent() } else { trace_of(cx, &mut args)?.totals() };
-    let count = |it: u64| Val::Int(i64::try_from(it).unwrap_or(i64::MAX));
-    let mut entries: IndexMap<Arc<str>, Val> = IndexMap::from([
-        (Arc::from("calls"), count(totals.calls)),
-        (Arc::from("cached"), count(totals.cached)),
-        (Arc::from("prompt_tokens"), count(totals.prompt_tokens)),
-        (Arc::from("completion_tokens"), count(totals.completion_tokens)),
-    ]);
+    let (totals, shares) = if whole {
+        (cx.run().session().spent(), cx.run().session().shares())
+    } else {
+        let trace = trace_of(cx, &mut args)?;
+        (trace.totals(), trace.shares())
+    };
+    let mut entries = spent(&totals);
+    let share = |((path, model), it): (&(String, String), &Totals)| {
+        let mut entries = IndexMap::from([
+            (Arc::from("predictor"), Val::str(path)),
+            (Arc::from("model"), Val::str(model)),
+        ]);
+        entries.extend(spent(it));
+        Val::Map(entries)
+    };
+    entries.insert(Arc::from("by"), Val::List(shares.iter().map(share).collect()));
     if whole {
         let host = &cx.run().env().host;
         let seconds = |it: Duration| Val::Float((it.as_secs_f64() * 100.0).round() / 100.0);
@@ -305,6 +312,30 @@ fn cost(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         entries.insert(Arc::from("cpu_seconds"), cpu);
     }
     Ok(Val::Map(entries))
+}
+
+/// What calls took, as a map; what nobody told is `()`.
+fn spent(totals: &Totals) -> IndexMap<Arc<str>, Val> {
+    let count = |it: u64| Val::Int(i64::try_from(it).unwrap_or(i64::MAX));
+    let told = |it: Option<u64>| it.map_or(Val::Null, count);
+    let Totals { calls, cached, prompt_tokens, completion_tokens, details, cost } = totals;
+    // Of calls that told nothing there is nothing to add up.
+    let is_known = details.untold == 0 || details.untold < *calls;
+    let paid = (cost.unknown == 0).then(|| cost.paid.dollars());
+    let usd = |it: Option<f64>| it.map_or(Val::Null, Val::Float);
+    let entries = [
+        ("calls", count(*calls)),
+        ("cached", count(*cached)),
+        ("prompt_tokens", told(is_known.then_some(*prompt_tokens))),
+        ("completion_tokens", told(is_known.then_some(*completion_tokens))),
+        ("cached_tokens", told(details.cached)),
+        ("cache_write_tokens", told(details.cache_write)),
+        ("reasoning_tokens", told(details.reasoning)),
+        ("untold", count(details.untold)),
+        ("usd", usd(cost.dollars())),
+        ("paid_usd", usd(paid)),
+    ];
+    entries.into_iter().map(|(name, it)| (Arc::from(name), it)).collect()
 }
 
 fn warnings(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {

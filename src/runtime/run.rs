@@ -14,7 +14,7 @@ use crate::runtime::tape::Tape;
 use crate::runtime::value::Val;
 use crate::source::Span;
 use crate::store::Replies;
-use crate::trace::Totals;
+use crate::trace::{Shares, Totals};
 use crate::util::lock;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,6 +83,8 @@ pub struct Settings {
     pub max_time: Option<Duration>,
     /// Keep the traces of evaluated runs, too.
     pub keep_traces: bool,
+    /// Nobody looks at the traces of runs that have ended.
+    pub no_trace: bool,
     /// Tell what is being done, on standard error.
     pub progress: bool,
     /// Requests are made up and written into the trace, but none is sent: what the store does
@@ -129,6 +131,8 @@ struct Ledger {
     /// Calls that are under way.
     flights: Flights,
     spent: Mutex<Totals>,
+    /// The same by predictor and model.
+    shares: Mutex<Shares>,
 }
 
 /// The most operations of the host language in one command: hours of pure computation.
@@ -346,9 +350,19 @@ impl Session {
     }
 
     /// Adds what an exchange took to what all runs of the command took.
-    pub(in crate::runtime) fn note(&self, totals: Totals) {
+    pub(in crate::runtime) fn note(&self, path: &str, model: &str, totals: Totals) {
         let mut spent = lock(&self.ledger.spent);
         *spent = spent.plus(totals);
+        drop(spent);
+        let of = (path.to_owned(), model.to_owned());
+        let mut shares = lock(&self.ledger.shares);
+        let share = shares.entry(of).or_default();
+        *share = share.plus(totals);
+    }
+
+    /// What all runs of the command took so far, by predictor and model.
+    pub fn shares(&self) -> Shares {
+        lock(&self.ledger.shares).clone()
     }
 
     /// What all runs of the command took so far.

@@ -58,6 +58,11 @@ impl Text {
     pub(in crate::runtime) fn identity(&self) -> usize {
         self.0.as_str().as_ptr() as usize
     }
+
+    /// Whether there are copies of it besides this one.
+    pub(in crate::runtime) fn is_held_elsewhere(&self) -> bool {
+        self.0.strong_count() > 1
+    }
 }
 
 impl fmt::Debug for Text {

@@ -1,5 +1,6 @@
 //! The errors of the store: few, for most trouble only makes it forget.
 
+use super::Common;
 use std::fmt;
 use std::path::Path;
 
@@ -17,6 +18,11 @@ impl Error {
 
     pub(super) fn not_a_directory(path: &Path) -> Self {
         Self::new(format!("{} is a file: a store needs a directory", path.display()))
+    }
+
+    pub(super) fn failed(common: &Common, why: &std::io::Error) -> Self {
+        let place = common.place.as_deref().unwrap_or(Path::new("memory"));
+        Self::new(format!("the replies in {} cannot be gone through: {why}", place.display()))
     }
 
     pub(super) fn too_long(length: usize) -> Self {

@@ -16,6 +16,7 @@ pub(super) struct WriteLock {
 }
 
 /// The lock, held until this is dropped.
+#[derive(Debug)]
 pub(super) struct Held<'a> {
     file: MutexGuard<'a, Option<File>>,
 }

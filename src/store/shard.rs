@@ -1,66 +1,76 @@
 //! One file of a store and what this process knows of it.
 //!
-//! The file is a sequence of [records](super::record), only ever appended to. Who writes holds
-//! the store's lock, so a record that is cut off under the lock is the work of a writer that
-//! died: the next writer cuts it away. Who reads takes no lock: it sees whole records, and
+//! The file is a sequence of [records](super::record), which are only ever appended. Who writes
+//! holds the store's lock, so a record that is cut off under the lock is the work of a writer
+//! that died: the next writer cuts it away. Who reads takes no lock: it sees whole records, and
 //! stops at one that is still being written. A record whose reply is damaged is a miss, and
 //! is forgotten, so that the reply can be put again; the later one then counts. A damaged head
 //! is passed over, up to the next whole one.
+//!
+//! Records are dropped by writing the others to a new file, which takes the place of the old
+//! one: see [`prune`](super::prune). A process that has the old one open reads on there, and
+//! finds the new one when it next looks for what it does not know.
 
-use super::record::{self, HEAD, Head, MAGIC};
-use super::{Common, Key, Size};
-use std::collections::{BTreeMap, VecDeque};
-use std::fs::{File, OpenOptions};
+use super::file::{Disk, Length, read_exact_at, write_all_at};
+use super::front::Front;
+use super::record::{self, Head};
+use super::scan::Scan;
+use super::{About, Access, Common, Key, Size};
+use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// How much of the replies on disk one shard keeps in memory besides.
-const FRONT: usize = 1 << 20;
+const FRONT: usize = 512 << 10;
+
+/// How much one shard keeps that has no disk.
+const ALONE: usize = 4 << 20;
 
 /// A part of the keys.
 #[derive(Debug)]
 pub(super) struct Shard {
-    index: BTreeMap<Key, Slot>,
-    /// The keys whose replies are in memory as well, the oldest first.
-    front: VecDeque<Key>,
-    front_bytes: usize,
-    disk: Option<Disk>,
+    /// Where replies are in the file, by the middle of their keys: so many bits never meet by
+    /// chance, and the record tells its whole key.
+    pub(super) index: BTreeMap<u64, Place>,
+    front: Front,
+    /// Replies that are nowhere else, where nothing can be written.
+    alone: Front,
+    pub(super) disk: Option<Disk>,
 }
 
-/// Where a reply is.
-#[derive(Debug)]
-enum Slot {
-    /// In memory and nowhere else.
-    Memory(Arc<[u8]>),
-    /// In the file, and in memory too if it was used lately.
-    Disk { offset: u64, span: u64, front: Option<Arc<[u8]>> },
+/// Where a record is; no file of a shard is longer than such a number tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    offset: u32,
+    span: u32,
 }
 
-/// The file of a shard.
-#[derive(Debug)]
-pub(super) struct Disk {
-    path: PathBuf,
-    state: State,
-    /// Up to where the file is indexed.
-    indexed: u64,
-    /// How long it was when it was last looked at.
-    seen: u64,
+impl Place {
+    pub(super) fn new(head: &Head, offset: u64) -> Option<Self> {
+        let (offset, span) = (u32::try_from(offset).ok()?, u32::try_from(head.span()).ok()?);
+        offset.checked_add(span).map(|_| Self { offset, span })
+    }
+
+    pub(super) fn offset(self) -> u64 {
+        self.offset.into()
+    }
 }
 
-#[derive(Debug)]
-enum State {
-    /// Not looked at yet, or not there yet.
-    Closed,
-    Writable(File),
-    ReadOnly(File),
-    /// It cannot even be read.
-    Lost,
+/// What a key is called in the index.
+pub(super) fn short(key: &Key) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&key.as_bytes()[8..16]);
+    u64::from_le_bytes(bytes)
 }
 
 impl Shard {
     pub(super) fn in_memory() -> Self {
-        Self { index: BTreeMap::new(), front: VecDeque::new(), front_bytes: 0, disk: None }
+        Self {
+            index: BTreeMap::new(),
+            front: Front::default(),
+            alone: Front::default(),
+            disk: None,
+        }
     }
 
     pub(super) fn on(disk: Disk) -> Self {
@@ -68,101 +78,120 @@ impl Shard {
     }
 
     pub(super) fn get(&mut self, key: &Key, common: &Common) -> Option<Arc<[u8]>> {
-        // A key that is not known here, or whose record is damaged, may have been put since.
-        self.fetch(key, common).or_else(|| {
-            self.refresh(common).ok()?;
-            self.fetch(key, common)
+        // A key that is not known here, or whose record is damaged, may have been put since; a
+        // file that was taken away is opened anew once.
+        self.fetch(key, common).or_else(|| self.look_again(key, common)).or_else(|| {
+            let is_gone = self.disk.as_ref().is_some_and(|it| it.is_lost_sight_of());
+            is_gone.then(|| self.look_again(key, common)).flatten()
         })
     }
 
+    fn look_again(&mut self, key: &Key, common: &Common) -> Option<Arc<[u8]>> {
+        self.refresh(common).ok()?;
+        self.fetch(key, common)
+    }
+
     /// Keeps a reply unless there is one; a failing disk only means that memory keeps it.
-    pub(super) fn put_if_absent(&mut self, key: &Key, bytes: &[u8], common: &Common) -> bool {
+    pub(super) fn put_if_absent(
+        &mut self,
+        key: &Key,
+        about: &About<'_>,
+        bytes: &[u8],
+        common: &Common,
+    ) -> bool {
+        if self.disk.is_none() {
+            return self.keep_alone(key, bytes);
+        }
         // Reading it shows whether it is whole: a damaged one is replaced.
         if self.get(key, common).is_some() {
             return false;
         }
-        match self.append(key, bytes, common) {
-            Ok(None) => false,
-            Ok(Some((offset, span))) => {
-                self.index.insert(*key, Slot::Disk { offset, span, front: None });
-                self.remember(key, bytes.into());
-                true
+        match self.append(key, about, bytes, common) {
+            Ok(was_kept) => {
+                if was_kept {
+                    self.front.keep(key, bytes.into(), FRONT);
+                }
+                was_kept
             }
             Err(e) => {
                 if let Some(disk) = &mut self.disk {
                     common.notices.unwritable(&disk.path, &e);
                     disk.stop_writing();
                 }
-                self.index.insert(*key, Slot::Memory(bytes.into()));
-                true
+                self.keep_alone(key, bytes)
             }
         }
+    }
+
+    fn keep_alone(&mut self, key: &Key, bytes: &[u8]) -> bool {
+        let is_new = self.alone.get(key).is_none();
+        if is_new {
+            self.alone.keep(key, bytes.into(), ALONE);
+        }
+        is_new
     }
 
     pub(super) fn size(&mut self, common: &Common) -> Size {
         // What cannot be read is not counted.
         let _ = self.refresh(common);
-        let bytes = self.disk.as_ref().map_or(0, |it| it.seen);
-        Size { entries: self.index.len(), bytes }
+        let bytes = self.disk.as_ref().map_or(self.alone.bytes() as u64, |it| it.seen);
+        Size { entries: self.index.len() + self.alone.len(), bytes }
     }
 
     /// The reply of an indexed key, from memory or from the file.
     fn fetch(&mut self, key: &Key, common: &Common) -> Option<Arc<[u8]>> {
-        let (offset, span) = match self.index.get(key)? {
-            Slot::Memory(reply) | Slot::Disk { front: Some(reply), .. } => {
-                return Some(Arc::clone(reply));
-            }
-            Slot::Disk { offset, span, front: None } => (*offset, *span),
-        };
-        let disk = self.disk.as_ref()?;
-        let found = disk.file().and_then(|file| {
-            let mut bytes = vec![0; usize::try_from(span).ok()?];
-            read_exact_at(file, &mut bytes, offset).ok()?;
-            record::reply(key, &bytes).map(Arc::<[u8]>::from)
-        });
-        match found {
-            Some(reply) => {
-                self.remember(key, Arc::clone(&reply));
+        if let Some(reply) = self.front.get(key).or_else(|| self.alone.get(key)) {
+            return Some(Arc::clone(reply));
+        }
+        let place = *self.index.get(&short(key))?;
+        let disk = self.disk.as_mut()?;
+        let file = disk.file()?;
+        let mut bytes = vec![0; place.span as usize];
+        let read = common.may(Access::Read);
+        if let Err(e) = read.and_then(|()| read_exact_at(file, &mut bytes, place.offset())) {
+            // Some systems take a file away that was replaced: it is looked for anew.
+            common.notices.unreadable(&disk.path, &e);
+            self.forget_disk();
+            return None;
+        }
+        match record::whole(&bytes) {
+            Some((head, _)) if head.key != *key => None,
+            Some((_, reply)) => {
+                let reply = Arc::<[u8]>::from(reply);
+                self.front.keep(key, Arc::clone(&reply), FRONT);
                 Some(reply)
             }
             None => {
                 common.notices.damaged(&disk.path);
-                self.index.remove(key);
+                self.index.remove(&short(key));
                 None
             }
         }
     }
 
-    /// Keeps a reply of the file in memory too, in place of older ones.
-    fn remember(&mut self, key: &Key, reply: Arc<[u8]>) {
-        if reply.len() > FRONT {
-            return;
-        }
-        if let Some(Slot::Disk { front, .. }) = self.index.get_mut(key) {
-            self.front_bytes += reply.len();
-            *front = Some(reply);
-            self.front.push_back(*key);
-        }
-        while self.front_bytes > FRONT
-            && let Some(oldest) = self.front.pop_front()
-        {
-            if let Some(Slot::Disk { front, .. }) = self.index.get_mut(&oldest) {
-                self.front_bytes -= front.take().map_or(0, |it| it.len());
-            }
-        }
-    }
-
     /// Indexes what the file holds by now.
-    fn refresh(&mut self, common: &Common) -> io::Result<()> {
+    pub(super) fn refresh(&mut self, common: &Common) -> io::Result<()> {
         let Some(disk) = &mut self.disk else { return Ok(()) };
         disk.open_for_reading(common);
-        let Some(length) = disk.length()? else { return Ok(()) };
+        let mut length = disk.length()?;
+        if length == Length::Replaced {
+            self.forget_disk();
+            let Some(disk) = &mut self.disk else { return Ok(()) };
+            disk.open_for_reading(common);
+            length = disk.length()?;
+        }
+        let Length::Of(length) = length else { return Ok(()) };
+        let Some(disk) = &self.disk else { return Ok(()) };
         // A torn end may have been replaced by a record of the same length.
         if length == disk.seen && disk.indexed == disk.seen {
             return Ok(());
         }
         if length < disk.indexed {
-            self.forget_disk();
+            self.index.clear();
+            self.front.clear();
+            if let Some(disk) = &mut self.disk {
+                disk.indexed = 0;
+            }
         }
         self.index_up_to(length, common)
     }
@@ -172,254 +201,62 @@ impl Shard {
         let Some(disk) = &mut self.disk else { return Ok(()) };
         let Some(file) = disk.file() else { return Ok(()) };
         let mut scan = Scan::new(file, disk.indexed, length);
-        let mut found = Vec::new();
-        while let Some(record) = scan.next_record()? {
-            found.push(record);
+        // Of two records the second was written because the first could not be read.
+        while let Some((head, offset)) = scan.next_record()? {
+            if let Some(place) = Place::new(&head, offset) {
+                self.index.insert(short(&head.key), place);
+            }
         }
-        if scan.is_damaged {
+        if scan.damaged > 0 {
             common.notices.damaged(&disk.path);
         }
-        disk.indexed = scan.at;
-        disk.seen = length;
-        for (head, offset) in found {
-            self.note(head, offset);
-        }
+        (disk.indexed, disk.seen) = (scan.at, length);
         Ok(())
     }
 
-    /// Notes a record. One that came first counts, until it turns out to be damaged: then its
-    /// slot is gone and a later one is noted.
-    fn note(&mut self, head: Head, offset: u64) {
-        let slot = Slot::Disk { offset, span: head.span(), front: None };
-        match self.index.entry(head.key) {
-            std::collections::btree_map::Entry::Vacant(vacant) => {
-                vacant.insert(slot);
-            }
-            std::collections::btree_map::Entry::Occupied(mut taken) => {
-                // A second record was written because the first could not be read.
-                if matches!(taken.get(), Slot::Disk { front: None, .. }) {
-                    taken.insert(slot);
-                }
-            }
-        }
-    }
-
-    /// Forgets what was read from a file that has since become shorter.
-    fn forget_disk(&mut self) {
-        self.index.retain(|_, slot| matches!(slot, Slot::Memory(_)));
+    /// Forgets what was read from a file that is not there any more, and closes it.
+    pub(super) fn forget_disk(&mut self) {
+        self.index.clear();
         self.front.clear();
-        self.front_bytes = 0;
         if let Some(disk) = &mut self.disk {
-            disk.indexed = 0;
+            disk.close();
         }
     }
 
-    /// Appends a record under the store's lock; none when another process was first.
+    /// Appends a record under the store's lock; false when another process was first.
     fn append(
         &mut self,
         key: &Key,
+        about: &About<'_>,
         bytes: &[u8],
         common: &Common,
-    ) -> io::Result<Option<(u64, u64)>> {
-        let Some(disk) = &mut self.disk else { return Err(io::ErrorKind::Unsupported.into()) };
-        disk.open_for_writing()?;
-        let _held = common.lock.hold()?;
+    ) -> io::Result<bool> {
+        let held = common.hold()?;
         // Should the file not be readable to its end, nothing may be cut away there.
         self.refresh(common)?;
         if self.fetch(key, common).is_some() {
-            return Ok(None);
+            return Ok(false);
         }
-        let Some(disk) = &mut self.disk else { return Ok(None) };
-        let State::Writable(file) = &disk.state else {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        };
+        let Some(disk) = &mut self.disk else { return Err(io::ErrorKind::Unsupported.into()) };
+        disk.open_for_writing()?;
+        let file = disk.writable()?;
         let start = disk.indexed;
         if disk.seen > start {
             file.set_len(start)?;
         }
-        let record = record::write(key, bytes);
-        if let Err(e) = write_all_at(file, &record, start) {
+        let record = record::write(key, about, bytes);
+        let place = Head::read(&record).and_then(|head| Place::new(&head, start));
+        let place = place.ok_or(io::ErrorKind::FileTooLarge)?;
+        let written = common.may(Access::Write);
+        if let Err(e) = written.and_then(|()| write_all_at(file, &record, start)) {
             // Half a record helps nobody; should this fail too, the next writer does it.
             let _ = file.set_len(start);
             return Err(e);
         }
-        let span = record.len() as u64;
-        disk.indexed = start + span;
+        disk.indexed = start + record.len() as u64;
         disk.seen = disk.indexed;
-        Ok(Some((start, span)))
+        self.index.insert(short(key), place);
+        self.make_room(&held, common);
+        Ok(true)
     }
-}
-
-impl Disk {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, state: State::Closed, indexed: 0, seen: 0 }
-    }
-
-    fn file(&self) -> Option<&File> {
-        match &self.state {
-            State::Writable(file) | State::ReadOnly(file) => Some(file),
-            State::Closed | State::Lost => None,
-        }
-    }
-
-    fn length(&self) -> io::Result<Option<u64>> {
-        self.file().map(|file| file.metadata().map(|it| it.len())).transpose()
-    }
-
-    /// Opens the file if it is there; a store that is only read leaves no empty files.
-    fn open_for_reading(&mut self, common: &Common) {
-        if !matches!(self.state, State::Closed) {
-            return;
-        }
-        let opened = match options().open(&self.path) {
-            Err(e) if is_forbidden(&e) => File::open(&self.path).map(State::ReadOnly),
-            other => other.map(State::Writable),
-        };
-        self.state = match opened {
-            Ok(state) => state,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => State::Closed,
-            Err(e) => {
-                common.notices.unwritable(&self.path, &e);
-                State::Lost
-            }
-        };
-    }
-
-    fn open_for_writing(&mut self) -> io::Result<()> {
-        if matches!(self.state, State::Closed) {
-            self.state = State::Writable(options().create(true).open(&self.path)?);
-        }
-        Ok(())
-    }
-
-    /// After a failed write no more is tried; what is there can still be read.
-    fn stop_writing(&mut self) {
-        self.state = match std::mem::replace(&mut self.state, State::Lost) {
-            State::Writable(file) => State::ReadOnly(file),
-            State::Closed => State::Lost,
-            other => other,
-        };
-    }
-}
-
-fn is_forbidden(e: &io::Error) -> bool {
-    matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// A walk over the heads of a file.
-struct Scan<'a> {
-    file: &'a File,
-    /// Where the next record begins: everything before is indexed.
-    at: u64,
-    end: u64,
-    /// A piece of the file, and where it begins.
-    piece: Vec<u8>,
-    start: u64,
-    is_damaged: bool,
-}
-
-impl<'a> Scan<'a> {
-    const PIECE: u64 = 64 << 10;
-
-    fn new(file: &'a File, at: u64, end: u64) -> Self {
-        Self { file, at, end, piece: Vec::new(), start: at, is_damaged: false }
-    }
-
-    /// The next whole record and where it begins.
-    fn next_record(&mut self) -> io::Result<Option<(Head, u64)>> {
-        if self.end - self.at < HEAD as u64 {
-            return Ok(None);
-        }
-        let found = match Head::read(self.bytes(self.at)?) {
-            Some(head) => Some((head, self.at)),
-            None => self.after_damage()?,
-        };
-        let found = found.filter(|(head, offset)| offset + head.span() <= self.end);
-        if let Some((head, offset)) = found {
-            self.at = offset + head.span();
-        }
-        Ok(found)
-    }
-
-    /// The next whole record after bytes that are none. Until one is found the damage may
-    /// be the end of a file that grows, and nothing is said of it.
-    fn after_damage(&mut self) -> io::Result<Option<(Head, u64)>> {
-        let mut offset = self.at + 1;
-        while offset + HEAD as u64 <= self.end {
-            let end = self.end;
-            let bytes = self.bytes(offset)?;
-            match bytes.windows(MAGIC.len()).position(|it| it == MAGIC) {
-                Some(0) => {
-                    if let Some(head) = Head::read(bytes)
-                        && offset + head.span() <= end
-                    {
-                        self.is_damaged = true;
-                        return Ok(Some((head, offset)));
-                    }
-                    offset += 1;
-                }
-                Some(further) => offset += further as u64,
-                None => offset += (bytes.len() + 1 - MAGIC.len()) as u64,
-            }
-        }
-        Ok(None)
-    }
-
-    /// The bytes from `offset` on: at least a head, unless the file ends before.
-    fn bytes(&mut self, offset: u64) -> io::Result<&[u8]> {
-        let there = self.start..self.start + self.piece.len() as u64;
-        if offset < there.start || offset + HEAD as u64 > there.end {
-            let length = (self.end - offset).min(Self::PIECE);
-            self.piece.resize(length as usize, 0);
-            self.start = offset;
-            read_exact_at(self.file, &mut self.piece, offset)?;
-        }
-        Ok(&self.piece[(offset - self.start) as usize..])
-    }
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, bytes, offset)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => {
-                bytes = &mut bytes[read..];
-                offset += read as u64;
-            }
-        }
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match std::os::windows::fs::FileExt::seek_write(file, bytes, offset)? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            written => {
-                bytes = &bytes[written..];
-                offset += written as u64;
-            }
-        }
-    }
-    Ok(())
 }

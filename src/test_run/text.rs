@@ -100,8 +100,12 @@ pub fn asked(totals: Totals, recorded: bool) -> String {
         0 => String::new(),
         n => format!(", {n} kept"),
     };
-    let tokens = totals.prompt_tokens + totals.completion_tokens;
-    format!("; {} {calls}{kept}, {tokens} tokens", totals.calls)
+    let untold = totals.details.untold;
+    let tokens = match totals.prompt_tokens + totals.completion_tokens {
+        _ if untold > 0 && untold >= totals.calls => "tokens unknown".to_owned(),
+        tokens => format!("{tokens} tokens"),
+    };
+    format!("; {} {calls}{kept}, {tokens}", totals.calls)
 }
 
 fn push_exchange(out: &mut String, exchange: &Exchange, style: Style) {

@@ -19,6 +19,11 @@ const VERSION: u32 = 1;
 
 /// Where content is kept: bytes by the hex SHA-256 of themselves.
 pub trait Content {
+    /// What bytes are called.
+    fn name(&self, bytes: &[u8]) -> String {
+        sha256_hex(bytes)
+    }
+
     /// Keeps `bytes` under `hash`.
     fn keep(&self, hash: &str, bytes: &[u8]);
 
@@ -39,7 +44,7 @@ enum Line {
 }
 
 #[derive(Serialize, Deserialize)]
-struct NodeLine {
+pub(super) struct NodeLine {
     id: usize,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     parent: Option<usize>,
@@ -136,11 +141,11 @@ impl Content for Kept {
     }
 }
 
-fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("lines of a trace have string keys")
 }
 
-fn node_line(id: NodeId, node: &Node, content: &dyn Content) -> NodeLine {
+pub(super) fn node_line(id: NodeId, node: &Node, content: &dyn Content) -> NodeLine {
     NodeLine {
         id: id.0,
         parent: node.parent.map(|it| it.0),
@@ -181,7 +186,7 @@ fn attempt_line(attempt: &Attempt, content: &dyn Content) -> AttemptLine {
 
 fn keep(content: &dyn Content, value: &impl Serialize) -> String {
     let bytes = json(value).into_bytes();
-    let hash = sha256_hex(&bytes);
+    let hash = content.name(&bytes);
     content.keep(&hash, &bytes);
     hash
 }
@@ -239,7 +244,7 @@ pub fn parse_jsonl(text: &str, content: &dyn Content) -> Result<Trace, ReadError
     Ok(trace)
 }
 
-fn read_node(line: NodeLine, content: &dyn Content) -> Node {
+pub(super) fn read_node(line: NodeLine, content: &dyn Content) -> Node {
     Node {
         parent: line.parent.map(NodeId),
         kind: line.kind,

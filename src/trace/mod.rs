@@ -9,13 +9,16 @@
 mod export;
 mod mermaid;
 mod show;
+mod spill;
 
 pub use export::{Content, ReadError, parse_jsonl, to_jsonl};
 pub use show::tree;
+pub use spill::Spill;
 
-use crate::lm::{Address, Completion, Cost, Finish, Request};
+use crate::lm::{Address, Completion, Cost, Details, Finish, Request};
 use crate::schema::Record;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -185,9 +188,14 @@ pub struct Totals {
     pub prompt_tokens: u64,
     /// Tokens written by models, likewise.
     pub completion_tokens: u64,
+    /// What is known of those tokens besides, and of how many calls nothing is.
+    pub details: Details,
     /// What calls cost, those of cached replies included as far as they are listed.
     pub cost: Cost,
 }
+
+/// Calls and tokens by the path of the predictor and the name of the model.
+pub type Shares = BTreeMap<(String, String), Totals>;
 
 impl Totals {
     /// The sum of two.
@@ -198,6 +206,7 @@ impl Totals {
             cached: self.cached + other.cached,
             prompt_tokens: self.prompt_tokens + other.prompt_tokens,
             completion_tokens: self.completion_tokens + other.completion_tokens,
+            details: self.details.plus(other.details),
             cost: self.cost.plus(other.cost),
         }
     }
@@ -210,6 +219,7 @@ impl Totals {
             cached: self.cached.saturating_sub(earlier.cached),
             prompt_tokens: self.prompt_tokens.saturating_sub(earlier.prompt_tokens),
             completion_tokens: self.completion_tokens.saturating_sub(earlier.completion_tokens),
+            details: self.details.minus(earlier.details),
             cost: self.cost.minus(earlier.cost),
         }
     }
@@ -232,6 +242,20 @@ impl Trace {
         attempts
             .flat_map(|call| &call.attempts)
             .fold(Totals::default(), |sum, attempt| sum.plus(attempt.totals()))
+    }
+
+    /// The same by predictor and model.
+    pub fn shares(&self) -> Shares {
+        let mut shares = Shares::default();
+        let calls = self.nodes.iter().filter_map(|it| Some((it, it.call.as_ref()?)));
+        for (node, call) in calls {
+            let of = (node.address.path.clone(), call.model.clone());
+            for attempt in &call.attempts {
+                let share = shares.entry(of.clone()).or_default();
+                *share = share.plus(attempt.totals());
+            }
+        }
+        shares
     }
 
     /// What happened after the first `n` nodes, with ids that begin at 0 again; values that
@@ -274,8 +298,11 @@ impl Attempt {
         if self.cached {
             return Totals { cached: 1, cost: self.cost, ..Totals::default() };
         }
-        let usage = self.completion.as_ref().map(|it| it.usage).unwrap_or_default();
+        let usage = self.completion.as_ref().map(|it| it.usage);
+        let details = usage.as_ref().map(Details::of).unwrap_or_default();
+        let usage = usage.unwrap_or_default();
         Totals {
+            details,
             calls: u64::from(self.sent).max(self.requests()),
             cached: 0,
             cost: self.cost,

@@ -96,10 +96,17 @@ fn facts(attempt: &Attempt) -> String {
     };
     let usage = attempt.completion.as_ref().map(|it| it.usage).unwrap_or_default();
     let tokens = |count: Option<u64>| count.map_or("?".to_owned(), |it| it.to_string());
+    let part = |count: Option<u64>, what: &str| {
+        count.filter(|it| *it > 0).map(|it| format!(", {it} {what}")).unwrap_or_default()
+    };
+    let cost = attempt.cost.told().map(|it| format!(", {it}")).unwrap_or_default();
     format!(
-        "{from}, {} + {} tokens, {:.1} ms",
+        "{from}, {} + {} tokens{}{}{}{cost}, {:.1} ms",
         tokens(usage.prompt_tokens),
         tokens(usage.completion_tokens),
+        part(usage.cached_tokens, "cached"),
+        part(usage.cache_write_tokens, "put into the cache"),
+        part(usage.reasoning_tokens, "thoughts"),
         attempt.took.as_secs_f64() * 1000.0
     )
 }

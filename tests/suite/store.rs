@@ -30,7 +30,7 @@ fn reply(number: usize) -> Vec<u8> {
 }
 
 fn file(dir: &Path) -> PathBuf {
-    dir.join("replies-1").join("00.log")
+    dir.join("replies-2").join("00.log")
 }
 
 fn get(store: &Store, key: &Key) -> Option<Vec<u8>> {
@@ -173,9 +173,12 @@ fn a_kill_loses_nothing_that_was_put() {
         assert!(store.warnings().is_empty(), "a kill is no damage");
         // The last keys are not numbers; take them out of the next count.
         drop(store);
-        std::fs::remove_dir_all(dir.path().join("replies-1")).unwrap();
+        std::fs::remove_dir_all(dir.path().join("replies-2")).unwrap();
     }
 }
+
+/// The length of a head without a label.
+const HEAD: u64 = 61;
 
 /// Offsets at which the records of these replies end.
 fn ends(replies: &[Vec<u8>]) -> Vec<u64> {
@@ -183,7 +186,7 @@ fn ends(replies: &[Vec<u8>]) -> Vec<u64> {
     replies
         .iter()
         .map(|it| {
-            end += 52 + it.len() as u64;
+            end += HEAD + it.len() as u64;
             end
         })
         .collect()
@@ -257,7 +260,7 @@ proptest! {
     #[test]
     fn any_file_is_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("replies-1")).unwrap();
+        std::fs::create_dir(dir.path().join("replies-2")).unwrap();
         std::fs::write(file(dir.path()), &bytes).unwrap();
         let store = Store::open(dir.path()).unwrap();
         prop_assert!(store.get(&same_file(1)).is_none());
@@ -282,7 +285,7 @@ fn a_damaged_reply_is_a_miss_that_is_told_once() {
     let reader = Store::open(dir.path()).unwrap();
     assert!(reader.get(&same_file(0)).is_some());
     let mut log = std::fs::OpenOptions::new().write(true).open(file(dir.path())).unwrap();
-    log.seek(SeekFrom::Start(ends(&[reply(0)])[0] + 52)).unwrap();
+    log.seek(SeekFrom::Start(ends(&[reply(0)])[0] + HEAD)).unwrap();
     log.write_all(b"XX").unwrap();
     assert_eq!(reader.get(&same_file(1)), None);
     assert_eq!(reader.get(&same_file(1)), None);
@@ -305,12 +308,12 @@ fn a_torn_end_is_replaced_though_the_length_is_the_same() {
     // A writer dies in the middle of a record, and the reader looks.
     let end = ends(&[reply(0)])[0];
     let mut log = std::fs::OpenOptions::new().append(true).open(file(dir.path())).unwrap();
-    log.write_all(&[b'd'; 57]).unwrap();
+    log.write_all(&[b'd'; 66]).unwrap();
     assert_eq!(reader.get(&same_file(7)), None);
     // The next writer's record is as long as what was torn.
     let writer = Store::open(dir.path()).unwrap();
     assert!(writer.put_if_absent(&same_file(7), b"seven").unwrap());
-    assert_eq!(std::fs::metadata(file(dir.path())).unwrap().len(), end + 57);
+    assert_eq!(std::fs::metadata(file(dir.path())).unwrap().len(), end + HEAD + 5);
     assert_eq!(get(&reader, &same_file(7)).unwrap(), b"seven");
     assert!(reader.put_if_absent(&same_file(8), b"eight").unwrap());
     assert_eq!(get(&Store::open(dir.path()).unwrap(), &same_file(7)).unwrap(), b"seven");
@@ -319,7 +322,7 @@ fn a_torn_end_is_replaced_though_the_length_is_the_same() {
 #[test]
 fn where_nothing_can_be_written_memory_serves() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("replies-1"), "in the way").unwrap();
+    std::fs::write(dir.path().join("replies-2"), "in the way").unwrap();
     let store = Store::open(dir.path()).unwrap();
     for number in 0..100 {
         assert!(store.put_if_absent(&key(number), &reply(number)).unwrap());
@@ -329,7 +332,7 @@ fn where_nothing_can_be_written_memory_serves() {
     let warnings = store.warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].starts_with("replies cannot be kept in "), "{warnings:?}");
-    let file = dir.path().join("replies-1");
+    let file = dir.path().join("replies-2");
     assert!(Store::open(&file).unwrap_err().to_string().ends_with("a store needs a directory"));
 }
 
@@ -340,7 +343,7 @@ fn a_full_disk_loses_nothing_of_this_run() {
     let store = Store::open(dir.path()).unwrap();
     assert!(store.put_if_absent(&key(1), b"before").unwrap());
     for number in 0..64 {
-        let log = dir.path().join("replies-1").join(format!("{number:02x}.log"));
+        let log = dir.path().join("replies-2").join(format!("{number:02x}.log"));
         if !log.exists() {
             std::os::unix::fs::symlink("/dev/full", log).unwrap();
         }
@@ -364,7 +367,7 @@ fn only_the_owner_can_read() {
     filled(&place, &[reply(0)]);
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&place), 0o700);
-    assert_eq!(mode(&place.join("replies-1")), 0o700);
+    assert_eq!(mode(&place.join("replies-2")), 0o700);
     assert_eq!(mode(&file(&place)), 0o600);
 }
 

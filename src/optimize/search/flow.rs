@@ -179,7 +179,7 @@ impl Search<'_> {
         let program = |it: &Failure| it.kind == FailureKind::Program;
         if outcome.failure.as_ref().is_none_or(program) {
             let ask = step.fresh[at - step.runs.start];
-            self.keep(&step.keys[ask], outcome.clone(), step.asks[ask].keep_steps);
+            self.keep(&step.keys[ask], Box::new(outcome.clone()), step.asks[ask].keep_steps);
         } else {
             flow.is_unclear = true;
         }

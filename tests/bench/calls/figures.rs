@@ -3,11 +3,12 @@
 use crate::bare::{Bare, CAPABILITIES};
 use crate::clock::{Took, cpu_of_children, figure, mebibytes, median, time};
 use crate::mock::Mock;
-use crate::programs::{self, engine, evaluation, inputs, rows, run, sequence, signature};
+use crate::programs::{self, engine, evaluation, inputs, many, rows, run, sequence, signature};
 use dsp_lang::adapt::{Adapter, Ask};
 use dsp_lang::engine::{Engine, Program};
 use dsp_lang::lm::Scripted;
 use dsp_lang::schema::{Demo, Record, Value};
+use dsp_lang::store::{Key, Store};
 use serde_json::json;
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -52,12 +53,13 @@ pub(crate) fn work(name: &str, base: &str) {
             run(&program);
             println!("{}", mebibytes("VmHWM:"));
         }
-        "calls" => {
-            let engine = engine(base).no_cache().build().unwrap();
-            let program = sequence(&engine, "Reason", &rows(10_000));
+        calls if calls.starts_with("calls-") => {
+            let calls: usize = calls[6..].parse().unwrap();
+            let engine = engine(base).no_cache().no_trace().build().unwrap();
+            let program = many(&engine, "Reason", calls);
             let before = mebibytes("VmRSS:");
             let finished = program.run();
-            println!("{}", mebibytes("VmRSS:") - before);
+            println!("{}", mebibytes("VmHWM:") - before);
             drop(finished);
         }
         other => panic!("no work is called {other}"),
@@ -164,6 +166,48 @@ fn cached(mock: &Mock) {
         figure("dsp", "cached", json!({ "where": place }), hits.clone());
         eprintln!("cached {place}: {hits}, first time {:.0} µs CPU", cold.cpu * 1e3);
     }
+    // An engine that has read nothing yet: each hit is a read of the disk.
+    let unread =
+        || sequence(&engine(&mock.base()).store_dir(&dir).build().unwrap(), "Answer", &rows);
+    let programs: Vec<Program> = (0..ROUNDS).map(|_| unread()).collect();
+    let all: Vec<Took> = programs.iter().map(|it| time(|| drop(run(it)))).collect();
+    let hits = json!({
+        "us_per_call": median(&all, |it| it.wall) / CALLS as f64 * 1e6,
+        "cpu_us_per_call": mean_cpu(&all) / CALLS as f64 * 1e6,
+    });
+    figure("dsp", "cached", json!({ "where": "disk, unread" }), hits.clone());
+    eprintln!("cached disk, unread: {hits}");
+    std::fs::remove_dir_all(&dir).unwrap();
+    store_alone();
+}
+
+/// The store's own part of a hit, of replies of 500 bytes.
+fn store_alone() {
+    let dir = scratch("store-alone");
+    let keys: Vec<Key> = (0..CALLS).map(|it| Key::of([it.to_string()])).collect();
+    let each = |store: &Store| {
+        let took = time(|| {
+            for key in &keys {
+                assert!(black_box(store.get(key)).is_some());
+            }
+        });
+        took.wall / CALLS as f64 * 1e6
+    };
+    let store = Store::open(&dir).unwrap();
+    let put = time(|| {
+        for key in &keys {
+            assert!(store.put_if_absent(key, &[b'x'; 500]).unwrap());
+        }
+    });
+    let disk: Vec<f64> = (0..ROUNDS).map(|_| each(&Store::open(&dir).unwrap())).collect();
+    let memory: Vec<f64> = (0..ROUNDS).map(|_| each(&store)).collect();
+    let metrics = json!({
+        "put_us": put.wall / CALLS as f64 * 1e6,
+        "disk_us": median(&disk, |it| *it),
+        "memory_us": median(&memory, |it| *it),
+    });
+    figure("dsp", "store", json!({ "bytes": 500 }), metrics.clone());
+    eprintln!("store alone: {metrics}");
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
@@ -338,13 +382,17 @@ pub(crate) fn busy() {
     }
 }
 
-/// The most memory of an evaluation, and what 10,000 calls of one script leave behind.
+/// The most memory of an evaluation, and what calls of one script add to it.
 fn memory(mock: &Mock) {
     let peak: f64 = child("eval", mock).parse().unwrap();
     let params = json!({ "latency_ms": 0, "threads": 64, "n": 1024 });
     figure("dsp", "eval-memory", params, json!({ "rss_mb": peak }));
-    let grown: f64 = child("calls", mock).parse().unwrap();
-    let metrics = json!({ "grown_mb": grown, "kb_per_call": grown * 1024.0 / 1e4 });
-    figure("dsp", "memory", json!({ "trace": true, "n": 10_000 }), metrics);
-    eprintln!("memory: {peak:.0} MiB for an evaluation, {:.2} KiB a traced call", grown / 9.77);
+    eprintln!("memory: {peak:.1} MiB for an evaluation");
+    for calls in [1_000, 10_000, 50_000, 100_000] {
+        let grown: f64 = child(&format!("calls-{calls}"), mock).parse().unwrap();
+        let metrics =
+            json!({ "grown_mb": grown, "kb_per_call": grown * 1024.0 / calls as f64 });
+        figure("dsp", "memory", json!({ "n": calls }), metrics);
+        eprintln!("memory: {calls} calls of one script add {grown:.1} MiB at most");
+    }
 }

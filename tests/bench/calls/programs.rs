@@ -68,6 +68,12 @@ pub(crate) fn sequence(engine: &Engine, module: &str, rows: &[(String, i64)]) ->
     load(engine, &format!("let solve = {module}();\n{main}"), rows)
 }
 
+/// Calls a module so often, each time with another question.
+pub(crate) fn many(engine: &Engine, module: &str, calls: usize) -> Program {
+    let main = format!("for at in 0..{calls} {{ solve(`what is ${{at}} + 6 * 7?`); }}");
+    load(engine, &format!("let solve = {module}();\n{main}"), &[])
+}
+
 /// Scores a module on the rows.
 pub(crate) fn evaluation(
     engine: &Engine,
