@@ -50,12 +50,21 @@ pub(super) fn repaired(
     closing: &str,
 ) -> Prepared {
     if let Prompt::Chat(messages) = &mut prepared.prompt {
+        let question = messages.last().map(|it| it.text.as_str()).unwrap_or_default();
+        let again = if question.len() <= RESTATED { question } else { "" };
+        let mut text = format!("That reply cannot be used: {error}.\n\n{again}");
+        if !again.ends_with(closing) {
+            text = format!("{}\n\n{closing}", text.trim_end());
+        }
         messages.push(Message::new(Role::Assistant, reply));
-        let text = format!("That reply cannot be used: {error}.\n\n{closing}");
         messages.push(Message::new(Role::User, text.trim_end()));
     }
     prepared
 }
+
+/// The longest question, in bytes, that stands again behind the reason: small models answer what
+/// they read last.
+const RESTATED: usize = 4096;
 
 /// The inputs of the last question: earlier turns are messages of their own.
 pub(super) fn asked<'a>(ask: &Ask<'a>) -> Cow<'a, Record> {

@@ -63,8 +63,8 @@ impl Limiter {
         if paced > now {
             return Next::At(paced);
         }
-        if self.pace.is_in_doubt() && self.under_way > 0 {
-            return Next::Answer;
+        if let Some(then) = self.pace.is_in_doubt(now) {
+            return Next::At(then);
         }
         let requests =
             self.requests.as_mut().map_or(Next::Go, |it| it.next(now, 1.0, self.under_way));
@@ -114,7 +114,9 @@ impl Limiter {
         let answered = Answered { number: sent.number, sent: sent.at, now };
         if told.refused {
             self.refused(answered, sent, told);
-        } else if told.answered && self.pace.taken(answered) {
+        } else if !told.answered {
+            self.pace.gone(sent.number);
+        } else if self.pace.taken(answered) {
             self.closed_until = now;
         }
     }

@@ -146,6 +146,9 @@ billing or other
 That reply cannot be used: topic: expected \"billing\" | \"other\", found `billing or other`; \
 missing `urgent`.
 
+[[ ## message ## ]]
+Hello?
+
 Write [[ ## topic ## ]] [[ ## urgent ## ]]
 ";
     assert_eq!(drawn(&prompt[2..]), expected);

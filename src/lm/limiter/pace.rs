@@ -19,6 +19,8 @@ const EARNEST: u32 = 3;
 /// So many requests that were sent after a refused one and taken show that it was a hiccup.
 const SHOWN: u32 = 4;
 
+/// How long is waited for the answer to one that is to show something.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// More than this share of refusals is no mood.
 const MANY: f64 = 0.5;
 
@@ -61,6 +63,8 @@ struct Learned {
     row: u32,
     /// There were so many that it is no hiccup.
     is_earnest: bool,
+    /// The request that is to show whether they are taken again, and when it was sent.
+    scout: Option<(u64, Duration)>,
     not_before: Duration,
 }
 
@@ -93,13 +97,25 @@ impl Pace {
         stated.max(learned).unwrap_or_default()
     }
 
-    /// Whether one request at a time is sent, to see whether they are taken again.
-    pub(super) fn is_in_doubt(&self) -> bool {
-        self.learned.as_ref().is_some_and(Learned::is_doubt)
+    /// Until when nothing else is sent because one request is to show whether they are taken
+    /// again: until it is answered, or its answer is long in coming.
+    pub(super) fn is_in_doubt(&self, now: Duration) -> Option<Duration> {
+        let (_, sent) = self.learned.as_ref().filter(|it| it.is_doubt())?.scout?;
+        Some(sent + PATIENCE).filter(|it| *it > now)
+    }
+
+    /// A request ended without an answer.
+    pub(super) fn gone(&mut self, number: u64) {
+        if let Some(learned) = &mut self.learned {
+            learned.scout = learned.scout.filter(|it| it.0 != number);
+        }
     }
 
     pub(super) fn sent(&mut self, now: Duration, number: u64) {
         self.last_sent = Some(now);
+        if let Some(learned) = self.learned.as_mut().filter(|it| it.is_doubt()) {
+            learned.scout = Some((number, now));
+        }
         if self.learned.is_none() {
             self.early.insert(number, now);
             while self.early.first_key_value().is_some_and(|it| *it.1 + MINUTE < now) {
@@ -111,6 +127,7 @@ impl Pace {
     /// A request was answered as it should; tells whether refusals before were a hiccup.
     pub(super) fn taken(&mut self, it: Answered) -> bool {
         self.refusals *= 15.0 / 16.0;
+        self.gone(it.number);
         let Some(learned) = &mut self.learned else { return false };
         if it.number <= learned.last_early {
             learned.taken += u32::from(it.sent > learned.after);
@@ -139,6 +156,7 @@ impl Pace {
         backoff: Duration,
     ) -> bool {
         self.early.remove(&it.number);
+        self.gone(it.number);
         self.refusals = self.refusals * 15.0 / 16.0 + 1.0 / 16.0;
         if self.is_moody && self.learned.is_none() && self.refusals < MANY {
             return false;
@@ -156,6 +174,7 @@ impl Pace {
             proven: PROVEN,
             row: 0,
             is_earnest: false,
+            scout: None,
             not_before: it.now,
         });
         learned.is_earnest |= self.was_in_doubt && self.refusals > MANY;

@@ -98,8 +98,7 @@ fn in_words(body: &str) -> Option<Duration> {
     let word: String =
         text[at..].chars().take_while(|it| it.is_ascii_alphanumeric() || *it == '.').collect();
     // A sentence ends with a dot, too.
-    span(word.trim_end_matches('.'))
-        .filter(|_| word.ends_with(|it: char| it == 's' || it == '.'))
+    span(word.trim_end_matches('.')).filter(|_| word.ends_with(['s', '.']))
 }
 
 struct Levels<'a, 'h> {
