@@ -567,7 +567,8 @@ impl Predictor {
         let mut failed = Vec::new();
         loop {
             let watched = watched.as_mut().map(|(watch, sight)| (&mut **watch, *sight));
-            let (attempt, came) = self.try_one(asked, prepared.clone(), watched);
+            let again = repeats(call, &prepared);
+            let (attempt, came) = self.try_one(asked, prepared.clone(), again, watched);
             let name = asked.lm.lm.name();
             let other = (name != call.model).then(|| name.to_owned());
             call.attempts.extend(attempt.map(|it| Attempt { model: other, extracts, ..it }));
@@ -595,11 +596,14 @@ impl Predictor {
         &self,
         asked: &Asked<'_>,
         prepared: Prepared,
+        again: u64,
         watched: Option<(&mut Watch<'_>, Sight<'_>)>,
     ) -> (Option<Attempt>, Result<Came, Error>) {
         let Asked { run, lm, address } = asked;
         let sampling = self.sampling(run, lm);
-        let request = Arc::new(self.request(run, prepared, &sampling));
+        let mut request = self.request(run, prepared, &sampling);
+        request.rollout = request.rollout.saturating_add(again.saturating_mul(REPEATED));
+        let request = Arc::new(request);
         let (address, hedge) = (address.clone(), lm.hedge);
         let context = CallContext { address, hedge, ..CallContext::default() };
         let cache = self.overrides.cache.unwrap_or(true);
@@ -667,6 +671,15 @@ struct Question<'a> {
     ask: Ask<'a>,
     adapter: Adapter,
     wanted: &'a Signature,
+}
+
+/// What tells a question that is asked again word by word from another sample of it.
+const REPEATED: u64 = 1_000_000_007;
+
+/// How often the same was asked and answered in this call: the store would only say it again.
+fn repeats(call: &LmCall, prepared: &Prepared) -> u64 {
+    let same = |it: &&Attempt| it.completion.is_some() && it.request.prompt == prepared.prompt;
+    call.attempts.iter().filter(same).count() as u64
 }
 
 /// A reply, and why it was ended before its end, where it was.
