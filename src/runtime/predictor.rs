@@ -519,7 +519,7 @@ impl Predictor {
             let Came { completion, reason } = came;
             // A refusal is no output, and who refuses once refuses again.
             if completion.finish == crate::lm::Finish::Filter {
-                return Err(Error::filtered(&asked.lm.lm.name(), &completion.text, turn + 1));
+                return Err(Error::filtered(asked.lm.lm.name(), &completion.text, turn + 1));
             }
             let text = &completion.text;
             if second.is_none()

@@ -316,7 +316,7 @@ fn faulty(number: usize, seen: &Seen) -> Play {
     };
     let text = format!("[[ ## a ## ]]\n{whole}");
     match number % 100 {
-        0..10 if number % 2 == 0 => Play::status(500, "oops"),
+        0..10 if number.is_multiple_of(2) => Play::status(500, "oops"),
         0..10 => Play::status(429, "{}"),
         10 | 11 => {
             Play::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"choices\":[".to_vec())
