@@ -13,7 +13,7 @@ mod pace;
 mod told;
 
 pub use gate::{Gate, Pass, gate};
-pub use told::{Level, Told, asked, told};
+pub use told::{Level, Told, asked, is_of_limits, told};
 
 use gauge::Gauge;
 use pace::{Answered, Pace};

@@ -237,7 +237,7 @@ fn without_a_cap_a_person_is_asked_and_nobody_else_is_trusted() {
     let (told, calls, _) = run(MemoryHost::default().with_answer(false));
     assert_eq!((told.as_deref(), calls), (Some("the search was not begun"), 0));
     let (told, calls, _) = run(MemoryHost::default());
-    let expected = "this search has no cap and may make 24 calls";
+    let expected = "this search has no cap and may make 48 calls";
     assert_eq!((told.as_deref(), calls), (Some(expected), 0));
 }
 

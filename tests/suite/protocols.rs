@@ -497,7 +497,7 @@ fn vectors_that_do_not_fit_are_asked_for_again() {
         let lm = embedder("openai", &server);
         let error = block_on(lm.embed(&texts, &CallContext::default())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Server, "{error}");
-        assert_eq!(server.seen().len(), 3);
+        assert_eq!(server.seen().len(), 4);
     }
 }
 

@@ -4,7 +4,7 @@ use super::client::{Cut, client, read_whole};
 use super::failure::{self, Failure};
 use super::protocol::{ErrorBody, Unread};
 use crate::lm::keys::{Secret, origin};
-use crate::lm::limiter::{Gate, Pass, told};
+use crate::lm::limiter::{Gate, Pass, Told, is_of_limits, told};
 use crate::lm::retry::Retry;
 use crate::lm::{CallContext, Error, ErrorKind};
 use reqwest::header::HeaderMap;
@@ -76,11 +76,11 @@ impl Transport {
         loop {
             let pass = self.turn(ticket, &post).await.map_err(|it| it.attempts(sent.max(1)))?;
             sent += 1;
-            let turn = Turn { pass, backoff: self.retry.wait(failed, seed(&post.body)) };
-            let failure = match self.attempt(&client, &post, job, deadline, turn).await {
-                Ok(reply) => return Ok((reply, sent)),
-                Err(failure) => failure,
-            };
+            let failure =
+                match self.attempt(&client, &post, job, deadline, (pass, failed)).await {
+                    Ok(reply) => return Ok((reply, sent)),
+                    Err(failure) => failure,
+                };
             if failure.refusal().is_some_and(|it| job.is_changed_by(it)) {
                 post = job.post()?;
                 continue;
@@ -122,7 +122,7 @@ impl Transport {
         post: &Post,
         job: &J,
         deadline: Option<Instant>,
-        turn: Turn<'_>,
+        turn: (Pass<'_>, u32),
     ) -> Result<J::Reply, Failure> {
         let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
         let limit = left.map_or(self.request_timeout, |left| left.min(self.request_timeout));
@@ -137,7 +137,7 @@ impl Transport {
         client: &Client,
         post: &Post,
         job: &J,
-        turn: Turn<'_>,
+        (pass, failed): (Pass<'_>, u32),
     ) -> Result<J::Reply, Failure> {
         let mut request = reqwest::Request::new(Method::POST, post.url.clone());
         *request.headers_mut() = self.headers.clone();
@@ -150,10 +150,15 @@ impl Transport {
             // An error whose explanation is cut off is still that error.
             let body = read_whole(response).await.unwrap_or_default();
             let failure = self.failure().refused(status.as_u16(), &headers, &body);
-            turn.over(status.as_u16(), &headers, &body, failure.error.kind());
+            let told = Told {
+                // How long to stay away where the server does not say.
+                backoff: self.retry.wait(failed, seed(&post.body)),
+                ..heard(status.as_u16(), &headers, &body, failure.error.kind())
+            };
+            pass.answered(&told);
             return Err(failure);
         }
-        turn.over(200, response.headers(), &[], ErrorKind::Server);
+        pass.answered(&heard(200, response.headers(), &[], ErrorKind::Server));
         job.read(response).await
     }
 
@@ -209,23 +214,16 @@ impl Transport {
     }
 }
 
-/// A request's turn at the server.
-struct Turn<'a> {
-    pass: Pass<'a>,
-    /// How long to stay away where the server does not say.
-    backoff: Duration,
-}
-
-impl Turn<'_> {
-    /// Tells the gate what came back; `kind` is that of the error, where it is one.
-    fn over(self, status: u16, headers: &HeaderMap, body: &[u8], kind: ErrorKind) {
-        let header = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
-        let mut told = told(status, &header, body);
-        // An account without credit is no question of pace.
-        told.refused &= kind == ErrorKind::RateLimit;
-        told.backoff = self.backoff;
-        self.pass.answered(&told);
+/// What a response tells of limits; `kind` is that of the error, where it is one.
+fn heard(status: u16, headers: &HeaderMap, body: &[u8], kind: ErrorKind) -> Told {
+    // Most servers say nothing: then nothing is looked for.
+    if status == 200 && !headers.keys().any(|it| is_of_limits(it.as_str())) {
+        return Told { answered: true, ..Told::default() };
     }
+    let header = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
+    let told = told(status, &header, body);
+    // An account without credit is no question of pace.
+    Told { refused: told.refused && kind == ErrorKind::RateLimit, ..told }
 }
 
 /// A number from a request, for the jitter of its retries (FNV-1a).

@@ -53,6 +53,8 @@ pub struct HttpLm {
     is_listed: bool,
     offers: Offers,
     takes: Takes,
+    /// Where whole replies and streams are asked for.
+    urls: [Url; 2],
 }
 
 impl HttpLm {
@@ -71,14 +73,17 @@ impl HttpLm {
         let endpoint = Endpoint { base: based(provider, api, &endpoint.base), ..endpoint };
         let base = endpoint.base.as_str().trim_end_matches('/').to_owned();
         let protocol = protocol::of(provider, api);
+        let transport = Transport::new(name, model, endpoint, options, &*protocol)?;
+        let url = |streams| transport.url(&protocol.path(model, streams));
         Ok(Self {
+            urls: [url(false)?, url(true)?],
             // The number in a protocol's name changes whenever the same request would be sent
             // differently.
             identity: format!("{} {provider} {model} {base}", protocol.name()),
             is_listed: is_listed(provider, &base),
             offers: Offers::of(provider, api, model),
             takes: offers::takes(provider, protocol.takes()),
-            transport: Transport::new(name, model, endpoint, options, &*protocol)?,
+            transport,
             protocol,
         })
     }
@@ -228,7 +233,7 @@ impl Job for Call<'_> {
         let body = protocol.write(&ask).map_err(|why| {
             Error::new(ErrorKind::Refused, &transport.name, why.message).hint(why.hint)
         })?;
-        Ok(Post { url: transport.url(&protocol.path(model, streams))?, body })
+        Ok(Post { url: self.lm.urls[usize::from(streams)].clone(), body })
     }
 
     async fn read(&self, response: Response) -> Result<Completion, Failure> {

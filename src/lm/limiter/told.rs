@@ -34,6 +34,11 @@ pub struct Told {
     pub backoff: Duration,
 }
 
+/// Whether a header of this name, in lower case, may tell of limits.
+pub fn is_of_limits(name: &str) -> bool {
+    name.contains("ratelimit") || name.starts_with("retry-after")
+}
+
 /// Reads the headers of an answer, which `header` gives by their names in lower case; `body`
 /// is what a refusal says.
 pub fn told<'a>(status: u16, header: &dyn Fn(&str) -> Option<&'a str>, body: &[u8]) -> Told {
