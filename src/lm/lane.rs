@@ -12,7 +12,7 @@ use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
-use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 thread_local! {
     static CURRENT: Cell<usize> = const { Cell::new(0) };
@@ -69,12 +69,14 @@ pub(crate) fn run(count: usize, stack: usize, body: &(impl Fn() + Sync)) -> io::
 }
 
 /// The number of the lane that the caller is on; 0 is the runtime that all others share.
+#[cfg(feature = "http")]
 pub(crate) fn current() -> usize {
     if fiber::is_current() { CURRENT.get() } else { 0 }
 }
 
 /// Makes the runtime that connections of the caller live on the current one.
-pub(crate) fn enter() -> Option<EnterGuard<'static>> {
+#[cfg(feature = "http")]
+pub(crate) fn enter() -> Option<tokio::runtime::EnterGuard<'static>> {
     // A fiber is polled by its own.
     (!fiber::is_current()).then(|| runtime().enter())
 }
