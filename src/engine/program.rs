@@ -9,8 +9,8 @@ use crate::engine::error::Error;
 use crate::engine::units::{Loaded, Main, Unit, libraries, load};
 use crate::engine::{Check, Engine};
 use crate::host::{Captured, Host};
-use crate::lm::Cancel;
 use crate::lm::Prompt;
+use crate::lm::{Cancel, lane};
 use crate::runtime::{
     self, Args, Cx, Env, Run, STACK_SIZE, Script, Session, Tape, Val, Variables, Warning,
     diagnose,
@@ -19,9 +19,10 @@ use crate::schema::{Record, Value};
 use crate::source::Sources;
 use crate::store::{Replies, Store};
 use crate::trace::{Shares, Totals, Trace};
+use crate::util::lock;
 use indexmap::IndexMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A program that was checked and compiled; cheap to clone, shared by all its runs.
@@ -410,9 +411,23 @@ impl Program {
         run: &Arc<Run>,
         work: impl FnOnce(&Arc<Run>) -> Result<Val, runtime::Error> + Send,
     ) -> Finished {
+        let work = Mutex::new(Some(work));
+        let result = Mutex::new(None);
+        let once = || {
+            let work = lock(&work).take().expect("it is run once");
+            *lock(&result) = Some(work(run));
+        };
+        // Who only waits for models drives their connections on the same thread.
+        let on_lane = run.session().usually_waits();
+        let main = || {
+            if !on_lane || lane::run(1, STACK_SIZE, &once).is_err() {
+                once();
+            }
+            lock(&result).take().expect("it was run")
+        };
         let result = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("dsp-script".to_owned());
-            let started = thread.stack_size(STACK_SIZE).spawn_scoped(scope, || work(run));
+            let started = thread.stack_size(STACK_SIZE).spawn_scoped(scope, main);
             match started {
                 Ok(thread) => thread.join().unwrap_or_else(|_| {
                     Err(runtime::Error::value("an internal error ended the run"))
