@@ -153,6 +153,8 @@ pub struct Evaluation {
     pub judge: JudgeCost,
     /// Assertions that stayed false.
     pub asserts_failed: u64,
+    /// Replies that could not be read and were asked for again, with the reason.
+    pub repairs: u64,
     /// How long a row took.
     pub latency: Latency,
     /// How long all took.
@@ -300,6 +302,7 @@ impl Evaluation {
             prompt_tokens: sum(|it| it.prompt_tokens) - judge.prompt_tokens,
             completion_tokens: sum(|it| it.completion_tokens) - judge.completion_tokens,
             asserts_failed: sum(|it| u64::from(it.asserts_failed)),
+            repairs: sum(|it| u64::from(it.repairs)),
             details: details.minus(judge.details),
             cost: cost.minus(judge.cost),
             used,

@@ -62,6 +62,7 @@ impl Evaluation {
             ("judge_models", models(&self.subject.judges)),
             ("usage", usage_value(&self.used)),
             ("asserts_failed", count(self.asserts_failed)),
+            ("repairs", count(self.repairs)),
             ("time", time),
             ("rows", Value::list(self.rows.iter().map(|it| self.row_value(it)))),
         ])
@@ -96,6 +97,7 @@ impl Evaluation {
             ("feedback", feedback.map_or(Value::Null, Value::from)),
             ("feedback_by", Value::map(by.collect())),
             ("calls", count(outcome.map_or(0, |it| it.calls.into()))),
+            ("repairs", count(outcome.map_or(0, |it| it.repairs.into()))),
             ("prompt_tokens", count(outcome.map_or(0, |it| it.prompt_tokens))),
             ("completion_tokens", count(outcome.map_or(0, |it| it.completion_tokens))),
             ("usd", number(outcome.and_then(|it| it.cost.dollars()))),

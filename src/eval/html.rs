@@ -85,6 +85,7 @@ impl Evaluation {
             (self.left_out, "left out: a machine failed"),
             (self.not_run, "not run"),
             (usize::try_from(self.asserts_failed).unwrap_or(usize::MAX), "asserts failed"),
+            (usize::try_from(self.repairs).unwrap_or(usize::MAX), "replies repaired"),
         ];
         for (count, what) in left.into_iter().filter(|(count, _)| *count > 0) {
             let _ = write!(about, ", {count} {what}");

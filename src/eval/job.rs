@@ -77,6 +77,9 @@ pub struct Outcome {
     pub reply: Record,
     /// Assertions that were false and stayed so.
     pub asserts_failed: u32,
+    /// Replies that could not be read and were asked for again, with the reason.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub repairs: u32,
     /// Calls to models, cached ones and the metric's included.
     pub calls: u32,
     /// Of those, the ones that a store answered.
@@ -168,6 +171,10 @@ impl Used {
             None => all.push(self.clone()),
         }
     }
+}
+
+fn is_zero(it: &u32) -> bool {
+    *it == 0
 }
 
 fn is_nothing(it: &Amount) -> bool {

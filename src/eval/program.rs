@@ -202,6 +202,7 @@ fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     outcome.used = used(trace, n_nodes);
     let asserts = |it: &&Node| matches!(it.kind, Kind::Assert | Kind::Suggest);
     outcome.asserts_failed = small(trace.nodes.iter().filter(asserts).count() as u64);
+    outcome.repairs = repairs(&trace.nodes);
     if job.keep_steps {
         outcome.steps = trace.nodes[..n_nodes].iter().filter_map(step).collect();
         outcome.by_path = by_path(trace, n_nodes);
@@ -209,6 +210,14 @@ fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     if job.keep_exchanges && outcome.value().is_none_or(|it| it < 1.0) {
         outcome.exchanges = exchanges(trace, n_nodes);
     }
+}
+
+/// How many replies could not be read and were asked for again: what came was followed by more.
+fn repairs(nodes: &[Node]) -> u32 {
+    let calls = nodes.iter().filter_map(|it| it.call.as_ref());
+    let followed = calls.flat_map(|it| it.attempts.split_last().map_or(&[][..], |it| it.1));
+    let unread = followed.filter(|it| it.completion.is_some() && it.error.is_some());
+    small(unread.count() as u64)
 }
 
 fn small(count: u64) -> u32 {

@@ -18,6 +18,14 @@ impl Evaluation {
         text += &self.other_scores();
         text += &line("rows", &self.rows_text());
         text += &self.failures_text();
+        match self.repairs {
+            0 => {}
+            1 => text += &line("repairs", "1 reply could not be read and was asked for again"),
+            many => {
+                let told = format!("{many} replies could not be read and were asked for again");
+                text += &line("repairs", &told);
+            }
+        }
         text += &line(
             "calls",
             &format!(
