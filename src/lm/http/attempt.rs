@@ -69,7 +69,7 @@ impl Transport {
         context: &CallContext,
     ) -> Result<(J::Reply, u32), Error> {
         let deadline = context.timeout.map(|it| Instant::now() + it);
-        let client = client(&self.name, self.is_loopback, self.connect_timeout)?;
+        let client = client(&self.name, &self.base, self.is_loopback, self.connect_timeout)?;
         let mut post = job.post()?;
         let ticket = self.gate.ticket();
         let (mut sent, mut failed, mut dear) = (0, 0, 0);

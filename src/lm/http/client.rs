@@ -5,8 +5,8 @@ use super::protocol::KeyHeader;
 use crate::lm::keys::Secret;
 use crate::lm::{Cancel, Error, ErrorKind, lane};
 use crate::util::lock;
-use reqwest::Client;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Url};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -19,15 +19,19 @@ pub(super) const LONGEST_BODY: usize = 64 << 20;
 
 /// The client for one way of connecting. Each lane has its own, for connections live on them.
 ///
-/// Servers on this machine are not asked for through a proxy, whatever the environment says.
+/// Servers on this machine are not asked for through a proxy, whatever the environment says; to
+/// read the system's certificates takes longer than to ask one of them, and is done where a
+/// connection may need them.
 pub(super) fn client(
     name: &str,
+    base: &Url,
     is_loopback: bool,
     connect_timeout: Duration,
 ) -> Result<Client, Error> {
-    type Way = (usize, bool, Duration);
+    type Way = (usize, bool, bool, Duration);
     static CLIENTS: Mutex<BTreeMap<Way, Client>> = Mutex::new(BTreeMap::new());
-    let way = (lane::current(), is_loopback, connect_timeout);
+    let is_plain = is_loopback && base.scheme() == "http";
+    let way = (lane::current(), is_loopback, is_plain, connect_timeout);
     let mut clients = lock(&CLIENTS);
     if let Some(client) = clients.get(&way) {
         return Ok(client.clone());
@@ -42,6 +46,7 @@ pub(super) fn client(
         // A redirect would carry prompts to a host that nobody named.
         .redirect(reqwest::redirect::Policy::none());
     let builder = if is_loopback { builder.no_proxy() } else { builder };
+    let builder = if is_plain { builder.tls_certs_only([]) } else { builder };
     let client = builder.build().map_err(|e| {
         let why = failure::root(&e);
         Error::new(ErrorKind::Connect, name, format!("no connection can be set up: {why}"))
