@@ -17,8 +17,9 @@ impl<'a> Checker<'a> {
     /// later, if ever.
     pub(super) fn const_cycles(&mut self) {
         let reads = self.const_reads();
-        for name in endless(&reads) {
-            let span = reads[name].name.span(self.source);
+        for (name, read) in endless(&reads).into_iter().filter_map(|it| reads.get_key_value(it))
+        {
+            let span = read.name.span(self.source);
             self.tell(codes::ENDLESS_CONST, span, format!("the const `{name}` needs itself"));
         }
     }
@@ -66,7 +67,9 @@ fn endless<'a>(reads: &BTreeMap<&'a str, Reads<'a>>) -> Vec<&'a str> {
         let mut round = Vec::new();
         let others = |name| readers.get(name).into_iter().flatten().copied();
         reach(name, others, &mut seen, &mut round);
-        let reads_itself = |it: &&str| reads[*it].others.contains(*it);
+        // One that lost its value reads nothing, and is read all the same.
+        let reads_itself =
+            |it: &&str| reads.get(*it).is_some_and(|read| read.others.contains(*it));
         if round.len() > 1 || round.iter().any(reads_itself) {
             first.extend(round.into_iter().min());
         }

@@ -281,7 +281,7 @@ fn an_evaluation_counts_each_kind_of_failure() {
         rows[3].to_json(),
         "{\"index\":3,\"origin\":\"row 3\",\"inputs\":{},\"labels\":{\"n\":3},\"score\":0.0,\
          \"scores\":{},\"reply\":{},\"failure\":\"no reply\",\"failure_kind\":\"program\",\
-         \"feedback\":null,\"feedback_by\":{},\"calls\":2,\"prompt_tokens\":10,\
+         \"feedback\":null,\"feedback_by\":{},\"calls\":2,\"repairs\":0,\"prompt_tokens\":10,\
          \"completion_tokens\":0,\"usd\":0.0,\"time\":{\"seconds\":0.0,\"cached_calls\":1}}"
     );
     let eight = scored(30, &Fake::default(), threads(8));
