@@ -5,16 +5,15 @@
 //! task itself, closes with the same line, which names the fields to write: models take a line
 //! that only the last turn has for part of the task, and small ones fail over it.
 
-use crate::adapt::conversation::{Turns, conversation, repaired, room};
-use crate::adapt::fields::{self, Marks, is_nested};
+use crate::adapt::conversation::{conversation, repaired};
+use crate::adapt::fields::{self, Marked, Marks, is_nested};
 use crate::adapt::{Ask, ParseError, Prepared};
 use crate::schema::{Record, Signature};
 
 const MARKS: Marks = Marks::Brackets;
 
 pub(super) fn prompt(ask: &Ask<'_>) -> Prepared {
-    let turns = Chat { signature: ask.signature, closing: MARKS.closing(ask.signature) };
-    conversation(ask, system(ask), &turns)
+    conversation(ask, system(ask), &Marked::new(MARKS, ask.signature))
 }
 
 pub(super) fn repair(ask: &Ask<'_>, reply: &str, error: &ParseError) -> Prepared {
@@ -22,27 +21,7 @@ pub(super) fn repair(ask: &Ask<'_>, reply: &str, error: &ParseError) -> Prepared
 }
 
 pub(super) fn reply(signature: &Signature, outputs: &Record) -> String {
-    let mut out = String::with_capacity(room(outputs));
-    MARKS.push_outputs(&mut out, signature, outputs);
-    out
-}
-
-struct Chat<'a> {
-    signature: &'a Signature,
-    closing: String,
-}
-
-impl Turns for Chat<'_> {
-    fn question(&self, inputs: &Record) -> String {
-        let mut out = String::with_capacity(room(inputs) + self.closing.len());
-        MARKS.push_inputs(&mut out, self.signature, inputs);
-        out.push_str(&self.closing);
-        out
-    }
-
-    fn answer(&self, signature: &Signature, outputs: &Record) -> String {
-        reply(signature, outputs)
-    }
+    MARKS.outputs(signature, outputs)
 }
 
 fn system(ask: &Ask<'_>) -> String {

@@ -1,5 +1,6 @@
 //! The fields of a signature as a system message tells them, and their values under marks.
 
+use crate::adapt::conversation::{Turns, room};
 use crate::adapt::write::{push_escaped, push_value};
 use crate::adapt::{Ask, xml};
 use crate::schema::{Choices, Field, Record, Signature, Ty, Value, is_history_type};
@@ -7,6 +8,37 @@ use std::fmt::Write as _;
 
 /// What stands for a value that an incomplete demo lacks.
 pub(super) const ABSENT: &str = "(not given in this example)";
+
+/// The turns of a layout whose fields stand under marks. Every question closes with the line that
+/// names the outputs to write.
+pub(super) struct Marked<'a> {
+    pub(super) marks: Marks,
+    pub(super) signature: &'a Signature,
+    pub(super) closing: String,
+}
+
+impl<'a> Marked<'a> {
+    /// Returns the turns of a signature.
+    pub(super) fn new(marks: Marks, signature: &'a Signature) -> Self {
+        Self { marks, signature, closing: marks.closing(signature) }
+    }
+}
+
+impl Turns for Marked<'_> {
+    fn question(&self, inputs: &Record) -> String {
+        let mut out = String::with_capacity(room(inputs) + self.closing.len());
+        self.marks.push_inputs(&mut out, self.signature, inputs);
+        if self.marks == Marks::Tags && !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&self.closing);
+        out
+    }
+
+    fn answer(&self, signature: &Signature, outputs: &Record) -> String {
+        self.marks.outputs(signature, outputs)
+    }
+}
 
 /// How fields are marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,17 +102,14 @@ impl Marks {
         }
     }
 
-    /// Appends all outputs.
-    pub(super) fn push_outputs(
-        self,
-        out: &mut String,
-        signature: &Signature,
-        outputs: &Record,
-    ) {
+    /// All outputs.
+    pub(super) fn outputs(self, signature: &Signature, outputs: &Record) -> String {
+        let mut out = String::with_capacity(room(outputs));
         for field in &signature.outputs {
-            self.push_section(out, field, outputs.get(&field.name), signature);
+            self.push_section(&mut out, field, outputs.get(&field.name), signature);
         }
         out.truncate(out.trim_end_matches('\n').len());
+        out
     }
 
     /// `Write [[ ## reasoning ## ]] [[ ## answer ## ]]`

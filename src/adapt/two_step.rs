@@ -72,9 +72,7 @@ impl Turns for Free<'_> {
     }
 
     fn answer(&self, signature: &Signature, outputs: &Record) -> String {
-        let mut out = String::with_capacity(room(outputs));
-        MARKS.push_outputs(&mut out, signature, outputs);
-        out
+        MARKS.outputs(signature, outputs)
     }
 }
 

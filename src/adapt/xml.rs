@@ -4,8 +4,8 @@
 //! own tags. Text stands as it is: only what would be taken for a tag of this reply, or for an
 //! entity, is escaped.
 
-use crate::adapt::conversation::{Turns, conversation, repaired, room};
-use crate::adapt::fields::{self, ABSENT, Marks, is_nested};
+use crate::adapt::conversation::{conversation, repaired};
+use crate::adapt::fields::{self, ABSENT, Marked, Marks, is_nested};
 use crate::adapt::read::folded;
 use crate::adapt::write::push_value;
 use crate::adapt::{Ask, ParseError, Prepared};
@@ -26,8 +26,7 @@ pub(super) const CDATA: &str = "<![CDATA[";
 const MAX_DEPTH: usize = 24;
 
 pub(super) fn prompt(ask: &Ask<'_>) -> Prepared {
-    let turns = Xml { signature: ask.signature, closing: MARKS.closing(ask.signature) };
-    conversation(ask, system(ask), &turns)
+    conversation(ask, system(ask), &Marked::new(MARKS, ask.signature))
 }
 
 pub(super) fn repair(ask: &Ask<'_>, reply: &str, error: &ParseError) -> Prepared {
@@ -35,30 +34,7 @@ pub(super) fn repair(ask: &Ask<'_>, reply: &str, error: &ParseError) -> Prepared
 }
 
 pub(super) fn reply(signature: &Signature, outputs: &Record) -> String {
-    let mut out = String::with_capacity(room(outputs));
-    MARKS.push_outputs(&mut out, signature, outputs);
-    out
-}
-
-struct Xml<'a> {
-    signature: &'a Signature,
-    closing: String,
-}
-
-impl Turns for Xml<'_> {
-    fn question(&self, inputs: &Record) -> String {
-        let mut out = String::with_capacity(room(inputs) + self.closing.len());
-        MARKS.push_inputs(&mut out, self.signature, inputs);
-        if !out.is_empty() {
-            out.push('\n');
-        }
-        out.push_str(&self.closing);
-        out
-    }
-
-    fn answer(&self, signature: &Signature, outputs: &Record) -> String {
-        reply(signature, outputs)
-    }
+    MARKS.outputs(signature, outputs)
 }
 
 fn system(ask: &Ask<'_>) -> String {

@@ -1,6 +1,6 @@
 //! Attempts: one request and its response, again where that can help.
 
-use super::client::{Cut, client, read_whole};
+use super::client::{Cut, client, read_whole, unless};
 use super::failure::{self, Failure};
 use super::protocol::{ErrorBody, Unread};
 use crate::lm::keys::{Secret, origin};
@@ -61,6 +61,19 @@ pub(super) trait Job: Sync {
 }
 
 impl Transport {
+    /// The outcome of a call, which is dropped when its run is cancelled.
+    pub(super) async fn unless_cancelled<T>(
+        &self,
+        context: &CallContext,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let outcome = unless(&context.cancel, answer).await;
+        outcome.unwrap_or_else(|| {
+            let message = "the run was cancelled while the call was under way";
+            Err(Error::new(ErrorKind::Cancelled, &self.name, message))
+        })
+    }
+
     /// Sends a job until it is answered or there is no more use in it; also tells how many
     /// requests that took.
     pub(super) async fn answer<J: Job>(

@@ -1,7 +1,6 @@
 //! Texts to vectors, over the same transport.
 
 use super::attempt::{Job, Post, Transport};
-use super::client::unless;
 use super::failure::Failure;
 use super::protocol::{self, ErrorBody, Texts, Vectors};
 use super::{api, based, is_listed};
@@ -163,15 +162,6 @@ impl Embedder for HttpEmbedder {
     }
 
     fn embed<'a>(&'a self, texts: &'a [String], context: &'a CallContext) -> EmbedFuture<'a> {
-        Box::pin(async move {
-            match unless(&context.cancel, self.answer(texts, context)).await {
-                Some(outcome) => outcome,
-                None => Err(Error::new(
-                    ErrorKind::Cancelled,
-                    &self.transport.name,
-                    "the run was cancelled while the call was under way",
-                )),
-            }
-        })
+        Box::pin(self.transport.unless_cancelled(context, self.answer(texts, context)))
     }
 }

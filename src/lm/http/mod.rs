@@ -25,7 +25,7 @@ use super::{
 use crate::config::Api;
 use crate::util::{lock, sha256_hex};
 use attempt::{Job, Post, Transport};
-use client::{Cut, LONGEST_BODY, headers, unless};
+use client::{Cut, LONGEST_BODY, headers};
 pub use embed::HttpEmbedder;
 use failure::Failure;
 use frames::Frames;
@@ -399,16 +399,6 @@ impl Lm for HttpLm {
         request: &'a Request,
         context: &'a CallContext,
     ) -> CallFuture<'a> {
-        Box::pin(async move {
-            let answer = self.answer(request, context);
-            match unless(&context.cancel, answer).await {
-                Some(outcome) => outcome,
-                None => Err(Error::new(
-                    ErrorKind::Cancelled,
-                    &self.transport.name,
-                    "the run was cancelled while the call was under way",
-                )),
-            }
-        })
+        Box::pin(self.transport.unless_cancelled(context, self.answer(request, context)))
     }
 }
