@@ -11,6 +11,7 @@ use dsp_lang::catalog::NATIVES;
 use dsp_lang::diag::Diagnostic;
 use dsp_lang::engine::check_text;
 use dsp_lang::program::State;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -70,6 +71,26 @@ fn every_target_has_a_program() {
         let program = text(&format!("fuzz_targets/{name}.rs"));
         assert!(program.contains(&format!("run(\"{name}\"")), "{name}");
     }
+}
+
+/// The lock file of the targets is one of its own: cargo writes it anew when they are next built,
+/// unless a change of the dependencies was carried over to it.
+#[test]
+fn the_lock_file_knows_all_dependencies() {
+    let read = |text: &str| toml::from_str::<toml::Table>(text).unwrap();
+    let manifest = read(include_str!("../../Cargo.toml"));
+    let needed = manifest["dependencies"].as_table().unwrap().iter();
+    let needed: BTreeSet<&str> = needed
+        .filter(|(_, it)| it.get("optional").is_none_or(|it| it.as_bool() != Some(true)))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let lock = read(&text("Cargo.lock"));
+    let ours = lock["package"].as_array().unwrap().iter();
+    let ours = ours.filter(|it| it["name"].as_str() == Some("dsp-lang")).next().unwrap();
+    let locked = ours["dependencies"].as_array().unwrap().iter();
+    let locked: BTreeSet<&str> =
+        locked.filter_map(|it| it.as_str()?.split_whitespace().next()).collect();
+    assert_eq!(locked, needed, "run `cargo metadata` in fuzz/ and commit its Cargo.lock");
 }
 
 #[test]
