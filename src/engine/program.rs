@@ -522,6 +522,9 @@ fn script_settings(settings: &mut runtime::Settings, said: &IndexMap<Arc<str>, S
     if let Some(Value::Int(it)) = get("retries") {
         settings.retries = u32::try_from(*it).unwrap_or(settings.retries);
     }
+    if let Some(Value::Int(it)) = get("repairs") {
+        settings.repairs = u32::try_from(*it).unwrap_or(settings.repairs);
+    }
     if get("cache") == Some(&Value::Bool(false)) {
         settings.cache = false;
     }

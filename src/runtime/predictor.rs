@@ -18,6 +18,7 @@ use crate::runtime::lm_value::LmValue;
 use crate::runtime::media;
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::record_value::typed_values;
+use crate::runtime::repair::{Feedback, repaired};
 use crate::runtime::reply::Reply;
 use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
@@ -37,7 +38,7 @@ const ADVICE: &str = "advice";
 /// The most replies to one question.
 const MOST_REPLIES: u32 = 128;
 /// What the path of a question about a reply ends in.
-const EXTRACT: &str = ".extract";
+pub(in crate::runtime) const EXTRACT: &str = ".extract";
 
 /// A predictor. Immutable: another state is another predictor.
 #[derive(Debug, Clone)]
@@ -98,6 +99,11 @@ impl Predictor {
     /// Its signature, with the words that its state gives it.
     pub fn signature(&self) -> &Arc<Signature> {
         &self.signature
+    }
+
+    /// Whether its signature states what must hold of a reply.
+    pub(in crate::runtime) fn has_contract(&self) -> bool {
+        self.base.contracts.is_some()
     }
 
     /// Its signature as the program has it.
@@ -444,32 +450,57 @@ impl Predictor {
         let demos = media::demos(run, &self.signature, &self.demos)?;
         let lm = self.lm(run)?;
         let adapter = self.adapter(run, &lm.lm.capabilities())?;
-        let node = run.open_node(self.node(run, inputs.clone()));
-        run.note_inputs(node, given.iter().map(|(name, value)| (&**name, value)));
+        let asserts = self.overrides.asserts.unwrap_or(true);
+        let ask = self.ask(&laid_out, &inputs, demos.as_deref());
+        let question = Question { ask, adapter, wanted: &wanted };
+        repaired(run, asserts, |earlier| {
+            let node = self.open(run, inputs.clone(), earlier);
+            run.note_inputs(node, given.iter().map(|(name, value)| (&**name, value)));
+            let result = self.answer(cx, node, &lm, &question, watch.as_deref_mut());
+            (node, result.map(Val::object))
+        })
+    }
+
+    /// Opens the node of a call; `earlier` is that of the last attempt at it.
+    fn open(&self, run: &Run, inputs: Record, earlier: Option<NodeId>) -> NodeId {
+        let node = self.node(run, inputs);
+        let Some(repairs) = run.repairs() else { return run.open_node(node) };
+        let retry_of = earlier.or_else(|| repairs.earlier(&node.address));
+        let node = run.open_node(Node { retry_of, ..node });
+        repairs.begin(node);
+        node
+    }
+
+    /// Asks, and makes a reply of what comes.
+    fn answer(
+        &self,
+        cx: &Cx<'_>,
+        node: NodeId,
+        lm: &LmValue,
+        question: &Question<'_>,
+        mut watch: Option<&mut Watch<'_>>,
+    ) -> Result<Reply, Error> {
+        let (run, Question { ask, adapter, wanted }) = (cx.run(), question);
         let mut call = LmCall {
             model: lm.lm.name().to_owned(),
             adapter: adapter.name().to_owned(),
             attempts: Vec::new(),
         };
-        let ask = self.ask(&laid_out, &inputs, demos.as_deref());
-        let question = Question { ask, adapter, wanted: &wanted };
-        let read = self.converse(run, &lm, &question, node, &mut call, watch.as_deref_mut());
-        let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed, &wanted));
-        let result = result.map(|reply| facts::told(reply, &call, &question.adapter, &wanted));
+        let read = self.converse(run, lm, question, node, &mut call, watch.as_deref_mut());
+        let result = read.and_then(|parsed| self.reply(cx, node, ask.inputs, parsed, wanted));
+        let result = result.map(|reply| facts::told(reply, &call, adapter, wanted));
         if let (Ok(reply), Some(watch)) = (&result, &watch) {
-            let complete = reply.complete();
-            watch.shared().push(Part {
-                fields: reply.fields().clone(),
-                complete,
-                is_last: true,
-            });
+            let (fields, complete) = (reply.fields().clone(), reply.complete());
+            watch.shared().push(Part { fields, complete, is_last: true });
         }
         run.close_node(node, |it| {
             it.error = result.as_ref().err().map(ToString::to_string);
             it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
+            it.replayed =
+                !call.attempts.is_empty() && call.attempts.iter().all(|it| it.replayed);
             it.call = Some(Arc::new(call));
         });
-        result.map(Val::object)
+        result
     }
 
     fn node(&self, run: &Run, inputs: Record) -> Node {
@@ -498,8 +529,15 @@ impl Predictor {
         let retries = self.retries(run.session().settings.retries);
         let address = run.trace_address(node);
         let lm_now = lm.in_turn(&address);
-        let mut asked = Asked { run, lm: lm_now, address };
-        let mut prepared = adapter.prompt(ask, &capabilities);
+        let mut asked = Asked { run, lm: lm_now, address, again: 0 };
+        let told = run.repairs().and_then(|it| it.told(&asked.address));
+        let mut prepared = match &told {
+            None => adapter.prompt(ask, &capabilities),
+            Some(told) => {
+                adapter.repair(ask, &capabilities, &told.reply, &halted(told.reasons.clone()))
+            }
+        };
+        asked.again = told.as_ref().map_or(0, |it| it.again);
         let model = format!("`{}`", lm.lm.name());
         media::taken(ask, &prepared.prompt, &capabilities, adapter.name(), &model)?;
         let mut second = None;
@@ -547,7 +585,12 @@ impl Predictor {
                     turn += 1;
                     prepared = match &second {
                         Some(second) => second.repair(text, &error),
-                        None => adapter.repair(ask, &capabilities, text, &error),
+                        None => adapter.repair(
+                            ask,
+                            &capabilities,
+                            text,
+                            &besides(error, told.as_ref()),
+                        ),
                     };
                 }
             }
@@ -567,7 +610,7 @@ impl Predictor {
         let mut failed = Vec::new();
         loop {
             let watched = watched.as_mut().map(|(watch, sight)| (&mut **watch, *sight));
-            let again = repeats(call, &prepared);
+            let again = asked.again + repeats(call, &prepared);
             let (attempt, came) = self.try_one(asked, prepared.clone(), again, watched);
             let name = asked.lm.lm.name();
             let other = (name != call.model).then(|| name.to_owned());
@@ -599,7 +642,7 @@ impl Predictor {
         again: u64,
         watched: Option<(&mut Watch<'_>, Sight<'_>)>,
     ) -> (Option<Attempt>, Result<Came, Error>) {
-        let Asked { run, lm, address } = asked;
+        let Asked { run, lm, address, .. } = asked;
         let sampling = self.sampling(run, lm);
         let mut request = self.request(run, prepared, &sampling);
         request.rollout = request.rollout.saturating_add(again.saturating_mul(REPEATED));
@@ -682,6 +725,12 @@ fn repeats(call: &LmCall, prepared: &Prepared) -> u64 {
     call.attempts.iter().filter(same).count() as u64
 }
 
+/// The reason why a reply cannot be read, with what it is to fulfil besides.
+fn besides(error: ParseError, told: Option<&Feedback>) -> ParseError {
+    let Some(told) = told else { return error };
+    ParseError { message: format!("{}; {}", error.message, told.reasons), ..error }
+}
+
 /// A reply, and why it was ended before its end, where it was.
 struct Came {
     completion: Arc<Completion>,
@@ -693,6 +742,8 @@ struct Asked<'a> {
     run: &'a Arc<Run>,
     lm: LmValue,
     address: Address,
+    /// How often the same was said before, in other attempts of the program.
+    again: u64,
 }
 
 impl Asked<'_> {
@@ -792,6 +843,7 @@ pub(in crate::runtime) fn options(cx: &Cx<'_>, args: &mut Args) -> Result<Overri
         cache: args.flag("cache")?,
         retries: small(args, "retries")?,
         rollout: args.count("rollout")?.map(|it| it as u64),
+        asserts: None,
         n: several(args)?,
         logprobs: small(args, "logprobs")?,
     })

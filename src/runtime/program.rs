@@ -13,6 +13,7 @@ use crate::runtime::media;
 pub(in crate::runtime) use crate::runtime::predictor::BARE;
 use crate::runtime::predictor::{self, Predictor};
 use crate::runtime::record_value::typed_value;
+use crate::runtime::repair::RUNS;
 use crate::runtime::reply::Reply;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::script::Script;
@@ -40,6 +41,8 @@ pub struct Overrides {
     pub retries: Option<u32>,
     /// Which fresh sample is wanted.
     pub rollout: Option<u64>,
+    /// Whether what must hold is repaired where it does not.
+    pub asserts: Option<bool>,
     /// How many replies are wanted.
     pub n: Option<u32>,
     /// How many of the likeliest tokens are told at each place of a reply.
@@ -58,6 +61,7 @@ impl Overrides {
             cache: newer.cache.or(self.cache),
             retries: newer.retries.or(self.retries),
             rollout: newer.rollout.or(self.rollout),
+            asserts: newer.asserts.or(self.asserts),
             n: newer.n.or(self.n),
             logprobs: newer.logprobs.or(self.logprobs),
         }
@@ -169,8 +173,12 @@ impl Program {
 
     /// The most requests that one run makes, repairs included. `None` where that cannot be
     /// told without running it: a loop, a closure, a call of something that is not known.
-    pub fn max_calls(&self, script: &Script, retries: u32) -> Option<u64> {
-        bound::requests(script, &self.value, retries)
+    pub fn max_calls(&self, script: &Script, retries: u32, repairs: u32) -> Option<u64> {
+        let requests = bound::requests(script, &self.value, retries)?;
+        match bound::has_conditions(script, &self.value) {
+            true => Some(requests.saturating_mul(1 + u64::from(RUNS * repairs))),
+            false => Some(requests),
+        }
     }
 
     /// The names of what it takes, and whether each is needed.
@@ -446,6 +454,7 @@ pub(in crate::runtime) fn method(
 fn with(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
     let at = args.text("at")?;
     let overrides = predictor::options(cx, &mut args)?;
+    let overrides = Overrides { asserts: args.flag("asserts")?, ..overrides };
     let known = [
         "lm",
         "adapter",
@@ -456,6 +465,7 @@ fn with(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
         "rollout",
         "n",
         "logprobs",
+        "asserts",
         "at",
     ];
     args.finish("with", 0, &known)?;

@@ -31,6 +31,7 @@ pub struct Script {
     standard: BTreeSet<Item>,
     sources: Sources,
     by_lowered: BTreeMap<String, Arc<FnInfo>>,
+    has_conditions: bool,
 }
 
 /// A unit that others import.
@@ -89,11 +90,17 @@ impl Default for Script {
             standard: BTreeSet::new(),
             sources: Sources::default(),
             by_lowered: BTreeMap::new(),
+            has_conditions: false,
         }
     }
 }
 
 impl Script {
+    /// Whether the program states somewhere what must hold.
+    pub(in crate::runtime) fn has_conditions(&self) -> bool {
+        self.has_conditions
+    }
+
     /// Returns the program with one more unit, and with those of `libraries` that it does not
     /// have yet, each behind the ones that it imports. All were checked without an error.
     ///
@@ -126,7 +133,19 @@ impl Script {
         let mut units = self.units.clone();
         units.push(checked);
         let libraries = known;
-        Ok(Self { linked, functions, main, units, libraries, standard, sources, by_lowered })
+        let has_conditions =
+            self.has_conditions || linked.text()[start..].contains(names::ASSERT);
+        Ok(Self {
+            linked,
+            functions,
+            main,
+            units,
+            libraries,
+            standard,
+            sources,
+            by_lowered,
+            has_conditions,
+        })
     }
 
     /// Writes the libraries that the program does not have yet, and of the standard library the
