@@ -42,6 +42,9 @@ mod download;
 mod embedded;
 #[path = "suite/examples.rs"]
 mod examples;
+#[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/failing.rs"]
+mod failing;
 #[path = "suite/fmt.rs"]
 mod fmt;
 #[path = "suite/forecast.rs"]
@@ -52,6 +55,8 @@ mod front;
 mod fuzzed;
 #[path = "suite/gains.rs"]
 mod gains;
+#[path = "suite/hosts.rs"]
+mod hosts;
 #[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;
