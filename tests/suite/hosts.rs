@@ -1,6 +1,8 @@
 //! Machines around another machine: what they do not answer themselves, that one does.
 
-use dsp_lang::host::{Blob, Captured, Entry, Host, MemoryHost, Place, Scratch, Started, Watched};
+use dsp_lang::host::{
+    Blob, Captured, Entry, Host, MemoryHost, Place, Scratch, Started, Watched,
+};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
