@@ -65,6 +65,9 @@ mod journal;
 #[cfg(feature = "http")]
 #[path = "suite/keys.rs"]
 mod keys;
+#[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/lists.rs"]
+mod lists;
 #[path = "suite/optimize.rs"]
 mod optimize;
 #[path = "suite/packages.rs"]
