@@ -55,6 +55,9 @@ mod front;
 mod fuzzed;
 #[path = "suite/gains.rs"]
 mod gains;
+#[cfg(feature = "http")]
+#[path = "suite/handover.rs"]
+mod handover;
 #[path = "suite/hosts.rs"]
 mod hosts;
 #[cfg(feature = "http")]
