@@ -42,6 +42,9 @@ mod download;
 mod embedded;
 #[path = "suite/examples.rs"]
 mod examples;
+#[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/failing.rs"]
+mod failing;
 #[path = "suite/fmt.rs"]
 mod fmt;
 #[path = "suite/forecast.rs"]
@@ -53,6 +56,11 @@ mod fuzzed;
 #[path = "suite/gains.rs"]
 mod gains;
 #[cfg(feature = "http")]
+#[path = "suite/handover.rs"]
+mod handover;
+#[path = "suite/hosts.rs"]
+mod hosts;
+#[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;
 #[path = "suite/journal.rs"]
@@ -60,6 +68,9 @@ mod journal;
 #[cfg(feature = "http")]
 #[path = "suite/keys.rs"]
 mod keys;
+#[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/lists.rs"]
+mod lists;
 #[path = "suite/optimize.rs"]
 mod optimize;
 #[path = "suite/packages.rs"]

@@ -257,7 +257,7 @@ impl Builder {
             lm: self.lm,
             adapter: self.adapter,
             cache: !self.no_cache,
-            retries: 3,
+            retries: 4,
             repairs: 2,
             keep_traces: self.keep_traces,
             no_trace: self.no_trace,

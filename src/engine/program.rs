@@ -140,7 +140,7 @@ impl Program {
     /// # Errors
     /// The model cannot be opened.
     pub(in crate::engine) fn with_lm(&self, name: &str) -> Result<Self, Error> {
-        self.session.named_lm(name).map_err(|error| self.tell(&error))?;
+        self.session.can_ask(name).map_err(|error| self.tell(&error))?;
         let settings = runtime::Settings {
             lm: None,
             lm_name: Some(name.to_owned()),

@@ -266,12 +266,15 @@ pub struct Failure {
     pub place: Option<String>,
     /// It is about what a model wrote: with other replies the program might work.
     pub by_reply: bool,
+    /// Every run that asks the same model fails so until somebody mends something.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub standing: bool,
 }
 
 impl Failure {
     /// Returns a failure of this kind.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { message: message.into(), kind, place: None, by_reply: false }
+        Self { message: message.into(), kind, place: None, by_reply: false, standing: false }
     }
 }
 

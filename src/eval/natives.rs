@@ -316,6 +316,7 @@ fn score_kept(
     account(cx, program, data, scoring, keep, &evaluation);
     match &evaluation.stop {
         Some(Stop::Metric(_)) => Err(no_score(&evaluation)),
+        Some(Stop::Unserved(why)) if evaluation.scored == 0 => Err(unserved(&evaluation, why)),
         Some(stop) if evaluation.scored == 0 => {
             Err(Error::data(codes::BUDGET, format!("nothing was scored: {stop}")).fatal())
         }
@@ -470,6 +471,15 @@ fn no_score(evaluation: &Evaluation) -> Error {
         Some(place) => error.note(format!("it happened at {place}")),
         None => error,
     }
+}
+
+/// A model that cannot be asked is not asked for all rows.
+fn unserved(evaluation: &Evaluation, why: &str) -> Error {
+    let Evaluation { not_run, left_out, .. } = evaluation;
+    let message = format!("no row could be scored; the first one: {why}");
+    let failure = Failure::new(codes::LM, "lm", message);
+    Error::from(Failure { infrastructure: true, ..failure })
+        .note(format!("{left_out} rows were tried, {not_run} were not"))
 }
 
 /// Where all rows failed in the same way, something is wrong with the rows, the program or the

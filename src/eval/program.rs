@@ -181,7 +181,13 @@ fn failure(cx: &Cx<'_>, error: &Error) -> Failure {
         format!("{}:{line}:{column}", sources.get(it.span.source).name)
     });
     let by_reply = matches!(told.code, codes::PARSE | codes::ASSERT);
-    Failure { place, by_reply, ..Failure::new(kind, format!("{}{hint}", told.message)) }
+    let standing = error.is_standing();
+    Failure {
+        place,
+        by_reply,
+        standing,
+        ..Failure::new(kind, format!("{}{hint}", told.message))
+    }
 }
 
 /// Whole microseconds, as files keep them.

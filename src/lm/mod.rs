@@ -215,7 +215,8 @@ pub struct Address {
     pub path: String,
     /// The index of the example under evaluation, when there is one.
     pub example: Option<usize>,
-    /// How many calls of this predictor came before in this run of the program.
+    /// How many calls of this predictor came before in this run of the program. Of a scripted
+    /// model's, each repair counts as well, for it takes the next of the replies.
     pub ordinal: usize,
     /// Which of the closures that `parallel` calls at once it was made in; empty elsewhere. Each
     /// counts its calls by itself.

@@ -343,7 +343,9 @@ fn measured(
             of.iter().map(|it| Job { keep_steps: true, ..it.job.clone() }).collect();
         let batch =
             run_jobs(evaluator(problem, who), &jobs, settings.run, budget, cancel, &mut |_| ());
-        if let Some(Stop::Metric(message) | Stop::Refused(message)) = batch.stop {
+        if let Some(Stop::Metric(message) | Stop::Refused(message) | Stop::Unserved(message)) =
+            batch.stop
+        {
             failure.get_or_insert(message);
         }
         for (job, outcome) in jobs.into_iter().zip(batch.outcomes) {

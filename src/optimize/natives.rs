@@ -271,6 +271,10 @@ impl Optimizer {
                 // What was found by such a metric is not the best of anything.
                 return Err(Error::value(message.clone()));
             }
+            if let Some(Stop::Unserved(message)) = &compiled.report.stop {
+                let failure = Failure::new(codes::LM, "lm", message.clone());
+                return Err(Failure { infrastructure: true, ..failure }.into());
+            }
             report(cx, &compiled, took);
             Ok(compiled)
         })

@@ -310,6 +310,11 @@ impl<'a> Call<'a> {
             }
         };
         let is_left = own.is_some_and(|it| it.is_cancelled()) && !session.cancel.is_cancelled();
+        // Who leaves a stream ends this call and no other: those that wait for it ask themselves.
+        let is_given_up = |it: &Result<_, lm::Error>| {
+            is_left && it.as_ref().is_err_and(|it| it.kind() == lm::ErrorKind::Cancelled)
+        };
+        let came = came.filter(|it| !is_given_up(it));
         let result = match came {
             Some(Ok(completion)) => {
                 end(Some(&completion));

@@ -541,6 +541,7 @@ impl Predictor {
         let model = format!("`{}`", lm.lm.name());
         media::taken(ask, &prepared.prompt, &capabilities, adapter.name(), &model)?;
         let mut second = None;
+        let mut unread = None;
         let mut turn = 0;
         loop {
             let sight = Sight {
@@ -553,7 +554,11 @@ impl Predictor {
             // What a model writes in its own words states no outputs yet.
             let is_free = second.is_none() && *adapter == Adapter::TwoStep;
             let watched = watch.as_deref_mut().filter(|_| !is_free).map(|it| (it, sight));
-            let came = self.exchange(&mut asked, prepared, second.is_some(), call, watched)?;
+            let came = self.exchange(&mut asked, prepared, second.is_some(), call, watched);
+            let came = came.map_err(|it| match &unread {
+                Some(why) => it.note(format!("the reply before it cannot be read: {why}")),
+                None => it,
+            })?;
             let Came { completion, reason } = came;
             // A refusal is no output, and who refuses once refuses again.
             if completion.finish == crate::lm::Finish::Filter {
@@ -583,6 +588,7 @@ impl Predictor {
                         return Err(self.unreadable(&asked.lm.lm, text, &error));
                     }
                     turn += 1;
+                    asked = asked.numbered();
                     prepared = match &second {
                         Some(second) => second.repair(text, &error),
                         None => adapter.repair(
@@ -592,6 +598,7 @@ impl Predictor {
                             &besides(error, told.as_ref()),
                         ),
                     };
+                    unread = Some(error);
                 }
             }
         }
@@ -751,7 +758,17 @@ impl Asked<'_> {
     /// their own.
     fn extracting(mut self, lm: LmValue) -> Self {
         self.address.path.push_str(EXTRACT);
-        Self { lm, ..self }
+        Self { lm, ..self }.numbered()
+    }
+
+    /// Counts one more request, where its number says which reply it gets: of those that a
+    /// script has for a path, the next one answers.
+    fn numbered(self) -> Self {
+        if !self.lm.lm.is_scripted() {
+            return self;
+        }
+        let address = self.run.next_address(&self.address.path);
+        Self { address, ..self }
     }
 }
 

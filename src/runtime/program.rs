@@ -287,10 +287,11 @@ impl Program {
     pub fn models(&self, run: &Run) -> Vec<SharedLm> {
         let mut models: Vec<SharedLm> = Vec::new();
         self.walk(&mut |_, predictor| {
-            if let Ok(LmValue { lm, .. }) = predictor.lm(run)
-                && !models.iter().any(|it| Arc::ptr_eq(it, &lm))
-            {
-                models.push(lm);
+            let line = predictor.lm(run);
+            for lm in line.iter().flat_map(LmValue::all) {
+                if !models.iter().any(|it| Arc::ptr_eq(it, lm)) {
+                    models.push(lm.clone());
+                }
             }
         });
         models

@@ -2,11 +2,12 @@
 
 use crate::diag::Code;
 use crate::host::SharedHost;
-use crate::lm::{Cancel, LmOptions, Money, Price, Prices, SharedLm};
+use crate::lm::{self, Cancel, LmOptions, Money, Price, Prices, SharedLm};
 use crate::runtime::call_log::SharedCallLog;
 use crate::runtime::course::{Branch, Course};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::flights::Flights;
+use crate::runtime::lm_value::listed;
 use crate::runtime::meter::{Amount, Limits, Meter, Passed};
 use crate::runtime::repair::Repairs;
 use crate::runtime::rhai_host::Bindings;
@@ -26,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Opens a model by its name.
-pub type Opener = dyn Fn(&str, &LmOptions) -> Result<SharedLm, crate::lm::Error> + Send + Sync;
+pub type Opener = dyn Fn(&str, &LmOptions) -> Result<SharedLm, lm::Error> + Send + Sync;
 
 /// What the engine lends to all its programs.
 pub struct Env {
@@ -267,13 +268,31 @@ impl Session {
     /// # Errors
     /// It cannot be opened.
     pub fn named_lm(&self, name: &str) -> Result<SharedLm, Error> {
+        self.opened(name).map_err(|it| Error::lm(&it))
+    }
+
+    /// Whether one of these models can be opened; there are commas between their names.
+    ///
+    /// # Errors
+    /// Why the first cannot.
+    pub fn can_ask(&self, names: &str) -> Result<(), Error> {
+        let opened: Vec<_> = listed(names).into_iter().map(|it| self.named_lm(it)).collect();
+        match opened.iter().any(Result::is_ok) {
+            true => Ok(()),
+            false => {
+                opened.into_iter().next().unwrap_or_else(|| self.named_lm(names)).map(|_| ())
+            }
+        }
+    }
+
+    /// As [`named_lm`](Self::named_lm), in the words of models.
+    pub(in crate::runtime) fn opened(&self, name: &str) -> Result<SharedLm, lm::Error> {
         // Held while it is opened, for opening may fetch the model, and once is enough.
         let mut known = lock(&self.models);
         if let Some(lm) = known.get(name) {
             return Ok(lm.clone());
         }
-        let lm =
-            (self.env.open_lm)(name, &LmOptions::default()).map_err(|it| Error::lm(&it))?;
+        let lm = (self.env.open_lm)(name, &LmOptions::default())?;
         known.insert(name.to_owned(), lm.clone());
         Ok(lm)
     }
