@@ -20,6 +20,9 @@ mod cache;
 #[path = "suite/calls.rs"]
 mod calls;
 #[cfg(feature = "http")]
+#[path = "suite/carry.rs"]
+mod carry;
+#[cfg(feature = "http")]
 #[path = "suite/cassettes.rs"]
 mod cassettes;
 #[path = "suite/cli.rs"]

@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod azure;
+mod carry;
 mod chat;
 mod count;
 mod gemini;
@@ -36,6 +37,8 @@ pub(super) enum KeyHeader {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask<'a> {
     pub(super) model: &'a str,
+    /// The interface and the model, as [`crate::lm::Carry`] names them.
+    pub(super) of: &'a str,
     pub(super) request: &'a Request,
     /// Whether the reply is to come in pieces.
     pub(super) streams: bool,

@@ -1,10 +1,12 @@
 //! Replies of responses, whole and in pieces.
 
+use super::super::carry::{keep, settle};
 use super::super::count::{Count, lenient};
 use super::super::{ErrorBody, Reader, Unread};
 use crate::lm::http::teller::Teller;
 use crate::lm::{Completion, Finish, TokenLogprob, ToolCall, Usage};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// Reads the body of a response with status 200.
 pub(super) fn read(body: &[u8]) -> Result<Completion, Unread> {
@@ -36,6 +38,9 @@ struct Item {
     content: Option<Vec<Part>>,
     #[serde(default, deserialize_with = "lenient")]
     summary: Option<Vec<Part>>,
+    /// Thoughts that only the server can read.
+    #[serde(default, deserialize_with = "lenient")]
+    encrypted_content: Option<String>,
     call_id: Option<String>,
     id: Option<String>,
     name: Option<String>,
@@ -120,6 +125,7 @@ impl Reply {
         for item in output {
             add(&mut completion, item);
         }
+        settle(&mut completion);
         if completion.finish == Finish::Stop && !completion.calls.is_empty() {
             completion.finish = Finish::Tools;
         }
@@ -131,6 +137,9 @@ fn add(completion: &mut Completion, item: Item) {
     match item.kind.as_str() {
         "message" => item.content.into_iter().flatten().for_each(|it| say(completion, it)),
         "reasoning" => {
+            if let Some(item) = item.sealed() {
+                keep(completion, item);
+            }
             // The thoughts themselves where they are told, else what they were about.
             let content = thoughts(item.content);
             let thoughts = content.or_else(|| thoughts(item.summary));
@@ -151,6 +160,31 @@ fn add(completion: &mut Completion, item: Item) {
         }
         // Tools that run at the server have been answered there.
         _ => {}
+    }
+}
+
+impl Item {
+    /// Thoughts as they are sent back; those that the server would have to remember are not.
+    fn sealed(&self) -> Option<Value> {
+        let told = |parts: &Option<Vec<Part>>| -> Vec<Value> {
+            let parts = parts.iter().flatten();
+            parts.map(|it| json!({ "type": it.kind, "text": it.text })).collect()
+        };
+        let content = told(&self.content);
+        if self.encrypted_content.is_none() && content.is_empty() {
+            return None;
+        }
+        let mut item = json!({ "type": "reasoning", "summary": told(&self.summary) });
+        if let Some(id) = &self.id {
+            item["id"] = json!(id);
+        }
+        if !content.is_empty() {
+            item["content"] = json!(content);
+        }
+        if let Some(sealed) = &self.encrypted_content {
+            item["encrypted_content"] = json!(sealed);
+        }
+        Some(item)
     }
 }
 
