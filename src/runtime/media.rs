@@ -12,10 +12,12 @@ use crate::runtime::run::Run;
 use crate::runtime::value::{Object, Val};
 use crate::schema::{
     ConvertError, Demo, MediaKind, Medium, Record, Signature, Source, Ty, TypeTable, Value,
-    fits_size,
+    fits_size, with_paths,
 };
 use std::any::Any;
-use std::path::Path;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// `image("cat.png")`, `image("https://…")`, `image("data:image/png;base64,…")`
@@ -58,7 +60,7 @@ fn opened(
     said: &str,
     kind: MediaKind,
     mime: Option<&str>,
-    resolve: impl Fn(&str) -> std::path::PathBuf,
+    resolve: impl Fn(&str) -> PathBuf,
 ) -> Result<Medium, Error> {
     if said.starts_with("data:") {
         return Medium::of_data_uri(said, kind).map_err(|it| bad(&it));
@@ -172,6 +174,26 @@ pub(in crate::runtime) fn from_outside(
         }
         _ => Ok(value.clone()),
     }
+}
+
+/// Adds the files that a value from outside names; see [`from_outside`].
+pub(in crate::runtime) fn files(
+    run: &Run,
+    folder: Option<&str>,
+    value: &Value,
+    ty: &Ty,
+    types: &TypeTable,
+    files: &mut BTreeSet<PathBuf>,
+) {
+    let found = RefCell::new(Vec::new());
+    with_paths(value, ty, types, &|path| {
+        found.borrow_mut().push(match folder {
+            Some(folder) => Path::new(folder).join(path),
+            None => run.session().resolve(path),
+        });
+        path.to_owned()
+    });
+    files.extend(found.into_inner());
 }
 
 /// Demos as they are sent; a text of a demo where a medium is wanted is a path that a row said.
