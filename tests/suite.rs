@@ -43,6 +43,9 @@ mod download;
 #[cfg(feature = "local")]
 #[path = "suite/embedded.rs"]
 mod embedded;
+#[cfg(feature = "http")]
+#[path = "suite/embeddings.rs"]
+mod embeddings;
 #[path = "suite/examples.rs"]
 mod examples;
 #[path = "suite/fmt.rs"]
