@@ -1,7 +1,7 @@
 //! Hashes of signatures, states and rows: equal content gives equal hashes, on any machine.
 
 use crate::program::{PredictorState, State};
-use crate::schema::{Field, Medium, Record, Row, Signature, Ty, Value};
+use crate::schema::{Field, MediaFile, Record, Row, Signature, Ty, Value};
 use crate::util::sha256_hex;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -63,7 +63,7 @@ fn pathless(value: &Value) -> Cow<'_, Value> {
     }
     Cow::Owned(match value {
         Value::Media(it) => {
-            Value::Media(Arc::new(Medium { media: it.media.clone(), path: None }))
+            Value::Media(Arc::new(MediaFile { media: it.media.clone(), path: None }))
         }
         Value::List(items) => Value::list(items.iter().map(|it| pathless(it).into_owned())),
         Value::Map(entries) => {

@@ -7,7 +7,7 @@ use dsp_lang::program::{
     PredictorState, Provenance, ScoreRecord, State, StateDemo, show,
 };
 use dsp_lang::schema::{
-    Demo, Field, MediaKind, Medium, Record, Signature, Template, Ty, TypeTable, Value,
+    Demo, Field, MediaFile, MediaKind, Record, Signature, Template, Ty, TypeTable, Value,
 };
 use indexmap::IndexMap;
 use proptest::prelude::*;
@@ -313,8 +313,8 @@ fn templates_and_extractors_come_back() {
 
 fn shown(path: &str) -> Value {
     let bytes = b"GIF89a tiny".to_vec();
-    let medium = Medium::read(bytes, MediaKind::Image, None, Some("dot.gif"), "it").unwrap();
-    Value::Media(Arc::new(Medium { path: Some(path.into()), ..medium }))
+    let medium = MediaFile::read(bytes, MediaKind::Image, None, Some("dot.gif"), "it").unwrap();
+    Value::Media(Arc::new(MediaFile { path: Some(path.into()), ..medium }))
 }
 
 /// Files are named from the folder of the state, whether they were read or a row named them.

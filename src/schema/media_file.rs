@@ -18,7 +18,7 @@ const LARGEST: u64 = 20_000_000;
 
 /// A picture, a sound or a file, and where it may be read again.
 #[derive(Debug, Clone)]
-pub struct Medium {
+pub struct MediaFile {
     /// What it is.
     pub media: Arc<Media>,
     /// The file that it was read from.
@@ -26,14 +26,14 @@ pub struct Medium {
 }
 
 /// Equal content is equal, wherever it was read from and whether it is at hand.
-impl PartialEq for Medium {
+impl PartialEq for MediaFile {
     fn eq(&self, other: &Self) -> bool {
         let (a, b) = (&self.media, &other.media);
         a.kind == b.kind && a.mime == b.mime && a.source.told() == b.source.told()
     }
 }
 
-impl Medium {
+impl MediaFile {
     /// Returns content that was read, as a medium of this kind.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ fn size(record: &Record) -> Option<u64> {
     }
 }
 
-impl Serialize for Medium {
+impl Serialize for MediaFile {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let media = &self.media;
         let mut map = serializer.serialize_map(None)?;
@@ -197,7 +197,7 @@ pub(crate) fn with_paths(
         Value::Str(said) if !is_uri(said) => Value::from(place(said)),
         Value::Media(medium) => {
             let path = medium.path.as_deref().map(|it| place(it).into());
-            Value::Media(Arc::new(Medium { path, media: medium.media.clone() }))
+            Value::Media(Arc::new(MediaFile { path, media: medium.media.clone() }))
         }
         other => other.clone(),
     })
