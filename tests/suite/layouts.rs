@@ -5,10 +5,6 @@ use dsp_lang::schema::{Flaw, Template, record_schema, strict_schema};
 
 const SCHEMA: Capabilities = Capabilities { schema: true, ..CHAT };
 
-fn ask<'a>(signature: &'a Signature, demos: &'a [Demo], inputs: &'a Record) -> Ask<'a> {
-    Ask { signature, instructions: &signature.instructions, demos, inputs }
-}
-
 fn said(text: &str) -> Signature {
     signature_from_str(text, &Arc::default(), &|_| false).unwrap()
 }

@@ -6,6 +6,7 @@ mod carry;
 mod chat;
 mod count;
 mod gemini;
+mod logprobs;
 mod media;
 mod ollama;
 mod refusal;

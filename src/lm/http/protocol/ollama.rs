@@ -2,6 +2,7 @@
 
 use super::carry::{carried, keep, settle};
 use super::count::Count;
+use super::logprobs::Token;
 use super::media::{base64_of, no_place};
 use super::think::{self, Splitter};
 use super::{Ask, ErrorBody, Protocol, Reader, Unread, Unwritable, arguments, body, chat};
@@ -10,8 +11,7 @@ use crate::lm::http::frames::Framing;
 use crate::lm::http::offers::Schemas;
 use crate::lm::http::teller::Teller;
 use crate::lm::{
-    Completion, Decoding, Finish, Message, Prompt, Takes, TokenLogprob, ToolCall, ToolChoice,
-    Usage,
+    Completion, Decoding, Finish, Message, Prompt, Takes, ToolCall, ToolChoice, Usage,
 };
 use crate::schema::MediaKind;
 use serde::Deserialize;
@@ -183,14 +183,6 @@ struct Function {
     arguments: Value,
 }
 
-#[derive(Deserialize)]
-struct Token {
-    token: String,
-    logprob: f64,
-    #[serde(default)]
-    top_logprobs: Vec<Token>,
-}
-
 impl Reply {
     fn completion(self) -> Result<Completion, Unread> {
         if let Some(error) = self.error {
@@ -245,13 +237,6 @@ impl Called {
             other => other.to_string(),
         };
         ToolCall { id, name: self.function.name, arguments }
-    }
-}
-
-impl Token {
-    fn told(self) -> TokenLogprob {
-        let top = self.top_logprobs.into_iter().map(|it| (it.token, it.logprob)).collect();
-        TokenLogprob { token: self.token, logprob: self.logprob, top }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::super::carry::{keep, settle};
 use super::super::count::{Count, lenient};
+use super::super::logprobs::Token;
 use super::super::think::{self, Splitter};
 use super::super::{ErrorBody, Reader, Unread};
 use crate::lm::http::teller::Teller;
-use crate::lm::{Alternative, Completion, Finish, TokenLogprob, ToolCall, Usage};
+use crate::lm::{Alternative, Completion, Finish, ToolCall, Usage};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
@@ -93,27 +94,6 @@ impl Function {
 #[derive(Deserialize, Default)]
 struct Logprobs {
     content: Option<Vec<Token>>,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    token: String,
-    logprob: f64,
-    #[serde(default)]
-    top_logprobs: Vec<Likely>,
-}
-
-#[derive(Deserialize)]
-struct Likely {
-    token: String,
-    logprob: f64,
-}
-
-impl Token {
-    fn told(self) -> TokenLogprob {
-        let top = self.top_logprobs.into_iter().map(|it| (it.token, it.logprob)).collect();
-        TokenLogprob { token: self.token, logprob: self.logprob, top }
-    }
 }
 
 impl Reply {

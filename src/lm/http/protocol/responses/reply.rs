@@ -2,9 +2,10 @@
 
 use super::super::carry::{keep, settle};
 use super::super::count::{Count, lenient};
+use super::super::logprobs::Token;
 use super::super::{ErrorBody, Reader, Unread};
 use crate::lm::http::teller::Teller;
-use crate::lm::{Completion, Finish, TokenLogprob, ToolCall, Usage};
+use crate::lm::{Completion, Finish, ToolCall, Usage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -56,20 +57,6 @@ struct Part {
     refusal: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     logprobs: Option<Vec<Token>>,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    token: String,
-    logprob: f64,
-    #[serde(default)]
-    top_logprobs: Vec<Likely>,
-}
-
-#[derive(Deserialize)]
-struct Likely {
-    token: String,
-    logprob: f64,
 }
 
 #[derive(Deserialize, Default)]
@@ -197,11 +184,7 @@ fn say(completion: &mut Completion, part: Part) {
         completion.text.push_str(&part.text.unwrap_or_default());
     }
     if let Some(tokens) = part.logprobs.filter(|it| !it.is_empty()) {
-        let told = tokens.into_iter().map(|it| TokenLogprob {
-            token: it.token,
-            logprob: it.logprob,
-            top: it.top_logprobs.into_iter().map(|it| (it.token, it.logprob)).collect(),
-        });
+        let told = tokens.into_iter().map(Token::told);
         completion.logprobs.get_or_insert_default().extend(told);
     }
 }
