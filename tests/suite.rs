@@ -8,6 +8,8 @@
 
 #[path = "suite/adapt.rs"]
 mod adapt;
+#[path = "suite/adapters.rs"]
+mod adapters;
 #[path = "suite/agreement.rs"]
 mod agreement;
 #[path = "suite/architecture.rs"]
@@ -135,3 +137,6 @@ mod watched;
 #[cfg(all(feature = "http", unix))]
 #[path = "suite/workers.rs"]
 mod workers;
+#[cfg(feature = "http")]
+#[path = "suite/xml.rs"]
+mod xml;
