@@ -289,7 +289,7 @@ fn templates_and_extractors_come_back() {
     let mut state = example();
     let own = state.entry("answer");
     own.adapter = Some(template.name.to_string());
-    own.template = Some(template.clone());
+    own.template = Some(template);
     let text = state.to_text().unwrap();
     let lines =
         r#""template": {"system": "{instructions}", "user": ["Q: {question}", "{{}}"]}"#;
