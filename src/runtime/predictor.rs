@@ -6,7 +6,7 @@ use crate::diag::did_you_mean;
 use crate::lm::{
     Address, CallContext, Capabilities, Completion, Delta, Request, Sampling, SharedLm,
 };
-use crate::program::{PredictorState, Provenance, State};
+use crate::program::{PredictorState, Provenance, State, TEMPLATE_DIFFERS};
 use crate::runtime::adapter_value::AdapterValue;
 use crate::runtime::bind::named_values;
 use crate::runtime::choices;
@@ -20,7 +20,7 @@ use crate::runtime::program::{self, Overrides};
 use crate::runtime::record_value::typed_values;
 use crate::runtime::repair::{Feedback, repaired};
 use crate::runtime::reply::Reply;
-use crate::runtime::run::Run;
+use crate::runtime::run::{Run, Warning};
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::stream::{Part, Shared, Stream, StreamValue};
 use crate::runtime::value::{Object, Val};
@@ -233,38 +233,77 @@ impl Predictor {
     /// # Errors
     /// The name of an adapter that means nothing.
     pub fn adapter(&self, run: &Run, capabilities: &Capabilities) -> Result<Adapter, Error> {
-        if let Some(own) = &self.overrides.adapter {
-            own.check(&self.signature)?;
-            return Ok(own.of(capabilities));
-        }
-        let state = self.state.as_ref().and_then(|it| it.adapter.as_deref());
-        let named = state.or(run.session().settings.adapter.as_deref());
-        match named {
-            Some(name) => Ok(AdapterValue::named(name)?.of(capabilities)),
+        match self.said_adapter(run)? {
+            Some(said) => {
+                said.check(&self.signature)?;
+                Ok(said.of(capabilities))
+            }
             None => Ok(Adapter::auto(capabilities)),
         }
     }
 
+    /// The adapter that is said of it: by the program, its state, the settings.
+    fn said_adapter(&self, run: &Run) -> Result<Option<AdapterValue>, Error> {
+        if let Some(own) = &self.overrides.adapter {
+            return Ok(Some(own.clone()));
+        }
+        if let Some(state) = &self.state
+            && let Some(said) = AdapterValue::of_state(run.script(), state)?
+        {
+            return Ok(Some(said));
+        }
+        let named = run.session().settings.adapter.as_deref();
+        named.map(|name| AdapterValue::named(run.script(), name)).transpose()
+    }
+
     /// Warns of what its template leaves out.
     pub(in crate::runtime) fn warn_of_gaps(&self, run: &Run) {
-        if let Some(own) = &self.overrides.adapter {
-            own.warn(&self.signature, run);
+        if let Ok(Some(said)) = self.said_adapter(run) {
+            said.warn(&self.signature, run);
         }
     }
 
-    /// The name of the adapter for the model that it asks.
+    /// Warns where its state was made with another template than the program says.
+    pub(in crate::runtime) fn warn_of_template(&self, run: &Run) {
+        let (Some(own), Some(state)) = (&self.overrides.adapter, &self.state) else { return };
+        if own.is_other_template(state) {
+            let then = state.adapter.as_deref().unwrap_or_default();
+            run.warn(Warning {
+                code: TEMPLATE_DIFFERS,
+                message: format!(
+                    "`{}` has another template than its state was made with",
+                    self.path
+                ),
+                notes: vec![format!("state:   {then}"), format!("program: {}", own.name())],
+                place: None,
+            });
+        }
+    }
+
+    /// Writes into its state how its prompts are laid out.
     ///
     /// # Errors
     /// See [`Predictor::adapter`]; the model cannot be opened.
-    pub fn adapter_name(&self, run: &Run) -> Result<String, Error> {
+    pub fn note_adapter(&self, run: &Run, state: &mut PredictorState) -> Result<(), Error> {
         let capabilities = self.lm(run)?.lm.capabilities();
-        Ok(self.adapter(run, &capabilities)?.name().to_owned())
+        match self.said_adapter(run)? {
+            Some(said) => said.note(&capabilities, state),
+            None => state.adapter = Some(Adapter::auto(&capabilities).name().to_owned()),
+        }
+        Ok(())
     }
 
     /// The model that reads what the first one wrote, where an adapter asks twice.
-    fn extractor(&self, lm: &LmValue) -> LmValue {
-        let own = self.overrides.adapter.as_ref().and_then(|it| it.extract.clone());
-        own.unwrap_or_else(|| lm.clone())
+    ///
+    /// # Errors
+    /// The model that its state names cannot be opened.
+    fn extractor(&self, run: &Run, lm: &LmValue) -> Result<LmValue, Error> {
+        let state = self.state.as_ref().and_then(|it| it.extract.as_deref());
+        match (&self.overrides.adapter, state) {
+            (Some(own), _) => Ok(own.extract.clone().unwrap_or_else(|| lm.clone())),
+            (None, Some(names)) => LmValue::named(run, names),
+            (None, None) => Ok(lm.clone()),
+        }
     }
 
     /// The model that it asks.
@@ -568,7 +607,7 @@ impl Predictor {
             if second.is_none()
                 && let Some(next) = adapter.extraction(wanted, text)
             {
-                asked = asked.extracting(self.extractor(lm));
+                asked = asked.extracting(self.extractor(run, lm)?);
                 prepared = next.prompt();
                 second = Some(next);
                 continue;
@@ -851,7 +890,9 @@ fn demo_value(demo: &Demo) -> Val {
 /// Reads the options that `predict` and its kin take.
 pub(in crate::runtime) fn options(cx: &Cx<'_>, args: &mut Args) -> Result<Overrides, Error> {
     let lm = args.option("lm").map(|value| LmValue::from_val(cx, &value)).transpose()?;
-    let adapter = args.option("adapter").map(|it| AdapterValue::from_val(&it)).transpose()?;
+    let adapter = args.option("adapter");
+    let script = cx.run().script();
+    let adapter = adapter.map(|it| AdapterValue::from_val(script, &it)).transpose()?;
     Ok(Overrides {
         lm,
         adapter,

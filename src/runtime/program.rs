@@ -21,7 +21,8 @@ use crate::runtime::several::{reply_of, samples};
 use crate::runtime::value::Val;
 use crate::schema::{Record, Row, Signature, Ty, TypeTable, Value, convert};
 use indexmap::IndexMap;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a program says about the calls of a predictor.
@@ -264,6 +265,25 @@ impl Program {
         self.run(cx, args)
     }
 
+    /// Whether it takes pictures, sounds or files.
+    pub fn takes_media(&self, script: &Script) -> bool {
+        let table = self.table(script);
+        self.types(script).values().any(|ty| ty.mentions_media(&table))
+    }
+
+    /// The files that a row names where it takes pictures, sounds or files.
+    pub fn files(&self, run: &Run, row: &Row) -> BTreeSet<PathBuf> {
+        let script = run.script();
+        let table = self.table(script);
+        let mut files = BTreeSet::new();
+        for (name, ty) in self.types(script) {
+            if let Some(value) = row.values.get(&name) {
+                media::files(run, row.folder.as_deref(), value, &ty, &table, &mut files);
+            }
+        }
+        files
+    }
+
     /// Calls it.
     ///
     /// # Errors
@@ -331,7 +351,10 @@ impl Program {
     /// # Errors
     /// A file that cannot be read, and a state that does not fit.
     pub fn load_state(&self, cx: &Cx<'_>, path: &str) -> Result<Self, Error> {
-        Ok(self.with_state(&read_state(cx.run(), &cx.resolve(path), &self.signatures())?))
+        let state = read_state(cx.run(), &cx.resolve(path), &self.signatures())?;
+        let program = self.with_state(&state);
+        program.walk(&mut |_, predictor| predictor.warn_of_template(cx.run()));
+        Ok(program)
     }
 
     /// Writes its state to a file.
@@ -348,8 +371,12 @@ impl Program {
     /// A file that cannot be written.
     pub fn save_state_at(&self, run: &Run, path: &Path) -> Result<(), Error> {
         let mut state = self.state();
-        state.stamp(&self.signatures());
-        state.save(&*run.env().host, path).map_err(|it| from_diagnostic(&it))
+        let signatures = self.signatures();
+        state.stamp(&signatures);
+        let host = &*run.env().host;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let state = state.placed_in(host, folder, &signatures);
+        state.save(host, path).map_err(|it| from_diagnostic(&it))
     }
 }
 
@@ -425,7 +452,8 @@ fn read_state(
         let notes = warning.notes.clone();
         run.warn(Warning { code: warning.code, message: warning.message, notes, place: None });
     }
-    Ok(Arc::new(fitted.state))
+    let folder = at.parent().unwrap_or(Path::new(""));
+    Ok(Arc::new(fitted.state.taken_from(folder, signatures)))
 }
 
 fn from_diagnostic(diagnostic: &crate::diag::Diagnostic) -> Error {
@@ -579,9 +607,14 @@ pub fn static_prompt(
         ),
         None => chosen.clone(),
     };
+    chosen.warn_of_template(run);
     let capabilities = capabilities_by_name(run);
     let adapter = match adapter {
-        Some(name) => AdapterValue::named(name)?.of(&capabilities),
+        Some(name) => {
+            let named = AdapterValue::named(run.script(), name)?;
+            named.check(chosen.signature())?;
+            named.of(&capabilities)
+        }
         None => chosen.adapter(run, &capabilities)?,
     };
     let inputs = media::named(run, chosen.signature(), inputs)?;

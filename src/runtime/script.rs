@@ -9,6 +9,7 @@ use crate::runtime::rhai_host::{self, from_dynamic};
 use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::value::Val;
+use crate::schema::Template;
 use crate::source::{SourceId, Sources, Span};
 use rhai::{AST, Position, Scope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -220,6 +221,16 @@ impl Script {
     /// Its units, the newest last.
     pub fn units(&self) -> &[Arc<Checked>] {
         &self.units
+    }
+
+    /// The template of a const of this name.
+    pub fn template(&self, name: &str) -> Option<&Arc<Template>> {
+        self.units.iter().rev().find_map(|it| it.templates.get(name))
+    }
+
+    /// The names of consts that are templates.
+    pub fn templates(&self) -> impl Iterator<Item = &str> {
+        self.units.iter().flat_map(|it| it.templates.keys()).map(|it| &**it)
     }
 
     /// Runs the statements of the last unit; its value is that of the last expression.
