@@ -9,7 +9,8 @@ use crate::trace::{Kind, Node};
 use std::sync::Arc;
 
 /// Answers a condition that is false: an `assert` raises, a `suggest` warns and goes on. The
-/// values are those that the condition read; one without a path is not shown.
+/// values are those that the condition read; one without a path is not shown. `at` is its site,
+/// and the frame that it stands in.
 pub(in crate::runtime) fn failed(
     cx: &Cx<'_>,
     kind: &str,
@@ -17,6 +18,7 @@ pub(in crate::runtime) fn failed(
     values: Vec<(Arc<str>, Val)>,
     message: Val,
     _retry: Val,
+    at: Option<(i64, i64)>,
 ) -> Result<Val, Error> {
     let reason = match &message {
         Val::Null => format!("`{source}` is false"),
@@ -28,7 +30,7 @@ pub(in crate::runtime) fn failed(
         .map(|(path, value)| format!("{path} = {}", clip(value)))
         .collect();
     let suggest = kind == "suggest";
-    note(cx, suggest, source, &values, &reason);
+    note(cx, suggest, source, &values, &reason, at);
     if suggest {
         let place = cx.place().map(|it| it.longer(bytes(source)));
         cx.run().warn(Warning { code: codes::SUGGEST, message: reason, notes, place });
@@ -43,7 +45,14 @@ pub(in crate::runtime) fn failed(
     Err(failure.into())
 }
 
-fn note(cx: &Cx<'_>, suggest: bool, source: &str, values: &[(Arc<str>, Val)], reason: &str) {
+fn note(
+    cx: &Cx<'_>,
+    suggest: bool,
+    source: &str,
+    values: &[(Arc<str>, Val)],
+    reason: &str,
+    at: Option<(i64, i64)>,
+) {
     let run = cx.run();
     let inputs: Record = values
         .iter()
@@ -56,7 +65,8 @@ fn note(cx: &Cx<'_>, suggest: bool, source: &str, values: &[(Arc<str>, Val)], re
         run.next_address(source),
         inputs,
     ));
-    run.note_inputs(node, values.iter().map(|(path, value)| (&**path, value)));
+    let reads: Vec<(&str, &Val)> = values.iter().map(|(path, it)| (&**path, it)).collect();
+    run.note_reads(node, at, &reads);
     run.close_node(node, |it| it.error = Some(reason.to_owned()));
 }
 

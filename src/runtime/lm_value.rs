@@ -137,6 +137,7 @@ impl LmValue {
         let address = run.next_address(self.lm.name());
         let inputs = Record::from_iter([(Arc::from("text"), Value::from(text))]);
         let node = run.open_node(Node::new(Kind::Lm, self.lm.name(), address.clone(), inputs));
+        run.note_inputs(node, std::iter::once(("text", &Val::str(text))));
         let mut attempt: Option<Attempt> = None;
         let context = CallContext { address, ..CallContext::default() };
         let sent = send(run, &self.lm, Arc::new(request), &context, true, &mut attempt);

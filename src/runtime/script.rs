@@ -1,5 +1,6 @@
 //! Compiled programs: shared by all runs, never changed.
 
+use crate::check::slices::Slices;
 use crate::check::{Checked, FnInfo, ModuleInfo, TypeScope};
 use crate::diag::Diagnostic;
 use crate::lower::{Item, Linked, Part, items_named, lower, lower_part, named_items, names};
@@ -31,6 +32,8 @@ pub struct Script {
     standard: BTreeSet<Item>,
     sources: Sources,
     by_lowered: BTreeMap<String, Arc<FnInfo>>,
+    /// What flows where in the functions of each text.
+    slices: BTreeMap<SourceId, Arc<Slices>>,
 }
 
 /// A unit that others import.
@@ -89,6 +92,7 @@ impl Default for Script {
             standard: BTreeSet::new(),
             sources: Sources::default(),
             by_lowered: BTreeMap::new(),
+            slices: BTreeMap::new(),
         }
     }
 }
@@ -120,13 +124,29 @@ impl Script {
             known.insert(library.checked.prefix.clone(), library.clone());
         }
         let all = libraries.iter().map(|it| &it.checked).chain([&checked]);
+        let mut slices = self.slices.clone();
+        for unit in all.clone() {
+            if let Some(source) = unit.source {
+                slices.insert(source, unit.slices(&text_of(unit, &sources)).clone());
+            }
+        }
         for function in all.flat_map(|it| it.functions.values()) {
             note_function(&mut by_lowered, function);
         }
         let mut units = self.units.clone();
         units.push(checked);
         let libraries = known;
-        Ok(Self { linked, functions, main, units, libraries, standard, sources, by_lowered })
+        Ok(Self {
+            linked,
+            functions,
+            main,
+            units,
+            libraries,
+            standard,
+            sources,
+            by_lowered,
+            slices,
+        })
     }
 
     /// Writes the libraries that the program does not have yet, and of the standard library the
@@ -180,6 +200,11 @@ impl Script {
             }
         }
         known
+    }
+
+    /// What flows where in the functions of a text.
+    pub(in crate::runtime) fn slices(&self, source: SourceId) -> Option<&Arc<Slices>> {
+        self.slices.get(&source)
     }
 
     /// Whether a text is of the standard library.
