@@ -65,6 +65,7 @@ impl<'a> Emitter<'a> {
                 None => self.write("()"),
             }
         }
+        self.site(condition);
         self.write(")");
     }
 

@@ -26,6 +26,8 @@ impl Emitter<'_> {
             NodeKind::Try => self.try_catch(node),
             NodeKind::Assign => self.assign(node),
             NodeKind::Index if self.is_slice(node) => self.slice(node),
+            NodeKind::Closure => self.closure(node),
+            NodeKind::Block if self.round(node) => {}
             NodeKind::Let | NodeKind::ConstItem | NodeKind::For => self.children(node, true),
             _ => self.children(node, false),
         }
