@@ -69,8 +69,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Reads a command line. To know all commands takes longer than to check a short script, so that
-/// the commonest are tried alone; what they do not take, help among it, is for the whole to say.
+/// Reads a command line. To know all commands takes nearly as long as to check a short script, so
+/// that the commonest are tried alone; what they do not take, help among it, the whole says.
 fn command(arguments: &[OsString]) -> Result<Command, clap::Error> {
     match alone(arguments) {
         Some(command) => Ok(command),
