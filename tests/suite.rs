@@ -8,6 +8,8 @@
 
 #[path = "suite/adapt.rs"]
 mod adapt;
+#[path = "suite/adapters.rs"]
+mod adapters;
 #[path = "suite/agreement.rs"]
 mod agreement;
 #[path = "suite/architecture.rs"]
@@ -19,6 +21,9 @@ mod cache;
 #[cfg(feature = "http")]
 #[path = "suite/calls.rs"]
 mod calls;
+#[cfg(feature = "http")]
+#[path = "suite/carry.rs"]
+mod carry;
 #[cfg(feature = "http")]
 #[path = "suite/cassettes.rs"]
 mod cassettes;
@@ -40,6 +45,9 @@ mod download;
 #[cfg(feature = "local")]
 #[path = "suite/embedded.rs"]
 mod embedded;
+#[cfg(feature = "http")]
+#[path = "suite/embeddings.rs"]
+mod embeddings;
 #[path = "suite/examples.rs"]
 mod examples;
 #[cfg(all(feature = "cli", feature = "http"))]
@@ -143,3 +151,6 @@ mod watched;
 #[cfg(all(feature = "http", unix))]
 #[path = "suite/workers.rs"]
 mod workers;
+#[cfg(feature = "http")]
+#[path = "suite/xml.rs"]
+mod xml;

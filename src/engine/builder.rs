@@ -258,6 +258,7 @@ impl Builder {
             adapter: self.adapter,
             cache: !self.no_cache,
             retries: 4,
+            repairs: 2,
             keep_traces: self.keep_traces,
             no_trace: self.no_trace,
             progress: self.progress,

@@ -305,6 +305,9 @@ pub struct Step {
     pub outputs: Record,
     /// The reply it was read from, as a hash.
     pub reply_hash: Option<String>,
+    /// Whether an earlier reply did not fulfil what must hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repaired: bool,
 }
 
 /// Runs a program on rows. Shared by all threads of a search; the same job gives the same

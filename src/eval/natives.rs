@@ -1,5 +1,6 @@
 //! The natives of data and scores: `load`, `dataset`, `evaluate`, `compare` and the metrics.
 
+use crate::eval::contents::contents;
 use crate::eval::data_value::DatasetValue;
 use crate::eval::journal::{self, End, Header, Journal, Journaled, Keep, Role};
 use crate::eval::metric::{contains_match, exact_match, f1, normalized, passage_match};
@@ -284,7 +285,7 @@ fn score_kept(
     let host = run.env().host.clone();
     let subject = subject(cx, program, scoring, &state);
     let journal = match keep {
-        Some(keep) => Some(journal_of(cx, keep, data, scoring, &subject)?),
+        Some(keep) => Some(journal_of(cx, keep, program, data, scoring, &subject)?),
         None => None,
     };
     // Only what the command line asks for is known to workers.
@@ -356,16 +357,19 @@ fn account(
 fn journal_of(
     cx: &Cx<'_>,
     keep: &Keep,
+    program: &Program,
     data: &Dataset,
     scoring: &Scoring,
     subject: &Subject,
 ) -> Result<Journal, Error> {
     let host = cx.run().env().host.clone();
     let hash = data.hash()?;
+    let contents = contents(cx.run(), program, [data])?;
     let models = subject.models.iter().chain(&subject.judges).cloned().collect();
     let header = Header {
         state: subject.state.clone(),
         data: hash,
+        contents,
         models,
         seed: scoring.options.seed,
         rows: data.len(),

@@ -39,8 +39,9 @@ pub use error::{Error, ErrorKind};
 pub use lane::{block_on, runtime};
 pub use listen::{Delta, Flow, Listener};
 pub use message::{
-    Alternative, Completion, Decoding, Effort, Finish, Message, Pattern, Placed, Prompt,
-    Request, Role, Sampling, Segment, TokenLogprob, Tool, ToolCall, ToolChoice, Usage,
+    Alternative, Carried, Carry, Completion, Decoding, Effort, Finish, Message, Pattern,
+    Placed, Prompt, Request, Role, Sampling, Segment, TokenLogprob, Tool, ToolCall, ToolChoice,
+    Usage,
 };
 pub use open::{LmOptions, UserEndpoint, UserEndpoints, open, open_embedder};
 pub use price::{Cost, Money, Price, Prices, Rates, date as price_date};

@@ -89,6 +89,8 @@ pub struct Failure {
     pub hints: Vec<String>,
     /// Scripts cannot catch it.
     pub fatal: bool,
+    /// It ends an attempt of the outermost call, which is made again.
+    pub sent_back: bool,
     /// It says something about machines and networks, and nothing about the program.
     pub infrastructure: bool,
     /// Every request to the model fails so until somebody mends something.
@@ -109,6 +111,7 @@ impl Failure {
             notes: Vec::new(),
             hints: Vec::new(),
             fatal: false,
+            sent_back: false,
             infrastructure: false,
             standing: false,
             elsewhere: false,
@@ -217,6 +220,11 @@ impl Error {
     /// Whether it says something about machines and networks, and nothing about the program.
     pub fn is_infrastructure(&self) -> bool {
         self.failure().is_some_and(|it| it.infrastructure)
+    }
+
+    /// Whether it only ends an attempt, which is made again.
+    pub(in crate::runtime) fn is_sent_back(&self) -> bool {
+        self.failure().is_some_and(|it| it.sent_back)
     }
 
     /// Whether every request to the model fails so until somebody mends something.

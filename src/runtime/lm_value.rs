@@ -113,6 +113,12 @@ impl LmValue {
         self.all().map(|it| it.name()).collect::<Vec<_>>().join(", ")
     }
 
+    /// The names under which it can be opened again; none where it lives in the program.
+    pub(in crate::runtime) fn name_elsewhere(&self) -> Option<String> {
+        let mut all = std::iter::once(self).chain(&*self.others);
+        all.all(|it| it.lm.name().contains('/')).then(|| self.names())
+    }
+
     /// Reads what stands where a model is wanted: a model, or the name of one.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::flights::Flights;
 use crate::runtime::lm_value::listed;
 use crate::runtime::meter::{Amount, Limits, Meter, Passed};
+use crate::runtime::repair::Repairs;
 use crate::runtime::rhai_host::Bindings;
 use crate::runtime::script::Script;
 use crate::runtime::tape::Tape;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub cache: bool,
     /// How often a reply that cannot be read is asked again.
     pub retries: u32,
+    /// How often a call is asked again for what must hold of its reply.
+    pub repairs: u32,
     /// Runs at once, where a call says nothing; `None` leaves it to the model.
     pub threads: Option<usize>,
     /// Where all choices start.
@@ -465,6 +468,8 @@ pub struct Run {
     pub(super) branch: Option<Branch>,
     /// Who is told of its calls.
     log: Option<SharedCallLog>,
+    /// The book of the outermost call that is under way.
+    repairs: Mutex<Option<Arc<Repairs>>>,
 }
 
 /// Something that went wrong and did not stop the run.
@@ -522,8 +527,8 @@ impl Run {
         limits: Limits,
     ) -> Self {
         let (meter, course) = (Arc::default(), Arc::default());
-        let (branch, log) = (None, None);
-        Self { session, script, example, rollout, limits, meter, course, branch, log }
+        let (branch, log, repairs) = (None, None, Mutex::default());
+        Self { session, script, example, rollout, limits, meter, course, branch, log, repairs }
     }
 
     /// Returns a run inside this one that keeps a course of its own.
@@ -531,7 +536,20 @@ impl Run {
         let (session, script) = (self.session.clone(), self.script.clone());
         let fresh = Self::fresh(session, script, self.example, self.rollout, self.limits);
         let (meter, log) = (self.meter.clone(), self.log.clone());
-        Arc::new(Self { meter, log, course: Arc::new(Mutex::new(course)), branch, ..fresh })
+        // What goes on beside it, such as a const, is no part of an attempt.
+        let repairs = Mutex::new(self.repairs().filter(|_| branch.is_some()));
+        let course = Arc::new(Mutex::new(course));
+        Arc::new(Self { meter, log, course, branch, repairs, ..fresh })
+    }
+
+    /// The book of the outermost call that is under way.
+    pub(in crate::runtime) fn repairs(&self) -> Option<Arc<Repairs>> {
+        lock(&self.repairs).clone()
+    }
+
+    /// Opens or closes the book.
+    pub(in crate::runtime) fn set_repairs(&self, repairs: Option<Arc<Repairs>>) {
+        *lock(&self.repairs) = repairs;
     }
 
     /// The example that it is a run of.

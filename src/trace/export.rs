@@ -65,6 +65,12 @@ pub(super) struct NodeLine {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     call: Option<CallLine>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    retry_of: Option<usize>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    replayed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    judge: bool,
     began_us: u64,
     took_us: u64,
 }
@@ -83,6 +89,8 @@ struct AttemptLine {
     model: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     extracts: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    replayed: bool,
     request: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     reply: Option<String>,
@@ -163,6 +171,9 @@ pub(super) fn node_line(id: NodeId, node: &Node, content: &dyn Content) -> NodeL
             adapter: call.adapter.clone(),
             attempts: call.attempts.iter().map(|it| attempt_line(it, content)).collect(),
         }),
+        retry_of: node.retry_of.map(|it| it.0),
+        replayed: node.replayed,
+        judge: node.judge,
         began_us: micros(node.began),
         took_us: micros(node.took),
     }
@@ -173,6 +184,7 @@ fn attempt_line(attempt: &Attempt, content: &dyn Content) -> AttemptLine {
         key: attempt.key.clone(),
         model: attempt.model.clone(),
         extracts: attempt.extracts,
+        replayed: attempt.replayed,
         request: keep(content, &*attempt.request),
         reply: attempt.completion.as_ref().map(|it| keep(content, &**it)),
         cached: attempt.cached,
@@ -236,7 +248,9 @@ pub fn parse_jsonl(text: &str, content: &dyn Content) -> Result<Trace, ReadError
         }
     }
     let known = |id: Option<NodeId>| id.is_none_or(|it| it.0 < trace.nodes.len());
-    if !trace.nodes.iter().enumerate().all(|(at, it)| it.parent.is_none_or(|p| p.0 < at))
+    let is_before = |id: Option<NodeId>, at: usize| id.is_none_or(|it| it.0 < at);
+    let fits = |at, it: &Node| is_before(it.parent, at) && is_before(it.retry_of, at);
+    if !trace.nodes.iter().enumerate().all(|(at, it)| fits(at, it))
         || !trace.edges.iter().all(|it| known(Some(it.from)) && known(Some(it.to)))
     {
         return Err(fail(0, "a node names one that is not there".to_owned()));
@@ -269,6 +283,9 @@ pub(super) fn read_node(line: NodeLine, content: &dyn Content) -> Node {
                     .collect(),
             })
         }),
+        retry_of: line.retry_of.map(NodeId),
+        replayed: line.replayed,
+        judge: line.judge,
         began: Duration::from_micros(line.began_us),
         took: Duration::from_micros(line.took_us),
     }
@@ -284,6 +301,7 @@ fn read_attempt(line: AttemptLine, content: &dyn Content) -> Attempt {
         key: line.key,
         model: line.model,
         extracts: line.extracts,
+        replayed: line.replayed,
         request: Arc::new(request),
         completion: completion.map(Arc::new),
         cached: line.cached,

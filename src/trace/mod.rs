@@ -55,6 +55,12 @@ pub struct Node {
     pub error: Option<String>,
     /// The exchange with the model, for model calls.
     pub call: Option<Arc<LmCall>>,
+    /// The earlier attempt of the same call, which a false condition sent back.
+    pub retry_of: Option<NodeId>,
+    /// Whether its outcome was taken from the earlier attempt: it cost nothing.
+    pub replayed: bool,
+    /// Whether its outputs flow only into conditions.
+    pub judge: bool,
     /// When it began, since the start of the process.
     pub began: Duration,
     /// How long it took.
@@ -62,6 +68,13 @@ pub struct Node {
 }
 
 impl Node {
+    /// The same with other ids, where those that it names have one.
+    #[must_use]
+    pub fn renumbered(self, moved: impl Fn(NodeId) -> Option<NodeId>) -> Self {
+        let parent = self.parent.and_then(&moved);
+        Self { parent, retry_of: self.retry_of.and_then(moved), ..self }
+    }
+
     /// Returns a node that has just begun.
     pub fn new(
         kind: Kind,
@@ -78,6 +91,9 @@ impl Node {
             outputs: None,
             error: None,
             call: None,
+            retry_of: None,
+            replayed: false,
+            judge: false,
             began: Duration::ZERO,
             took: Duration::ZERO,
         }
@@ -94,6 +110,10 @@ pub enum Kind {
     Lm,
     /// A search in an index.
     Retrieval,
+    /// A call of a tool.
+    Tool,
+    /// A metric of an evaluation.
+    Metric,
     /// A false `assert`.
     Assert,
     /// A false `suggest`.
@@ -107,6 +127,8 @@ impl Kind {
             Self::Module => "module",
             Self::Lm => "lm",
             Self::Retrieval => "retrieval",
+            Self::Tool => "tool",
+            Self::Metric => "metric",
             Self::Assert => "assert",
             Self::Suggest => "suggest",
         }
@@ -131,6 +153,8 @@ pub struct Attempt {
     pub key: String,
     /// The model that was asked, where it is not the call's.
     pub model: Option<String>,
+    /// Whether the reply is that of an earlier attempt of the whole program: it is counted there.
+    pub replayed: bool,
     /// Whether it asks what an earlier reply of the call states.
     pub extracts: bool,
     /// What was sent.
@@ -173,8 +197,12 @@ pub struct Edge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
+    /// The program says so: the value was computed from it.
+    Static,
     /// The very same value arrived.
     Identity,
+    /// The same text stands in it.
+    Text,
 }
 
 /// Calls and tokens of a trace.
@@ -264,11 +292,28 @@ impl Trace {
     pub fn since(&self, n: usize) -> Self {
         let moved = |id: NodeId| id.0.checked_sub(n).map(NodeId);
         let nodes = self.nodes.iter().skip(n);
-        let nodes = nodes.map(|it| Node { parent: it.parent.and_then(moved), ..it.clone() });
+        let nodes = nodes.map(|it| it.clone().renumbered(moved));
         let edges = self.edges.iter().filter_map(|edge| {
             Some(Edge { from: moved(edge.from)?, to: moved(edge.to)?, ..edge.clone() })
         });
         Self { nodes: nodes.collect(), edges: edges.collect() }
+    }
+
+    /// Which nodes belong to attempts that were made again: what came of them is not part of the
+    /// program's result.
+    pub fn abandoned(&self) -> Vec<bool> {
+        let mut abandoned = vec![false; self.nodes.len()];
+        for (id, node) in self.iter() {
+            // A call that is asked again within the same attempt stands in another program's.
+            if let Some(earlier) = node.retry_of.filter(|it| it.0 < id.0) {
+                abandoned[earlier.0] = true;
+            }
+        }
+        for (id, node) in self.iter() {
+            let outer = node.parent.is_some_and(|it| abandoned[it.0]);
+            abandoned[id.0] |= outer;
+        }
+        abandoned
     }
 
     /// A flow chart in Mermaid's language: calls in their modules, and what flowed where.
@@ -295,6 +340,9 @@ impl Attempt {
 
     /// What it took.
     pub fn totals(&self) -> Totals {
+        if self.replayed {
+            return Totals::default();
+        }
         if self.cached {
             return Totals { cached: 1, cost: self.cost, ..Totals::default() };
         }

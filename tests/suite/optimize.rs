@@ -107,6 +107,7 @@ impl Evaluator for Fake {
             inputs,
             outputs,
             reply_hash: Some(format!("{:x}", hash(&[&key, path]))),
+            repaired: false,
         };
         let mut steps: Vec<Step> = (0..=hash(&[&key, "loops"]) % 3)
             .map(|turn| {
