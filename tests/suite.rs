@@ -87,6 +87,9 @@ mod packages;
 mod parallel;
 #[path = "suite/parsing.rs"]
 mod parsing;
+#[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/planted.rs"]
+mod planted;
 #[path = "suite/program.rs"]
 mod program;
 #[path = "suite/projects.rs"]
