@@ -82,7 +82,7 @@ impl Emitter<'_> {
     /// `__mark(x, mark, number)`, once for each mark of an expression.
     pub(super) fn marked(&mut self, node: &Node) -> bool {
         let at = (node.start, node.end);
-        if self.marking == Some(at) || !is_expr(node.kind) {
+        if self.marking == Some(at) || self.is_read_again || !is_expr(node.kind) {
             return false;
         }
         let marks = self.slices.marks_of(node.start, node.end).to_vec();

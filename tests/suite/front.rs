@@ -169,42 +169,59 @@ fn the_program_of_the_design_compiles() {
     }
 }
 
-/// Generated text without what tells the run which call of the program is made.
+/// Generated text without what tells the run which call of the program is made, and what
+/// flowed where.
 fn without_sites(text: &str) -> String {
-    let is_frame = |it: &str| it == "0" || it.starts_with("__f");
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find([',', 'l']) {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let end = rest.find(')').map_or("", |end| &rest[..end]);
-        let mut parts = end.split(", ").skip(1);
-        let (site, frame, more) = (parts.next(), parts.next(), parts.next());
-        let is_site = site.is_some_and(|it| !it.is_empty() && it.parse::<i64>().is_ok());
-        if rest.starts_with(',') && is_site && frame.is_some_and(is_frame) && more.is_none() {
-            rest = &rest[end.len()..];
-        } else if rest.starts_with("let __f") {
-            rest = rest.split_once("; ").map_or("", |it| it.1);
-        } else {
-            out.push_str(&rest[..1]);
-            rest = &rest[1..];
-        }
+    let mut out = text.to_owned();
+    while let Some(at) = out.find("__mark(") {
+        let inner = at + "__mark(".len();
+        let mut depth = 1;
+        let end = out[inner..].find(|it| {
+            depth += i32::from(it == '(') - i32::from(it == ')');
+            depth == 0
+        });
+        let end = inner + end.expect("brackets match");
+        let value = without_frame(&out[inner..end]).unwrap_or_default().to_owned();
+        out.replace_range(at..=end, &value);
     }
-    out + rest
+    while let Some(at) = out.find("let __f") {
+        let end = at + out[at..].find("; ").expect("a statement ends") + 2;
+        out.replace_range(at..end, "");
+    }
+    let mut parts = out.split(')');
+    let mut all = parts.next().map(|it| without_frame(it).unwrap_or(it).to_owned());
+    let all = all.get_or_insert_default();
+    for part in parts {
+        all.push(')');
+        all.push_str(without_frame(part).unwrap_or(part));
+    }
+    all.clone()
+}
+
+/// Arguments without the last two, where they are a number and a frame.
+fn without_frame(args: &str) -> Option<&str> {
+    let (rest, frame) = args.rsplit_once(", ")?;
+    let is_frame = frame == "0" || frame.starts_with("__f");
+    let (rest, number) = rest.rsplit_once(", ").unwrap_or(("", rest));
+    (is_frame && number.parse::<i64>().is_ok()).then_some(rest)
 }
 
 #[test]
 fn sites_know_their_places() {
-    let text = "fn f(p) { let a = p(1); for x in [1] { p(a); } || p(a) } f(1);";
+    let text = "fn f(p) { let a = p(1); for x in [a] { p(x); } || p(a) } f(1);";
     let (found, _) = lowered(text);
     for wanted in [
-        "fn f(p) { let __f1 = __enter(1);  let a = __call(p, [1], #{}, 0, __f1);",
-        "for x in [1] { __round(1, __f1);  __call(p, [a], #{}, 1, __f1);  }",
-        "|| { let __f2 = __enter(2, __f1); __call(p, [a], #{}, 2, __f2) }",
+        "fn f(p) { let __f1 = __enter(1);  let a = __mark(__call(p, [1], #{}, 0, __f1), 0, __f1);",
+        "for x in [a] { __mark(1, __f1);  __call(p, [x], #{}, 1, __f1);  }",
+        "__mark(__mark(|| { let __f2 = __enter(2, __f1); __mark(__call(p, [a], #{}, 2, __f2), 2, __f2) }, 3, __f1), 4, __f1)",
         "__end({ __begin(3, 0); f(1) }, 3, 0);",
     ] {
         assert!(found.contains(wanted), "no\n{wanted}\nin:\n{found}");
     }
+    // Where nothing is called, nothing is noted.
+    let text = "fn f(a) { let b = a + 1; for x in [b] { b += x; } b } let c = f(1); c + 1";
+    let (found, _) = lowered(text);
+    assert!(!found.contains("__mark") && !found.contains("__enter"), "{found}");
 }
 
 #[test]

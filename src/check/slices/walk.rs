@@ -432,8 +432,9 @@ impl<'a> Walk<'a> {
         let mut all = left.map(|it| self.expr(it)).unwrap_or_default();
         let Some(right) = right else { return all };
         let set = self.expr(right);
-        match left.filter(|_| is_lazy && !set.is_empty()) {
-            // What was not computed this time may have been before.
+        let is_called = set.iter().any(|it| !matches!(it.origin, Origin::Var(_)));
+        match left.filter(|_| is_lazy && is_called) {
+            // What was not called this time may have been before.
             Some(left) => {
                 let held = self.new_var();
                 self.mark(left, Note::Set(held), &Set::new());
