@@ -15,8 +15,9 @@ pub const NATIVE: &str = "__native";
 /// `__enter(body)`: a function begins; gives the number of this run of it. A second argument is
 /// the number of the run of the function that a closure stands in.
 pub const ENTER: &str = "__enter";
-/// `__round(loop, number)`: a loop begins a round.
-pub const ROUND: &str = "__round";
+/// `__mark(x, mark, number)`: a value of which the run notes where it came from; without a value
+/// where a round of a loop begins.
+pub const MARK: &str = "__mark";
 /// `__begin(site, number)`: a function of the program's is called next.
 pub const BEGIN: &str = "__begin";
 /// `__end(x, site, number)`: what that call gave.

@@ -10,6 +10,9 @@ use crate::syntax::{Child, Node, NodeKind, Token, TokenKind};
 impl Emitter<'_> {
     /// Writes a statement or an expression.
     pub(super) fn node(&mut self, node: &Node) {
+        if self.marked(node) {
+            return;
+        }
         match node.kind {
             NodeKind::Name => self.name(node),
             NodeKind::Path => self.path(node),

@@ -80,6 +80,8 @@ pub fn lower_part(
             assigned: BTreeSet::new(),
             slices: checked.slices(text).clone(),
             frames: vec![sites::MAIN.to_owned()],
+            marking: None,
+            is_read_again: false,
         };
         emitter.unit(tree, part);
         emitter.write("\n");
@@ -121,6 +123,10 @@ struct Emitter<'a> {
     slices: Arc<Slices>,
     /// What holds the numbers of the runs of the functions around.
     frames: Vec<String>,
+    /// The expression that is written inside its marks.
+    marking: Option<(u32, u32)>,
+    /// Whether what is written is read a second time, and noted already.
+    is_read_again: bool,
 }
 
 /// Whether a closure in the program uses `this`, as those do that are the methods of a map.

@@ -3,7 +3,7 @@
 
 use super::{Emitter, names};
 use crate::check::slices;
-use crate::syntax::ast::Closure;
+use crate::syntax::ast::{Closure, is_expr};
 use crate::syntax::{Child, Node};
 
 /// The number of the run of main.
@@ -66,16 +66,39 @@ impl Emitter<'_> {
         }
     }
 
-    /// `{ __round(loop, number); … }`
+    /// `{ __mark(mark, number); … }`: a loop whose variable holds what a site gave.
     pub(super) fn round(&mut self, block: &Node) -> bool {
-        let number = self.slices.loop_at(block.start);
-        let (Some(number), Some(frame)) = (number, self.frames.last().cloned()) else {
+        let mark = self.slices.round_at(block.start);
+        let (Some(mark), Some(frame)) = (mark, self.frames.last().cloned()) else {
             return false;
         };
-        let number = slices::key(self.source, number);
-        self.write(&format!("{{ {}({number}, {frame}); ", names::ROUND));
+        let mark = slices::key(self.source, mark);
+        self.write(&format!("{{ {}({mark}, {frame}); ", names::MARK));
         self.inside(block);
         self.write(" }");
+        true
+    }
+
+    /// `__mark(x, mark, number)`, once for each mark of an expression.
+    pub(super) fn marked(&mut self, node: &Node) -> bool {
+        let at = (node.start, node.end);
+        if self.marking == Some(at) || self.is_read_again || !is_expr(node.kind) {
+            return false;
+        }
+        let marks = self.slices.marks_of(node.start, node.end).to_vec();
+        let Some(frame) = self.frames.last().cloned().filter(|_| !marks.is_empty()) else {
+            return false;
+        };
+        for _ in &marks {
+            self.write(names::MARK);
+            self.write("(");
+        }
+        let outer = self.marking.replace(at);
+        self.node(node);
+        self.marking = outer;
+        for mark in marks {
+            self.write(&format!(", {}, {frame})", slices::key(self.source, mark)));
+        }
         true
     }
 }

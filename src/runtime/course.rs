@@ -370,7 +370,6 @@ pub(in crate::runtime) struct Fork {
     ordinals: Arc<BTreeMap<String, usize>>,
     /// How many nodes there were.
     pub(in crate::runtime) base: usize,
-    clock: u64,
 }
 
 impl Fork {
@@ -384,14 +383,12 @@ impl Run {
     /// Begins branches.
     pub(in crate::runtime) fn fork(&self) -> Fork {
         let course = lock(&self.course);
-        let clock = course.origins.clock();
-        Fork { ordinals: Arc::new(course.ordinals.clone()), base: course.end(), clock }
+        Fork { ordinals: Arc::new(course.ordinals.clone()), base: course.end() }
     }
 
     /// Returns the branch at a place.
     pub(in crate::runtime) fn branch(self: &Arc<Self>, fork: &Fork, place: Place) -> Arc<Self> {
-        let origins = Origins::of_branch(fork.clock);
-        let course = Course { base: fork.base, origins, ..Course::default() };
+        let course = Course { base: fork.base, ..Course::default() };
         let before = fork.ordinals.clone();
         let branch = Branch { outer: self.clone(), place, before };
         self.inner(course, Some(branch))
@@ -419,8 +416,7 @@ impl Run {
         course.demands.extend(theirs.demands);
         course.of_consts.extend(theirs.of_consts);
         course.take_over(trace, theirs.base);
-        let slices = |unit| self.script().slices(unit).cloned();
-        course.take_over_origins(theirs.origins, slices, theirs.base, end);
+        course.origins.join(theirs.origins, theirs.base, end);
         course.spill(&*self.env().host);
         end
     }

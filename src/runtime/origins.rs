@@ -1,30 +1,31 @@
-//! Where values came from, while a program runs: which calls the sources of its slices mean.
+//! Where values came from, while a program runs: what its slices mean at each of their marks.
 //!
-//! Each run of a function that has sites is a frame: it holds what its sites gave, when rounds
-//! of its loops began, and what its parameters were given. A closure's frame knows that of the
-//! function it stands in, and tells it of its own sites. A branch reads the frames of the run
-//! around it as they were when it began; what it has to tell them is taken over where it joins.
+//! Each run of a function that has sites is a frame: it holds what its sites gave, and where
+//! that came from what its variables hold. A closure's frame knows that of the function it
+//! stands in, and tells it what it returns. A branch reads the frames of the run around it,
+//! which do not change while it goes on: what it tells them is taken over once all have ended.
 
-use crate::check::slices::{self, ALL, Origin, Slices, Slot, Source, TURNS};
-use crate::runtime::course::{Course, moved};
+use crate::check::slices::{self, Note, Origin, Slot, Source};
+use crate::runtime::course::moved;
 use crate::runtime::run::Run;
 use crate::source::SourceId;
 use crate::trace::{Edge, NodeId, Via};
 use crate::util::lock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The number of main's frame.
 const MAIN: i64 = 0;
 
-/// How many of the latest turns of a site one argument is said to come from, where a loop adds
-/// to a value; more where there were many nodes with fewer before.
+/// The most places that a variable to which a loop adds is said to come from: the latest.
+const ADDED: usize = 256;
+/// The most places that any value is said to come from.
+const MOST: usize = 4096;
+/// How many edges may lead to a node in any case.
 const FEW: usize = 32;
 /// How many more each node leaves to those behind it.
 const ROOM: usize = 8;
-/// The most.
-const MOST: usize = 4096;
 
 /// What a course knows of where values came from.
 #[derive(Debug, Default)]
@@ -34,13 +35,9 @@ pub(in crate::runtime) struct Origins {
     stack: Vec<(usize, i64)>,
     /// Sites under way, the innermost last.
     calls: Vec<Under>,
-    /// What frames outside this course are to be told.
-    told: Vec<(i64, i64, Turn)>,
-    /// What happened when: counts turns and rounds, on from where a branch began.
-    clock: u64,
-    /// Where it began.
-    since: u64,
-    /// Edges that nodes so far left to those behind them.
+    /// What closures gave whose functions are outside this course, or were when they began.
+    told: Vec<(i64, i64, Vec<From>)>,
+    /// How many edges the nodes so far left to those behind them.
     room: usize,
 }
 
@@ -50,31 +47,32 @@ struct Frame {
     body: i64,
     /// The frame of the function that a closure stands in.
     outer: Option<i64>,
-    start: u64,
-    sites: Vec<(i64, Vec<Turn>)>,
-    /// When the present round of each loop began.
-    rounds: Vec<(i64, u64)>,
-    params: Vec<Vec<From>>,
+    /// What its variables, sites and closures gave, by what they are.
+    held: Vec<(Held, Arc<[From]>)>,
+    /// What its value came from.
+    returned: Vec<From>,
 }
 
-/// What a site gave once.
-#[derive(Debug, Clone)]
-struct Turn {
-    /// When it ended.
-    when: u64,
-    from: Vec<From>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Var(i64),
+    Site(i64),
+    Closure(i64),
 }
 
 /// A node that a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::runtime) struct From {
     /// The node.
-    pub(in crate::runtime) node: NodeId,
+    node: NodeId,
     /// Which output of it; `None` is the whole.
-    pub(in crate::runtime) output: Option<Arc<str>>,
+    output: Option<Arc<str>>,
     /// The names of its outputs.
     fields: Arc<[Arc<str>]>,
 }
+
+/// What flows in where.
+type Flows = Vec<(Slot, Vec<From>)>;
 
 /// A site under way.
 #[derive(Debug)]
@@ -86,31 +84,16 @@ struct Under {
     /// The body of the function that is called, where the text says it.
     callee: Option<i64>,
     /// What flows into it; known when its arguments are.
-    given: Option<Vec<(Slot, Vec<From>)>>,
+    given: Option<Arc<Flows>>,
     /// The nodes that were opened for it.
     nodes: Vec<NodeId>,
-    /// The frame of the function that it called.
-    entered: Option<i64>,
-    /// Whether the function that it called was given its parameters.
+    /// Whether a function began for it.
     is_entered: bool,
+    /// The frame of that function, where no node stands between.
+    entered: Option<i64>,
 }
 
 impl Origins {
-    /// Those of a branch that begins when the clock shows so much.
-    pub(in crate::runtime) fn of_branch(clock: u64) -> Self {
-        Self { clock, since: clock, ..Self::default() }
-    }
-
-    /// What the clock shows.
-    pub(in crate::runtime) fn clock(&self) -> u64 {
-        self.clock
-    }
-
-    fn tick(&mut self) -> u64 {
-        self.clock += 1;
-        self.clock
-    }
-
     /// What a run that was stopped left.
     pub(in crate::runtime) fn forget_what_was_open(&mut self) {
         self.calls.clear();
@@ -126,9 +109,15 @@ impl Origins {
     }
 
     /// What flows into a node, where a site opened it.
-    fn into_node(&self, node: NodeId) -> Option<&[(Slot, Vec<From>)]> {
+    fn into_node(&self, node: NodeId) -> Option<Arc<Flows>> {
         let call = self.calls.last().filter(|it| it.nodes.last() == Some(&node))?;
-        call.given.as_deref()
+        call.given.clone()
+    }
+
+    /// The call that a function that begins belongs to.
+    fn entering(&mut self, body: i64) -> Option<&mut Under> {
+        let call = self.calls.last_mut().filter(|it| !it.is_entered)?;
+        call.callee.is_none_or(|callee| callee == body).then_some(call)
     }
 
     fn drop_frames(&mut self, level: usize) {
@@ -137,24 +126,53 @@ impl Origins {
         }
     }
 
-    fn tell(&mut self, frame: i64, site: i64, turn: Turn, is_kept: bool) -> Option<i64> {
-        let Some(known) = self.frames.get_mut(&frame) else {
-            self.told.push((frame, site, turn));
-            return None;
-        };
-        let turns = match known.sites.iter().position(|it| it.0 == site) {
-            Some(at) => &mut known.sites[at].1,
-            None => {
-                known.sites.push((site, Vec::new()));
-                let last = known.sites.len() - 1;
-                &mut known.sites[last].1
-            }
-        };
-        if !is_kept && turns.len() >= usize::from(TURNS) {
-            turns.remove(0);
+    /// A closure gave a value: the frame of its function is told.
+    fn tell(&mut self, frame: i64, closure: i64, from: Vec<From>) {
+        match self.frames.get_mut(&frame) {
+            Some(frame) => frame.add(Held::Closure(closure), from, MOST),
+            None => self.told.push((frame, closure, from)),
         }
-        turns.push(turn);
-        known.outer
+    }
+
+    /// Takes over what branches told while they went on; none does now.
+    fn settle(&mut self) {
+        if self.told.iter().any(|it| self.frames.contains_key(&it.0)) {
+            for (frame, closure, from) in std::mem::take(&mut self.told) {
+                self.tell(frame, closure, from);
+            }
+        }
+    }
+
+    /// Takes over what a branch told.
+    pub(in crate::runtime) fn join(&mut self, theirs: Self, base: usize, end: usize) {
+        for (frame, closure, from) in theirs.told {
+            let from = from.into_iter().map(|it| it.moved(base, end)).collect();
+            self.told.push((frame, closure, from));
+        }
+    }
+}
+
+impl Frame {
+    fn get(&self, what: Held) -> Option<&Arc<[From]>> {
+        self.held.iter().find(|it| it.0 == what).map(|it| &it.1)
+    }
+
+    fn set(&mut self, what: Held, from: Arc<[From]>) {
+        match self.held.iter_mut().find(|it| it.0 == what) {
+            Some(held) => held.1 = from,
+            None => self.held.push((what, from)),
+        }
+    }
+
+    fn add(&mut self, what: Held, from: Vec<From>, most: usize) {
+        let known = self.get(what).cloned().unwrap_or_default();
+        let from: Vec<From> = from.into_iter().filter(|it| !known.contains(it)).collect();
+        if from.is_empty() {
+            return;
+        }
+        let all = known.len() + from.len();
+        let kept = known.iter().skip(all.saturating_sub(most));
+        self.set(what, kept.cloned().chain(from).collect());
     }
 }
 
@@ -169,19 +187,14 @@ impl Run {
     /// stands in.
     pub(in crate::runtime) fn enter(&self, body: i64, outer: Option<i64>, level: usize) -> i64 {
         let number = next_number();
-        let params = self.params(body);
+        let held = self.params(body);
         let mut course = lock(&self.course);
         let n_open = course.n_open();
         let origins = &mut course.origins;
-        let start = origins.tick();
         origins.drop_frames(level);
-        let frame = Frame { body, outer, start, params, ..Frame::default() };
-        origins.frames.insert(number, frame);
+        origins.frames.insert(number, Frame { body, outer, held, ..Frame::default() });
         origins.stack.push((level, number));
-        let is_called = |it: &&mut Under| it.callee.is_none_or(|callee| callee == body);
-        if let Some(call) = origins.calls.last_mut().filter(is_called)
-            && !call.is_entered
-        {
+        if let Some(call) = origins.entering(body) {
             call.is_entered = true;
             call.entered = (call.depth == n_open).then_some(number);
         }
@@ -189,42 +202,40 @@ impl Run {
     }
 
     /// What the parameters of a function that begins are given.
-    fn params(&self, body: i64) -> Vec<Vec<From>> {
+    fn params(&self, body: i64) -> Vec<(Held, Arc<[From]>)> {
         let (unit, index) = slices::split(body);
-        let call = {
-            let course = lock(&self.course);
-            let call = course.origins.calls.last().filter(|it| !it.is_entered);
-            let call = call.filter(|it| it.callee.is_none_or(|callee| callee == body));
-            call.map(|it| (it.site, it.frame, it.given.clone()))
-        };
+        let call = lock(&self.course)
+            .origins
+            .entering(body)
+            .map(|it| (it.site, it.frame, it.given.clone()));
         let Some(slices) = self.script().slices(unit) else { return Vec::new() };
         let given = match call {
             Some((_, _, Some(given))) => given,
             Some((site, frame, None)) => self.given(site, frame),
-            None => Vec::new(),
+            None => Arc::default(),
         };
         let body = &slices.bodies[index as usize];
-        let (names, own) = (&body.params, body.is_contract.then(|| self.innermost()));
-        let at = |(nth, name): (usize, &Arc<str>)| {
+        let own = if body.is_contract { self.innermost() } else { None };
+        let mut held = Vec::new();
+        for (nth, (name, var)) in body.params.iter().enumerate() {
             let is_here = |slot: &Slot| match slot {
                 Slot::Nth(at) => *at as usize == nth,
                 Slot::Named(it) => it == name,
                 Slot::Some => false,
             };
-            let given = given.iter().filter(|it| is_here(&it.0));
-            let given: Vec<From> = given.flat_map(|it| it.1.clone()).collect();
-            match &own {
-                Some(Some((node, inputs))) if !inputs.contains(name) => {
-                    vec![From {
-                        node: *node,
-                        output: Some(name.clone()),
-                        fields: Arc::from([]),
-                    }]
-                }
-                _ => given,
+            let mut from: Vec<From> =
+                given.iter().filter(|it| is_here(&it.0)).flat_map(|it| it.1.clone()).collect();
+            if let Some((node, inputs)) = &own
+                && !inputs.contains(name)
+            {
+                let (output, fields) = (Some(name.clone()), Arc::from([]));
+                from = vec![From { node: *node, output, fields }];
             }
-        };
-        names.iter().enumerate().map(at).collect()
+            if !from.is_empty() {
+                held.push((Held::Var(slices::key(unit, *var)), from.into()));
+            }
+        }
+        held
     }
 
     /// The node under way, and the names of its inputs.
@@ -234,14 +245,58 @@ impl Run {
         Some((node, course.node(node).inputs.keys().cloned().collect()))
     }
 
-    /// A loop begins a round.
-    pub(in crate::runtime) fn round(&self, number: i64, frame: i64) {
+    /// A mark of the program: something is noted of a value.
+    pub(in crate::runtime) fn mark(&self, mark: i64, number: i64) {
+        let (unit, index) = slices::split(mark);
+        let Some(slices) = self.script().slices(unit) else { return };
+        lock(&self.course).origins.settle();
+        let mark = &slices.marks[index as usize];
+        let from: Vec<From> =
+            mark.sources.iter().flat_map(|it| self.resolve(unit, number, it)).collect();
+        let from = unique(from);
+        match mark.note {
+            Note::Set(var) => self.hold(unit, number, var, from, false),
+            Note::Add(var) => self.hold(unit, number, var, from, true),
+            Note::Return => self.returned(number, from),
+            Note::Made(body) => {
+                let closure = Held::Closure(slices::key(unit, body));
+                if let Some(frame) = lock(&self.course).origins.frame(number) {
+                    frame.set(closure, Arc::default());
+                }
+            }
+        }
+    }
+
+    /// A variable holds what came from these.
+    fn hold(&self, unit: SourceId, number: i64, var: u32, from: Vec<From>, is_added: bool) {
+        let Some(slices) = self.script().slices(unit) else { return };
+        let body = slices::key(unit, slices.vars[var as usize]);
+        // A branch has copies of what its closures captured.
+        let owner = self.frame_of(number, body).unwrap_or(number);
         let mut course = lock(&self.course);
-        let now = course.origins.tick();
-        let Some(frame) = course.frame(frame) else { return };
-        match frame.rounds.iter_mut().find(|it| it.0 == number) {
-            Some(round) => round.1 = now,
-            None => frame.rounds.push((number, now)),
+        let is_here = owner == MAIN && self.branch.is_none()
+            || course.origins.frames.contains_key(&owner);
+        let what = Held::Var(slices::key(unit, var));
+        let Some(frame) = course.origins.frame(if is_here { owner } else { number }) else {
+            return;
+        };
+        match is_added {
+            true => frame.add(what, from, ADDED),
+            false => frame.set(what, from.into()),
+        }
+    }
+
+    /// A function returns what came from these.
+    fn returned(&self, number: i64, from: Vec<From>) {
+        let mut course = lock(&self.course);
+        let Some(frame) = course.origins.frames.get_mut(&number) else { return };
+        frame.returned.clone_from(&from);
+        let (outer, body) = (frame.outer, frame.body);
+        if let Some(outer) = outer {
+            if outer == MAIN && self.branch.is_none() {
+                course.origins.frame(MAIN);
+            }
+            course.origins.tell(outer, body, from);
         }
     }
 
@@ -255,9 +310,8 @@ impl Run {
     pub(in crate::runtime) fn begin_function(&self, site: i64, frame: i64) {
         let (unit, index) = slices::split(site);
         let Some(slices) = self.script().slices(unit) else { return };
-        let callee = slices.sites.get(index as usize).and_then(|it| it.callee);
-        let callee = callee.and_then(|it| slices.body_at(it));
-        let Some(callee) = callee else { return };
+        let callee = slices.sites[index as usize].callee;
+        let Some(callee) = callee.and_then(|it| slices.body_at(it)) else { return };
         // What is there already was left by an error.
         let same = |it: &Under| (it.site, it.frame) == (site, frame);
         let mut course = lock(&self.course);
@@ -273,17 +327,12 @@ impl Run {
         site: i64,
         frame: i64,
         callee: Option<i64>,
-        given: Option<Vec<(Slot, Vec<From>)>>,
+        given: Option<Arc<Flows>>,
     ) -> usize {
         let mut course = lock(&self.course);
-        let depth = course.n_open();
-        // Main has a frame of its own, but for branches, which see that of the run around.
-        if frame == MAIN && self.branch.is_none() {
-            course.origins.frames.entry(MAIN).or_default();
-        }
-        let nodes = Vec::new();
+        let (depth, nodes) = (course.n_open(), Vec::new());
         let (entered, is_entered) = (None, false);
-        let call = Under { site, frame, depth, callee, given, nodes, entered, is_entered };
+        let call = Under { site, frame, depth, callee, given, nodes, is_entered, entered };
         course.origins.calls.push(call);
         course.origins.calls.len() - 1
     }
@@ -299,112 +348,89 @@ impl Run {
 
     /// A site ended; with `gave`, it gave a value.
     pub(in crate::runtime) fn end_site(&self, at: usize, gave: bool) {
-        let call = {
-            let mut course = lock(&self.course);
-            let calls = &mut course.origins.calls;
-            calls.truncate(at + 1);
-            calls.pop()
-        };
-        let Some(call) = call.filter(|_| gave) else { return };
-        let (unit, index) = slices::split(call.site);
-        let Some(slices) = self.script().slices(unit) else { return };
-        let Some(site) = slices.sites.get(index as usize) else { return };
-        let from = self.gave(&call);
         let mut course = lock(&self.course);
-        let when = course.origins.tick();
-        let turn = Turn { when, from };
-        let mut frame = Some(call.frame);
-        while let Some(number) = frame {
-            let next = course.origins.tell(number, call.site, turn.clone(), site.is_kept);
-            // Frames that are not here are told where the branch joins.
-            frame = next;
-        }
-    }
-
-    /// What the value of a call came from: the nodes that it opened, else what the function that
-    /// it called returned, else what it was given.
-    fn gave(&self, call: &Under) -> Vec<From> {
+        let origins = &mut course.origins;
+        origins.settle();
+        origins.calls.truncate(at + 1);
+        let Some(call) = origins.calls.pop().filter(|_| gave) else { return };
         let mut from: Vec<From> = Vec::new();
-        if !call.nodes.is_empty() {
-            let course = lock(&self.course);
-            for node in &call.nodes {
-                let fields = course.output_names(*node);
-                from.push(From { node: *node, output: None, fields });
-            }
+        for node in &call.nodes {
+            let fields = course.output_names(*node);
+            from.push(From { node: *node, output: None, fields });
         }
-        if let Some(number) = call.entered {
-            let body = self.with_frame(number, |it| it.body);
-            let (unit, index) = slices::split(body.unwrap_or_default());
-            if let Some(slices) = self.script().slices(unit) {
-                for source in &slices.bodies[index as usize].returns {
-                    from.extend(self.resolve(unit, number, source));
-                }
+        match call.entered {
+            Some(number) => {
+                let frame = course.origins.frames.get_mut(&number);
+                from.extend(
+                    frame.map(|it| std::mem::take(&mut it.returned)).unwrap_or_default(),
+                );
             }
-        } else if from.is_empty() {
-            let given = match &call.given {
-                Some(given) => given.clone(),
-                None => self.given(call.site, call.frame),
-            };
-            from.extend(given.into_iter().flat_map(|it| it.1));
+            // Who neither calls a model nor runs here computes from what it is given.
+            None if from.is_empty() && !call.is_entered => {
+                let given = call.given.unwrap_or_default();
+                from.extend(given.iter().flat_map(|it| it.1.clone()));
+            }
+            None => {}
         }
-        unique(from)
+        let from = unique(from);
+        let frame = course.origins.frame(call.frame);
+        if let Some(frame) = frame {
+            frame.set(Held::Site(call.site), from.into());
+        }
     }
 
     /// What flows into a site.
-    fn given(&self, site: i64, frame: i64) -> Vec<(Slot, Vec<From>)> {
+    fn given(&self, site: i64, frame: i64) -> Arc<Flows> {
         let (unit, index) = slices::split(site);
-        let Some(slices) = self.script().slices(unit) else { return Vec::new() };
-        let Some(site) = slices.sites.get(index as usize) else { return Vec::new() };
+        let Some(slices) = self.script().slices(unit) else { return Arc::default() };
+        lock(&self.course).origins.settle();
         let flow = |(slot, sources): &(Slot, Vec<Source>)| {
             let all = sources.iter().flat_map(|it| self.resolve(unit, frame, it)).collect();
             (slot.clone(), unique(all))
         };
-        site.flows.iter().map(flow).collect()
+        Arc::new(slices.sites[index as usize].flows.iter().map(flow).collect())
     }
 
-    /// The nodes that a source means, in their order.
-    fn resolve(&self, unit: SourceId, frame: i64, source: &Source) -> Vec<From> {
-        let body = slices::key(unit, source.body);
-        let Some(frame) = self.frame_of(frame, body, source.body == 0) else {
-            return Vec::new();
-        };
-        let from = match source.origin {
-            Origin::Param(at) => self
-                .with_frame(frame, |it| it.params.get(at as usize).cloned())
-                .flatten()
-                .unwrap_or_default(),
+    /// The nodes that a source means now.
+    fn resolve(&self, unit: SourceId, number: i64, source: &Source) -> Vec<From> {
+        let Some(slices) = self.script().slices(unit) else { return Vec::new() };
+        let (what, body) = match source.origin {
+            Origin::Var(var) => (Held::Var(slices::key(unit, var)), slices.vars[var as usize]),
             Origin::Site(site) => {
-                let within = slices::key(unit, source.within);
-                let since = self.with_frame(frame, |it| {
-                    let round = it.rounds.iter().find(|it| it.0 == within);
-                    round.filter(|_| source.within != 0).map_or(it.start, |it| it.1)
-                });
-                let of = (frame, slices::key(unit, site));
-                let most = match source.turn {
-                    ALL => FEW + lock(&self.course).origins.room,
-                    nth => usize::from(nth) + 1,
-                };
-                let turns = self.turns(of, since.unwrap_or(0), u64::MAX, most).into_iter();
-                let mut turns: Vec<Turn> = match source.turn {
-                    ALL => turns.take(most).collect(),
-                    nth => turns.skip(nth.into()).take(1).collect(),
-                };
-                turns.reverse();
-                turns.into_iter().flat_map(|it| it.from).collect()
+                let body = slices.sites[site as usize].body;
+                (Held::Site(slices::key(unit, site)), body)
+            }
+            Origin::Closure(body) => {
+                let outer = slices.bodies[body as usize].outer.unwrap_or_default();
+                (Held::Closure(slices::key(unit, body)), outer)
             }
         };
-        from.into_iter().map(|it| it.at(&source.path)).collect()
+        let found = self.held(number, slices::key(unit, body), what).unwrap_or_default();
+        found.iter().map(|it| it.clone().at(&source.path)).collect()
+    }
+
+    /// What is held in a frame, or in one of those around its function.
+    fn held(&self, number: i64, body: i64, what: Held) -> Option<Arc<[From]>> {
+        let mut at = number;
+        loop {
+            let look = |it: &Frame| (it.get(what).cloned(), it.body, it.outer);
+            let (found, own, outer) = self.with_frame(at, look)?;
+            if found.is_some() || own == body || at == MAIN {
+                return found;
+            }
+            at = outer?;
+        }
     }
 
     /// The frame of a body, from the frame of a closure in it on.
-    fn frame_of(&self, frame: i64, body: i64, is_main: bool) -> Option<i64> {
-        let mut at = frame;
+    fn frame_of(&self, number: i64, body: i64) -> Option<i64> {
+        let mut at = number;
         loop {
             if at == MAIN {
-                return is_main.then_some(MAIN);
+                return Some(MAIN);
             }
-            let (found, outer) = self.with_frame(at, |it| (it.body, it.outer))?;
-            if found == body {
+            let (own, outer) = self.with_frame(at, |it| (it.body, it.outer))?;
+            if own == body {
                 return Some(at);
             }
             at = outer?;
@@ -421,31 +447,13 @@ impl Run {
         self.branch.as_ref()?.outer().with_frame(number, look)
     }
 
-    /// What a site gave after `since`, the latest first; a branch sees nothing of what the
-    /// others did since it began.
-    fn turns(&self, of: (i64, i64), since: u64, until: u64, most: usize) -> Vec<Turn> {
-        let course = lock(&self.course);
-        let origins = &course.origins;
-        let is_meant = |it: &&Turn| it.when > since && it.when <= until;
-        let told = origins.told.iter().rev().filter(|it| (it.0, it.1) == of).map(|it| &it.2);
-        let mut found: Vec<Turn> = told.filter(is_meant).take(most).cloned().collect();
-        if let Some(frame) = origins.frames.get(&of.0) {
-            let turns = frame.sites.iter().filter(|it| it.0 == of.1).flat_map(|it| &it.1);
-            found.extend(turns.rev().filter(is_meant).take(most).cloned());
-        } else if let Some(branch) = &self.branch {
-            let until = until.min(origins.since);
-            drop(course);
-            found.extend(branch.outer().turns(of, since, until, most));
-        }
-        found
-    }
-
     /// The edges of what flows into a node by the text of the program. `names` are those of its
     /// inputs, in their order.
     pub(in crate::runtime) fn static_edges(&self, to: NodeId, names: &[&str]) -> Vec<Edge> {
         let mut course = lock(&self.course);
-        let flows = course.origins.into_node(to).unwrap_or_default();
-        let edges = edges(flows, to, |nth| names.get(nth).copied());
+        let Some(flows) = course.origins.into_node(to) else { return Vec::new() };
+        let most = FEW + course.origins.room;
+        let edges = edges(&flows, to, most, |nth| names.get(nth).copied());
         let room = &mut course.origins.room;
         *room = room.saturating_sub(edges.len().saturating_sub(FEW));
         edges
@@ -453,13 +461,24 @@ impl Run {
 
     /// As [`Run::static_edges`], of a condition: what it reads, by its site.
     pub(in crate::runtime) fn condition_edges(&self, to: NodeId, at: (i64, i64)) -> Vec<Edge> {
-        edges(&self.given(at.0, at.1), to, |_| None)
+        edges(&self.given(at.0, at.1), to, MOST, |_| None)
+    }
+}
+
+impl Origins {
+    /// A frame of this course.
+    fn frame(&mut self, number: i64) -> Option<&mut Frame> {
+        if number == MAIN {
+            return Some(self.frames.entry(MAIN).or_default());
+        }
+        self.frames.get_mut(&number)
     }
 }
 
 fn edges<'n>(
-    flows: &[(Slot, Vec<From>)],
+    flows: &Flows,
     to: NodeId,
+    most: usize,
     name: impl Fn(usize) -> Option<&'n str>,
 ) -> Vec<Edge> {
     let mut found: Vec<Edge> = Vec::new();
@@ -469,20 +488,24 @@ fn edges<'n>(
             Slot::Named(name) => Some(name.to_string()),
             Slot::Some => None,
         };
-        for from in from {
+        // Each comes once; the latest are kept.
+        for from in from.iter().skip(from.len().saturating_sub(most)) {
             let output = from.output.as_deref().map(str::to_owned);
-            let (from, via) = (from.node, Via::Static);
-            let edge = Edge { from, output, to, input: input.clone(), via };
-            if from != to && !found.contains(&edge) {
-                found.push(edge);
+            let (from, via, input) = (from.node, Via::Static, input.clone());
+            if from != to {
+                found.push(Edge { from, output, to, input, via });
             }
         }
     }
     found
 }
 
+/// Each once, in their order.
 fn unique(all: Vec<From>) -> Vec<From> {
-    let mut seen = std::collections::BTreeSet::new();
+    if all.len() < 2 {
+        return all;
+    }
+    let mut seen = BTreeSet::new();
     all.into_iter().filter(|it| seen.insert((it.node, it.output.clone()))).collect()
 }
 
@@ -498,36 +521,5 @@ impl From {
 
     fn moved(self, base: usize, end: usize) -> Self {
         Self { node: moved(self.node, base, end), ..self }
-    }
-}
-
-impl Course {
-    /// A frame of this course.
-    fn frame(&mut self, number: i64) -> Option<&mut Frame> {
-        if number == MAIN {
-            return Some(self.origins.frames.entry(MAIN).or_default());
-        }
-        self.origins.frames.get_mut(&number)
-    }
-
-    /// Takes over what a branch had to tell frames of this course, or of one around it.
-    pub(in crate::runtime) fn take_over_origins(
-        &mut self,
-        theirs: Origins,
-        slices: impl Fn(SourceId) -> Option<Arc<Slices>>,
-        base: usize,
-        end: usize,
-    ) {
-        for (frame, site, turn) in theirs.told {
-            let when = self.origins.tick();
-            let from = turn.from.into_iter().map(|it| it.moved(base, end)).collect();
-            let turn = Turn { when, from };
-            let (unit, index) = slices::split(site);
-            let is_kept = slices(unit).is_some_and(|it| it.sites[index as usize].is_kept);
-            let mut next = Some(frame);
-            while let Some(number) = next {
-                next = self.origins.tell(number, site, turn.clone(), is_kept);
-            }
-        }
     }
 }

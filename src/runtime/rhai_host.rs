@@ -457,9 +457,16 @@ fn bind_sites(module: &mut Module) {
     global(names::ENTER).set_into_module(module, |c: C<'_>, body: i64, outer: i64| {
         run_of(&c).enter(body, Some(outer), c.call_level())
     });
-    global(names::ROUND).set_into_module(module, |c: C<'_>, number: i64, frame: i64| {
-        run_of(&c).round(number, frame);
+    global(names::MARK).set_into_module(module, |c: C<'_>, mark: i64, frame: i64| {
+        run_of(&c).mark(mark, frame);
     });
+    global(names::MARK).set_into_module(
+        module,
+        |c: C<'_>, value: Dynamic, mark: i64, frame: i64| {
+            run_of(&c).mark(mark, frame);
+            value.flatten()
+        },
+    );
     global(names::BEGIN).set_into_module(module, |c: C<'_>, site: i64, frame: i64| {
         run_of(&c).begin_function(site, frame);
     });
@@ -467,7 +474,7 @@ fn bind_sites(module: &mut Module) {
         module,
         |c: C<'_>, value: Dynamic, site: i64, frame: i64| {
             run_of(&c).end_function(site, frame);
-            value
+            value.flatten()
         },
     );
     global(names::CALL).set_into_module(

@@ -1,7 +1,6 @@
-//! Through the code of a unit in the order in which it runs.
+//! Through the code of a unit, with the names in scope.
 
-use super::env::{Env, Set, Var, add};
-use super::{ALL, Body, Origin, Site, Slices, Slot, Source};
+use super::{Body, Mark, Note, Origin, Site, Slices, Slot, Source};
 use crate::catalog;
 use crate::check::args::{Argument, arguments};
 use crate::check::{Checked, Resolution};
@@ -13,17 +12,11 @@ use crate::syntax::{Node, NodeKind, TokenKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How often the walk goes through the body of a loop at most.
-const ROUNDS: usize = 8;
-
-/// From which round on turns are not told apart any more.
-const WIDENED: usize = 5;
-
-/// In how many loops the walk tells turns apart: each loop around doubles the work.
-const DEEPEST: usize = 3;
-
 /// The most members of a value that are remembered.
 const LONGEST_PATH: usize = 4;
+
+/// What a value was computed from.
+type Set = BTreeSet<Source>;
 
 /// Finds the slices of a unit that was checked without an error.
 pub(in crate::check) fn slices(checked: &Checked, text: &str) -> Slices {
@@ -31,67 +24,46 @@ pub(in crate::check) fn slices(checked: &Checked, text: &str) -> Slices {
         text,
         checked,
         out: Slices::default(),
-        env: Env::new(),
+        names: Vec::new(),
         body: 0,
         loops: Vec::new(),
-        returns: Vec::new(),
         reads: None,
-        at_once: false,
         live: BTreeMap::new(),
     };
     if let Some(tree) = &checked.tree {
         walk.live(tree);
         walk.unit(tree);
     }
-    walk.finish()
+    walk.out.prune();
+    walk.out
 }
 
-/// A loop under way.
-struct Loop<'a> {
-    number: u32,
-    /// How many variables there were before it.
-    n_vars: usize,
-    breaks: Vec<Env<'a>>,
-    continues: Vec<Env<'a>>,
-    value: Set,
+/// A name in scope.
+struct Name<'a> {
+    name: &'a str,
+    /// The body that declares it.
+    body: u32,
+    /// Its variable; none where what it holds is known from the text.
+    var: Option<u32>,
+    /// What it is besides.
+    also: Set,
 }
 
 struct Walk<'a> {
     text: &'a str,
     checked: &'a Checked,
     out: Slices,
-    env: Env<'a>,
+    names: Vec<Name<'a>>,
     body: u32,
-    /// The loops of the body that are around, outermost first.
-    loops: Vec<Loop<'a>>,
-    /// What the bodies around return.
-    returns: Vec<Set>,
+    /// The variables that hold what the loops around give.
+    loops: Vec<u32>,
     /// What the condition being walked reads.
     reads: Option<Vec<(Slot, Set)>>,
-    /// Whether turns are not told apart.
-    at_once: bool,
     /// The functions in whose course a site is, and where their bodies begin.
     live: BTreeMap<&'a str, u32>,
 }
 
 impl<'a> Walk<'a> {
-    fn finish(mut self) -> Slices {
-        let sites = &mut self.out.sites;
-        let flows = sites.iter().flat_map(|it| &it.flows).flat_map(|it| &it.1);
-        let returns = self.out.bodies.iter().flat_map(|it| &it.returns);
-        let all = flows.chain(returns).filter(|it| it.turn == ALL);
-        let kept: BTreeSet<u32> = all
-            .filter_map(|it| match it.origin {
-                Origin::Site(site) => Some(site),
-                Origin::Param(_) => None,
-            })
-            .collect();
-        for site in kept {
-            sites[site as usize].is_kept = true;
-        }
-        self.out
-    }
-
     /// Finds the functions that have sites, or call functions that have them.
     fn live(&mut self, tree: &'a Node) {
         let items = tree.nodes().filter_map(FnItem::cast);
@@ -147,19 +119,23 @@ impl<'a> Walk<'a> {
     }
 
     fn unit(&mut self, tree: &'a Node) {
-        let main = self.new_body(tree.start, None);
+        self.new_body(None);
         for node in tree.nodes() {
             match node.kind {
                 NodeKind::FnItem => self.function(FnItem(node)),
-                NodeKind::ModuleItem => self.module(ModuleItem(node)),
+                NodeKind::ModuleItem => {
+                    ModuleItem(node).methods().for_each(|it| self.function(it));
+                }
                 NodeKind::ConstItem => {
                     if let Some(value) = ConstItem(node).value() {
-                        self.in_body(node.start, |this| this.expr(value));
+                        self.in_body(node.start, |this| this.returned(value));
                     }
                 }
                 NodeKind::TestItem => {
                     if let Some(body) = ast::TestItem(node).body() {
-                        self.in_body(body.start, |this| this.block(body));
+                        self.in_body(body.start, |this| {
+                            this.block(body);
+                        });
                     }
                 }
                 _ => {}
@@ -170,132 +146,86 @@ impl<'a> Walk<'a> {
                 self.contracts(node);
             }
         }
-        (self.body, self.env) = (main, Env::new());
+        self.body = 0;
+        self.names.clear();
         self.statements(tree.nodes().filter(|it| !crate::check::is_item(it.kind)));
     }
 
-    fn new_body(&mut self, start: u32, outer: Option<u32>) -> u32 {
-        if let Some(known) = self.out.of_node.get(&start).filter(|_| outer.is_some()) {
-            return *known;
-        }
-        let number = u32::try_from(self.out.bodies.len()).unwrap_or(u32::MAX);
+    fn new_body(&mut self, outer: Option<u32>) -> u32 {
         self.out.bodies.push(Body { outer, ..Body::default() });
-        if number > 0 {
-            self.out.of_node.insert(start, number);
-        }
-        number
+        number(self.out.bodies.len()) - 1
     }
 
     /// Walks a function that nothing is around.
-    fn in_body(&mut self, start: u32, code: impl FnOnce(&mut Self) -> Set) {
-        self.body = self.new_body(start, None);
-        self.env = Env::new();
-        self.returns.push(Set::new());
-        let value = code(self);
-        let mut returned = self.returns.pop().unwrap_or_default();
-        add(&mut returned, value);
-        self.out.bodies[self.body as usize].returns = returned.into_iter().collect();
+    fn in_body(&mut self, start: u32, code: impl FnOnce(&mut Self)) {
+        self.body = self.new_body(None);
+        self.out.of_node.insert(start, self.body);
+        self.names.clear();
+        code(self);
     }
 
     fn function(&mut self, item: FnItem<'a>) {
         let Some(body) = item.body() else { return };
         self.in_body(body.start, |this| {
-            for (index, param) in item.params().into_iter().enumerate() {
-                this.param(param, index);
-            }
-            this.block(body)
+            item.params().into_iter().for_each(|it| this.param(it));
+            this.returned(body);
         });
     }
 
-    fn param(&mut self, param: Param<'a>, index: usize) {
-        let mut set = param.default().map(|it| self.expr(it)).unwrap_or_default();
-        let Some(name) = param.name() else { return };
-        let params = &mut self.out.bodies[self.body as usize].params;
-        if params.len() == index {
-            params.push(name.text(self.text).into());
-        }
-        let origin = Origin::Param(u32::try_from(index).unwrap_or(u32::MAX));
-        set.insert(self.source(origin));
-        self.declare(name.text(self.text), set);
+    fn param(&mut self, param: Param<'a>) {
+        let default = param.default().map(|it| self.expr(it)).unwrap_or_default();
+        let Some(name) = param.name().map(|it| it.text(self.text)) else { return };
+        let var = self.declare(name, default);
+        self.out.bodies[self.body as usize].params.push((name.into(), var));
     }
 
-    fn module(&mut self, item: ModuleItem<'a>) {
-        for method in item.methods() {
-            self.function(method);
-        }
-    }
-
-    /// The contracts of a signature: its fields are parameters, in their order.
+    /// The contracts of a signature: its fields are parameters, inputs first.
     fn contracts(&mut self, node: &'a Node) {
         let contracts: Vec<&Node> =
             node.nodes().filter(|it| it.kind == NodeKind::Assert).collect();
         let Some(first) = contracts.first() else { return };
         let mut fields: Vec<FieldDecl<'_>> = node.nodes().filter_map(FieldDecl::cast).collect();
         fields.sort_by_key(|it| it.is_output(self.text));
-        let names = fields.iter().filter_map(|it| it.name());
-        let names: Vec<Arc<str>> = names.map(|it| it.text(self.text).into()).collect();
         self.in_body(first.start, |this| {
-            let body = &mut this.out.bodies[this.body as usize];
-            (body.is_contract, body.params) = (true, names);
-            for (index, name) in fields.iter().filter_map(|it| it.name()).enumerate() {
-                let origin = Origin::Param(u32::try_from(index).unwrap_or(u32::MAX));
-                let set = Set::from([this.source(origin)]);
-                this.declare(name.text(this.text), set);
+            for name in fields.iter().filter_map(|it| it.name()) {
+                let name = name.text(this.text);
+                let var = this.declare(name, Set::new());
+                this.out.bodies[this.body as usize].params.push((name.into(), var));
             }
-            this.statements(contracts.into_iter())
+            this.out.bodies[this.body as usize].is_contract = true;
+            this.statements(contracts.into_iter());
         });
     }
 
-    fn source(&self, origin: Origin) -> Source {
-        Source { body: self.body, origin, turn: 0, within: self.within(), path: Vec::new() }
+    fn new_var(&mut self) -> u32 {
+        self.out.vars.push(self.body);
+        number(self.out.vars.len()) - 1
     }
 
-    /// The innermost loop around.
-    fn within(&self) -> u32 {
-        self.loops.last().map_or(0, |it| it.number)
+    fn declare(&mut self, name: &'a str, also: Set) -> u32 {
+        let var = self.new_var();
+        self.names.push(Name { name, body: self.body, var: Some(var), also });
+        var
     }
 
-    fn declare(&mut self, name: &'a str, set: Set) {
-        let var = Var { name, body: self.body, within: self.within(), set: Set::new() };
-        let set = set.into_iter().map(|it| self.held(it, &var)).collect();
-        self.env.vars.push(Var { set, ..var });
+    /// Notes something of the value of an expression.
+    fn mark(&mut self, value: &Node, note: Note, set: &Set) {
+        let at = self.new_mark(note, set);
+        self.out.of_value.entry((value.start, value.end)).or_default().push(at);
     }
 
-    /// A source as a variable holds it: for as long as it lives.
-    fn held(&self, source: Source, var: &Var<'_>) -> Source {
-        if source.body == var.body {
-            let holds = self.out.encloses(source.within, var.within);
-            return Source { within: if holds { source.within } else { var.within }, ..source };
+    fn new_mark(&mut self, note: Note, set: &Set) -> u32 {
+        let sources = set.iter().cloned().collect();
+        self.out.marks.push(Mark { body: self.body, note, sources });
+        number(self.out.marks.len()) - 1
+    }
+
+    /// Walks what a function returns.
+    fn returned(&mut self, node: &'a Node) {
+        let set = self.scoped(|this| this.statement(node));
+        if let Some(value) = tail(node) {
+            self.mark(value, Note::Return, &set);
         }
-        if !self.is_inside(source.body, var.body) {
-            return source;
-        }
-        Source { body: var.body, turn: ALL, within: var.within, ..source }
-    }
-
-    /// Whether a body is a closure inside another.
-    fn is_inside(&self, mut inner: u32, outer: u32) -> bool {
-        while let Some(around) = self.out.bodies[inner as usize].outer {
-            if around == outer {
-                return true;
-            }
-            inner = around;
-        }
-        false
-    }
-
-    fn assign_to(&mut self, name: &str, set: Set, is_certain: bool) {
-        let Some(at) = self.env.find(name) else { return };
-        let var = self.env.vars[at].clone();
-        let is_param = |it: &Source| matches!(it.origin, Origin::Param(_));
-        let foreign = |it: &Source| it.body != var.body && is_param(it);
-        let held: Vec<Source> =
-            set.into_iter().filter(|it| !foreign(it)).map(|it| self.held(it, &var)).collect();
-        let own = &mut self.env.vars[at].set;
-        if is_certain && var.body == self.body {
-            own.clear();
-        }
-        add(own, held);
     }
 
     /// Statements in a scope of their own, and what the last of them gives.
@@ -304,9 +234,9 @@ impl<'a> Walk<'a> {
     }
 
     fn scoped(&mut self, code: impl FnOnce(&mut Self) -> Set) -> Set {
-        let n_vars = self.env.vars.len();
+        let n_names = self.names.len();
         let value = code(self);
-        self.env.vars.truncate(n_vars);
+        self.names.truncate(n_names);
         value
     }
 
@@ -321,17 +251,11 @@ impl<'a> Walk<'a> {
     fn statement(&mut self, node: &'a Node) -> Set {
         match node.kind {
             NodeKind::Let => {
-                let set = Let(node).value().map(|it| self.expr(it)).unwrap_or_default();
-                if let Some(name) = Let(node).name(self.text) {
-                    self.declare(name.text(self.text), set);
-                }
+                self.definition(Let(node).name(self.text), Let(node).value());
             }
             NodeKind::ConstItem => {
                 let item = ConstItem(node);
-                let set = item.value().map(|it| self.expr(it)).unwrap_or_default();
-                if let Some(name) = item.name(self.text) {
-                    self.declare(name.text(self.text), set);
-                }
+                self.definition(item.name(self.text), item.value());
             }
             NodeKind::ExprStmt => {
                 let value = ast::exprs(node).next().map(|it| self.expr(it));
@@ -340,30 +264,30 @@ impl<'a> Walk<'a> {
             }
             NodeKind::Assert => self.assertion(Assert(node)),
             NodeKind::Try => self.try_catch(Try(node)),
-            NodeKind::SignatureExpr | NodeKind::Args => {}
             _ => return self.expr(node),
         }
         Set::new()
     }
 
+    fn definition(&mut self, name: Option<crate::syntax::Token>, value: Option<&'a Node>) {
+        let set = value.map(|it| self.expr(it)).unwrap_or_default();
+        let Some(name) = name else { return };
+        // What a closure gives is known when it ran.
+        let also = set.iter().filter(|it| matches!(it.origin, Origin::Closure(_)));
+        let var = self.declare(name.text(self.text), also.cloned().collect());
+        if let Some(value) = value {
+            self.mark(value, Note::Set(var), &set);
+        }
+    }
+
     fn try_catch(&mut self, node: Try<'a>) {
-        let before = self.env.clone();
         for (index, block) in node.blocks().enumerate() {
-            if index == 0 {
-                self.block(block);
-                continue;
-            }
-            // It may have been left anywhere.
-            let after = self.env.clone();
-            self.env.alive = true;
-            self.env.join(&before);
             self.scoped(|this| {
-                if let Some(name) = node.name(this.text) {
+                if let Some(name) = node.name(this.text).filter(|_| index == 1) {
                     this.declare(name.text(this.text), Set::new());
                 }
                 this.statements(block.nodes())
             });
-            self.env.join(&after);
         }
     }
 
@@ -376,9 +300,7 @@ impl<'a> Walk<'a> {
         // What was called in it has no name.
         let named: Set = flows.iter().flat_map(|it| it.1.iter().cloned()).collect();
         let rest: Set = value.difference(&named).cloned().collect();
-        if !rest.is_empty() {
-            flows.push((Slot::Some, rest));
-        }
+        flows.push((Slot::Some, rest));
         self.site((condition.start, condition.end), flows);
         for part in [node.message(), node.retry()].into_iter().flatten() {
             self.expr(part);
@@ -387,15 +309,11 @@ impl<'a> Walk<'a> {
 
     /// Takes down a site and what flows into it.
     fn site(&mut self, at: (u32, u32), flows: Vec<(Slot, Set)>) -> u32 {
-        let next = u32::try_from(self.out.sites.len()).unwrap_or(u32::MAX);
-        let site = *self.out.at.entry(at).or_insert(next);
-        if site == next {
-            self.out.sites.push(Site { body: self.body, ..Site::default() });
-        }
-        // The last round knows all that the earlier ones knew.
+        let site = number(self.out.sites.len());
+        self.out.at.insert(at, site);
         let flows = flows.into_iter().filter(|it| !it.1.is_empty());
-        let flows = flows.map(|(slot, set)| (slot, set.into_iter().collect()));
-        self.out.sites[site as usize].flows = flows.collect();
+        let flows = flows.map(|(slot, set)| (slot, set.into_iter().collect())).collect();
+        self.out.sites.push(Site { body: self.body, flows, callee: None });
         let mut body = Some(self.body);
         while let Some(at) = body {
             self.out.bodies[at as usize].has_sites = true;
@@ -404,11 +322,11 @@ impl<'a> Walk<'a> {
         site
     }
 
-    /// An expression, and where its value came from.
+    /// An expression, and what its value was computed from.
     fn expr(&mut self, node: &'a Node) -> Set {
         match node.kind {
             NodeKind::Literal | NodeKind::Unit | NodeKind::Path => Set::new(),
-            NodeKind::SignatureExpr => Set::new(),
+            NodeKind::SignatureExpr | NodeKind::Args => Set::new(),
             NodeKind::Name => {
                 let set = self.name(node);
                 self.read(node, node, &set);
@@ -418,16 +336,9 @@ impl<'a> Walk<'a> {
             NodeKind::Index => self.index(node),
             NodeKind::Call => self.call(Call(node)),
             NodeKind::MethodCall => self.method_call(MethodCall(node)),
-            NodeKind::Closure => self.closure(Closure(node)),
+            NodeKind::Closure => self.closure(Closure(node), None),
             NodeKind::Assign => self.assign(Assign(node)),
             NodeKind::Block => self.block(node),
-            NodeKind::Template => self.scoped(|this| {
-                let mut all = Set::new();
-                for part in node.nodes() {
-                    add(&mut all, this.statement(part));
-                }
-                all
-            }),
             NodeKind::Binary => self.binary(node),
             NodeKind::If => self.branches(If(node)),
             NodeKind::Switch => self.switch(Switch(node)),
@@ -442,26 +353,30 @@ impl<'a> Walk<'a> {
             NodeKind::Let | NodeKind::ConstItem | NodeKind::Assert | NodeKind::Try => {
                 self.statement(node)
             }
-            _ => {
+            _ => self.scoped(|this| {
                 let mut all = Set::new();
                 for part in node.nodes() {
-                    add(&mut all, self.statement(part));
+                    all.extend(this.statement(part));
                 }
                 all
-            }
+            }),
         }
     }
 
+    fn find(&self, name: &str) -> Option<&Name<'a>> {
+        self.names.iter().rev().find(|it| it.name == name)
+    }
+
     fn name(&self, node: &Node) -> Set {
-        let found = self.env.find(node.text(self.text));
-        found.map(|at| self.env.vars[at].set.clone()).unwrap_or_default()
+        let Some(found) = self.find(node.text(self.text)) else { return Set::new() };
+        let var = found.var.map(|it| source(Origin::Var(it)));
+        found.also.iter().cloned().chain(var).collect()
     }
 
     /// Takes down what a condition reads: a name, or members of it.
     fn read(&mut self, node: &Node, root: &Node, set: &Set) {
-        let found = self.env.find(root.text(self.text));
         // What the condition binds itself came from what it reads.
-        let is_outside = found.is_some_and(|at| self.env.vars[at].body == self.body);
+        let is_outside = self.find(root.text(self.text)).is_some_and(|it| it.body == self.body);
         if let Some(reads) = self.reads.as_mut().filter(|_| is_outside && !set.is_empty()) {
             reads.push((Slot::Named(node.text(self.text).into()), set.clone()));
         }
@@ -504,10 +419,7 @@ impl<'a> Walk<'a> {
                 Some(name) if !name.starts_with(|it: char| it.is_ascii_digit()) => {
                     all = all.into_iter().map(|it| at(it, name)).collect();
                 }
-                _ => {
-                    let place = self.expr(place);
-                    add(&mut all, place);
-                }
+                _ => all.extend(self.expr(place)),
             }
         }
         all
@@ -515,260 +427,208 @@ impl<'a> Walk<'a> {
 
     fn binary(&mut self, node: &'a Node) -> Set {
         let is_lazy = node.tokens().any(|it| matches!(it.text(self.text), "&&" | "||" | "??"));
-        let mut all = Set::new();
-        for (index, side) in ast::exprs(node).enumerate() {
-            let before = (is_lazy && index == 1).then(|| self.env.clone());
-            let set = self.expr(side);
-            add(&mut all, set);
-            if let Some(before) = before {
-                self.env.join(&before);
+        let mut sides = ast::exprs(node);
+        let (left, right) = (sides.next(), sides.next());
+        let mut all = left.map(|it| self.expr(it)).unwrap_or_default();
+        let Some(right) = right else { return all };
+        let set = self.expr(right);
+        let is_called = set.iter().any(|it| !matches!(it.origin, Origin::Var(_)));
+        match left.filter(|_| is_lazy && is_called) {
+            // What was not called this time may have been before.
+            Some(left) => {
+                let held = self.new_var();
+                self.mark(left, Note::Set(held), &Set::new());
+                self.mark(right, Note::Set(held), &set);
+                all.insert(source(Origin::Var(held)));
             }
+            None => all.extend(set),
         }
         all
     }
 
     fn branches(&mut self, node: If<'a>) -> Set {
+        let held = self.new_var();
+        let mut ways = Vec::new();
         if let Some(condition) = node.condition() {
             self.quietly(|this| this.expr(condition));
         }
-        let before = self.env.clone();
-        let mut value = node.then().map(|it| self.expr(it)).unwrap_or_default();
-        let after = std::mem::replace(&mut self.env, before);
-        let otherwise = node.otherwise().map(|it| self.expr(it)).unwrap_or_default();
-        self.env.join(&after);
-        add(&mut value, otherwise);
-        value
+        for way in [node.then(), node.otherwise()] {
+            let set = way.map(|it| self.expr(it)).unwrap_or_default();
+            ways.push((way.and_then(tail), set));
+        }
+        self.chosen(held, node.condition(), ways)
+    }
+
+    /// What was chosen from several ways, each with its value.
+    fn chosen(
+        &mut self,
+        held: u32,
+        by: Option<&'a Node>,
+        ways: Vec<(Option<&'a Node>, Set)>,
+    ) -> Set {
+        if ways.iter().all(|it| it.1.is_empty()) {
+            return Set::new();
+        }
+        // A way that gives nothing leaves what was there.
+        if let Some(by) = by.filter(|_| ways.iter().any(|it| it.0.is_none())) {
+            self.mark(by, Note::Set(held), &Set::new());
+        }
+        for (value, set) in ways {
+            if let Some(value) = value {
+                self.mark(value, Note::Set(held), &set);
+            }
+        }
+        Set::from([source(Origin::Var(held))])
     }
 
     fn switch(&mut self, node: Switch<'a>) -> Set {
+        let held = self.new_var();
         if let Some(value) = node.value() {
             self.quietly(|this| this.expr(value));
         }
-        let before = self.env.clone();
-        let (mut value, mut ways) = (Set::new(), Vec::new());
+        let mut ways = Vec::new();
         let mut is_complete = false;
         for case in node.cases() {
-            self.env = before.clone();
             if let Some(guard) = case.guard() {
                 self.quietly(|this| this.expr(guard));
             }
             is_complete |= case.is_default();
-            let given = case.body().map(|it| self.statement_value(it)).unwrap_or_default();
-            add(&mut value, given);
-            ways.push(std::mem::replace(&mut self.env, before.clone()));
+            let Some(body) = case.body() else { continue };
+            let set = self.scoped(|this| this.statement(body));
+            ways.push((tail(body), set));
         }
-        self.env.alive &= !is_complete;
-        ways.iter().for_each(|way| self.env.join(way));
-        value
-    }
-
-    /// A statement without its semicolon, or an expression.
-    fn statement_value(&mut self, node: &'a Node) -> Set {
-        self.scoped(|this| this.statement(node))
+        if !is_complete {
+            ways.push((None, Set::new()));
+        }
+        self.chosen(held, node.value(), ways)
     }
 
     fn leave(&mut self, node: &'a Node) -> Set {
-        let value = ast::exprs(node).next().map(|it| self.expr(it)).unwrap_or_default();
-        if !self.env.alive {
-            return Set::new();
-        }
-        match node.kind {
-            NodeKind::Return => {
-                if let Some(returned) = self.returns.last_mut() {
-                    add(returned, value);
-                }
-            }
-            NodeKind::Break | NodeKind::Continue => {
-                let mut env = self.env.clone();
-                if let Some(around) = self.loops.last_mut() {
-                    env.vars.truncate(around.n_vars);
-                    match node.kind {
-                        NodeKind::Break => {
-                            around.breaks.push(env);
-                            add(&mut around.value, value);
-                        }
-                        _ => around.continues.push(env),
-                    }
-                }
-            }
+        let Some(value) = ast::exprs(node).next() else { return Set::new() };
+        let set = self.expr(value);
+        match (node.kind, self.loops.last()) {
+            (NodeKind::Return, _) => self.mark(value, Note::Return, &set),
+            (NodeKind::Break, Some(held)) => self.mark(value, Note::Set(*held), &set),
             _ => {}
         }
-        self.env.alive = false;
         Set::new()
     }
 
     fn for_loop(&mut self, node: For<'a>) -> Set {
         let item = node.iterable().map(|it| self.expr(it)).unwrap_or_default();
         let Some(body) = node.body() else { return Set::new() };
-        self.repeated(body.start, false, |this| {
+        self.scoped(|this| {
             for (index, name) in node.names().enumerate() {
-                let set = if index == 0 { item.clone() } else { Set::new() };
-                this.declare(name.text(this.text), set);
+                let var = this.declare(name.text(this.text), Set::new());
+                if index == 0 {
+                    let mark = this.new_mark(Note::Set(var), &item);
+                    this.out.of_round.insert(body.start, mark);
+                }
             }
-            this.block(body);
+            this.looped(|this| {
+                this.block(body);
+            })
         })
     }
 
     fn plain_loop(&mut self, node: &'a Node) -> Set {
-        let Some(body) = node.nodes().find(|it| it.kind == NodeKind::Block) else {
-            return Set::new();
-        };
-        self.repeated(body.start, node.kind == NodeKind::Loop, |this| {
+        self.looped(|this| {
             for part in node.nodes() {
-                match part.kind {
-                    NodeKind::Block if part.start == body.start => this.block(part),
-                    _ => this.quietly(|this| this.expr(part)),
-                };
+                this.quietly(|this| this.expr(part));
             }
         })
     }
 
-    /// Walks what may run any number of times, until nothing new is known.
-    fn repeated(
-        &mut self,
-        start: u32,
-        is_endless: bool,
-        mut code: impl FnMut(&mut Self),
-    ) -> Set {
-        let next = u32::try_from(self.out.loops.len() + 1).unwrap_or(u32::MAX);
-        let number = *self.out.loops.entry(start).or_insert(next);
-        if number == next {
-            let around = self.within();
-            self.out.around.push(around);
-        }
-        let at_once = self.at_once;
-        let mut head = self.env.clone();
-        let n_vars = head.vars.len();
-        let (mut value, mut breaks) = (Set::new(), Vec::new());
-        for round in 0..ROUNDS {
-            self.at_once = at_once || round >= WIDENED || self.loops.len() >= DEEPEST;
-            self.env = head.clone();
-            self.loops.push(Loop {
-                number,
-                n_vars,
-                breaks: Vec::new(),
-                continues: Vec::new(),
-                value: Set::new(),
-            });
-            code(self);
-            self.env.vars.truncate(n_vars);
-            let ended = self.loops.pop();
-            let mut next = head.clone();
-            next.join(&self.env);
-            if let Some(ended) = ended {
-                ended.continues.iter().for_each(|it| next.join(it));
-                (value, breaks) = (ended.value, ended.breaks);
-            }
-            if next == head {
-                break;
-            }
-            head = next;
-        }
-        self.at_once = at_once;
-        self.env = head;
-        self.env.alive &= !is_endless;
-        breaks.iter().for_each(|it| self.env.join(it));
-        value
+    fn looped(&mut self, code: impl FnOnce(&mut Self)) -> Set {
+        let held = self.new_var();
+        self.loops.push(held);
+        code(self);
+        self.loops.pop();
+        Set::from([source(Origin::Var(held))])
     }
 
     fn assign(&mut self, node: Assign<'a>) -> Set {
-        let value = node.value().map(|it| self.expr(it)).unwrap_or_default();
-        let Some(place) = node.place() else { return Set::new() };
-        let plain = node.operator().is_some_and(|it| it.text(self.text) == "=");
-        if let NodeKind::Name = place.kind {
-            self.assign_to(place.text(self.text), value, plain);
-        } else {
+        let set = node.value().map(|it| self.expr(it)).unwrap_or_default();
+        let (Some(place), Some(value)) = (node.place(), node.value()) else {
+            return Set::new();
+        };
+        let is_plain = node.operator().is_some_and(|it| it.text(self.text) == "=");
+        let is_whole = place.kind == NodeKind::Name && is_plain;
+        if place.kind != NodeKind::Name {
             self.quietly(|this| this.expr(place));
-            if let Some(root) = owner(place) {
-                self.assign_to(root.text(self.text), value, false);
-            }
+        }
+        let var = owner(place).and_then(|it| self.find(it.text(self.text))?.var);
+        if let Some(var) = var {
+            let note = if is_whole { Note::Set(var) } else { Note::Add(var) };
+            self.mark(value, note, &set);
         }
         Set::new()
     }
 
-    /// A closure, and what calls of it give, as the body around sees them.
-    fn closure(&mut self, node: Closure<'a>) -> Set {
-        self.closure_with(node, None)
-    }
-
-    /// As [`Walk::closure`], with what its parameters are given where that is known.
-    fn closure_with(&mut self, node: Closure<'a>, given: Option<&Set>) -> Set {
+    /// A closure, and what calls of it give. `given` is what its parameters are given, where
+    /// that is known.
+    fn closure(&mut self, node: Closure<'a>, given: Option<&Set>) -> Set {
+        let Some(code) = node.body() else { return Set::new() };
         let around = self.body;
-        self.body = self.new_body(node.0.start, Some(around));
-        let loops = std::mem::take(&mut self.loops);
-        let alive = self.env.alive;
-        let mut returned = Set::new();
-        // It may run again with what it left in the variables around.
-        for _ in 0..3 {
-            let before = self.env.clone();
-            self.returns.push(Set::new());
-            let value = self.scoped(|this| {
-                for (index, param) in node.params().into_iter().enumerate() {
-                    match (given, param.name()) {
-                        (Some(set), Some(name)) => {
-                            this.declare(name.text(this.text), set.clone());
-                        }
-                        _ => this.param(param, index),
-                    }
-                }
-                node.body().map(|it| this.statement_value(it)).unwrap_or_default()
-            });
-            returned = self.returns.pop().unwrap_or_default();
-            add(&mut returned, value);
-            self.env.alive = alive;
-            self.env.join(&before);
-            if self.env == before {
-                break;
-            }
+        let has_sites = code.walk().any(|it| self.is_site(it));
+        if has_sites {
+            self.body = self.new_body(Some(around));
+            self.out.of_node.insert(node.0.start, self.body);
         }
-        self.loops = loops;
-        let body = std::mem::replace(&mut self.body, around);
-        self.out.bodies[body as usize].returns = returned.iter().cloned().collect();
-        let within = self.within();
-        let seen = returned.into_iter().filter_map(|it| {
-            let is_own = it.body == body || self.is_inside(it.body, body);
-            match it.origin {
-                Origin::Param(_) if is_own => None,
-                _ if is_own => Some(Source { body: around, turn: ALL, within, ..it }),
-                _ => Some(it),
+        let loops = std::mem::take(&mut self.loops);
+        let set = self.scoped(|this| {
+            for param in node.params() {
+                match param.name() {
+                    Some(name) if given.is_some() || !has_sites => this.names.push(Name {
+                        name: name.text(this.text),
+                        body: u32::MAX,
+                        var: None,
+                        also: given.cloned().unwrap_or_default(),
+                    }),
+                    _ => this.param(param),
+                }
             }
+            if has_sites {
+                this.returned(code);
+                return Set::new();
+            }
+            this.statement(code)
         });
-        seen.collect()
+        self.loops = loops;
+        if !has_sites {
+            return set;
+        }
+        let body = std::mem::replace(&mut self.body, around);
+        self.mark(node.0, Note::Made(body), &Set::new());
+        Set::from([source(Origin::Closure(body))])
     }
 
     /// Arguments, each with what its value came from; closures among them are given what the
     /// others hold.
     fn args(&mut self, args: &[Argument<'a>], receiver: &Set) -> Vec<(Slot, Set)> {
-        let mut flows: Vec<Option<(Slot, Set)>> = Vec::new();
+        let mut flows: Vec<(Slot, Set)> = Vec::new();
         let mut given = receiver.clone();
-        let is_closure = |it: &Argument<'a>| it.value().kind == NodeKind::Closure;
         let mut nth = 0;
-        let mut slot = |it: &Argument<'a>, text: &str| match it {
-            Argument::Positional(_) => {
-                nth += 1;
-                Slot::Nth(nth - 1)
-            }
-            Argument::Named(name, _) => Slot::Named(name.text(text).into()),
-            Argument::Spread(_) | Argument::Misplaced(_) => Slot::Some,
-        };
-        let slots: Vec<Slot> = args.iter().map(|it| slot(it, self.text)).collect();
-        for (arg, slot) in args.iter().zip(&slots) {
-            flows.push(match is_closure(arg) {
-                true => None,
-                false => {
-                    let set = self.expr(arg.value());
-                    add(&mut given, set.iter().cloned());
-                    Some((slot.clone(), set))
+        for arg in args {
+            let slot = match arg {
+                Argument::Positional(_) => {
+                    nth += 1;
+                    Slot::Nth(nth - 1)
                 }
-            });
+                Argument::Named(name, _) => Slot::Named(name.text(self.text).into()),
+                Argument::Spread(_) | Argument::Misplaced(_) => Slot::Some,
+            };
+            let is_closure = arg.value().kind == NodeKind::Closure;
+            let set = if is_closure { Set::new() } else { self.expr(arg.value()) };
+            given.extend(set.iter().cloned());
+            flows.push((slot, set));
         }
-        for ((arg, slot), flow) in args.iter().zip(slots).zip(&mut flows) {
-            if flow.is_none() {
-                let set = self.closure_with(Closure(arg.value()), Some(&given));
-                *flow = Some((slot, set));
+        for (arg, flow) in args.iter().zip(&mut flows) {
+            if arg.value().kind == NodeKind::Closure {
+                flow.1 = self.closure(Closure(arg.value()), Some(&given));
             }
         }
-        flows.into_iter().flatten().collect()
+        flows
     }
 
     fn call(&mut self, call: Call<'a>) -> Set {
@@ -776,11 +636,9 @@ impl<'a> Walk<'a> {
         let args = arguments(call.args());
         if let Some(start) = self.live_callee(call.0, callee) {
             let flows = self.quietly(|this| this.args(&args, &Set::new()));
-            let value = self.turn(call.0, flows);
-            if let Some(site) = self.out.site(call.0.start, call.0.end) {
-                self.out.sites[site as usize].callee = Some(start);
-            }
-            return value;
+            let site = self.site((call.0.start, call.0.end), flows);
+            self.out.sites[site as usize].callee = Some(start);
+            return Set::from([source(Origin::Site(site))]);
         }
         if self.calls_function(callee) {
             let flows = self.args(&args, &Set::new());
@@ -813,8 +671,7 @@ impl<'a> Walk<'a> {
     /// A site is called: what flows into it, and its value.
     fn turn(&mut self, node: &Node, flows: Vec<(Slot, Set)>) -> Set {
         let site = self.site((node.start, node.end), flows);
-        self.env.turn(site, self.at_once);
-        Set::from([self.source(Origin::Site(site))])
+        Set::from([source(Origin::Site(site))])
     }
 
     fn method_call(&mut self, call: MethodCall<'a>) -> Set {
@@ -823,22 +680,24 @@ impl<'a> Walk<'a> {
         };
         let word = name.text(self.text);
         let args = arguments(call.args());
-        if self.is_plain(word, name.start, &args) {
-            let own = self.expr(receiver);
-            let flows = self.args(&args, &own);
-            let mut all = union(flows);
-            if catalog::is_in_place(word)
-                && let Some(root) = owner(receiver)
-            {
-                self.assign_to(root.text(self.text), all.clone(), false);
-            }
-            add(&mut all, own);
-            return all;
+        if !self.is_plain(word, name.start, &args) {
+            let own = self.quietly(|this| this.expr(receiver));
+            let mut flows = self.quietly(|this| this.args(&args, &own));
+            flows.push((Slot::Some, own));
+            return self.turn(call.0, flows);
         }
-        let own = self.quietly(|this| this.expr(receiver));
-        let mut flows = self.quietly(|this| this.args(&args, &own));
-        flows.push((Slot::Some, own));
-        self.turn(call.0, flows)
+        let own = self.expr(receiver);
+        let flows = self.args(&args, &own);
+        let changed = owner(receiver).filter(|_| catalog::is_in_place(word));
+        let var = changed.and_then(|it| self.find(it.text(self.text))?.var);
+        if let Some(var) = var {
+            for (arg, (_, set)) in args.iter().zip(&flows) {
+                self.mark(arg.value(), Note::Add(var), set);
+            }
+        }
+        let mut all = union(flows);
+        all.extend(own);
+        all
     }
 
     /// Whether a method is a function of Rhai's, of ours, or of the program's: what it gives is
@@ -859,9 +718,29 @@ impl<'a> Walk<'a> {
 
 /// All that flows in.
 fn union(flows: Vec<(Slot, Set)>) -> Set {
-    let mut all = Set::new();
-    flows.into_iter().for_each(|it| add(&mut all, it.1));
-    all
+    flows.into_iter().flat_map(|it| it.1).collect()
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn source(origin: Origin) -> Source {
+    Source { origin, path: Vec::new() }
+}
+
+/// The expression that gives the value of a block, of a statement, or of itself.
+fn tail(node: &Node) -> Option<&Node> {
+    match node.kind {
+        NodeKind::Block => tail(node.nodes().last()?),
+        NodeKind::ExprStmt if node.token(TokenKind::Semi).is_none() => {
+            tail(ast::exprs(node).next()?)
+        }
+        NodeKind::Assign | NodeKind::Return | NodeKind::Throw => None,
+        NodeKind::Break | NodeKind::Continue => None,
+        NodeKind::For | NodeKind::While | NodeKind::DoWhile => None,
+        kind => ast::is_expr(kind).then_some(node),
+    }
 }
 
 /// A member of what came from somewhere.
