@@ -100,6 +100,8 @@ mod scripted;
 mod sizes;
 #[path = "suite/sources.rs"]
 mod sources;
+#[path = "suite/states.rs"]
+mod states;
 #[path = "suite/stats.rs"]
 mod stats;
 #[path = "suite/stdlib.rs"]

@@ -265,6 +265,10 @@ pub(super) struct Prompt {
     /// Write the messages as JSON, as providers take them
     #[arg(long)]
     pub(super) json: bool,
+    /// Say of each part where it comes from: whose instructions, which demo from which row, which
+    /// input, the layout's own words
+    #[arg(long)]
+    pub(super) why: bool,
 }
 
 /// Arguments of `dsp parse`.
