@@ -159,7 +159,7 @@ impl Course {
             return whole;
         }
         let moved = |id: NodeId| id.0.checked_sub(self.base).map(NodeId);
-        let node = |it: Node| Node { parent: it.parent.and_then(moved), ..it };
+        let node = |it: Node| it.renumbered(moved);
         let edges = whole.edges.into_iter().filter_map(|edge| {
             Some(Edge { from: moved(edge.from)?, to: moved(edge.to)?, ..edge })
         });
@@ -226,12 +226,12 @@ impl Course {
         let (mut part, mut found) = (Trace::default(), Vec::new());
         for id in (root.0..self.end()).map(NodeId) {
             let Some((node, edges)) = self.read(id) else { break };
-            let parent = node.parent.and_then(|it| places.get(&it)).copied();
-            if id != root && parent.is_none() {
+            let node = node.renumbered(|it| places.get(&it).copied());
+            if id != root && node.parent.is_none() {
                 break;
             }
             places.insert(id, NodeId(part.nodes.len()));
-            part.nodes.push(Node { parent, ..node });
+            part.nodes.push(node);
             found.extend(edges);
         }
         for edge in found {
@@ -248,8 +248,8 @@ impl Course {
         let parent = self.open.last().copied();
         let moved = |id: NodeId| moved(id, base, end);
         for node in trace.nodes {
-            let node = Node { parent: node.parent.map(moved).or(parent), ..node };
-            self.trace.nodes.push(node);
+            let node = node.renumbered(|it| Some(moved(it)));
+            self.trace.nodes.push(Node { parent: node.parent.or(parent), ..node });
         }
         for edge in trace.edges {
             let (from, to) = (moved(edge.from), moved(edge.to));

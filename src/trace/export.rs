@@ -65,6 +65,10 @@ pub(super) struct NodeLine {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     call: Option<CallLine>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    retry_of: Option<usize>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    replayed: bool,
     began_us: u64,
     took_us: u64,
 }
@@ -163,6 +167,8 @@ pub(super) fn node_line(id: NodeId, node: &Node, content: &dyn Content) -> NodeL
             adapter: call.adapter.clone(),
             attempts: call.attempts.iter().map(|it| attempt_line(it, content)).collect(),
         }),
+        retry_of: node.retry_of.map(|it| it.0),
+        replayed: node.replayed,
         began_us: micros(node.began),
         took_us: micros(node.took),
     }
@@ -236,7 +242,9 @@ pub fn parse_jsonl(text: &str, content: &dyn Content) -> Result<Trace, ReadError
         }
     }
     let known = |id: Option<NodeId>| id.is_none_or(|it| it.0 < trace.nodes.len());
-    if !trace.nodes.iter().enumerate().all(|(at, it)| it.parent.is_none_or(|p| p.0 < at))
+    let is_before = |id: Option<NodeId>, at: usize| id.is_none_or(|it| it.0 < at);
+    let fits = |at, it: &Node| is_before(it.parent, at) && is_before(it.retry_of, at);
+    if !trace.nodes.iter().enumerate().all(|(at, it)| fits(at, it))
         || !trace.edges.iter().all(|it| known(Some(it.from)) && known(Some(it.to)))
     {
         return Err(fail(0, "a node names one that is not there".to_owned()));
@@ -269,6 +277,8 @@ pub(super) fn read_node(line: NodeLine, content: &dyn Content) -> Node {
                     .collect(),
             })
         }),
+        retry_of: line.retry_of.map(NodeId),
+        replayed: line.replayed,
         began: Duration::from_micros(line.began_us),
         took: Duration::from_micros(line.took_us),
     }

@@ -21,6 +21,11 @@ pub(super) fn chart(trace: &Trace) -> String {
         let (from, to) = (edge.from.0, edge.to.0);
         let _ = writeln!(out, "    n{from} -->|\"{}\"| n{to}", quoted(&label));
     }
+    for (id, node) in trace.iter() {
+        if let Some(earlier) = node.retry_of.filter(|_| !node.replayed) {
+            let _ = writeln!(out, "    n{} -.->|retry| n{}", earlier.0, id.0);
+        }
+    }
     for (id, _) in trace.iter().filter(|(_, node)| node.error.is_some()) {
         let _ = writeln!(out, "    style n{} stroke:#c00,stroke-width:2px", id.0);
     }
@@ -49,6 +54,8 @@ fn shape(kind: Kind) -> (&'static str, &'static str) {
         Kind::Module => ("[", "]"),
         Kind::Lm => ("([", "])"),
         Kind::Retrieval => ("[(", ")]"),
+        Kind::Tool => ("[[", "]]"),
+        Kind::Metric => (">", "]"),
         Kind::Assert | Kind::Suggest => ("{", "}"),
     }
 }

@@ -55,6 +55,10 @@ pub struct Node {
     pub error: Option<String>,
     /// The exchange with the model, for model calls.
     pub call: Option<Arc<LmCall>>,
+    /// The earlier attempt of the same call, which a false condition sent back.
+    pub retry_of: Option<NodeId>,
+    /// Whether its outcome was taken from the earlier attempt: it cost nothing.
+    pub replayed: bool,
     /// When it began, since the start of the process.
     pub began: Duration,
     /// How long it took.
@@ -62,6 +66,13 @@ pub struct Node {
 }
 
 impl Node {
+    /// The same with other ids, where those that it names have one.
+    #[must_use]
+    pub fn renumbered(self, moved: impl Fn(NodeId) -> Option<NodeId>) -> Self {
+        let parent = self.parent.and_then(&moved);
+        Self { parent, retry_of: self.retry_of.and_then(moved), ..self }
+    }
+
     /// Returns a node that has just begun.
     pub fn new(
         kind: Kind,
@@ -78,6 +89,8 @@ impl Node {
             outputs: None,
             error: None,
             call: None,
+            retry_of: None,
+            replayed: false,
             began: Duration::ZERO,
             took: Duration::ZERO,
         }
@@ -94,6 +107,10 @@ pub enum Kind {
     Lm,
     /// A search in an index.
     Retrieval,
+    /// A call of a tool.
+    Tool,
+    /// A metric of an evaluation.
+    Metric,
     /// A false `assert`.
     Assert,
     /// A false `suggest`.
@@ -107,6 +124,8 @@ impl Kind {
             Self::Module => "module",
             Self::Lm => "lm",
             Self::Retrieval => "retrieval",
+            Self::Tool => "tool",
+            Self::Metric => "metric",
             Self::Assert => "assert",
             Self::Suggest => "suggest",
         }
@@ -173,8 +192,12 @@ pub struct Edge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
+    /// The program says so: the value was computed from it.
+    Static,
     /// The very same value arrived.
     Identity,
+    /// The same text stands in it.
+    Text,
 }
 
 /// Calls and tokens of a trace.
@@ -264,7 +287,7 @@ impl Trace {
     pub fn since(&self, n: usize) -> Self {
         let moved = |id: NodeId| id.0.checked_sub(n).map(NodeId);
         let nodes = self.nodes.iter().skip(n);
-        let nodes = nodes.map(|it| Node { parent: it.parent.and_then(moved), ..it.clone() });
+        let nodes = nodes.map(|it| it.clone().renumbered(moved));
         let edges = self.edges.iter().filter_map(|edge| {
             Some(Edge { from: moved(edge.from)?, to: moved(edge.to)?, ..edge.clone() })
         });

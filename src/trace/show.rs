@@ -24,6 +24,10 @@ fn push_node(
 ) {
     let pad = "  ".repeat(depth);
     let _ = write!(out, "{pad}#{} {} {}", id.0, node.kind.as_str(), label(node));
+    if let Some(earlier) = node.retry_of {
+        let what = if node.replayed { "replayed from" } else { "retry of" };
+        let _ = write!(out, "  {what} #{}", earlier.0);
+    }
     let _ = writeln!(out, "  {:.1} ms", node.took.as_secs_f64() * 1000.0);
     push_values(out, &pad, "in ", &node.inputs);
     for edge in trace.edges.iter().filter(|edge| edge.to == id) {
@@ -159,7 +163,12 @@ pub(super) fn canonical(trace: &Trace) -> String {
             address.place()
         );
         let _ = write!(out, " {:?} {}", address.example, address.ordinal);
-        let _ = writeln!(out, " {} {}", json(&node.inputs), outcome(node));
+        let _ = write!(out, " {} {}", json(&node.inputs), outcome(node));
+        if let Some(earlier) = node.retry_of {
+            let _ =
+                write!(out, " {} {}", if node.replayed { "as" } else { "again" }, earlier.0);
+        }
+        out.push('\n');
         for attempt in node.call.iter().flat_map(|call| &call.attempts) {
             let reply = attempt.completion.as_ref().map(|it| it.text.as_str());
             let _ = writeln!(out, "  {} {:?} {:?}", attempt.key, reply, attempt.liberties);

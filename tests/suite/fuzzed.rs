@@ -85,8 +85,8 @@ fn the_lock_file_knows_all_dependencies() {
         .map(|(name, _)| name.as_str())
         .collect();
     let lock = read(&text("Cargo.lock"));
-    let ours = lock["package"].as_array().unwrap().iter();
-    let ours = ours.filter(|it| it["name"].as_str() == Some("dsp-lang")).next().unwrap();
+    let ours = lock["package"].as_array().unwrap();
+    let ours = ours.iter().find(|it| it["name"].as_str() == Some("dsp-lang")).unwrap();
     let locked = ours["dependencies"].as_array().unwrap().iter();
     let locked: BTreeSet<&str> =
         locked.filter_map(|it| it.as_str()?.split_whitespace().next()).collect();
