@@ -36,6 +36,8 @@ mod shell;
 mod show;
 mod task;
 mod test;
+mod trace;
+mod tracing;
 mod usage;
 mod via;
 mod watch;
@@ -101,7 +103,7 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Worker => worker::run(shell),
         Command::Runs(args) => runs::run(shell, &args),
         Command::Repl(args) => repl::run(shell, &args),
-        Command::Trace(args) => show::trace(shell, &args),
+        Command::Trace(args) => trace::run(shell, &args),
         Command::State(args) => show::state(shell, &args),
         Command::Models(args) => models::run(shell, &args),
         Command::Cache(args) => cache::run(shell, &args),
