@@ -676,6 +676,18 @@ pub(super) enum StateAction {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Say what differs between two states: predictor by predictor, word by word
+    Diff {
+        /// The one before
+        #[arg(value_name = "A")]
+        a: PathBuf,
+        /// The one after; when it is left out, A is compared with the program as it is written
+        #[arg(value_name = "B")]
+        b: Option<PathBuf>,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Arguments of `dsp models`.

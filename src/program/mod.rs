@@ -7,6 +7,7 @@
 
 mod apply;
 mod decode;
+mod diff;
 mod dspy;
 mod file;
 mod hash;
@@ -15,6 +16,7 @@ mod show;
 mod state;
 
 pub use apply::Fitted;
+pub use diff::{Change, DemoDiff, Fate, PredictorDiff, StateDiff};
 pub use hash::{SignatureHash, fields_text};
 pub(crate) use hash::{record_text, row_hash};
 pub use show::show;

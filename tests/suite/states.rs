@@ -159,3 +159,104 @@ fn the_parts_of_a_prompt_make_up_its_messages() {
 fn content(message: &Json) -> String {
     message["content"].as_str().unwrap().to_owned()
 }
+
+/// Another state of the same program: words, a description, the model, the order of demos, what
+/// one says, and the scores differ.
+fn another() -> String {
+    let demos = STATE.find("        {\n          \"inputs\"").unwrap();
+    let added = r#"        {"inputs": {"message": "Lost it."}, "outputs": {"topic": "shipping"}},
+        {"inputs": {"message": "No parcel came."}, "outputs": {"topic": "shipping"}},
+"#;
+    let (head, tail) = STATE.split_at(demos);
+    let last = "},\n        {\"inputs\": {\"message\": \"No parcel came.\"}, \"outputs\": \
+                {\"topic\": \"shipping\"}}";
+    assert!(tail.contains(last));
+    let tail = tail.replace(last, "}").replace("twice.", "once too often.");
+    format!("{head}{added}{tail}")
+        .replace("this message by its topic", "the message by topic")
+        .replace("\"descriptions\"", "\"lm\": \"m\",\n      \"descriptions\"")
+        .replace("the desk it goes to", "the desk")
+        .replace("\"score\": 0.5,", "\"score\": 0.75,")
+}
+
+#[test]
+fn two_states_differ_word_by_word() {
+    let another = another();
+    let dir = dir(&[("a.json", STATE), ("b.json", &another)]);
+    let (code, shown, told) = dsp(dir.path(), &["state", "diff", "a.json", "b.json"]);
+    assert_eq!((code, &*told), (1, ""));
+    let (heads, body) = shown.split_once("\n\n").unwrap();
+    assert!(heads.starts_with("- a.json ") && heads.contains("\n+ b.json "), "{heads}");
+    let expected = "\
+self
+  instructions: Sort [-this-] {+the+} message by [-its-] topic. Say billing when in doubt.
+  model: as the program says -> m
+  description of topic: the [-desk it goes to-]{+desk+}
+  demo 1 added (by hand)
+    message: {+Lost it.+}
+    -> topic: {+shipping+}
+  demo 1 -> 3 changed (bootstrapped, row 12, scored 1.000)
+    message: I was charged [-twice.-]{+once too often.+}
+  1 demo stays as it was
+
+how they came about
+  score on valset: [-0.500-] {+0.750+} (95 % 0.300 to 0.700, 20 rows)
+";
+    assert_eq!(body, expected, "{body}");
+    let (code, json, _) = dsp(dir.path(), &["state", "diff", "a.json", "b.json", "--json"]);
+    let json: Json = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["same_prompts"]), (1, &false.into()));
+    let own = &json["predictors"]["self"];
+    assert_eq!(own["settings"]["model"]["after"], "m");
+    assert_eq!(own["demos"][1]["row"], 12);
+    assert_eq!(own["demos"][1]["fate"], "changed");
+    let words = own["instructions"]["instructions"]["words"].as_array().unwrap();
+    let side = |without: &str| -> String {
+        let pieces = words.iter().flat_map(|it| it.as_object().unwrap());
+        pieces.filter(|it| it.0 != without).map(|it| it.1.as_str().unwrap()).collect()
+    };
+    assert_eq!(side("added"), "Sort this message by its topic. Say billing when in doubt.");
+    assert_eq!(side("removed"), "Sort the message by topic. Say billing when in doubt.");
+}
+
+#[test]
+fn states_that_are_the_same_and_files_that_are_none() {
+    let dir = dir(&[("a.json", STATE), ("b.json", STATE), ("no.json", "[1]")]);
+    let run = |args: &[&str]| dsp(dir.path(), &[&["state", "diff"], args].concat());
+    let (code, shown, _) = run(&["a.json", "b.json"]);
+    assert_eq!(code, 0);
+    assert!(shown.starts_with("nothing differs: both are state "), "{shown}");
+    for wrong in [["a.json", "no.json"], ["none.json", "a.json"]] {
+        let (code, shown, told) = run(&wrong);
+        assert_eq!((code, &*shown), (2, ""), "{told}");
+        assert!(told.starts_with("error["), "{told}");
+    }
+    // Without another one it is compared with the program as it is written.
+    let (code, shown, _) = run(&["a.json"]);
+    assert_eq!(code, 1);
+    assert!(shown.starts_with("- the program "), "{shown}");
+    assert!(shown.contains("  instructions: as the program says -> Sort this"), "{shown}");
+    assert!(shown.contains("  demo 2 added (by hand)\n"), "{shown}");
+    // Demos are known by what they say, else by their rows.
+    let changed = |change: &dyn Fn(&mut Vec<Json>)| {
+        let mut state: Json = serde_json::from_str(STATE).unwrap();
+        change(state["predictors"]["self"]["demos"].as_array_mut().unwrap());
+        std::fs::write(dir.path().join("c.json"), state.to_string()).unwrap();
+        run(&["a.json", "c.json"]).1
+    };
+    let moved = changed(&|demos| demos.swap(0, 1));
+    assert!(moved.contains("\n  demo 1 -> 2 moved (bootstrapped, row 12"), "{moved}");
+    assert!(moved.contains("\n  1 demo stays as it was\n"), "{moved}");
+    let shifted = changed(&|demos| drop(demos.remove(0)));
+    assert!(shifted.contains("\n  demo 1 removed (bootstrapped, row 12"), "{shifted}");
+    assert!(!shifted.contains(" moved ("), "{shifted}");
+    let elsewhere = changed(&|demos| demos[0]["origin"]["row"] = 13.into());
+    assert!(elsewhere.contains("\nthe prompts are the same\n"), "{elsewhere}");
+    assert!(
+        elsewhere.contains("\n  demo 1 another origin (bootstrapped, row 13"),
+        "{elsewhere}"
+    );
+    let renewed = changed(&|demos| demos[1]["inputs"]["message"] = "One.".into());
+    assert!(renewed.contains("\n  demo 2 added"), "{renewed}");
+    assert!(renewed.contains("\n  demo 2 removed"), "{renewed}");
+}
