@@ -1,5 +1,6 @@
 //! `dsp state`: what was found by an optimizer, shown, compared and taken apart.
 
+mod ablate;
 mod diff;
 
 use super::args::{State as Arguments, StateAction};
@@ -17,6 +18,7 @@ pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
             Ok(())
         }
         StateAction::Diff { a, b, json } => diff::run(shell, a, b.as_deref(), *json),
+        StateAction::Ablate(args) => ablate::run(shell, args),
     }
 }
 
