@@ -6,6 +6,8 @@
     reason = "tests run on the machine they run on"
 )]
 
+#[path = "suite/ablate.rs"]
+mod ablate;
 #[path = "suite/adapt.rs"]
 mod adapt;
 #[path = "suite/agreement.rs"]

@@ -151,13 +151,18 @@ fn belongs(text: &str, begins: usize, at: usize, next: &str) -> bool {
     (initial && word != "I") || word_is_in(INSIDE) || numbered
 }
 
-/// The text without one of its sentences.
-pub(super) fn without(text: &str, sentence: &Range<usize>) -> String {
-    let (before, behind) = (&text[..sentence.start], &text[sentence.end..]);
-    if behind.trim().is_empty() {
-        return before.trim_end().to_owned();
+/// The text without some of its sentences, which are in order.
+pub(super) fn without(text: &str, sentences: &[Range<usize>]) -> String {
+    let (mut left, mut at) = (String::with_capacity(text.len()), 0);
+    for sentence in sentences {
+        left.push_str(&text[at..sentence.start]);
+        at = sentence.end;
     }
-    format!("{before}{behind}")
+    left.push_str(&text[at..]);
+    if at == text.len() {
+        left.truncate(left.trim_end().len());
+    }
+    left
 }
 
 #[cfg(test)]
@@ -214,11 +219,13 @@ mod tests {
     #[test]
     fn a_sentence_goes_with_its_space() {
         let text = "One. Two.\n\n- Three\n- Four";
-        let of = |at: usize| without(text, &sentences(text)[at]);
+        let of = |at: usize| without(text, &sentences(text)[at..=at]);
         assert_eq!(of(0), "Two.\n\n- Three\n- Four");
         assert_eq!(of(1), "One. - Three\n- Four");
         assert_eq!(of(2), "One. Two.\n\n- Four");
         assert_eq!(of(3), "One. Two.\n\n- Three");
+        let all = sentences(text);
+        assert_eq!(without(text, &[all[0].clone(), all[3].clone()]), "Two.\n\n- Three");
     }
 
     proptest::proptest! {
@@ -229,7 +236,11 @@ mod tests {
             proptest::prop_assert_eq!(joined, text.trim_start());
             for range in &found {
                 proptest::prop_assert!(!text[range.clone()].trim().is_empty());
-                without(&text, range);
+            }
+            proptest::prop_assert_eq!(without(&text, &found).trim(), "");
+            for nth in 0..found.len() {
+                let rest = without(&text, &found[..nth]);
+                proptest::prop_assert!(text.ends_with(rest.trim_start()));
             }
         }
     }

@@ -260,3 +260,199 @@ fn states_that_are_the_same_and_files_that_are_none() {
     assert!(renewed.contains("\n  demo 2 added"), "{renewed}");
     assert!(renewed.contains("\n  demo 2 removed"), "{renewed}");
 }
+
+/// A program whose model is played by the script: what it answers depends on the prompt alone.
+/// The demo of the charge teaches what billing is, two demos teach the same of refunds, one
+/// sentence leads it astray, and the rest is of no use.
+const TAUGHT: &str = r#"/// Sort a message. Be quick.
+signature Sort { in message: str  out topic: "billing" | "shipping" | "other" }
+module Router() {
+    let sort = predict(Sort, adapter: "chat", lm: scripted([]));
+    fn forward(message: str) {
+        let prompt = sort.prompt(message: message);
+        let has = |text| prompt.contains(text);
+        let topic = "shipping";
+        if message.contains("charged") && has("I was charged twice.") { topic = "billing"; }
+        if message.contains("refund") && has("refund me") { topic = "other"; }
+        if message.contains("late") && has("Late is other.") { topic = "other"; }
+        #{ topic: topic }
+    }
+}
+const router = Router();
+fn right(example, reply) { example.topic == reply.topic }
+"#;
+
+const TAUGHT_STATE: &str = r#"{
+  "format": "dsp-lang state",
+  "version": 1,
+  "provenance": {
+    "optimizer": "mine", "seed": 3, "calls": 7, "prompt_tokens": 0, "completion_tokens": 0,
+    "data": [{"role": "trainset", "rows": 40, "hash": "ac81caadcd500ebc"}]
+  },
+  "predictors": {
+    "sort": {
+      "instructions": "Sort it. Late is other. Be kind, e.g. to cats.",
+      "descriptions": {"topic": "the desk"},
+      "demos": [
+        {"inputs": {"message": "I was charged twice."}, "outputs": {"topic": "billing"},
+         "origin": {"source": "labeled", "row": 4, "row_hash": "aa", "rollout": 0}},
+        {"inputs": {"message": "refund me"}, "outputs": {"topic": "other"}},
+        {"inputs": {"message": "refund me now"}, "outputs": {"topic": "other"}},
+        {"inputs": {"message": "Hello."}, "outputs": {"topic": "other"}}
+      ]
+    }
+  }
+}
+"#;
+
+/// Rows of four kinds, as many of each.
+fn rows(each: usize) -> String {
+    let kinds = [
+        ("I was charged wrongly", "billing"),
+        ("a refund, please", "other"),
+        ("it is late", "shipping"),
+        ("where is it", "shipping"),
+    ];
+    let rows =
+        (0..each).flat_map(|n| kinds.map(|(text, topic)| (format!("{text} {n}"), topic)));
+    let line = |(message, topic)| {
+        format!("{}\n", serde_json::json!({ "message": message, "topic": topic }))
+    };
+    rows.map(line).collect()
+}
+
+const ABLATE: [&str; 10] = [
+    "state",
+    "ablate",
+    "s.json",
+    "a.dsp",
+    "--program",
+    "router",
+    "--metric",
+    "right",
+    "--data",
+    "rows.jsonl",
+];
+
+fn taught(each: usize) -> tempfile::TempDir {
+    dir(&[("a.dsp", TAUGHT), ("s.json", TAUGHT_STATE), ("rows.jsonl", &rows(each))])
+}
+
+#[test]
+fn an_ablation_finds_what_carries_and_what_hurts() {
+    let dir = taught(12);
+    let run = |more: &[&str]| dsp(dir.path(), &[&ABLATE[..], more].concat());
+    let (code, shown, told) = run(&[]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.starts_with("ablate: before it starts\n"), "{told}");
+    let expected = "\
+score 0.750, 95 % interval 0.604 to 0.864 (exact, 48 of 48 rows)
+
+left out score it carries 95 % interval rows for, against p
+sort: all 4 demos 0.250 +0.500 +0.335 to +0.648 24, 0 of 48 < 0.0001 carries
+the whole state 0.500 +0.250 -0.011 to +0.483 24, 12 of 48 0.4567 may be chance
+sort: demo 1 (row 4) 0.500 +0.250 +0.114 to +0.396 12, 0 of 48 0.0044 carries I was charged \
+twice. -> billi…
+sort: sentence 1 0.750 +0.000 -0.074 to +0.074 0, 0 of 48 1.0000 no row differs Sort it.
+sort: sentence 3 0.750 +0.000 -0.074 to +0.074 0, 0 of 48 1.0000 no row differs Be kind, e.g. \
+to cats.
+sort: description of topic 0.750 +0.000 -0.074 to +0.074 0, 0 of 48 1.0000 no row differs the \
+desk
+sort: demo 2 0.750 +0.000 -0.074 to +0.074 0, 0 of 48 1.0000 no row differs refund me -> other
+sort: demo 3 0.750 +0.000 -0.074 to +0.074 0, 0 of 48 1.0000 no row differs refund me now -> \
+other
+sort: demo 4 0.750 +0.000 -0.074 to +0.074 0, 0 of 48 1.0000 no row differs Hello. -> other
+sort: sentence 2 1.000 -0.250 -0.396 to -0.114 0, 12 of 48 0.0044 hurts Late is other.
+
+carry the gain: sort: all 4 demos, sort: demo 1 (row 4)
+hurt: without them the score is reliably higher: sort: sentence 2
+change no row: sort: sentence 1, sort: sentence 3, sort: description of topic, sort: demo 2, \
+sort: demo 3, sort: demo 4
+sort: all 4 demos: together they carry +0.500, one at a time +0.250 in sum: some stand in for \
+others
+each interval is of 95 % by itself; p is corrected for all 10 lines (Holm)
+";
+    let spaced = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n";
+    let lines = shown.lines().filter(|it| !it.contains('─'));
+    let found: String = lines.skip(1).map(spaced).map(|it| it.replace(" \n", "\n")).collect();
+    assert!(found.starts_with(expected), "{found}");
+}
+
+#[test]
+fn an_ablation_is_the_same_with_any_number_of_threads() {
+    let dir = taught(18);
+    let of = |threads: &str| {
+        let more = ["--json", "--threads", threads, "--drop", "small.json"];
+        let (code, json, told) = dsp(dir.path(), &[&ABLATE[..], &more].concat());
+        assert_eq!(code, 0, "{told}");
+        (json, std::fs::read_to_string(dir.path().join("small.json")).unwrap())
+    };
+    let one = of("1");
+    assert_eq!(one, of("4"));
+    assert_eq!(one, of("64"));
+    let json: Json = serde_json::from_str(&one.0).unwrap();
+    assert_eq!((&json["dsp_ablation"], &json["stopped"]), (&1.into(), &Json::Null));
+    let part = |label: &str| {
+        let parts = json["parts"].as_array().unwrap();
+        parts.iter().find(|it| it["label"] == label).unwrap()
+    };
+    let demo = part("sort: demo 1 (row 4)");
+    assert_eq!((&demo["finding"], &demo["row"]), (&"carries".into(), &4.into()));
+    assert_eq!(part("sort: sentence 2")["finding"], "hurts");
+    assert!(part("sort: sentence 2")["p_corrected"].as_f64() > demo["p"].as_f64());
+}
+
+#[test]
+fn a_smaller_state_is_measured_on_rows_held_back() {
+    let dir = taught(18);
+    let more = ["--drop", "small.json"];
+    let (code, shown, told) = dsp(dir.path(), &[&ABLATE[..], &more].concat());
+    assert_eq!(code, 0, "{told}");
+    assert!(told.ends_with("saved as small.json\n"), "{told}");
+    let dropped = "dropped  sort: sentence 2, sort: sentence 1, sort: sentence 3, \
+                   sort: description of topic, sort: demo 2, sort: demo 4\n";
+    assert!(shown.contains(dropped), "{shown}");
+    assert!(shown.contains("\nit is not reliably worse on rows held back\n"), "{shown}");
+    let text = std::fs::read_to_string(dir.path().join("small.json")).unwrap();
+    let small: Json = serde_json::from_str(&text).unwrap();
+    let sort = &small["predictors"]["sort"];
+    let shows = |at: usize| sort["demos"][at]["inputs"]["message"].as_str().unwrap();
+    assert_eq!(sort["demos"].as_array().unwrap().len(), 2);
+    assert_eq!((shows(0), shows(1)), ("I was charged twice.", "refund me now"));
+    assert_eq!(sort["instructions"], "");
+    let provenance = &small["provenance"];
+    assert_eq!(provenance["optimizer"], "mine, then ablate");
+    assert_eq!(provenance["gain"]["verdict"], "reliable gain");
+    // Rows that nothing was chosen on: a third.
+    assert_eq!(provenance["gain"]["rows"], 24);
+    // It is a state as any other, and does as well as it says.
+    let eval = ["eval", "a.dsp", "--program", "router", "--metric", "right"];
+    let with = ["--data", "rows.jsonl", "--state", "small.json"];
+    let (code, shown, told) = dsp(dir.path(), &[&eval[..], &with].concat());
+    assert_eq!(code, 0, "{told}");
+    assert!(shown.starts_with("score    1.000"), "{shown}");
+}
+
+#[test]
+fn an_ablation_says_what_it_would_take_and_what_cannot_be_taken_apart() {
+    let dir = taught(3);
+    let run = |more: &[&str]| dsp(dir.path(), &[&ABLATE[..], more].concat());
+    let (code, shown, _) = run(&["--plan"]);
+    assert_eq!(code, 0);
+    assert!(
+        shown.contains("\n  sort: demo 1 (row 4)        I was charged twice. -> billing\n")
+    );
+    assert!(shown.contains("\neach part left out          at most 132 runs"), "{shown}");
+    let (code, json, _) = run(&["--plan", "--json"]);
+    let json: Json = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, json["parts"].as_array().unwrap().len()), (0, 10));
+    let (code, _, told) = run(&["--drop", "small.json"]);
+    assert!(code == 1 && told.contains("12 rows are too few to hold some back"), "{told}");
+    // A state that says nothing of a program without instructions has no parts.
+    let script = TAUGHT.replace("/// Sort a message. Be quick.\n", "");
+    std::fs::write(dir.path().join("a.dsp"), script).unwrap();
+    let empty = r#"{"format": "dsp-lang state", "version": 1, "predictors": {}}"#;
+    std::fs::write(dir.path().join("s.json"), empty).unwrap();
+    let (code, _, told) = run(&[]);
+    assert!(code == 1 && told.contains("the state has no demos, and there are no"), "{told}");
+}

@@ -145,13 +145,25 @@ impl Parts {
                 single.push(Part::Demo { path: path.clone(), index, row, text });
             }
         }
-        let bare = State::default();
         // Where nothing is set there is nothing to gain.
-        if !single.is_empty() && state.hash() != bare.hash() {
+        if !single.is_empty() && state.hash() != State::default().hash() {
             groups.insert(0, Part::State);
         }
         groups.extend(single);
-        Self { all: groups, declared }
+        let mut parts = Self { all: groups, declared };
+        parts.tell_apart(state);
+        parts
+    }
+
+    /// Leaves out groups that are nothing but a smaller group, or a part.
+    fn tell_apart(&mut self, state: &State) {
+        let hash = |part: &Part| self.without(state, &[part]).hash();
+        let hashes: Vec<String> = self.all.iter().map(hash).collect();
+        let mut at = 0;
+        self.all.retain(|part| {
+            at += 1;
+            !part.is_group() || !hashes[at..].contains(&hashes[at - 1])
+        });
     }
 
     pub(super) fn all(&self) -> &[Part] {
@@ -204,9 +216,8 @@ impl Parts {
             });
             if !torn.is_empty() {
                 let said = entry.instructions.take().unwrap_or_else(|| declared.clone());
-                torn.sort_by_key(|it| std::cmp::Reverse(it.start));
-                let left = torn.iter().fold(said, |text, it| without(&text, it));
-                entry.instructions = Some(left);
+                torn.sort_by_key(|it| it.start);
+                entry.instructions = Some(without(&said, &torn));
             }
         }
         smaller

@@ -105,10 +105,11 @@ impl Ablation {
                 let _ = writeln!(text, "{said}: {}", plain(&labels.join(", ")));
             }
         }
+        text += &self.stand_ins();
         let tests = self.parts.iter().filter(|it| it.paired.is_some()).count();
         let _ = writeln!(
             text,
-            "each interval is of 95 % by itself; p is corrected for all {tests} parts (Holm)"
+            "each interval is of 95 % by itself; p is corrected for all {tests} lines (Holm)"
         );
         text += &self.smaller_text();
         let cost = self.cost.told().map(|it| format!(", {it}")).unwrap_or_default();
@@ -117,6 +118,30 @@ impl Ablation {
         text += &usage_text(&self.used);
         if let Some(stop) = &self.stop {
             let _ = writeln!(text, "stopped  {stop}");
+        }
+        text
+    }
+
+    /// Which demos are missed less one at a time than together.
+    fn stand_ins(&self) -> String {
+        let mut text = String::new();
+        for group in self.parts.iter().filter(|it| it.finding == Finding::Carries) {
+            let (Part::Demos { path, .. }, Some(together)) = (&group.part, group.carries())
+            else {
+                continue;
+            };
+            let own = |it: &&Worth| {
+                matches!(it.part, Part::Demo { .. }) && it.part.path() == Some(path.as_str())
+            };
+            let each: f64 = self.parts.iter().filter(own).filter_map(Worth::carries).sum();
+            if together > each + 1e-9 {
+                let _ = writeln!(
+                    text,
+                    "{}: together they carry {together:+.3}, one at a time {each:+.3} in sum: \
+                     some stand in for others",
+                    plain(&group.part.label())
+                );
+            }
         }
         text
     }
@@ -137,7 +162,7 @@ impl Ablation {
             ("score", Align::Right),
             ("it carries", Align::Right),
             ("95 % interval", Align::Right),
-            ("rows", Align::Right),
+            ("rows for, against", Align::Right),
             ("p", Align::Right),
             ("", Align::Left),
             ("", Align::Left),
@@ -148,8 +173,8 @@ impl Ablation {
                     format!("{without:.3}"),
                     format!("{:+.3}", paired.gain),
                     format!("{:+.3} to {:+.3}", paired.interval.low, paired.interval.high),
-                    format!("+{} -{} of {}", paired.wins, paired.losses, it.rows()),
-                    format!("{:.4}", it.p),
+                    format!("{}, {} of {}", paired.wins, paired.losses, it.rows()),
+                    if it.p < 1e-4 { "< 0.0001".to_owned() } else { format!("{:.4}", it.p) },
                 ),
                 _ => Default::default(),
             };
