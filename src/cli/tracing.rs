@@ -40,12 +40,17 @@ impl<'a> Tracer<'a> {
 
     /// An engine that keeps what is written down.
     pub(super) fn traced(&self, builder: Builder) -> Builder {
-        if self.path.is_some() { builder } else { builder.no_trace() }
+        if self.path.is_some() { self.noted(builder) } else { builder.no_trace() }
     }
 
     /// The same for evaluations and searches: the runs of their rows are kept, too.
     pub(super) fn traced_whole(&self, builder: Builder) -> Builder {
-        if self.path.is_some() { builder.keep_traces() } else { builder }
+        if self.path.is_some() { self.noted(builder.keep_traces()) } else { builder }
+    }
+
+    /// What is not written down need not be known.
+    fn noted(&self, builder: Builder) -> Builder {
+        if self.content { builder.note_origins() } else { builder }
     }
 
     /// Writes the trace down.

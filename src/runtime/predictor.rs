@@ -16,6 +16,7 @@ use crate::runtime::exchange::{Ear, send, send_heard};
 use crate::runtime::facts;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::media;
+use crate::runtime::origins::Origins;
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::record_value::typed_values;
 use crate::runtime::reply::Reply;
@@ -499,7 +500,8 @@ impl Predictor {
         let address = run.trace_address(node);
         let lm_now = lm.in_turn(&address);
         let mut asked = Asked { run, lm: lm_now, address };
-        let mut prepared = adapter.prompt(ask, &capabilities);
+        let pen = Origins::of(run, self.state.as_deref());
+        let (mut prepared, mut parts) = pen.prompt(adapter, ask, &capabilities);
         let model = format!("`{}`", lm.lm.name());
         media::taken(ask, &prepared.prompt, &capabilities, adapter.name(), &model)?;
         let mut second = None;
@@ -515,8 +517,10 @@ impl Predictor {
             // What a model writes in its own words states no outputs yet.
             let is_free = second.is_none() && *adapter == Adapter::TwoStep;
             let watched = watch.as_deref_mut().filter(|_| !is_free).map(|it| (it, sight));
-            let came = self.exchange(&mut asked, prepared, second.is_some(), call, watched)?;
-            let Came { completion, reason } = came;
+            let before = call.attempts.len();
+            let came = self.exchange(&mut asked, prepared, second.is_some(), call, watched);
+            pen.note(&mut call.attempts[before..], parts);
+            let Came { completion, reason } = came?;
             // A refusal is no output, and who refuses once refuses again.
             if completion.finish == crate::lm::Finish::Filter {
                 return Err(Error::filtered(asked.lm.lm.name(), &completion.text, turn + 1));
@@ -526,7 +530,7 @@ impl Predictor {
                 && let Some(next) = adapter.extraction(wanted, text)
             {
                 asked = asked.extracting(self.extractor(lm));
-                prepared = next.prompt();
+                (prepared, parts) = pen.extraction(&next);
                 second = Some(next);
                 continue;
             }
@@ -545,9 +549,9 @@ impl Predictor {
                         return Err(self.unreadable(&asked.lm.lm, text, &error));
                     }
                     turn += 1;
-                    prepared = match &second {
-                        Some(second) => second.repair(text, &error),
-                        None => adapter.repair(ask, &capabilities, text, &error),
+                    (prepared, parts) = match &second {
+                        Some(second) => pen.extraction_again(second, text, &error),
+                        None => pen.repair(adapter, ask, &capabilities, (text, &error)),
                     };
                 }
             }

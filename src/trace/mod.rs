@@ -32,6 +32,7 @@ use crate::lm::{Address, Completion, Cost, Details, Finish, Request};
 use crate::schema::Record;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -178,6 +179,9 @@ pub struct Attempt {
     pub extracts: bool,
     /// What was sent.
     pub request: Arc<Request>,
+    /// Where the parts of the prompt come from, in their order; empty where nobody wanted to
+    /// know. What is in none is the layout's own.
+    pub parts: Arc<[Part]>,
     /// What came back; `None` when the call failed.
     pub completion: Option<Arc<Completion>>,
     /// Whether the reply came from the store.
@@ -193,6 +197,19 @@ pub struct Attempt {
     pub cost: Cost,
     /// How long it took.
     pub took: Duration,
+}
+
+/// A part of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Which message it stands in; 0 for a text that is continued.
+    pub message: usize,
+    /// Its bytes in the message's text.
+    pub range: Range<usize>,
+    /// What it is, in a word: `instruction`, `demo`, `input`.
+    pub kind: Arc<str>,
+    /// Where it comes from: `demo 2, answer: row 17`.
+    pub label: Arc<str>,
 }
 
 /// A value of one node that went into another.
