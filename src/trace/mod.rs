@@ -10,6 +10,7 @@ mod content;
 mod diff;
 mod dot;
 mod export;
+mod html;
 mod mermaid;
 mod otlp;
 mod relations;
@@ -18,11 +19,12 @@ mod show;
 mod spill;
 
 pub use content::LEFT_OUT;
-pub use diff::{Difference, diff};
+pub use diff::{Difference, Field, diff};
 pub use export::{
     About, Content, NoContent, ReadError, parse, parse_jsonl, to_jsonl, to_jsonl_about,
     to_whole_jsonl, whole,
 };
+pub use html::{Shown, to_html};
 pub use otlp::{Export, to_otlp};
 pub use select::{Filter, find};
 pub use show::{Look, tree, tree_as, whole_node};
