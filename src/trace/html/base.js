@@ -29,6 +29,12 @@ const time = (us) => {
   if (us < 6e7) return (us / 1e6).toFixed(us < 1e7 ? 2 : 1) + " s";
   return Math.floor(us / 6e7) + " min " + Math.round((us % 6e7) / 1e6) + " s";
 };
+// The same where there is little room.
+const clock = (us) => {
+  if (us < 6e7) return time(us);
+  const seconds = String(Math.round((us % 6e7) / 1e6)).padStart(2, "0");
+  return seconds === "60" ? `${Math.floor(us / 6e7) + 1}:00` : `${Math.floor(us / 6e7)}:${seconds}`;
+};
 const dollars = (usd) => {
   if (!usd) return "$0";
   return "$" + (usd < 0.01 ? usd.toFixed(6) : usd < 1 ? usd.toFixed(4) : usd.toFixed(2));

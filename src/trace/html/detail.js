@@ -23,7 +23,10 @@ const colour = (kind, label) => {
   const odd = kind === "demo" && (parseInt((/\d+/.exec(label) || ["0"])[0], 10) % 2 === 0);
   return `piece o-${kind}${odd ? " odd" : ""}`;
 };
-const group = (kind, label) => (kind === "demo" || kind === "history" ? label.replace(/,.*?(?=:|$)/, "") : label);
+const group = (kind, label) => {
+  if (kind === "field") return "fields";
+  return kind === "demo" || kind === "history" ? label.replace(/,.*?(?=:|$)/, "") : label;
+};
 
 const message = ([role, pieces]) => {
   const pre = el("pre", { dir: "auto" });
@@ -151,7 +154,9 @@ const detail = () => {
     `call ${node.ordinal + 1}`, `after ${time(node.began - run().start)}`, `took ${time(node.took)}`].filter(Boolean);
   const { sum } = node;
   if (node.children.length && sum.calls + sum.cached) {
-    place.push(count(sum.calls, "request"), `${number.format(sum.read + sum.written)} tokens`, dollars(sum.usd));
+    place.push(count(sum.calls, "request"));
+    if (sum.read + sum.written) place.push(`${number.format(sum.read + sum.written)} tokens`);
+    if (sum.usd) place.push(dollars(sum.usd));
   }
   const out = [
     el("button", { id: "back", type: "button", click: leave }, "← back"),

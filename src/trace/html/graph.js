@@ -1,7 +1,7 @@
 // What flowed where: nodes from left to right, each in the box of what it is part of. Only what is
 // near the chosen node is laid out, and only when it is looked at.
 const MOST = 300;
-const BOX = { width: 176, height: 44, gap: 26, pad: 12, head: 24, wide: 46 };
+const BOX = { width: 176, height: 44, gap: 26, pad: 12, head: 24, wide: 64 };
 
 // The nodes to be drawn: those around the chosen one, by edges, children and what they stand in.
 const near = () => {
@@ -126,9 +126,9 @@ const drawEdge = (a, b, via, isNear, name) => {
   const bend = Math.max(24, Math.abs(x2 - x1) / 2);
   const d = x2 >= x1 ? `M${x1},${y1} C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}`
     : `M${a.x + a.width / 2},${a.y + a.height} C${a.x + a.width / 2},${a.y + a.height + 40} ${b.x + b.width / 2},${b.y - 40} ${b.x + b.width / 2},${b.y}`;
-  const out = [svg("path", { class: `edge ${via}${isNear ? " near" : ""}`, d, "marker-end": "url(#arrow)" })];
-  if (isNear && name) out.push(svg("text", { class: "edge-name", x: (x1 + x2) / 2, y: (y1 + y2) / 2 - 4, "text-anchor": "middle" }, name));
-  return out;
+  const path = svg("path", { class: `edge ${via}${isNear ? " near" : ""}`, d, "marker-end": "url(#arrow)" });
+  const at = { class: "edge-name", x: (x1 + x2) / 2, y: Math.min(y1, y2) - BOX.height / 2 - 4, "text-anchor": "middle" };
+  return [path, isNear && name ? svg("text", at, name) : null];
 };
 
 const graph = { scale: 1, whole: null, box: null };
@@ -147,21 +147,27 @@ const drawGraph = () => {
   const ids = [...drawn].sort((a, b) => a - b);
   for (const id of ids) if (kids.get(id).length) out.append(drawNode(id, places.get(id), true));
   const named = new Map();
+  const names = [];
+  const put = ([path, name]) => {
+    out.append(path);
+    if (name) names.push(name);
+  };
   for (const [from, to, output, input, via] of run().edges) {
     if (!drawn.has(from) || !drawn.has(to)) continue;
     const key = `${from} ${to} ${via}`;
     const name = !input || input === output ? output || "" : `${output || "reply"} → ${input}`;
     named.set(key, [from, to, via, [...((named.get(key) || [])[3] || []), name].filter(Boolean)]);
   }
-  for (const [from, to, via, names] of named.values()) {
+  for (const [from, to, via, all] of named.values()) {
     const isNear = from === state.chosen || to === state.chosen;
-    out.append(...drawEdge(places.get(from), places.get(to), via, isNear, cut(names.join(", "), 40)));
+    put(drawEdge(places.get(from), places.get(to), via, isNear, cut(all.join(", "), 28)));
   }
   for (const id of ids) {
     const { retry, replayed } = nodeOf(id);
-    if (retry !== undefined && !replayed && drawn.has(retry)) out.append(...drawEdge(places.get(retry), places.get(id), "retry", id === state.chosen, "retry"));
+    if (retry !== undefined && !replayed && drawn.has(retry)) put(drawEdge(places.get(retry), places.get(id), "retry", id === state.chosen, "retry"));
   }
   for (const id of ids) if (!kids.get(id).length) out.append(drawNode(id, places.get(id), false));
+  out.append(...names);
   const box = el("div", { class: "graph", tabindex: 0, role: "application", "aria-label": "graph; arrows go from node to node" }, out);
   Object.assign(graph, { whole, box, drawn });
   const button = (label, name, click) => el("button", { type: "button", "aria-label": name, title: name, click }, label);
@@ -182,4 +188,4 @@ const scale = (by) => {
   out.setAttribute("width", graph.whole.width * graph.scale);
   out.setAttribute("height", graph.whole.height * graph.scale);
 };
-const fit = () => scale(Math.min(1, Math.max(0.45, (graph.box.clientWidth - 20) / graph.whole.width)));
+const fit = () => scale(Math.min(1, Math.max(0.65, (graph.box.clientWidth - 20) / graph.whole.width)));

@@ -72,25 +72,39 @@ const drawNodes = () => {
   else list(treeRow, items, at, "nodes", []);
   $("view").classList.toggle("timeline", state.view === "timeline");
 };
+const within = (times) => {
+  const { start, end } = run();
+  const isAll = !times || (times[0] <= start && times[1] >= end);
+  state.zoom = isAll ? null : [Math.max(start, times[0]), Math.min(end, times[1])];
+  drawNodes();
+};
+// So many times the time that is shown, around the chosen node.
+const stretch = (by) => {
+  const [start, end] = state.zoom || [run().start, run().end];
+  const node = nodeOf(state.chosen);
+  const middle = node.began + node.took / 2;
+  const half = Math.max(10, ((end - start) * by) / 2);
+  within([middle - half, middle + half]);
+};
 const axis = () => {
   const [start, end] = state.zoom || [run().start, run().end];
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => {
-    const tick = el("span", {}, time(Math.round(start - run().start + (end - start) * part)));
+    const tick = el("span", {}, clock(Math.round(start - run().start + (end - start) * part)));
     tick.style.left = part * 100 + "%";
     return tick;
   });
   const node = nodeOf(state.chosen);
-  const zoom = state.zoom
-    ? el("button", { type: "button", click: () => { state.zoom = null; draw(); } }, "whole run")
-    : el("button", { type: "button", click: () => { state.zoom = [node.began, node.began + Math.max(node.took, 10)]; draw(); } }, "zoom to the chosen node");
+  const button = (label, name, click) => el("button", { type: "button", title: name, "aria-label": name, click }, label);
+  const zoom = [button("−", "more time", () => stretch(2)), button("+", "less time", () => stretch(0.5)),
+    button("node", "the time of the chosen node", () => within([node.began, node.began + Math.max(node.took, 10)])),
+    state.zoom ? button("all", "the whole run", () => within(null)) : null];
   return el("div", { class: "axis" }, el("div", { class: "what" }, zoom), el("div", { class: "ticks", "aria-hidden": "true" }, ticks));
 };
 
 const table = (name, groups) => {
-  const most = Math.max(1, ...groups.map((it) => it.usd || 0), 0) && Math.max(...groups.map((it) => it.usd), 1e-12);
   const byUsd = groups.some((it) => it.usd > 0);
   const weight = (it) => (byUsd ? it.usd : it.read + it.written || it.calls);
-  const largest = Math.max(1e-12, byUsd ? most : 0, ...groups.map(weight));
+  const largest = Math.max(1e-12, ...groups.map(weight));
   groups.sort((a, b) => weight(b) - weight(a));
   const cells = (it) => [it.calls, it.cached, it.read, it.written].map((n) => el("td", { class: "n" }, number.format(n)));
   const row = (it) => {
@@ -112,11 +126,11 @@ const drawCost = () => {
     for (const node of run().nodes) {
       for (const attempt of (node.call || {}).attempts || []) {
         const name = key(node, attempt);
-        if (!groups.has(name)) groups.set(name, { name, ...none(), time: 0 });
+        if (!groups.has(name)) groups.set(name, { ...none(), time: 0 });
         add(groups.get(name), { ...took(attempt), time: attempt.took });
       }
     }
-    return [...groups.values()];
+    return [...groups].map(([name, it]) => ({ ...it, name }));
   };
   const predictor = (node) => (node.path || node.name).replace(/\/.*$/, "");
   const model = (node, attempt) => attempt.model || node.call.model;
@@ -250,10 +264,14 @@ const inList = {
   Home: () => step(-Infinity), End: () => step(Infinity), ArrowLeft: () => sideways(-1), ArrowRight: () => sideways(1),
 };
 const inGraph = { ArrowLeft: () => along("left"), ArrowRight: () => along("right"), ArrowUp: () => along("up"), ArrowDown: () => along("down") };
+const larger = (inGraph, inTime) => {
+  if (state.view === "graph") scale(graph.scale * inGraph);
+  else if (state.view === "timeline") stretch(inTime);
+};
 const anywhere = {
   "/": () => $("find").focus(), n: () => next((it) => it.call, 1), p: () => next((it) => it.call, -1), e: () => next((it) => it.failed, 1),
-  "?": () => $("help").showModal(), "+": () => state.view === "graph" && scale(graph.scale * 1.25),
-  "-": () => state.view === "graph" && scale(graph.scale / 1.25), 0: () => state.view === "graph" && fit(),
+  "?": () => $("help").showModal(), "+": () => larger(1.25, 0.5), "-": () => larger(0.8, 2),
+  0: () => (state.view === "graph" ? fit() : state.view === "timeline" && within(null)),
 };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;

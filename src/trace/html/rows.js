@@ -119,10 +119,10 @@ const treeRow = ({ id, around }) => {
   const first = Object.values(node.in || {})[0];
   const { sum } = node;
   const tokens = sum.read + sum.written;
-  const example = node.example === undefined ? "" : ` · example ${node.example}`;
+  const about = [node.example === undefined ? "" : `example ${node.example}`, first === undefined ? "" : lineOf(textOf(first))];
   row.append(
     twist, badge(node.kind),
-    el("span", { class: "what" }, title(node), el("small", {}, example + (first === undefined ? "" : " " + lineOf(textOf(first))))),
+    el("span", { class: "what" }, title(node), el("small", {}, about.filter(Boolean).join(" · "))),
     ...marks(node),
     el("span", { class: "num" }, tokens ? number.format(tokens) + " tok" : ""),
     el("span", { class: "num" }, time(node.took)),
