@@ -113,6 +113,8 @@ mod streams;
 mod syntax;
 #[path = "suite/testing.rs"]
 mod testing;
+#[path = "suite/trace_files.rs"]
+mod trace_files;
 #[path = "suite/traces.rs"]
 mod traces;
 #[path = "suite/units.rs"]
