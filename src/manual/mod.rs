@@ -52,6 +52,7 @@ pages! {
     "values",
     "data",
     "evaluation",
+    "traces",
     "store",
     "optimizing",
     "workers",
