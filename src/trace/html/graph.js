@@ -132,14 +132,18 @@ const drawEdge = (a, b, via, isNear, name) => {
 };
 
 const graph = { scale: 1, whole: null, box: null };
-const drawGraph = () => {
+// With `again` the same nodes are drawn, for another one of them was chosen.
+const drawGraph = (again) => {
   const all = run().nodes.length;
   if (!all) {
     $("view").replaceChildren(el("p", { class: "empty" }, "The trace has no nodes."));
     return;
   }
-  const drawn = near();
-  const { places, kids, whole } = layOut(drawn);
+  const before = again ? graph : null;
+  const drawn = before ? before.drawn : near();
+  const { places, kids, whole } = before ? before.laidOut : layOut(drawn);
+  const at = before ? [before.box.scrollLeft, before.box.scrollTop] : null;
+  const hadFocus = document.activeElement.matches(".graph, .graph *");
   const out = svg("svg", { viewBox: `0 0 ${whole.width} ${whole.height}`, role: "group", "aria-label": "graph" });
   const marker = svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" },
     svg("path", { d: "M0,0 L8,4 L0,8 z", fill: "context-stroke" }));
@@ -169,18 +173,22 @@ const drawGraph = () => {
   for (const id of ids) if (!kids.get(id).length) out.append(drawNode(id, places.get(id), false));
   out.append(...names);
   const box = el("div", { class: "graph", tabindex: 0, role: "application", "aria-label": "graph; arrows go from node to node" }, out);
-  Object.assign(graph, { whole, box, drawn });
+  Object.assign(graph, { whole, box, drawn, laidOut: { places, kids, whole } });
   const button = (label, name, click) => el("button", { type: "button", "aria-label": name, title: name, click }, label);
   const told = drawn.size < all ? `${number.format(drawn.size)} of ${number.format(all)} nodes, those near #${state.chosen}` : count(all, "node");
   const tools = el("div", { class: "tools" }, button("−", "smaller", () => scale(graph.scale / 1.25)), button("+", "larger", () => scale(graph.scale * 1.25)),
     button("fit", "as wide as there is room", fit), el("span", {}, told + "; solid: the very value, dashed: computed, dotted: the same text"));
   $("view").replaceChildren(tools, box);
-  fit();
+  if (before) scale(graph.scale);
+  else fit();
+  if (hadFocus) box.focus();
   const chosen = places.get(state.chosen);
-  if (chosen) {
-    box.scrollLeft = chosen.x * graph.scale - box.clientWidth / 3;
-    box.scrollTop = chosen.y * graph.scale - box.clientHeight / 3;
-  }
+  [box.scrollLeft, box.scrollTop] = at || [0, 0];
+  if (!chosen) return;
+  const [x, y] = [chosen.x * graph.scale, chosen.y * graph.scale];
+  const [wide, high] = [Math.min(chosen.width, BOX.width) * graph.scale, Math.min(chosen.height, BOX.height) * graph.scale];
+  if (x < box.scrollLeft || x + wide > box.scrollLeft + box.clientWidth) box.scrollLeft = x - box.clientWidth / 3;
+  if (y < box.scrollTop || y + high > box.scrollTop + box.clientHeight) box.scrollTop = y - box.clientHeight / 3;
 };
 const scale = (by) => {
   graph.scale = Math.min(3, Math.max(0.15, by));

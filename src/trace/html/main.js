@@ -28,7 +28,7 @@ const head = () => {
 };
 const tabs = () => $("tabs").replaceChildren(...VIEWS.map(([name, label]) => el("button", {
   type: "button", role: "tab", id: "tab-" + name, "aria-selected": String(name === state.view), "aria-controls": "view",
-  tabindex: name === state.view ? 0 : -1, click: () => look(name),
+  tabindex: name === state.view ? 0 : -1, click: () => { look(name); $("tab-" + name).focus(); },
 }, label)));
 
 const other = (at) => {
@@ -48,14 +48,19 @@ const look = (view) => {
   tabs();
   draw();
   note();
-  $("tab-" + view).focus();
+};
+const focusView = () => {
+  const at = document.querySelector(".rows, .graph, .sums");
+  if (at) at.focus();
 };
 
 const list = (draw, items, at, label, extra) => {
   const box = el("div", {});
+  const hadFocus = document.activeElement.matches(".rows");
   $("view").replaceChildren(...extra, box);
   rows = new Rows(box, "tree", label, draw);
   rows.show(items, at);
+  if (hadFocus) box.focus();
 };
 const drawNodes = () => {
   const { items, found } = visible();
@@ -193,7 +198,7 @@ const draw = () => {
   $("view").classList.remove("timeline");
   document.querySelector("main").classList.toggle("whole", state.view === "cost");
   document.querySelector(".filters").style.visibility = state.view === "tree" || state.view === "timeline" ? "" : "hidden";
-  ({ tree: drawNodes, timeline: drawNodes, graph: drawGraph, cost: drawCost, diff: drawDiff })[state.view]();
+  ({ tree: drawNodes, timeline: drawNodes, graph: () => drawGraph(false), cost: drawCost, diff: drawDiff })[state.view]();
 };
 
 const toggle = (id) => {
@@ -205,8 +210,7 @@ const toggle = (id) => {
 const enter = () => document.querySelector("main").classList.add("reading");
 const leave = () => {
   document.querySelector("main").classList.remove("reading");
-  const at = document.querySelector(".rows, .graph");
-  if (at) at.focus();
+  focusView();
 };
 // Chooses a node; what it stands in is opened, so that it is seen.
 const choose = (id, read) => {
@@ -214,7 +218,7 @@ const choose = (id, read) => {
   const closed = state.closed[state.run];
   let opened = false;
   for (let at = nodeOf(id).parent; at !== undefined; at = nodeOf(at).parent) opened = closed.delete(at) || opened;
-  if (state.view === "graph") drawGraph();
+  if (state.view === "graph") drawGraph(graph.drawn.has(id));
   else if (state.view === "tree" || state.view === "timeline") {
     const at = opened ? -1 : shown.findIndex((it) => it.id === id);
     if (rows && at >= 0) rows.choose(at);
@@ -253,10 +257,7 @@ const along = (by) => {
   const beside = node.parent === undefined ? run().roots : nodeOf(node.parent).children;
   const at = beside.indexOf(node.id);
   const to = { left: (node.from[0] || {}).from, right: (node.to[0] || {}).to, up: beside[at - 1] ?? node.parent, down: node.children[0] ?? beside[at + 1] }[by];
-  if (to !== undefined) {
-    choose(to, false);
-    document.querySelector(".graph").focus();
-  }
+  if (to !== undefined) choose(to, false);
 };
 const page = () => Math.max(1, Math.floor((rows ? rows.box.clientHeight : HEIGHT) / HEIGHT) - 1);
 const inList = {
@@ -287,8 +288,9 @@ document.addEventListener("keydown", (event) => {
   let act = anywhere[key];
   if (tab && (key === "ArrowLeft" || key === "ArrowRight")) {
     const at = VIEWS.findIndex(([name]) => name === state.view) + (key === "ArrowRight" ? 1 : -1);
-    act = () => look(VIEWS[(at + VIEWS.length) % VIEWS.length][0]);
-  } else if (/^[1-5]$/.test(key) && VIEWS[key - 1]) act = () => look(VIEWS[key - 1][0]);
+    const [name] = VIEWS[(at + VIEWS.length) % VIEWS.length];
+    act = () => { look(name); $("tab-" + name).focus(); };
+  } else if (/^[1-5]$/.test(key) && VIEWS[key - 1]) act = () => { look(VIEWS[key - 1][0]); focusView(); };
   else if (onList && rows && inList[key]) act = inList[key];
   else if (target.matches(".graph") && inGraph[key]) act = inGraph[key];
   else if (onList && key === "Enter") act = () => { enter(); $("detail").focus(); };
