@@ -53,6 +53,11 @@ impl<'a> Tracer<'a> {
         if self.content { builder.note_origins() } else { builder }
     }
 
+    /// The file that it is written to, as it is found from elsewhere.
+    pub(super) fn file(&self) -> Option<String> {
+        self.path.as_ref().and_then(|it| self.shell.absolute(it).ok())
+    }
+
     /// Writes the trace down.
     ///
     /// # Errors

@@ -126,7 +126,7 @@ pub(in crate::runtime) fn send_heard(
         extracts: false,
         cost: call.cost(completion, cached, &sent),
         request: call.request.remembered(),
-        parts: Arc::new([]),
+        parts: Arc::default(),
         completion: completion.cloned(),
         cached,
         sent: sent.is_sent,

@@ -109,7 +109,7 @@ impl<'a> Origins<'a> {
 }
 
 fn silent(prepared: Prepared) -> (Prepared, Parts) {
-    (prepared, Arc::new([]))
+    (prepared, Arc::default())
 }
 
 fn kind(origin: &Origin) -> &'static str {

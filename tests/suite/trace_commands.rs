@@ -159,6 +159,12 @@ fn evaluations_and_searches_write_their_traces() {
     let shown = folder.does(&["trace", "show", "e.jsonl"]);
     assert!(shown.contains("example 0") && shown.contains("example 1"), "{shown}");
     assert!(shown.contains("in  q: two"), "{shown}");
+    // The log knows where it is.
+    let entry = folder.does(&["log", "--json"]);
+    let entry: serde_json::Value = serde_json::from_str(&entry).unwrap();
+    let id = entry["id"].as_str().unwrap();
+    assert_eq!(folder.does(&["trace", "show", id]), shown);
+    assert!(folder.does(&["log", "show", id]).contains("trace in"));
     let search = ["compile", "main.dsp", "--with", "labeled_few_shot", "--trainset"];
     let more = ["rows.jsonl", "-o", "s.json", "--max-calls", "20", "--trace", "c.jsonl"];
     folder.does(&[&search[..], &more, &of].concat());
