@@ -177,6 +177,7 @@ fn asked((name, text): (&str, &str), reply: &str) -> Node {
             key: "ab".repeat(32),
             model: None,
             extracts: false,
+            replayed: false,
             request: Arc::new(Request::new(Prompt::Chat(messages))),
             parts: Arc::new([]),
             completion: Some(Arc::new(Completion { usage, ..completion })),

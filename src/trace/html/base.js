@@ -49,6 +49,7 @@ const add = (sum, more) => {
 };
 const took = (attempt) => {
   const sum = none();
+  if (attempt.replayed) return sum;
   if (attempt.cached) sum.cached = 1;
   else if (!attempt.unsent) {
     sum.calls = 1;

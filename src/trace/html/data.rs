@@ -78,7 +78,9 @@ impl Texts {
 }
 
 fn run(shown: &Shown<'_>, texts: &mut Texts) -> Json {
-    let nodes: Vec<Json> = shown.trace.nodes.iter().map(|it| node(it, texts)).collect();
+    let abandoned = shown.trace.abandoned();
+    let nodes = shown.trace.nodes.iter().zip(abandoned);
+    let nodes: Vec<Json> = nodes.map(|(it, abandoned)| node(it, abandoned, texts)).collect();
     let edges: Vec<Json> = shown.trace.edges.iter().map(edge).collect();
     json!({
         "name": shown.name,
@@ -96,7 +98,7 @@ fn object<const N: usize>(parts: [(&str, Json); N]) -> Json {
     Json::Object(parts.map(|(name, it)| (name.to_owned(), it)).collect())
 }
 
-fn node(it: &Node, texts: &mut Texts) -> Json {
+fn node(it: &Node, abandoned: bool, texts: &mut Texts) -> Json {
     let id = |it: Option<NodeId>| it.map_or(Json::Null, |it| json!(it.0));
     let call = it.call.as_ref().map(|call| {
         let attempts: Vec<Json> = call.attempts.iter().map(|it| attempt(it, texts)).collect();
@@ -116,6 +118,8 @@ fn node(it: &Node, texts: &mut Texts) -> Json {
         ("error", texts.maybe(it.error.as_deref())),
         ("retry", id(it.retry_of)),
         ("replayed", json!(it.replayed)),
+        ("judge", json!(it.judge)),
+        ("abandoned", json!(abandoned)),
         ("call", call.unwrap_or_default()),
     ])
 }
@@ -147,7 +151,8 @@ fn attempt(it: &Attempt, texts: &mut Texts) -> Json {
         ("freely", if liberties.is_empty() { Json::Null } else { json!(liberties) }),
         ("error", texts.maybe(it.error.as_deref())),
         ("cached", json!(it.cached)),
-        ("unsent", json!(!it.sent && !it.cached)),
+        ("replayed", json!(it.replayed)),
+        ("unsent", json!(!it.sent && !it.cached && !it.replayed)),
         ("read", number(usage.prompt_tokens)),
         ("written", number(usage.completion_tokens)),
         ("kept", number(usage.cached_tokens)),

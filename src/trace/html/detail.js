@@ -71,6 +71,7 @@ const legend = (prompt) => {
 
 const facts = (attempt) => {
   const parts = [];
+  if (attempt.replayed) return "as in the attempt before";
   parts.push(attempt.cached ? "from the store" : attempt.unsent ? "not sent" : "sent");
   if (attempt.read !== undefined) parts.push(`${number.format(attempt.read)} tokens in` + (attempt.kept ? ` (${number.format(attempt.kept)} cached)` : ""));
   if (attempt.written !== undefined) parts.push(`${number.format(attempt.written)} out` + (attempt.thoughts ? ` (${number.format(attempt.thoughts)} thoughts)` : ""));
@@ -164,6 +165,8 @@ const detail = () => {
     el("p", { class: "sub" }, place.join(" · ")),
   ];
   if (node.retry !== undefined) out.push(el("p", { class: "sub links" }, node.replayed ? "taken from " : "again, after ", link(node.retry)));
+  if (node.abandoned) out.push(el("p", { class: "sub" }, "It was sent back: what came of it is not part of the result."));
+  if (node.judge) out.push(el("p", { class: "sub" }, "What it says flows only into conditions."));
   if (node.error !== undefined) out.push(el("div", { class: "problem", dir: "auto" }, textOf(node.error)));
   out.push(...differs(node));
   if (Object.keys(node.in || {}).length) out.push(...section("inputs", values(node.in)));

@@ -101,7 +101,7 @@ const layOut = (drawn) => {
 
 const drawNode = (id, place, isGroup) => {
   const node = nodeOf(id);
-  const classes = [`k-${node.kind}`, node.failed ? "failed" : "", id === state.chosen ? "chosen" : ""].filter(Boolean).join(" ");
+  const classes = [`k-${node.kind}`, node.abandoned ? "abandoned" : "", node.failed ? "failed" : "", id === state.chosen ? "chosen" : ""].filter(Boolean).join(" ");
   const out = svg("g", { class: classes, "data-id": id, role: "button", tabindex: "-1", "aria-label": `${node.kind} ${title(node)}` });
   const { x, y, width, height } = place;
   if (isGroup) {

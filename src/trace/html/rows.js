@@ -108,7 +108,7 @@ const treeRow = ({ id, around }) => {
   const node = nodeOf(id);
   const isClosed = state.closed[state.run].has(id) && !isFiltered();
   const row = el("div", {
-    class: around ? "row around" : "row", role: "treeitem", "aria-level": node.depth + 1,
+    class: around || node.abandoned ? "row around" : "row", role: "treeitem", "aria-level": node.depth + 1,
     "aria-expanded": node.children.length ? String(!isClosed) : undefined,
     click: () => choose(id, true),
   });
@@ -133,9 +133,10 @@ const marks = (node) => {
   const out = [];
   const attempts = ((node.call || {}).attempts || []);
   if (attempts.length > 1) out.push(el("span", { class: "num", title: "requests of the call" }, `×${attempts.length}`));
-  if (attempts.length && attempts.every((it) => it.cached)) out.push(el("span", { class: "num", title: "from the store" }, "kept"));
+  if (attempts.length && attempts.every((it) => it.cached && !it.replayed)) out.push(el("span", { class: "num", title: "from the store" }, "kept"));
   if (node.replayed) out.push(el("span", { class: "num", title: "taken from the attempt before" }, "replayed"));
   else if (node.retry !== undefined) out.push(el("span", { class: "num", title: `again, after #${node.retry}` }, "retry"));
+  if (node.abandoned) out.push(el("span", { class: "num", title: "what came of it is not part of the result" }, "sent back"));
   if (node.failed) out.push(el("span", { class: "mark", role: "img", "aria-label": "failed", title: "failed" }, "✕"));
   return out;
 };
