@@ -634,7 +634,7 @@ impl Predictor {
                             ask,
                             &capabilities,
                             text,
-                            &besides(error, told.as_ref()),
+                            &besides(error.clone(), told.as_ref()),
                         ),
                     };
                     unread = Some(error);
