@@ -32,6 +32,7 @@ mod lm_value;
 mod media;
 mod meter;
 pub mod natives;
+mod origins;
 mod parallel;
 mod pool;
 mod predictor;

@@ -12,7 +12,7 @@ use crate::runtime::bind::named_values;
 use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
-use crate::runtime::exchange::{Ear, send, send_heard};
+use crate::runtime::exchange::{Ear, send_heard};
 use crate::runtime::facts;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::media;
@@ -568,7 +568,7 @@ impl Predictor {
         let retries = self.retries(run.session().settings.retries);
         let address = run.trace_address(node);
         let lm_now = lm.in_turn(&address);
-        let mut asked = Asked { run, lm: lm_now, address, again: 0 };
+        let mut asked = Asked { run, lm: lm_now, place: address.clone(), address, again: 0 };
         let told = run.repairs().and_then(|it| it.told(&asked.address));
         let mut prepared = match &told {
             None => adapter.prompt(ask, &capabilities),
@@ -630,12 +630,10 @@ impl Predictor {
                     asked = asked.numbered();
                     prepared = match &second {
                         Some(second) => second.repair(text, &error),
-                        None => adapter.repair(
-                            ask,
-                            &capabilities,
-                            text,
-                            &besides(error.clone(), told.as_ref()),
-                        ),
+                        None => {
+                            let why = besides(&error, told.as_ref());
+                            adapter.repair(ask, &capabilities, text, &why)
+                        }
                     };
                     unread = Some(error);
                 }
@@ -688,7 +686,7 @@ impl Predictor {
         again: u64,
         watched: Option<(&mut Watch<'_>, Sight<'_>)>,
     ) -> (Option<Attempt>, Result<Came, Error>) {
-        let Asked { run, lm, address, .. } = asked;
+        let Asked { run, lm, address, place, .. } = asked;
         let sampling = self.sampling(run, lm);
         let mut request = self.request(run, prepared, &sampling);
         request.rollout = request.rollout.saturating_add(again.saturating_mul(REPEATED));
@@ -698,15 +696,23 @@ impl Predictor {
         let cache = self.overrides.cache.unwrap_or(true);
         let mut attempt = None;
         let Some((watch, sight)) = watched else {
-            let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
+            let of = (&context, place);
+            let sent = send_heard(run, &lm.lm, request, of, cache, &mut attempt, None);
             return (attempt, sent.map(|completion| Came { completion, reason: None }));
         };
         watch.begins();
         let cancel = watch.shared().cancel.clone();
         let hear = &mut |delta: Delta<'_>| watch.hear(delta, &sight);
         let mut ear = Ear { hear, cancel, reason: None };
-        let sent =
-            send_heard(run, &lm.lm, request, &context, cache, &mut attempt, Some(&mut ear));
+        let sent = send_heard(
+            run,
+            &lm.lm,
+            request,
+            (&context, place),
+            cache,
+            &mut attempt,
+            Some(&mut ear),
+        );
         (attempt, sent.map(|completion| Came { completion, reason: ear.reason }))
     }
 
@@ -763,7 +769,7 @@ struct Question<'a> {
 }
 
 /// What tells a question that is asked again word by word from another sample of it.
-const REPEATED: u64 = 1_000_000_007;
+pub(in crate::runtime) const REPEATED: u64 = 1_000_000_007;
 
 /// How often the same was asked and answered in this call: the store would only say it again.
 fn repeats(call: &LmCall, prepared: &Prepared) -> u64 {
@@ -772,9 +778,9 @@ fn repeats(call: &LmCall, prepared: &Prepared) -> u64 {
 }
 
 /// The reason why a reply cannot be read, with what it is to fulfil besides.
-fn besides(error: ParseError, told: Option<&Feedback>) -> ParseError {
-    let Some(told) = told else { return error };
-    ParseError { message: format!("{}; {}", error.message, told.reasons), ..error }
+fn besides(error: &ParseError, told: Option<&Feedback>) -> ParseError {
+    let told = told.map(|it| format!("; {}", it.reasons)).unwrap_or_default();
+    ParseError { message: format!("{}{told}", error.message), ..error.clone() }
 }
 
 /// A reply, and why it was ended before its end, where it was.
@@ -788,6 +794,8 @@ struct Asked<'a> {
     run: &'a Arc<Run>,
     lm: LmValue,
     address: Address,
+    /// That of the node.
+    place: Address,
     /// How often the same was said before, in other attempts of the program.
     again: u64,
 }
