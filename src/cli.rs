@@ -33,9 +33,11 @@ mod scripts;
 mod session;
 mod settings;
 mod shell;
-mod show;
+mod state;
 mod task;
 mod test;
+mod trace;
+mod tracing;
 mod usage;
 mod via;
 mod watch;
@@ -125,8 +127,8 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Worker => worker::run(shell),
         Command::Runs(args) => runs::run(shell, &args),
         Command::Repl(args) => repl::run(shell, &args),
-        Command::Trace(args) => show::trace(shell, &args),
-        Command::State(args) => show::state(shell, &args),
+        Command::Trace(args) => trace::run(shell, &args),
+        Command::State(args) => state::run(shell, &args),
         Command::Models(args) => models::run(shell, &args),
         Command::Cache(args) => cache::run(shell, &args),
         Command::New(args) => new::run(shell, &args),

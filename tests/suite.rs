@@ -6,6 +6,8 @@
     reason = "tests run on the machine they run on"
 )]
 
+#[path = "suite/ablate.rs"]
+mod ablate;
 #[path = "suite/adapt.rs"]
 mod adapt;
 #[path = "suite/adapters.rs"]
@@ -122,6 +124,8 @@ mod scripted;
 mod sizes;
 #[path = "suite/sources.rs"]
 mod sources;
+#[path = "suite/states.rs"]
+mod states;
 #[path = "suite/stats.rs"]
 mod stats;
 #[path = "suite/stdlib.rs"]

@@ -25,6 +25,7 @@ use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::stream::{Part, Shared, Stream, StreamValue};
 use crate::runtime::value::{Object, Val};
 use crate::runtime::watch::{Sight, Watch, halted};
+use crate::runtime::why::Why;
 use crate::schema::{Demo, Field, Record, Signature, Ty, convert};
 use crate::trace::{Attempt, Kind, LmCall, Node, NodeId};
 use indexmap::IndexMap;
@@ -433,16 +434,53 @@ impl Predictor {
         adapter: Adapter,
         capabilities: &Capabilities,
     ) -> Result<Prepared, Error> {
+        self.asking(cx, inputs, |ask| {
+            let prepared = adapter.prompt(ask, capabilities);
+            media::taken(ask, &prepared.prompt, capabilities, adapter.name(), "the model")?;
+            Ok(prepared)
+        })
+    }
+
+    /// As [`Predictor::prepare`], with the origin of each part of the prompt.
+    ///
+    /// # Errors
+    /// Inputs that do not fit.
+    pub fn why(
+        &self,
+        cx: Option<&Cx<'_>>,
+        inputs: &Record,
+        adapter: &Adapter,
+        capabilities: &Capabilities,
+    ) -> Result<Why, Error> {
+        let (prepared, parts) =
+            self.asking(cx, inputs, |ask| Ok(adapter.prompt_parts(ask, capabilities)))?;
+        Ok(Why {
+            prompt: prepared.prompt,
+            parts,
+            adapter: adapter.name().to_owned(),
+            state_file: None,
+            place: None,
+            signature: self.base.signature.clone(),
+            state: self.state.clone(),
+            provenance: self.provenance.clone(),
+            given: inputs.keys().cloned().collect(),
+        })
+    }
+
+    /// Does something with the question about these inputs.
+    fn asking<T>(
+        &self,
+        cx: Option<&Cx<'_>>,
+        inputs: &Record,
+        work: impl FnOnce(&Ask<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let given = named_values(inputs);
         let laid_out = match cx {
             Some(cx) => choices::of_consts(cx, &self.signature)?,
             None => self.signature.clone(),
         };
         let inputs = self.convert(&*choices::of_inputs(&laid_out, &given)?, &given)?;
-        let ask = self.ask(&laid_out, &inputs, None);
-        let prepared = adapter.prompt(&ask, capabilities);
-        media::taken(&ask, &prepared.prompt, capabilities, adapter.name(), "the model")?;
-        Ok(prepared)
+        work(&self.ask(&laid_out, &inputs, None))
     }
 
     /// The bytes of what would be sent for these inputs.
