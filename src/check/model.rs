@@ -40,6 +40,8 @@ pub struct Checked {
     pub functions: IndexMap<Arc<str>, Arc<FnInfo>>,
     /// Its consts.
     pub consts: IndexMap<Arc<str>, Arc<ConstInfo>>,
+    /// Templates that are consts of it, by their names.
+    pub templates: IndexMap<Arc<str>, Arc<Template>>,
     /// Its settings.
     pub settings: IndexMap<Arc<str>, Setting>,
     /// Its tests.

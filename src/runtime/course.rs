@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::lm::Address;
 use crate::runtime::history::HistoryValue;
 use crate::runtime::origins::Origins;
+use crate::runtime::repair::Demand;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
@@ -43,6 +44,8 @@ pub(in crate::runtime) struct Course {
     /// How often each predictor was called.
     ordinals: BTreeMap<String, usize>,
     warnings: Vec<Warning>,
+    /// What the attempt under way was found wanting of.
+    pub(in crate::runtime) demands: Vec<Demand>,
     /// The consts being computed, the innermost last.
     consts: Vec<String>,
     /// What is printed when it is taken over.
@@ -51,6 +54,14 @@ pub(in crate::runtime) struct Course {
     of_consts: BTreeMap<String, Self>,
     /// Where values of the program came from.
     pub(super) origins: Origins,
+}
+
+/// Where an attempt began.
+#[derive(Debug)]
+pub(in crate::runtime) struct Mark {
+    ordinals: BTreeMap<String, usize>,
+    warnings: usize,
+    sites: usize,
 }
 
 /// A run's place among those that go on at once inside another.
@@ -108,6 +119,43 @@ impl Course {
         self.origins.forget_what_was_open();
     }
 
+    /// Where the course is.
+    pub(in crate::runtime) fn mark(&self) -> Mark {
+        Mark {
+            ordinals: self.ordinals.clone(),
+            warnings: self.warnings.len(),
+            sites: self.origins.n_calls(),
+        }
+    }
+
+    /// Counts calls from a mark again, and forgets what was warned of since. The trace stays.
+    pub(in crate::runtime) fn rewind(&mut self, mark: &Mark) {
+        self.ordinals.clone_from(&mark.ordinals);
+        self.warnings.truncate(mark.warnings);
+        self.origins.begin_again(mark.sites);
+    }
+
+    /// Takes what the attempt was found wanting of.
+    pub(in crate::runtime) fn take_demands(&mut self) -> Vec<Demand> {
+        std::mem::take(&mut self.demands)
+    }
+
+    /// The calls to models from a node on: where, which, and the reply that was read last.
+    pub(in crate::runtime) fn calls_from(
+        &mut self,
+        root: NodeId,
+    ) -> Vec<(NodeId, Address, String)> {
+        let mut calls = Vec::new();
+        for id in (root.0..self.end()).map(NodeId) {
+            let Some((node, _)) = self.read(id) else { break };
+            let Some(call) = node.call.filter(|_| node.kind == Kind::Lm) else { continue };
+            let reply = call.attempts.iter().rev().find_map(|it| it.completion.as_ref());
+            let reply = reply.map(|it| it.text.clone()).unwrap_or_default();
+            calls.push((id, node.address, reply));
+        }
+        calls
+    }
+
     /// The id of the next node.
     pub(super) fn end(&self) -> usize {
         self.in_memory_from() + self.trace.nodes.len()
@@ -153,7 +201,7 @@ impl Course {
     }
 
     /// A node and the edges that lead to it.
-    fn read(&mut self, id: NodeId) -> Option<(Node, Vec<Edge>)> {
+    pub(in crate::runtime) fn read(&mut self, id: NodeId) -> Option<(Node, Vec<Edge>)> {
         if let Some(at) = id.0.checked_sub(self.in_memory_from()) {
             let node = self.trace.nodes.get(at)?.clone();
             let edges = self.trace.edges.iter().filter(|it| it.to == id).cloned();
@@ -252,14 +300,28 @@ impl Course {
         whole
     }
 
-    /// The part of the trace that is the course of one node, renumbered: its nodes follow it.
+    /// A node, and those that it is a retry of, the first attempt first.
+    fn attempts(&mut self, root: NodeId) -> Vec<NodeId> {
+        let mut attempts = vec![root];
+        while let Some(earlier) = self.read(attempts[0]).and_then(|it| it.0.retry_of) {
+            attempts.insert(0, earlier);
+        }
+        attempts
+    }
+
+    /// The part of the trace that is the course of one node and of the attempts before it,
+    /// renumbered: its nodes follow it.
     fn below(&mut self, root: NodeId) -> Trace {
+        let attempts = self.attempts(root);
         let mut places: IndexMap<NodeId, NodeId> = IndexMap::new();
         let (mut part, mut found) = (Trace::default(), Vec::new());
-        for id in (root.0..self.end()).map(NodeId) {
+        for id in (attempts[0].0..self.end()).map(NodeId) {
             let Some((node, edges)) = self.read(id) else { break };
             let node = node.renumbered(|it| places.get(&it).copied());
-            if id != root && node.parent.is_none() {
+            if !attempts.contains(&id) && node.parent.is_none() {
+                if id < root {
+                    continue;
+                }
                 break;
             }
             places.insert(id, NodeId(part.nodes.len()));
@@ -352,6 +414,7 @@ impl Run {
             *known = (*known).max(before + branch.place.after(count));
         }
         course.warnings.extend(theirs.warnings);
+        course.demands.extend(theirs.demands);
         course.of_consts.extend(theirs.of_consts);
         course.take_over(trace, theirs.base);
         course.origins.join(theirs.origins, theirs.base, end);
@@ -398,7 +461,9 @@ impl Run {
 
     /// Writes to the standard output; what branches print is written in their order.
     pub(in crate::runtime) fn print(&self, text: &str) {
-        if self.branch.is_some() {
+        if let Some(repairs) = self.repairs().filter(|it| it.holds_prints_of(self)) {
+            repairs.print(text);
+        } else if self.branch.is_some() {
             lock(&self.course).printed.push_str(text);
         } else if !text.is_empty() {
             self.env().host.print(text);
@@ -443,6 +508,25 @@ impl Run {
     /// The address of a node.
     pub(in crate::runtime) fn trace_address(&self, id: NodeId) -> Address {
         lock(&self.course).node(id).address.clone()
+    }
+
+    /// A node that it or a run around it has, and the edges that lead to it.
+    pub(in crate::runtime) fn read_node(&self, id: NodeId) -> Option<(Node, Vec<Edge>)> {
+        let mut course = lock(&self.course);
+        match (id.0.checked_sub(course.base), &self.branch) {
+            (Some(_), _) => course.read(id),
+            (None, Some(branch)) => {
+                drop(course);
+                branch.outer.read_node(id)
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Whether it is known that what goes on will be made again.
+    pub(in crate::runtime) fn is_wanting(&self) -> bool {
+        let own = lock(&self.course).demands.iter().any(Demand::is_open);
+        own || self.branch.as_ref().is_some_and(|it| it.outer.is_wanting())
     }
 
     /// Opens a node: what happens until it is closed is its child.
@@ -622,12 +706,7 @@ impl Run {
 
     /// What went into a node.
     pub(in crate::runtime) fn inputs_of(&self, id: NodeId) -> Option<Record> {
-        let mut course = lock(&self.course);
-        match (id.0.checked_sub(course.base), &self.branch) {
-            (Some(_), _) => course.read(id).map(|it| it.0.inputs),
-            (None, Some(branch)) => branch.outer.inputs_of(id),
-            (None, None) => None,
-        }
+        self.read_node(id).map(|it| it.0.inputs)
     }
 
     /// How many nodes the trace has so far.

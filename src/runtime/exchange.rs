@@ -7,6 +7,7 @@ use crate::lm::{
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::flights::{self, Lead, Part};
 use crate::runtime::meter::Amount;
+use crate::runtime::repair::given_up;
 use crate::runtime::run::{OUT_OF_TIME, Run, unpriced};
 use crate::runtime::stream::LEFT;
 use crate::runtime::tape::{Asked, recorded};
@@ -96,6 +97,16 @@ pub(in crate::runtime) fn send_heard(
     ear: Option<&mut Ear<'_>>,
 ) -> Result<Arc<Completion>, Error> {
     let call = Call::new(run, lm, request, context, cache)?;
+    let key = hex(call.key.as_bytes());
+    let repairs = run.repairs();
+    let replayed = repairs.and_then(|it| it.reply(&context.address, &key));
+    if let Some(completion) = replayed {
+        *attempt = Some(call.replayed(key, completion.clone()));
+        return Ok(completion);
+    }
+    if run.is_wanting() {
+        return Err(given_up());
+    }
     run.reserve(call.most)?;
     let began = run.env().host.elapsed();
     let (name, capabilities) = (lm.name(), lm.capabilities());
@@ -121,9 +132,10 @@ pub(in crate::runtime) fn send_heard(
         tape.note(asked, completion);
     }
     let happened = Attempt {
-        key: hex(call.key.as_bytes()),
+        key,
         model: None,
         extracts: false,
+        replayed: false,
         cost: call.cost(completion, cached, &sent),
         request: call.request.remembered(),
         completion: completion.cloned(),
@@ -173,6 +185,25 @@ impl<'a> Call<'a> {
             price,
             is_forced,
         })
+    }
+
+    /// The reply of an earlier attempt to the same request: it was paid for, and is counted
+    /// there.
+    fn replayed(&self, key: String, completion: Arc<Completion>) -> Attempt {
+        Attempt {
+            key,
+            model: None,
+            extracts: false,
+            replayed: true,
+            cost: Cost::default(),
+            request: self.request.remembered(),
+            completion: Some(completion),
+            cached: false,
+            sent: false,
+            liberties: Vec::new(),
+            error: None,
+            took: Duration::ZERO,
+        }
     }
 
     /// A reply that need not be paid for: one that the store has, or one that came before the
@@ -279,6 +310,11 @@ impl<'a> Call<'a> {
             }
         };
         let is_left = own.is_some_and(|it| it.is_cancelled()) && !session.cancel.is_cancelled();
+        // Who leaves a stream ends this call and no other: those that wait for it ask themselves.
+        let is_given_up = |it: &Result<_, lm::Error>| {
+            is_left && it.as_ref().is_err_and(|it| it.kind() == lm::ErrorKind::Cancelled)
+        };
+        let came = came.filter(|it| !is_given_up(it));
         let result = match came {
             Some(Ok(completion)) => {
                 end(Some(&completion));

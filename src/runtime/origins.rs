@@ -100,6 +100,20 @@ impl Origins {
         self.told.clear();
     }
 
+    /// How many sites are under way.
+    pub(in crate::runtime) fn n_calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// The innermost of so many sites is called anew: what it gave before is not its value.
+    pub(in crate::runtime) fn begin_again(&mut self, n_calls: usize) {
+        self.calls.truncate(n_calls);
+        if let Some(call) = self.calls.last_mut() {
+            call.nodes.clear();
+            (call.is_entered, call.entered) = (false, None);
+        }
+    }
+
     /// Takes down that a node was opened, or taken over, where so many are open around it.
     pub(in crate::runtime) fn opened(&mut self, node: NodeId, depth: usize) {
         self.room = (self.room + ROOM).min(MOST);

@@ -10,6 +10,7 @@ use crate::runtime::rhai_host::{self, from_dynamic};
 use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::value::Val;
+use crate::schema::Template;
 use crate::source::{SourceId, Sources, Span};
 use rhai::{AST, Position, Scope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ pub struct Script {
     by_lowered: BTreeMap<String, Arc<FnInfo>>,
     /// What flows where in the functions of each text.
     slices: BTreeMap<SourceId, Arc<Slices>>,
+    has_conditions: bool,
 }
 
 /// A unit that others import.
@@ -93,11 +95,17 @@ impl Default for Script {
             sources: Sources::default(),
             by_lowered: BTreeMap::new(),
             slices: BTreeMap::new(),
+            has_conditions: false,
         }
     }
 }
 
 impl Script {
+    /// Whether the program states somewhere what must hold.
+    pub(in crate::runtime) fn has_conditions(&self) -> bool {
+        self.has_conditions
+    }
+
     /// Returns the program with one more unit, and with those of `libraries` that it does not
     /// have yet, each behind the ones that it imports. All were checked without an error.
     ///
@@ -136,6 +144,8 @@ impl Script {
         let mut units = self.units.clone();
         units.push(checked);
         let libraries = known;
+        let has_conditions =
+            self.has_conditions || linked.text()[start..].contains(names::ASSERT);
         Ok(Self {
             linked,
             functions,
@@ -146,6 +156,7 @@ impl Script {
             sources,
             by_lowered,
             slices,
+            has_conditions,
         })
     }
 
@@ -226,6 +237,16 @@ impl Script {
     /// Its units, the newest last.
     pub fn units(&self) -> &[Arc<Checked>] {
         &self.units
+    }
+
+    /// The template of a const of this name.
+    pub fn template(&self, name: &str) -> Option<&Arc<Template>> {
+        self.units.iter().rev().find_map(|it| it.templates.get(name))
+    }
+
+    /// The names of consts that are templates.
+    pub fn templates(&self) -> impl Iterator<Item = &str> {
+        self.units.iter().flat_map(|it| it.templates.keys()).map(|it| &**it)
     }
 
     /// Runs the statements of the last unit; its value is that of the last expression.
