@@ -66,6 +66,8 @@ pub struct Config {
     /// The most that kept replies may take on disk, in MB; only the user says it, for a project
     /// that says little would drop what the user paid for.
     pub cache_max_mb: Option<u64>,
+    /// Whether traces hold what was said; who says no wins, wherever it is said.
+    pub trace_content: Option<bool>,
     /// Models by the names that scripts use.
     pub models: BTreeMap<String, Model>,
     /// What models cost, by `provider/model`.
@@ -238,6 +240,10 @@ impl Config {
             seed: self.seed.or(weaker.seed),
             caps: self.caps.or(weaker.caps),
             cache_max_mb: self.cache_max_mb.or(weaker.cache_max_mb),
+            trace_content: match (self.trace_content, weaker.trace_content) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (said, weaker) => said.or(weaker),
+            },
             models: self.models,
             prices: self.prices,
             endpoints: self.endpoints,

@@ -2,6 +2,7 @@
 
 pub mod fiber;
 mod random;
+pub mod words;
 
 pub use random::Random;
 

@@ -17,6 +17,7 @@
 //! mouth but the values, in the very bytes that a demo has.
 
 use crate::adapt::conversation::{asked, split_demos};
+use crate::adapt::origin::{Pen, Said, Silent, Turn};
 use crate::adapt::read::{read_begun, read_begun_sections, read_reply, read_sections};
 use crate::adapt::write::{is_text, push_value};
 use crate::adapt::{Ask, ParseError, Parsed, Partial, Prepared};
@@ -32,8 +33,12 @@ const LINE_TOKENS: u32 = 256;
 /// An int with at most this many values is a choice between them.
 const MAX_CHOICES: f64 = 64.0;
 
-pub(super) fn prompt(ask: &Ask<'_>, capabilities: &Capabilities) -> Prepared {
-    prepared(ask, capabilities, "")
+pub(super) fn prompt(
+    ask: &Ask<'_>,
+    capabilities: &Capabilities,
+    pen: &mut impl Pen,
+) -> Prepared {
+    prepared(ask, capabilities, "", pen)
 }
 
 pub(super) fn repair(
@@ -41,29 +46,38 @@ pub(super) fn repair(
     capabilities: &Capabilities,
     reply: &str,
     error: &ParseError,
+    pen: &mut impl Pen,
 ) -> Prepared {
     let refused = reply.trim().lines().next().unwrap_or("");
     let note =
         format!("Refused: {}\nReason: {}\n", shortened(refused, 120), one_line(&error.message));
-    prepared(ask, capabilities, &note)
+    prepared(ask, capabilities, &note, pen)
 }
 
-fn prepared(ask: &Ask<'_>, capabilities: &Capabilities, note: &str) -> Prepared {
+fn prepared(
+    ask: &Ask<'_>,
+    capabilities: &Capabilities,
+    note: &str,
+    pen: &mut impl Pen,
+) -> Prepared {
     let mut text = String::with_capacity(256 + 128 * ask.demos.len());
-    push_task(&mut text, ask);
+    push_task(&mut text, ask, pen);
     let (partial, complete) = split_demos(ask.signature, ask.demos);
-    for demo in partial.into_iter().chain(complete) {
-        push_fields(&mut text, ask.signature, &ask.signature.inputs, &demo.inputs);
-        push_fields(&mut text, ask.signature, &ask.signature.outputs, &demo.outputs);
-        text.push('\n');
+    for (index, demo) in partial.into_iter().chain(complete) {
+        pen.turn(Turn::Demo(index));
+        push_turn(&mut text, ask.signature, &demo.inputs, &demo.outputs, pen);
     }
-    for turn in ask.signature.turns(ask.inputs) {
-        push_fields(&mut text, ask.signature, &ask.signature.inputs, turn);
-        push_fields(&mut text, ask.signature, &ask.signature.outputs, turn);
-        text.push('\n');
+    for (index, turn) in ask.signature.turns(ask.inputs).iter().enumerate() {
+        pen.turn(Turn::History(index));
+        push_turn(&mut text, ask.signature, turn, turn, pen);
     }
-    push_fields(&mut text, ask.signature, &ask.signature.inputs, &asked(ask));
-    text.push_str(note);
+    pen.turn(Turn::Own);
+    push_fields(&mut text, ask.signature, &ask.signature.inputs, &asked(ask), pen);
+    if !note.is_empty() {
+        pen.says(text.len(), Said::Repair);
+        text.push_str(note);
+    }
+    pen.says(text.len(), Said::Closing);
     let forms = ask.signature.outputs.iter().map(|it| Form::of(it, ask)).collect::<Vec<_>>();
     let decoding = if capabilities.template {
         template(ask.signature, &forms)
@@ -79,13 +93,29 @@ fn prepared(ask: &Ask<'_>, capabilities: &Capabilities, note: &str) -> Prepared 
     Prepared { prompt: Prompt::Text(text), decoding, stop, max_tokens: Some(max_tokens) }
 }
 
-fn push_task(text: &mut String, ask: &Ask<'_>) {
+/// An example or an earlier turn, and the line that ends it.
+fn push_turn(
+    text: &mut String,
+    signature: &Signature,
+    inputs: &Record,
+    outputs: &Record,
+    pen: &mut impl Pen,
+) {
+    pen.says(text.len(), Said::Layout);
+    push_fields(text, signature, &signature.inputs, inputs, pen);
+    push_fields(text, signature, &signature.outputs, outputs, pen);
+    text.push('\n');
+}
+
+fn push_task(text: &mut String, ask: &Ask<'_>, pen: &mut impl Pen) {
     let instructions = ask.instructions.trim();
     if !instructions.is_empty() {
+        pen.says(text.len(), Said::Instruction);
         text.push_str(instructions);
         text.push('\n');
     }
     for field in &ask.signature.outputs {
+        pen.says(text.len(), Said::Field(&field.name));
         push_hint(text, field, ask.signature);
     }
     if !text.is_empty() {
@@ -134,9 +164,16 @@ fn push_label(out: &mut String, name: &str) {
 }
 
 /// The lines of the fields that have values.
-fn push_fields(out: &mut String, signature: &Signature, fields: &[Field], values: &Record) {
+fn push_fields(
+    out: &mut String,
+    signature: &Signature,
+    fields: &[Field],
+    values: &Record,
+    pen: &mut impl Pen,
+) {
     for field in fields {
         let Some(value) = values.get(&field.name) else { continue };
+        pen.says(out.len(), Said::Value(&field.name));
         push_label(out, &field.name);
         push_indented(out, value, field, signature);
         out.push('\n');
@@ -159,7 +196,7 @@ fn push_indented(out: &mut String, value: &Value, field: &Field, signature: &Sig
 
 pub(super) fn reply(signature: &Signature, outputs: &Record) -> String {
     let mut out = String::new();
-    push_fields(&mut out, signature, &signature.outputs, outputs);
+    push_fields(&mut out, signature, &signature.outputs, outputs, &mut Silent);
     out.truncate(out.trim_end_matches('\n').len());
     out
 }

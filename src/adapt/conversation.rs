@@ -1,6 +1,7 @@
 //! A question as the turns of a conversation: what is told at first, the demos, what was said
 //! before, and the question itself.
 
+use crate::adapt::origin::{Pen, Said, Turn};
 use crate::adapt::{Ask, ParseError, Prepared};
 use crate::lm::{Decoding, Message, Prompt, Role};
 use crate::schema::{Demo, Field, Record, Signature, is_history_type};
@@ -9,31 +10,44 @@ use std::borrow::Cow;
 /// What a layout says in its turns.
 pub(super) trait Turns {
     /// What the user says.
-    fn question(&self, inputs: &Record) -> String;
+    fn question(&self, inputs: &Record, pen: &mut impl Pen) -> String;
     /// What the user says in a demo, and what was said before.
-    fn example(&self, inputs: &Record) -> String {
-        self.question(inputs)
+    fn example(&self, inputs: &Record, pen: &mut impl Pen) -> String {
+        self.question(inputs, pen)
     }
     /// What the model said, or should have said. The outputs are those of `signature`.
-    fn answer(&self, signature: &Signature, outputs: &Record) -> String;
+    fn answer(&self, signature: &Signature, outputs: &Record, pen: &mut impl Pen) -> String;
 }
 
 /// Lays out a question behind what is told at first.
-pub(super) fn conversation(ask: &Ask<'_>, system: String, turns: &impl Turns) -> Prepared {
+pub(super) fn conversation(
+    ask: &Ask<'_>,
+    system: String,
+    turns: &impl Turns,
+    pen: &mut impl Pen,
+) -> Prepared {
     let mut messages = Vec::with_capacity(2 * ask.demos.len() + 2);
     if !system.is_empty() {
         messages.push(Message::new(Role::System, system));
+        pen.end_message();
     }
     let (partial, complete) = split_demos(ask.signature, ask.demos);
-    for demo in partial.into_iter().chain(complete) {
-        messages.push(Message::new(Role::User, turns.example(&demo.inputs)));
-        messages
-            .push(Message::new(Role::Assistant, turns.answer(ask.signature, &demo.outputs)));
+    for (index, demo) in partial.into_iter().chain(complete) {
+        pen.turn(Turn::Demo(index));
+        pen.says(0, Said::Layout);
+        messages.push(Message::new(Role::User, turns.example(&demo.inputs, pen)));
+        pen.end_message();
+        let answer = turns.answer(ask.signature, &demo.outputs, pen);
+        messages.push(Message::new(Role::Assistant, answer));
+        pen.end_message();
     }
-    for turn in ask.signature.turns(ask.inputs) {
-        messages.extend(said(ask.signature, turn, turns));
+    for (index, turn) in ask.signature.turns(ask.inputs).iter().enumerate() {
+        pen.turn(Turn::History(index));
+        messages.extend(said(ask.signature, turn, turns, pen));
     }
-    messages.push(Message::new(Role::User, turns.question(&asked(ask))));
+    pen.turn(Turn::Own);
+    messages.push(Message::new(Role::User, turns.question(&asked(ask), pen)));
+    pen.end_message();
     Prepared {
         prompt: Prompt::Chat(messages),
         decoding: Decoding::Free,
@@ -48,12 +62,20 @@ pub(super) fn repaired(
     reply: &str,
     error: &ParseError,
     closing: &str,
+    pen: &mut impl Pen,
 ) -> Prepared {
     if let Prompt::Chat(messages) = &mut prepared.prompt {
         let question = messages.last().map(|it| it.text.as_str()).unwrap_or_default();
         let again = if question.len() <= RESTATED { question } else { "" };
+        pen.turn(Turn::Refused);
+        pen.says(0, Said::Layout);
+        pen.turn(Turn::Own);
+        pen.end_message();
         let mut text = format!("That reply cannot be used: {error}.\n\n{again}");
+        pen.says(0, Said::Repair);
+        pen.repeats(again.len(), text.len() - again.len());
         if !again.ends_with(closing) {
+            pen.says(text.trim_end().len(), Said::Closing);
             text = format!("{}\n\n{closing}", text.trim_end());
         }
         messages.push(Message::new(Role::Assistant, reply));
@@ -75,26 +97,38 @@ pub(super) fn asked<'a>(ask: &Ask<'a>) -> Cow<'a, Record> {
 }
 
 /// A turn that went before: what it has of the signature's fields.
-fn said(signature: &Signature, turn: &Record, turns: &impl Turns) -> Vec<Message> {
+fn said(
+    signature: &Signature,
+    turn: &Record,
+    turns: &impl Turns,
+    pen: &mut impl Pen,
+) -> Vec<Message> {
     let has = |fields: &[Field]| fields.iter().any(|field| turn.contains_key(&field.name));
     let mut messages = Vec::new();
     if has(&signature.inputs) {
-        messages.push(Message::new(Role::User, turns.example(turn)));
+        pen.says(0, Said::Layout);
+        messages.push(Message::new(Role::User, turns.example(turn, pen)));
+        pen.end_message();
     }
     if has(&signature.outputs) {
         let outputs =
             signature.outputs.iter().filter(|field| turn.contains_key(&field.name)).cloned();
         let told = Signature { outputs: outputs.collect(), ..signature.clone() };
-        messages.push(Message::new(Role::Assistant, turns.answer(&told, turn)));
+        pen.says(0, Said::Layout);
+        messages.push(Message::new(Role::Assistant, turns.answer(&told, turn, pen)));
+        pen.end_message();
     }
     messages
 }
+
+/// Demos with their places.
+type Placed<'a> = Vec<(usize, &'a Demo)>;
 
 /// Demos that lack a field, and those that have all. Demos without any output show nothing.
 pub(super) fn split_demos<'a>(
     signature: &Signature,
     demos: &'a [Demo],
-) -> (Vec<&'a Demo>, Vec<&'a Demo>) {
+) -> (Placed<'a>, Placed<'a>) {
     let has = |record: &Record, fields: &[Field]| {
         // A conversation may begin with its first question.
         let given = |it: &Field| record.contains_key(&it.name) || is_history_type(&it.ty);
@@ -103,7 +137,9 @@ pub(super) fn split_demos<'a>(
     let some = |record: &Record, fields: &[Field]| {
         fields.iter().any(|field| record.get(&field.name).is_some_and(|it| !it.is_null()))
     };
-    demos.iter().filter(|demo| some(&demo.outputs, &signature.outputs)).partition(|demo| {
+    let shown =
+        demos.iter().enumerate().filter(|(_, demo)| some(&demo.outputs, &signature.outputs));
+    shown.partition(|(_, demo)| {
         !has(&demo.inputs, &signature.inputs) || !has(&demo.outputs, &signature.outputs)
     })
 }

@@ -1,6 +1,7 @@
 //! The fields of a signature as a system message tells them, and their values under marks.
 
 use crate::adapt::conversation::{Turns, room};
+use crate::adapt::origin::{Pen, Said};
 use crate::adapt::write::{push_escaped, push_value};
 use crate::adapt::{Ask, xml};
 use crate::schema::{Choices, Field, Record, Signature, Ty, Value, is_history_type};
@@ -25,18 +26,19 @@ impl<'a> Marked<'a> {
 }
 
 impl Turns for Marked<'_> {
-    fn question(&self, inputs: &Record) -> String {
+    fn question(&self, inputs: &Record, pen: &mut impl Pen) -> String {
         let mut out = String::with_capacity(room(inputs) + self.closing.len());
-        self.marks.push_inputs(&mut out, self.signature, inputs);
+        self.marks.push_inputs(&mut out, self.signature, inputs, pen);
         if self.marks == Marks::Tags && !out.is_empty() {
             out.push('\n');
         }
+        pen.says(out.len(), Said::Closing);
         out.push_str(&self.closing);
         out
     }
 
-    fn answer(&self, signature: &Signature, outputs: &Record) -> String {
-        self.marks.outputs(signature, outputs)
+    fn answer(&self, signature: &Signature, outputs: &Record, pen: &mut impl Pen) -> String {
+        self.marks.outputs(signature, outputs, pen)
     }
 }
 
@@ -94,18 +96,31 @@ impl Marks {
     }
 
     /// Appends the fields that have values.
-    pub(super) fn push_inputs(self, out: &mut String, signature: &Signature, inputs: &Record) {
+    pub(super) fn push_inputs(
+        self,
+        out: &mut String,
+        signature: &Signature,
+        inputs: &Record,
+        pen: &mut impl Pen,
+    ) {
         for field in &signature.inputs {
             if let Some(value) = inputs.get(&field.name) {
+                pen.says(out.len(), Said::Value(&field.name));
                 self.push_section(out, field, Some(value), signature);
             }
         }
     }
 
     /// All outputs.
-    pub(super) fn outputs(self, signature: &Signature, outputs: &Record) -> String {
+    pub(super) fn outputs(
+        self,
+        signature: &Signature,
+        outputs: &Record,
+        pen: &mut impl Pen,
+    ) -> String {
         let mut out = String::with_capacity(room(outputs));
         for field in &signature.outputs {
+            pen.says(out.len(), Said::Value(&field.name));
             self.push_section(&mut out, field, outputs.get(&field.name), signature);
         }
         out.truncate(out.trim_end_matches('\n').len());
@@ -143,24 +158,37 @@ fn push_marked(out: &mut String, field: &Field, value: Option<&Value>, signature
 }
 
 /// Appends the inputs: their names, types and descriptions.
-pub(super) fn push_inputs(out: &mut String, ask: &Ask<'_>, marks: Marks) {
+pub(super) fn push_inputs(out: &mut String, ask: &Ask<'_>, marks: Marks, pen: &mut impl Pen) {
     let signature = ask.signature;
     if signature.inputs.is_empty() {
         return;
     }
+    pen.says(out.len(), Said::Fields);
     out.push_str("Input fields:\n");
     let shown = |field: &&Field| !is_history_type(&field.ty) || shows(ask, field);
-    signature.inputs.iter().filter(shown).for_each(|field| push_field(out, field, marks));
+    signature.inputs.iter().filter(shown).for_each(|field| push_field(out, field, marks, pen));
 }
 
 /// Appends the outputs in the same way.
-pub(super) fn push_outputs(out: &mut String, signature: &Signature, marks: Marks) {
+pub(super) fn push_outputs(
+    out: &mut String,
+    signature: &Signature,
+    marks: Marks,
+    pen: &mut impl Pen,
+) {
+    pen.says(out.len(), Said::Fields);
     out.push_str("Output fields:\n");
-    signature.outputs.iter().for_each(|field| push_field(out, field, marks));
+    signature.outputs.iter().for_each(|field| push_field(out, field, marks, pen));
 }
 
 /// Appends what the names of types mean, and where choices come from.
-pub(super) fn push_types(out: &mut String, signature: &Signature, marks: Marks) {
+pub(super) fn push_types(
+    out: &mut String,
+    signature: &Signature,
+    marks: Marks,
+    pen: &mut impl Pen,
+) {
+    pen.says(out.len(), Said::Fields);
     for (name, ty) in signature.reachable_types() {
         let _ = writeln!(out, "{name} = {ty}");
         push_inner(out, ty);
@@ -180,10 +208,11 @@ pub(super) fn push_choices(out: &mut String, signature: &Signature, marks: Marks
 }
 
 /// Appends the instructions, apart from what stands before them.
-pub(super) fn push_instructions(out: &mut String, instructions: &str) {
+pub(super) fn push_instructions(out: &mut String, instructions: &str, pen: &mut impl Pen) {
     let instructions = instructions.trim();
     if !instructions.is_empty() {
         out.push_str("\n\n");
+        pen.says(out.len(), Said::Instruction);
         out.push_str(instructions);
     }
 }
@@ -193,7 +222,8 @@ fn shows(ask: &Ask<'_>, history: &Field) -> bool {
     ask.demos.iter().any(|demo| demo.inputs.contains_key(&history.name))
 }
 
-fn push_field(out: &mut String, field: &Field, marks: Marks) {
+fn push_field(out: &mut String, field: &Field, marks: Marks, pen: &mut impl Pen) {
+    pen.says(out.len(), Said::Field(&field.name));
     marks.push(out, &field.name);
     let described = field.description.as_deref().unwrap_or("");
     // Text is what a field is where nothing is said.

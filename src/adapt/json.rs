@@ -6,6 +6,7 @@
 
 use crate::adapt::conversation::{Turns, conversation, repaired, room};
 use crate::adapt::fields::{self, ABSENT, Marks};
+use crate::adapt::origin::{Pen, Said};
 use crate::adapt::{Ask, ParseError, Prepared, sketch};
 use crate::lm::{Capabilities, Decoding};
 use crate::schema::{
@@ -15,8 +16,13 @@ use crate::schema::{
 const MARKS: Marks = Marks::Brackets;
 const CLOSING: &str = "Write JSON";
 
-pub(super) fn prompt(ask: &Ask<'_>, capabilities: &Capabilities) -> Prepared {
-    let prepared = conversation(ask, system(ask), &Json { signature: ask.signature });
+pub(super) fn prompt(
+    ask: &Ask<'_>,
+    capabilities: &Capabilities,
+    pen: &mut impl Pen,
+) -> Prepared {
+    let system = system(ask, pen);
+    let prepared = conversation(ask, system, &Json { signature: ask.signature }, pen);
     Prepared { decoding: decoding(ask, capabilities), ..prepared }
 }
 
@@ -25,17 +31,27 @@ pub(super) fn repair(
     capabilities: &Capabilities,
     reply: &str,
     error: &ParseError,
+    pen: &mut impl Pen,
 ) -> Prepared {
-    repaired(prompt(ask, capabilities), reply, error, CLOSING)
+    repaired(prompt(ask, capabilities, pen), reply, error, CLOSING, pen)
 }
 
-pub(super) fn reply(signature: &Signature, outputs: &Record) -> String {
+pub(super) fn reply(signature: &Signature, outputs: &Record, pen: &mut impl Pen) -> String {
     let absent = Value::from(ABSENT);
-    let fields = signature
-        .outputs
-        .iter()
-        .map(|field| (field.name.clone(), outputs.get(&field.name).unwrap_or(&absent).clone()));
-    Value::map(fields.collect()).to_json()
+    let mut out = String::with_capacity(room(outputs));
+    out.push('{');
+    for (at, field) in signature.outputs.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        pen.says(out.len(), Said::Value(&field.name));
+        out.push_str(&Value::Str(field.name.clone()).to_json());
+        out.push(':');
+        out.push_str(&outputs.get(&field.name).unwrap_or(&absent).to_json());
+    }
+    pen.says(out.len(), Said::Layout);
+    out.push('}');
+    out
 }
 
 /// The schema that a reply is held to; none where a type cannot be said in a strict one.
@@ -67,25 +83,27 @@ struct Json<'a> {
 }
 
 impl Turns for Json<'_> {
-    fn question(&self, inputs: &Record) -> String {
+    fn question(&self, inputs: &Record, pen: &mut impl Pen) -> String {
         let mut out = String::with_capacity(room(inputs) + CLOSING.len());
-        MARKS.push_inputs(&mut out, self.signature, inputs);
+        MARKS.push_inputs(&mut out, self.signature, inputs, pen);
+        pen.says(out.len(), Said::Closing);
         out.push_str(CLOSING);
         out
     }
 
-    fn answer(&self, signature: &Signature, outputs: &Record) -> String {
-        reply(signature, outputs)
+    fn answer(&self, signature: &Signature, outputs: &Record, pen: &mut impl Pen) -> String {
+        reply(signature, outputs, pen)
     }
 }
 
-fn system(ask: &Ask<'_>) -> String {
+fn system(ask: &Ask<'_>, pen: &mut impl Pen) -> String {
     let mut out = String::with_capacity(256 + ask.instructions.len());
-    fields::push_inputs(&mut out, ask, MARKS);
+    fields::push_inputs(&mut out, ask, MARKS, pen);
+    pen.says(out.len(), Said::Fields);
     out.push_str("Output, a JSON object:\n");
-    sketch::push_outputs(&mut out, ask.signature);
+    sketch::push_outputs(&mut out, ask.signature, pen);
     fields::push_choices(&mut out, ask.signature, MARKS);
     out.truncate(out.trim_end().len());
-    fields::push_instructions(&mut out, ask.instructions);
+    fields::push_instructions(&mut out, ask.instructions, pen);
     out
 }

@@ -1,6 +1,7 @@
 //! Pictures, sounds and files in prompts: a mark where one stands, until the prompt is whole;
 //! then its place in the message.
 
+use crate::adapt::origin::{Edit, Pen};
 use crate::adapt::{Ask, Prepared};
 use crate::lm::{Message, Placed, Prompt};
 use crate::schema::{Media, MediaFile, MediaKind, Record, Value};
@@ -35,7 +36,7 @@ pub(super) fn marked(value: &Value) -> Value {
 }
 
 /// The prompt with media in place of their marks; text that is continued has words for them.
-pub(super) fn placed(mut prepared: Prepared, ask: &Ask<'_>) -> Prepared {
+pub(super) fn placed(mut prepared: Prepared, ask: &Ask<'_>, pen: &mut impl Pen) -> Prepared {
     let mut known = Vec::new();
     let inputs = ask.demos.iter().map(|it| &it.inputs).chain([ask.inputs]);
     inputs.for_each(|it| gather(it, &mut known));
@@ -43,11 +44,17 @@ pub(super) fn placed(mut prepared: Prepared, ask: &Ask<'_>) -> Prepared {
         return prepared;
     }
     match &mut prepared.prompt {
-        Prompt::Chat(messages) => messages.iter_mut().for_each(|it| place(it, &known)),
-        Prompt::Text(text) => {
-            for (mark, media) in &known {
-                *text = text.replace(mark, &media.to_string());
+        Prompt::Chat(messages) => {
+            for (at, Message { text, media, .. }) in messages.iter_mut().enumerate() {
+                let edits = place(text, &known, |text, it| {
+                    media.push(Placed { at: text.len(), media: it.clone() });
+                });
+                pen.edited(at, &edits);
             }
+        }
+        Prompt::Text(text) => {
+            let edits = place(text, &known, |text, it| text.push_str(&it.to_string()));
+            pen.edited(0, &edits);
         }
     }
     prepared
@@ -83,20 +90,29 @@ fn as_sent(media: &Arc<Media>) -> Arc<Media> {
     }
 }
 
-/// Takes the marks out of a message and puts media in their places.
-fn place(message: &mut Message, known: &Known) {
-    if !message.text.contains(EDGE) {
-        return;
+/// Takes the marks out of a text, and has `put` put media in their places.
+fn place(
+    marked: &mut String,
+    known: &Known,
+    mut put: impl FnMut(&mut String, &Arc<Media>),
+) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    if !marked.contains(EDGE) {
+        return edits;
     }
-    let mut text = String::with_capacity(message.text.len());
-    let mut rest = &*message.text;
+    let mut text = String::with_capacity(marked.len());
+    let mut rest = &**marked;
     while let Some(at) = rest.find(EDGE) {
         text.push_str(&rest[..at]);
         rest = &rest[at..];
         let found = known.iter().find(|(mark, _)| rest.starts_with(&**mark));
         let taken = match found {
             Some((mark, media)) => {
-                message.media.push(Placed { at: text.len(), media: media.clone() });
+                let from = marked.len() - rest.len();
+                let start = text.len();
+                put(&mut text, media);
+                let given = text.len() - start;
+                edits.push(Edit { taken: from..from + mark.len(), given });
                 mark.len()
             }
             None => {
@@ -107,5 +123,6 @@ fn place(message: &mut Message, known: &Known) {
         rest = &rest[taken..];
     }
     text.push_str(rest);
-    message.text = text;
+    *marked = text;
+    edits
 }

@@ -13,6 +13,7 @@ mod conversation;
 mod fields;
 mod json;
 mod media;
+mod origin;
 mod read;
 mod sketch;
 mod template;
@@ -20,9 +21,11 @@ mod two_step;
 mod write;
 mod xml;
 
+pub use origin::{Origin, Part};
 pub use read::{read_partial, read_value};
 pub use two_step::Extraction;
 
+use crate::adapt::origin::{Pen, Silent};
 use crate::lm::{Capabilities, Decoding, Prompt};
 use crate::schema::{ConvertError, Demo, Record, Signature, Template};
 use std::fmt;
@@ -237,15 +240,24 @@ impl Adapter {
 
     /// Lays out a question.
     pub fn prompt(&self, ask: &Ask<'_>, capabilities: &Capabilities) -> Prepared {
+        self.prompt_with(ask, capabilities, &mut Silent)
+    }
+
+    fn prompt_with(
+        &self,
+        ask: &Ask<'_>,
+        capabilities: &Capabilities,
+        pen: &mut impl Pen,
+    ) -> Prepared {
         let prepared = match self {
-            Self::Chat => chat::prompt(ask),
-            Self::Json => json::prompt(ask, capabilities),
-            Self::Xml => xml::prompt(ask),
-            Self::TwoStep => two_step::prompt(ask),
-            Self::Complete => complete::prompt(ask, capabilities),
-            Self::Template(it) => template::prompt(it, ask, capabilities),
+            Self::Chat => chat::prompt(ask, pen),
+            Self::Json => json::prompt(ask, capabilities, pen),
+            Self::Xml => xml::prompt(ask, pen),
+            Self::TwoStep => two_step::prompt(ask, pen),
+            Self::Complete => complete::prompt(ask, capabilities, pen),
+            Self::Template(it) => template::prompt(it, ask, capabilities, pen),
         };
-        media::placed(prepared, ask)
+        media::placed(prepared, ask, pen)
     }
 
     /// The second question about what a model wrote, where the first one leaves it free what
@@ -287,25 +299,36 @@ impl Adapter {
         reply: &str,
         error: &ParseError,
     ) -> Prepared {
+        self.repair_with(ask, capabilities, reply, error, &mut Silent)
+    }
+
+    fn repair_with(
+        &self,
+        ask: &Ask<'_>,
+        capabilities: &Capabilities,
+        reply: &str,
+        error: &ParseError,
+        pen: &mut impl Pen,
+    ) -> Prepared {
         let prepared = match self {
-            Self::Chat | Self::TwoStep => chat::repair(ask, reply, error),
-            Self::Json => json::repair(ask, capabilities, reply, error),
-            Self::Xml => xml::repair(ask, reply, error),
-            Self::Complete => complete::repair(ask, capabilities, reply, error),
-            Self::Template(it) => template::repair(it, ask, capabilities, reply, error),
+            Self::Chat | Self::TwoStep => chat::repair(ask, reply, error, pen),
+            Self::Json => json::repair(ask, capabilities, reply, error, pen),
+            Self::Xml => xml::repair(ask, reply, error, pen),
+            Self::Complete => complete::repair(ask, capabilities, reply, error, pen),
+            Self::Template(it) => template::repair(it, ask, capabilities, reply, error, pen),
         };
-        media::placed(prepared, ask)
+        media::placed(prepared, ask, pen)
     }
 
     /// Lays out a complete example as the reply that a model should have given: of two, the
     /// second.
     pub fn reply(&self, signature: &Signature, outputs: &Record) -> String {
         match self {
-            Self::Chat | Self::TwoStep => chat::reply(signature, outputs),
-            Self::Json => json::reply(signature, outputs),
-            Self::Xml => xml::reply(signature, outputs),
+            Self::Chat | Self::TwoStep => chat::reply(signature, outputs, &mut Silent),
+            Self::Json => json::reply(signature, outputs, &mut Silent),
+            Self::Xml => xml::reply(signature, outputs, &mut Silent),
             Self::Complete => complete::reply(signature, outputs),
-            Self::Template(it) => template::reply(it, signature, outputs),
+            Self::Template(it) => template::reply(it, signature, outputs, &mut Silent),
         }
     }
 }

@@ -10,12 +10,16 @@
 //!
 //! Types with names stand once, behind the object, so that they may mention themselves.
 
+use crate::adapt::origin::{Pen, Said};
 use crate::schema::{Field, Signature, Ty, Value};
 use std::fmt::Write as _;
 
 /// Appends the object of all outputs, and the named types that they reach.
-pub(super) fn push_outputs(out: &mut String, signature: &Signature) {
-    push_object(out, &signature.outputs, 0);
+pub(super) fn push_outputs(out: &mut String, signature: &Signature, pen: &mut impl Pen) {
+    push_object(out, &signature.outputs, 0, |out, field| {
+        pen.says(out.len(), Said::Field(&field.name));
+    });
+    pen.says(out.len(), Said::Fields);
     out.push('\n');
     for (name, ty) in signature.reachable_types() {
         let _ = write!(out, "{name} = ");
@@ -43,7 +47,7 @@ fn push_type(out: &mut String, ty: &Ty, depth: usize) {
         }
         Ty::Enum(options) => join(out, options, |out, it: &Value| out.push_str(&it.to_json())),
         Ty::Union(members) => join(out, members, |out, it| push_type(out, it, depth)),
-        Ty::Record(fields) => push_object(out, fields, depth),
+        Ty::Record(fields) => push_object(out, fields, depth, |_, _| ()),
         Ty::Bounded(inner, bound) => {
             push_type(out, inner, depth);
             let _ = write!(out, "({bound})");
@@ -63,8 +67,14 @@ fn join<T>(out: &mut String, items: &[T], push: impl Fn(&mut String, &T)) {
     }
 }
 
-/// An object on one line, or with a line for each field where one has a description.
-fn push_object(out: &mut String, fields: &[Field], depth: usize) {
+/// An object on one line, or with a line for each field where one has a description. What begins
+/// a field is told.
+fn push_object(
+    out: &mut String,
+    fields: &[Field],
+    depth: usize,
+    mut begins: impl FnMut(&str, &Field),
+) {
     let lines = fields.iter().any(|it| is_described(&it.ty) || it.description.is_some());
     out.push('{');
     for (at, field) in fields.iter().enumerate() {
@@ -72,6 +82,7 @@ fn push_object(out: &mut String, fields: &[Field], depth: usize) {
         if lines {
             push_line(out, depth + 1);
         }
+        begins(out, field);
         let _ = write!(out, "\"{}\": ", field.name);
         push_type(out, &field.ty, depth + 1);
         if !last {

@@ -7,6 +7,7 @@
 
 use crate::adapt::conversation::{Turns, asked, conversation, repaired, split_demos};
 use crate::adapt::fields::{self, ABSENT, Marks};
+use crate::adapt::origin::{Pen, Said, Silent, Turn};
 use crate::adapt::read::{
     begun_object, begun_xml, read_begun, read_begun_sections, read_object, read_reply,
     read_sections, read_xml, without_thoughts,
@@ -26,13 +27,14 @@ pub(super) fn prompt(
     template: &Template,
     ask: &Ask<'_>,
     capabilities: &Capabilities,
+    pen: &mut impl Pen,
 ) -> Prepared {
     let inline = [&template.system, &template.user].into_iter().flatten();
     let inline = inline.into_iter().any(|it| it.has("demos"));
     let filled = Filled { template, ask };
-    let system = filled.system();
+    let system = filled.system(pen);
     let shown = if inline { &[] } else { ask.demos };
-    let prepared = conversation(&Ask { demos: shown, ..*ask }, system, &filled);
+    let prepared = conversation(&Ask { demos: shown, ..*ask }, system, &filled, pen);
     match template.layout {
         Layout::Json => {
             let decoding = json::decoding(ask, capabilities);
@@ -48,18 +50,24 @@ pub(super) fn repair(
     capabilities: &Capabilities,
     reply: &str,
     error: &ParseError,
+    pen: &mut impl Pen,
 ) -> Prepared {
     let closing = Filled { template, ask }.outputs();
-    repaired(prompt(template, ask, capabilities), reply, error, &closing)
+    repaired(prompt(template, ask, capabilities, pen), reply, error, &closing, pen)
 }
 
-pub(super) fn reply(template: &Template, signature: &Signature, outputs: &Record) -> String {
+pub(super) fn reply(
+    template: &Template,
+    signature: &Signature,
+    outputs: &Record,
+    pen: &mut impl Pen,
+) -> String {
     match (template.layout, &template.reply) {
-        (Layout::Json, _) => json::reply(signature, outputs),
-        (Layout::Xml, _) => xml::reply(signature, outputs),
-        (Layout::Text, _) => plain(signature, outputs),
-        (Layout::Own, Some(text)) => own(text, signature, outputs),
-        (Layout::Own | Layout::Chat, _) => chat::reply(signature, outputs),
+        (Layout::Json, _) => json::reply(signature, outputs, pen),
+        (Layout::Xml, _) => xml::reply(signature, outputs, pen),
+        (Layout::Text, _) => plain(signature, outputs, pen),
+        (Layout::Own, Some(text)) => own(text, signature, outputs, pen),
+        (Layout::Own | Layout::Chat, _) => chat::reply(signature, outputs, pen),
     }
 }
 
@@ -70,9 +78,10 @@ fn only(signature: &Signature) -> Option<&Field> {
     wanted.or_else(|| signature.outputs.first())
 }
 
-fn plain(signature: &Signature, outputs: &Record) -> String {
+fn plain(signature: &Signature, outputs: &Record, pen: &mut impl Pen) -> String {
     let mut out = String::new();
     if let Some(field) = only(signature) {
+        pen.says(0, Said::Value(&field.name));
         push_output(&mut out, field, outputs, signature);
     }
     out
@@ -86,14 +95,18 @@ fn push_output(out: &mut String, field: &Field, outputs: &Record, signature: &Si
 }
 
 /// A reply as the template lays it out.
-fn own(text: &Text, signature: &Signature, outputs: &Record) -> String {
+fn own(text: &Text, signature: &Signature, outputs: &Record, pen: &mut impl Pen) -> String {
     let labels = labels(text);
     let mut out = String::new();
     for piece in &text.pieces {
         match piece {
-            Piece::Text(text) => out.push_str(text),
+            Piece::Text(text) => {
+                pen.says(out.len(), Said::Template);
+                out.push_str(text);
+            }
             Piece::Hole { name, .. } => {
                 let Some(field) = signature.output(name) else { continue };
+                pen.says(out.len(), Said::Value(&field.name));
                 let mut value = String::new();
                 push_output(&mut value, field, outputs, signature);
                 out.push_str(&escaped(&value, &labels));
@@ -342,27 +355,41 @@ impl Filled<'_> {
         }
     }
 
-    fn system(&self) -> String {
+    fn system(&self, pen: &mut impl Pen) -> String {
         match &self.template.system {
-            Some(text) => self.fill(text, &asked(self.ask), true).trim().to_owned(),
+            Some(text) => {
+                let filled = self.fill(text, &asked(self.ask), true, pen);
+                trimmed(&filled, 0, pen).to_owned()
+            }
             None => String::new(),
         }
     }
 
-    fn fill(&self, text: &Text, inputs: &Record, demos: bool) -> String {
+    fn fill(&self, text: &Text, inputs: &Record, demos: bool, pen: &mut impl Pen) -> String {
         let mut out = String::new();
         for piece in &text.pieces {
             match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Hole { name, .. } => self.push(&mut out, name, inputs, demos),
+                Piece::Text(text) => {
+                    pen.says(out.len(), Said::Template);
+                    out.push_str(text);
+                }
+                Piece::Hole { name, .. } => self.push(&mut out, name, inputs, demos, pen),
             }
         }
         out
     }
 
-    fn push(&self, out: &mut String, name: &str, inputs: &Record, demos: bool) {
+    fn push(
+        &self,
+        out: &mut String,
+        name: &str,
+        inputs: &Record,
+        demos: bool,
+        pen: &mut impl Pen,
+    ) {
         let signature = self.ask.signature;
         if let Some(field) = signature.input(name) {
+            pen.says(out.len(), Said::Value(&field.name));
             match inputs.get(name) {
                 Some(value) => push_value(out, value, &field.ty, &signature.types),
                 None => out.push_str(ABSENT),
@@ -370,19 +397,26 @@ impl Filled<'_> {
             return;
         }
         match name {
-            "instructions" => out.push_str(self.ask.instructions.trim()),
+            "instructions" => {
+                pen.says(out.len(), Said::Instruction);
+                out.push_str(self.ask.instructions.trim());
+            }
             "fields" => {
-                fields::push_inputs(out, self.ask, self.marks());
-                fields::push_outputs(out, signature, self.marks());
-                fields::push_types(out, signature, self.marks());
+                fields::push_inputs(out, self.ask, self.marks(), pen);
+                fields::push_outputs(out, signature, self.marks(), pen);
+                fields::push_types(out, signature, self.marks(), pen);
                 out.truncate(out.trim_end().len());
             }
             "inputs" => {
-                self.marks().push_inputs(out, signature, inputs);
+                pen.says(out.len(), Said::Layout);
+                self.marks().push_inputs(out, signature, inputs, pen);
                 out.truncate(out.trim_end().len());
             }
-            "outputs" => out.push_str(&self.outputs()),
-            "demos" if demos => self.push_demos(out),
+            "outputs" => {
+                pen.says(out.len(), Said::Closing);
+                out.push_str(&self.outputs());
+            }
+            "demos" if demos => self.push_demos(out, pen),
             _ => {}
         }
     }
@@ -394,7 +428,7 @@ impl Filled<'_> {
         match (self.template.layout, &self.template.reply) {
             (Layout::Chat | Layout::Xml, _) => out = self.marks().closing(signature),
             (Layout::Json, _) => {
-                sketch::push_outputs(&mut out, signature);
+                sketch::push_outputs(&mut out, signature, &mut Silent);
                 out.truncate(out.trim_end().len());
             }
             (Layout::Own, Some(reply)) => {
@@ -416,59 +450,95 @@ impl Filled<'_> {
         out
     }
 
-    fn push_demos(&self, out: &mut String) {
+    fn push_demos(&self, out: &mut String, pen: &mut impl Pen) {
         let (partial, complete) = split_demos(self.ask.signature, self.ask.demos);
-        for (at, demo) in partial.into_iter().chain(complete).enumerate() {
+        for (at, (index, demo)) in partial.into_iter().chain(complete).enumerate() {
             if at > 0 {
                 out.push_str("\n\n");
             }
-            self.push_demo(out, demo);
+            let turn = pen.turn(Turn::Demo(index));
+            self.push_demo(out, demo, pen);
+            pen.turn(turn);
         }
     }
 
-    fn push_demo(&self, out: &mut String, demo: &Demo) {
-        out.push_str(self.demo_question(&demo.inputs).trim_end());
+    fn push_demo(&self, out: &mut String, demo: &Demo, pen: &mut impl Pen) {
+        let apart = pen.apart();
+        let question = self.demo_question(&demo.inputs, pen);
+        let question = question.trim_end();
+        pen.placed(apart, 0, question.len(), out.len());
+        out.push_str(question);
+        pen.says(out.len(), Said::Layout);
         out.push('\n');
-        out.push_str(&self.demo_answer(self.ask.signature, &demo.outputs));
+        let apart = pen.apart();
+        let answer = self.demo_answer(self.ask.signature, &demo.outputs, pen);
+        pen.placed(apart, 0, answer.len(), out.len());
+        out.push_str(&answer);
     }
 
-    fn demo_question(&self, inputs: &Record) -> String {
+    fn demo_question(&self, inputs: &Record, pen: &mut impl Pen) -> String {
         let text = self.template.demo_user.as_ref().or(self.template.user.as_ref());
-        self.turn(text, inputs, false)
+        self.turn(text, inputs, false, pen)
     }
 
-    fn demo_answer(&self, signature: &Signature, outputs: &Record) -> String {
+    fn demo_answer(
+        &self,
+        signature: &Signature,
+        outputs: &Record,
+        pen: &mut impl Pen,
+    ) -> String {
         match &self.template.demo_reply {
-            Some(text) => own(text, signature, outputs),
-            None => reply(self.template, signature, outputs),
+            Some(text) => own(text, signature, outputs, pen),
+            None => reply(self.template, signature, outputs, pen),
         }
     }
 
-    fn turn(&self, text: Option<&Text>, inputs: &Record, demos: bool) -> String {
+    fn turn(
+        &self,
+        text: Option<&Text>,
+        inputs: &Record,
+        demos: bool,
+        pen: &mut impl Pen,
+    ) -> String {
+        let apart = pen.apart();
         let filled = match text {
-            Some(text) => self.fill(text, inputs, demos),
+            Some(text) => self.fill(text, inputs, demos, pen),
             None => {
                 let mut out = String::new();
-                self.marks().push_inputs(&mut out, self.ask.signature, inputs);
+                self.marks().push_inputs(&mut out, self.ask.signature, inputs, pen);
+                pen.says(out.len(), Said::Closing);
                 out.push_str(&self.outputs());
                 out
             }
         };
-        let trimmed = filled.trim();
-        if trimmed.is_empty() { NOTHING.to_owned() } else { trimmed.to_owned() }
+        let trimmed = trimmed(&filled, apart, pen);
+        if trimmed.is_empty() {
+            pen.says(0, Said::Layout);
+            NOTHING.to_owned()
+        } else {
+            trimmed.to_owned()
+        }
     }
 }
 
+/// A text that was made apart, without space around it.
+fn trimmed<'t>(filled: &'t str, apart: usize, pen: &mut impl Pen) -> &'t str {
+    let end = filled.trim_end();
+    let trimmed = end.trim_start();
+    pen.placed(apart, end.len() - trimmed.len(), trimmed.len(), 0);
+    trimmed
+}
+
 impl Turns for Filled<'_> {
-    fn question(&self, inputs: &Record) -> String {
-        self.turn(self.template.user.as_ref(), inputs, true)
+    fn question(&self, inputs: &Record, pen: &mut impl Pen) -> String {
+        self.turn(self.template.user.as_ref(), inputs, true, pen)
     }
 
-    fn example(&self, inputs: &Record) -> String {
-        self.demo_question(inputs)
+    fn example(&self, inputs: &Record, pen: &mut impl Pen) -> String {
+        self.demo_question(inputs, pen)
     }
 
-    fn answer(&self, signature: &Signature, outputs: &Record) -> String {
-        self.demo_answer(signature, outputs)
+    fn answer(&self, signature: &Signature, outputs: &Record, pen: &mut impl Pen) -> String {
+        self.demo_answer(signature, outputs, pen)
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::adapt::conversation::{Turns, conversation, room};
 use crate::adapt::fields::{self, Marks};
+use crate::adapt::origin::{Part, Pen, Said, Silent, noted};
 use crate::adapt::{Ask, ParseError, Prepared, chat};
 use crate::schema::{Field, Record, Signature, Ty, Value};
 use std::sync::Arc;
@@ -15,8 +16,9 @@ const MARKS: Marks = Marks::Names;
 const TEXT: &str = "text";
 const TASK: &str = "State what the text says of each output. Take its words, and add nothing.";
 
-pub(super) fn prompt(ask: &Ask<'_>) -> Prepared {
-    conversation(ask, system(ask), &Free { signature: ask.signature })
+pub(super) fn prompt(ask: &Ask<'_>, pen: &mut impl Pen) -> Prepared {
+    let system = system(ask, pen);
+    conversation(ask, system, &Free { signature: ask.signature }, pen)
 }
 
 /// The second question: what the text of the first reply states.
@@ -50,12 +52,22 @@ impl Extraction {
 
     /// Lays out the question.
     pub fn prompt(&self) -> Prepared {
-        chat::prompt(&self.ask())
+        chat::prompt(&self.ask(), &mut Silent)
+    }
+
+    /// The same, with the origin of each part: what the first model wrote is an input.
+    pub fn prompt_parts(&self) -> (Prepared, Vec<Part>) {
+        noted(|pen| chat::prompt(&self.ask(), pen))
     }
 
     /// Lays out the question again, with the reply that could not be read and the reason.
     pub fn repair(&self, reply: &str, error: &ParseError) -> Prepared {
-        chat::repair(&self.ask(), reply, error)
+        chat::repair(&self.ask(), reply, error, &mut Silent)
+    }
+
+    /// The same, with the origin of each part.
+    pub fn repair_parts(&self, reply: &str, error: &ParseError) -> (Prepared, Vec<Part>) {
+        noted(|pen| chat::repair(&self.ask(), reply, error, pen))
     }
 }
 
@@ -64,25 +76,26 @@ struct Free<'a> {
 }
 
 impl Turns for Free<'_> {
-    fn question(&self, inputs: &Record) -> String {
+    fn question(&self, inputs: &Record, pen: &mut impl Pen) -> String {
         let mut out = String::with_capacity(room(inputs));
-        MARKS.push_inputs(&mut out, self.signature, inputs);
+        MARKS.push_inputs(&mut out, self.signature, inputs, pen);
         out.truncate(out.trim_end_matches('\n').len());
         out
     }
 
-    fn answer(&self, signature: &Signature, outputs: &Record) -> String {
-        MARKS.outputs(signature, outputs)
+    fn answer(&self, signature: &Signature, outputs: &Record, pen: &mut impl Pen) -> String {
+        MARKS.outputs(signature, outputs, pen)
     }
 }
 
-fn system(ask: &Ask<'_>) -> String {
+fn system(ask: &Ask<'_>, pen: &mut impl Pen) -> String {
     let signature = ask.signature;
     let mut out = String::with_capacity(256 + ask.instructions.len());
-    fields::push_inputs(&mut out, ask, MARKS);
-    fields::push_outputs(&mut out, signature, MARKS);
-    fields::push_types(&mut out, signature, MARKS);
+    fields::push_inputs(&mut out, ask, MARKS, pen);
+    fields::push_outputs(&mut out, signature, MARKS, pen);
+    fields::push_types(&mut out, signature, MARKS, pen);
+    pen.says(out.len(), Said::Layout);
     out.push_str("Answer in your own words, and say what each output is.");
-    fields::push_instructions(&mut out, ask.instructions);
+    fields::push_instructions(&mut out, ask.instructions, pen);
     out
 }

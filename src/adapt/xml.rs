@@ -6,6 +6,7 @@
 
 use crate::adapt::conversation::{conversation, repaired};
 use crate::adapt::fields::{self, ABSENT, Marked, Marks, is_nested};
+use crate::adapt::origin::{Pen, Said};
 use crate::adapt::read::folded;
 use crate::adapt::write::push_value;
 use crate::adapt::{Ask, ParseError, Prepared};
@@ -25,30 +26,37 @@ pub(super) const CDATA: &str = "<![CDATA[";
 /// How deep elements nest; what is deeper is JSON.
 const MAX_DEPTH: usize = 24;
 
-pub(super) fn prompt(ask: &Ask<'_>) -> Prepared {
-    conversation(ask, system(ask), &Marked::new(MARKS, ask.signature))
+pub(super) fn prompt(ask: &Ask<'_>, pen: &mut impl Pen) -> Prepared {
+    let system = system(ask, pen);
+    conversation(ask, system, &Marked::new(MARKS, ask.signature), pen)
 }
 
-pub(super) fn repair(ask: &Ask<'_>, reply: &str, error: &ParseError) -> Prepared {
-    repaired(prompt(ask), reply, error, &MARKS.closing(ask.signature))
+pub(super) fn repair(
+    ask: &Ask<'_>,
+    reply: &str,
+    error: &ParseError,
+    pen: &mut impl Pen,
+) -> Prepared {
+    repaired(prompt(ask, pen), reply, error, &MARKS.closing(ask.signature), pen)
 }
 
-pub(super) fn reply(signature: &Signature, outputs: &Record) -> String {
-    MARKS.outputs(signature, outputs)
+pub(super) fn reply(signature: &Signature, outputs: &Record, pen: &mut impl Pen) -> String {
+    MARKS.outputs(signature, outputs, pen)
 }
 
-fn system(ask: &Ask<'_>) -> String {
+fn system(ask: &Ask<'_>, pen: &mut impl Pen) -> String {
     let signature = ask.signature;
     let mut out = String::with_capacity(256 + ask.instructions.len());
-    fields::push_inputs(&mut out, ask, MARKS);
-    fields::push_outputs(&mut out, signature, MARKS);
-    fields::push_types(&mut out, signature, MARKS);
+    fields::push_inputs(&mut out, ask, MARKS, pen);
+    fields::push_outputs(&mut out, signature, MARKS, pen);
+    fields::push_types(&mut out, signature, MARKS, pen);
+    pen.says(out.len(), Said::Layout);
     out.push_str("A value stands before its end tag");
     if signature.outputs.iter().any(|field| is_nested(&field.ty, signature)) {
         out.push_str("; items of lists in <item>, fields of objects in tags");
     }
     out.push('.');
-    fields::push_instructions(&mut out, ask.instructions);
+    fields::push_instructions(&mut out, ask.instructions, pen);
     out
 }
 

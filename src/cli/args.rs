@@ -2,6 +2,7 @@
 //!
 //! The first line of a comment here is what `--help` says: imperative, no full stop.
 
+use super::trace::args as trace;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,6 +91,17 @@ pub(super) struct Lm {
     pub(super) threads: Option<usize>,
 }
 
+/// What is written down.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Tracing {
+    /// Write the trace to this file: every call, what was said, and what it led to
+    #[arg(long, value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
+    /// Leave inputs, outputs, prompts and replies out of the trace
+    #[arg(long, requires = "trace")]
+    pub(super) no_trace_content: bool,
+}
+
 /// Who may watch.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Watch {
@@ -102,7 +114,7 @@ pub(super) struct Watch {
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Via {
     /// Have workers make the runs: a command that speaks their frames, such as `dsp worker`
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", conflicts_with = "trace")]
     pub(super) via: Option<String>,
     /// How many workers are started; results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 1, requires = "via", value_parser = workers)]
@@ -145,9 +157,8 @@ pub(super) struct Run {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) lm: Lm,
-    /// Write the trace of the run to this file
-    #[arg(long, value_name = "FILE")]
-    pub(super) trace: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) tracing: Tracing,
     /// Say at the end what was used, by predictor and model, on standard error
     #[arg(long)]
     pub(super) usage: bool,
@@ -266,6 +277,10 @@ pub(super) struct Prompt {
     /// Write the messages as JSON, as providers take them
     #[arg(long)]
     pub(super) json: bool,
+    /// Say of each part where it comes from: whose instructions, which demo from which row, which
+    /// input, the layout's own words
+    #[arg(long)]
+    pub(super) why: bool,
 }
 
 /// Arguments of `dsp parse`.
@@ -357,6 +372,8 @@ pub(super) struct Eval {
     /// Write the report as JSON, to standard output or to a file
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(super) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) tracing: Tracing,
     #[command(flatten)]
     pub(super) via: Via,
     #[command(flatten)]
@@ -465,6 +482,8 @@ pub(super) struct Compile {
     /// Write the report as JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) tracing: Tracing,
     #[command(flatten)]
     pub(super) via: Via,
     #[command(flatten)]
@@ -615,14 +634,13 @@ pub(super) struct Trace {
 #[derive(Debug, Subcommand)]
 pub(super) enum TraceAction {
     /// Show a recorded trace as a tree
-    Show {
-        /// The file that `--trace` wrote
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// Show prompts and replies too
-        #[arg(long)]
-        full: bool,
-    },
+    Show(trace::Show),
+    /// Write one HTML file that shows all of a trace, or of two and what differs
+    Html(trace::Html),
+    /// Write a trace for other programs: JSON, charts, OpenTelemetry
+    Export(trace::Export),
+    /// Say what differs between two traces; fail if anything does
+    Diff(trace::Diff),
 }
 
 /// Arguments of `dsp state`.
@@ -641,6 +659,53 @@ pub(super) enum StateAction {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Say what differs between two states: predictor by predictor, word by word
+    Diff {
+        /// The one before
+        #[arg(value_name = "A")]
+        a: PathBuf,
+        /// The one after; when it is left out, A is compared with the program as it is written
+        #[arg(value_name = "B")]
+        b: Option<PathBuf>,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what each part of a state is worth: score the program with each demo and each sentence
+    /// of the instructions left out
+    Ablate(StateAblate),
+}
+
+/// Arguments of `dsp state ablate`.
+#[derive(Debug, Args)]
+pub(super) struct StateAblate {
+    /// The saved state
+    #[arg(value_name = "STATE")]
+    pub(super) state: PathBuf,
+    /// The script whose items the expressions use
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The program that the state is of, such as `rag` or `Rag(k: 5)`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) program: String,
+    /// The metric, such as `correct`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) metric: String,
+    /// The examples, best such as no search has seen: a JSONL, JSON, CSV, TSV or Parquet file
+    #[arg(long, value_name = "FILE")]
+    pub(super) data: PathBuf,
+    /// Say what would be left out and what it takes at most, and run nothing
+    #[arg(long)]
+    pub(super) plan: bool,
+    /// Write a smaller state, without parts that carry nothing, if it is not reliably worse on a
+    /// third of the rows, which are held back for that
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub(super) drop: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) lm: Lm,
+    /// Write JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Arguments of `dsp models`.

@@ -5,6 +5,7 @@ use super::interrupt::Interrupt;
 use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
+use super::tracing::Tracer;
 use super::via;
 use super::watch::{self, Watcher};
 use crate::catalog;
@@ -69,6 +70,8 @@ impl Watched<'_> {
         let max_seconds = asked.task.lm.max_seconds.map(|it| it + GRACE);
         let granted = Lm { max_seconds, ..asked.task.lm.clone() };
         let builder = session::builder(shell, &asked.task.file, &granted)?.progress();
+        let tracer = Tracer::new(shell, &args.tracing, &asked.task.file)?;
+        let builder = tracer.traced_whole(builder);
         let engine = interrupt.heeded(watcher.watched(builder)).build()?;
         let program = session::load(shell, &engine, &asked.task.file)?;
         if args.plan {
@@ -95,6 +98,7 @@ impl Watched<'_> {
         shell.diagnose(program.sources(), &finished.warnings);
         watcher.warnings(&finished.warnings);
         shell.warn(&engine.store_warnings());
+        tracer.write(&finished.trace)?;
         finished.result?;
         shell.eprint(&format!("saved as {}\n", shown(shell, output)));
         if let Some(report) = &report {

@@ -6,6 +6,7 @@ use super::interrupt::Interrupt;
 use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
+use super::tracing::Tracer;
 use super::via;
 use super::watch::{self, Watcher};
 use crate::engine::Ask;
@@ -59,6 +60,8 @@ impl Watched<'_> {
         let Self { shell, args, asked, watcher, .. } = self;
         let interrupt = Interrupt::on(shell, || Some("finishing the rows under way"));
         let builder = session::builder(shell, &asked.task.file, &asked.task.lm)?.progress();
+        let tracer = Tracer::new(shell, &args.tracing, &asked.task.file)?;
+        let builder = tracer.traced_whole(builder);
         let engine = interrupt.heeded(watcher.watched(builder)).build()?;
         let program = session::load(shell, &engine, &asked.task.file)?;
         watcher.begun(asked.task.begun(&program, asked.task.state.clone()));
@@ -75,6 +78,7 @@ impl Watched<'_> {
         shell.diagnose(program.sources(), &finished.warnings);
         watcher.warnings(&finished.warnings);
         shell.warn(&engine.store_warnings());
+        tracer.write(&finished.trace)?;
         let value = finished.result?;
         let evaluation = titled(evaluated(&value)?, asked);
         report(shell, args, &evaluation, watcher.takes_output())?;

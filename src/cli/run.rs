@@ -3,11 +3,11 @@
 use super::args::Run;
 use super::interrupt::Interrupt;
 use super::log::Begun;
-use super::session::{self, Kept};
+use super::session;
 use super::shell::{Failure, Shell};
+use super::tracing::Tracer;
 use super::usage;
 use super::watch::Watcher;
-use crate::trace::{Trace, to_jsonl};
 use std::path::Path;
 
 /// Runs a script.
@@ -29,7 +29,8 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
     let interrupt = Interrupt::on(shell, first);
     let builder = session::builder(shell, &args.file, &args.lm)?;
     let builder = if args.quiet { builder } else { builder.progress() };
-    let builder = if args.trace.is_some() { builder } else { builder.no_trace() };
+    let tracer = Tracer::new(shell, &args.tracing, &args.file)?;
+    let builder = tracer.traced(builder);
     let engine = interrupt.heeded(watcher.watched(builder)).build()?;
     let program = session::load(shell, &engine, &args.file)?;
     watcher.begun(Begun { hash: program.hash(), ..Begun::default() });
@@ -40,14 +41,7 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
     if args.usage {
         shell.eprint(&usage::text(&program.spent(), &program.shares()));
     }
-    if let Some(path) = &args.trace {
-        write_trace(shell, &finished.trace, path)?;
-    }
+    tracer.write(&finished.trace)?;
     finished.result?;
     if interrupt.came() { Err(Failure::told()) } else { Ok(()) }
-}
-
-fn write_trace(shell: &Shell, trace: &Trace, path: &Path) -> Result<(), Failure> {
-    let content = Kept::of(shell)?;
-    shell.write(path, &to_jsonl(trace, &content))
 }

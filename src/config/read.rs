@@ -38,7 +38,7 @@ pub fn parse(source: SourceId, text: &str, origin: Origin) -> (Config, Vec<Diagn
 }
 
 /// Settings at the top of a file.
-const TOP: [&str; 11] = [
+const TOP: [&str; 12] = [
     "lm",
     "threads",
     "seed",
@@ -47,6 +47,7 @@ const TOP: [&str; 11] = [
     "max_usd",
     "max_seconds",
     "cache_max_mb",
+    "trace_content",
     "models",
     "prices",
     "endpoints",
@@ -89,6 +90,7 @@ impl Reader {
                 "threads" => config.threads = self.integer(key, value, 1),
                 "seed" => config.seed = self.integer(key, value, 0),
                 "cache_max_mb" => config.cache_max_mb = self.cache_max_mb(key, value),
+                "trace_content" => config.trace_content = self.boolean(key, value),
                 "models" => self.each(key, value, |reader, name, value| {
                     let model = reader.model(name, value);
                     config.models.extend(model.map(|it| (name.get_ref().to_string(), it)));
@@ -264,6 +266,14 @@ impl Reader {
             Some(table) => table.iter().for_each(|(name, value)| read(self, name, value)),
             None => self.wrong(key, value, "a table"),
         }
+    }
+
+    fn boolean(&mut self, key: &Key<'_>, value: &Entry<'_>) -> Option<bool> {
+        let said = value.get_ref().as_bool();
+        if said.is_none() {
+            self.wrong(key, value, "`true` or `false`");
+        }
+        said
     }
 
     fn text(&mut self, key: &Key<'_>, value: &Entry<'_>) -> Option<String> {

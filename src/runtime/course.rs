@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::lm::Address;
 use crate::runtime::history::HistoryValue;
 use crate::runtime::origins::Origins;
-use crate::runtime::repair::Demand;
+use crate::runtime::repair::{AGAIN, Demand};
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
@@ -133,6 +133,11 @@ impl Course {
         self.ordinals.clone_from(&mark.ordinals);
         self.warnings.truncate(mark.warnings);
         self.origins.begin_again(mark.sites);
+    }
+
+    /// How often each predictor was called.
+    pub(in crate::runtime) fn ordinals(&self) -> impl Iterator<Item = (&String, &usize)> {
+        self.ordinals.iter()
     }
 
     /// Takes what the attempt was found wanting of.
@@ -481,6 +486,14 @@ impl Run {
         let ordinal = self.ordinal(path, count);
         let branch = self.branch_name();
         Address { path: path.to_owned(), example: self.example(), ordinal, branch }
+    }
+
+    /// The address for the next reply of a script, in an attempt that is made again.
+    pub(in crate::runtime) fn renumbered(&self, address: &Address) -> Address {
+        let used = self.repairs().and_then(|it| it.used(&address.path));
+        let Some(used) = used else { return address.clone() };
+        let again = self.next_address(&format!("{}{AGAIN}", address.path));
+        Address { ordinal: used + again.ordinal, ..address.clone() }
     }
 
     /// The names of the branches that it is inside of, with dots.

@@ -33,9 +33,9 @@ pub struct Script {
     standard: BTreeSet<Item>,
     sources: Sources,
     by_lowered: BTreeMap<String, Arc<FnInfo>>,
+    has_conditions: bool,
     /// What flows where in the functions of each text.
     slices: BTreeMap<SourceId, Arc<Slices>>,
-    has_conditions: bool,
 }
 
 /// A unit that others import.
@@ -94,8 +94,8 @@ impl Default for Script {
             standard: BTreeSet::new(),
             sources: Sources::default(),
             by_lowered: BTreeMap::new(),
-            slices: BTreeMap::new(),
             has_conditions: false,
+            slices: BTreeMap::new(),
         }
     }
 }
@@ -155,8 +155,8 @@ impl Script {
             standard,
             sources,
             by_lowered,
-            slices,
             has_conditions,
+            slices,
         })
     }
 

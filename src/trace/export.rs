@@ -1,10 +1,12 @@
 //! Traces as files: JSON lines, one a node or an edge, after a head line.
 //!
-//! Prompts and raw replies are not in the file: they are content of the store, and the file
-//! names them by hash. So a trace is small, and may be handed on without what was said.
+//! Prompts and raw replies are not in the file that a run writes: they are content of the store,
+//! and the file names them by hash. So a trace is small. What is exported to be read elsewhere
+//! holds its content: as lines of their own, or under `content` of the one JSON object.
 
-use crate::lm::{Address, Completion, Cost, Request};
+use crate::lm::{Address, Completion, Cost, Finish, Request, Usage};
 use crate::schema::Record;
+use crate::trace::content::LEFT_OUT;
 use crate::trace::{Attempt, Edge, Kind, LmCall, Node, NodeId, Trace, absent_completion};
 use crate::util::sha256_hex;
 use serde::{Deserialize, Serialize};
@@ -31,9 +33,22 @@ pub trait Content {
     fn find(&self, hash: &str) -> Option<Vec<u8>>;
 }
 
+/// What a file says of its trace as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct About {
+    /// When the time began that its nodes count from, in microseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub began_us: Option<u64>,
+    /// Inputs, outputs, prompts and replies were left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub content_left_out: bool,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Head {
     dsp_trace: u32,
+    #[serde(flatten)]
+    about: About,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,6 +56,24 @@ struct Head {
 enum Line {
     Node(Box<NodeLine>),
     Edge(Edge),
+    Content(ContentLine),
+}
+
+#[derive(Serialize, Deserialize)]
+struct ContentLine {
+    hash: String,
+    value: serde_json::Value,
+}
+
+/// A trace as one JSON object.
+#[derive(Serialize, Deserialize)]
+struct Whole {
+    dsp_trace: u32,
+    #[serde(flatten)]
+    about: About,
+    nodes: Vec<NodeLine>,
+    edges: Vec<Edge>,
+    content: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,6 +127,8 @@ struct AttemptLine {
     request: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     reply: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    told: Option<Told>,
     cached: bool,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     sent: Option<bool>,
@@ -106,10 +141,47 @@ struct AttemptLine {
     took_us: u64,
 }
 
+/// What is known of a reply where its text is not at hand.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    finish: Finish,
+    usage: Usage,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    model: Option<String>,
+}
+
 /// Writes a trace; prompts and replies go to `content`.
 pub fn to_jsonl(trace: &Trace, content: &dyn Content) -> String {
-    let mut out = json(&Head { dsp_trace: VERSION });
-    out.push('\n');
+    to_jsonl_about(trace, &About::default(), content)
+}
+
+/// The same with what is known of the trace as a whole.
+pub fn to_jsonl_about(trace: &Trace, about: &About, content: &dyn Content) -> String {
+    let mut out = head_line(about);
+    push_lines(&mut out, trace, content);
+    out
+}
+
+/// Writes a trace with its prompts and replies, each once, before the nodes.
+pub fn to_whole_jsonl(trace: &Trace, about: &About) -> String {
+    let kept = Kept::default();
+    let mut lines = String::new();
+    push_lines(&mut lines, trace, &kept);
+    let mut out = head_line(about);
+    for (hash, value) in kept.0.into_inner() {
+        out.push_str(&json(&Line::Content(ContentLine { hash, value })));
+        out.push('\n');
+    }
+    out.push_str(&lines);
+    out
+}
+
+fn head_line(about: &About) -> String {
+    json(&Head { dsp_trace: VERSION, about: about.clone() }) + "\n"
+}
+
+fn push_lines(out: &mut String, trace: &Trace, content: &dyn Content) {
     for (id, node) in trace.iter() {
         out.push_str(&json(&Line::Node(Box::new(node_line(id, node, content)))));
         out.push('\n');
@@ -118,20 +190,28 @@ pub fn to_jsonl(trace: &Trace, content: &dyn Content) -> String {
         out.push_str(&json(&Line::Edge(edge.clone())));
         out.push('\n');
     }
-    out
 }
 
-/// The trace as one JSON object: the lines of the file, and the content that they name.
-pub(super) fn whole(trace: &Trace) -> serde_json::Value {
+/// The trace as one JSON object: the lines of the file, and the content that they name; only the
+/// nodes that are wanted, and the edges between them.
+pub fn whole(
+    trace: &Trace,
+    about: &About,
+    wanted: impl Fn(&Node) -> bool,
+) -> serde_json::Value {
     let kept = Kept::default();
-    let nodes: Vec<NodeLine> =
-        trace.iter().map(|(id, node)| node_line(id, node, &kept)).collect();
-    serde_json::json!({
-        "dsp_trace": VERSION,
-        "nodes": nodes,
-        "edges": trace.edges,
-        "content": kept.0.into_inner(),
-    })
+    let nodes = trace.iter().filter(|(_, node)| wanted(node));
+    let nodes = nodes.map(|(id, node)| node_line(id, node, &kept)).collect();
+    let is_wanted = |id: NodeId| trace.nodes.get(id.0).is_some_and(&wanted);
+    let edges = trace.edges.iter().filter(|it| is_wanted(it.from) && is_wanted(it.to));
+    let whole = Whole {
+        dsp_trace: VERSION,
+        about: about.clone(),
+        nodes,
+        edges: edges.cloned().collect(),
+        content: kept.0.into_inner(),
+    };
+    serde_json::to_value(whole).expect("traces have string keys and finite numbers")
 }
 
 /// Content in memory, as JSON values.
@@ -187,6 +267,12 @@ fn attempt_line(attempt: &Attempt, content: &dyn Content) -> AttemptLine {
         replayed: attempt.replayed,
         request: keep(content, &*attempt.request),
         reply: attempt.completion.as_ref().map(|it| keep(content, &**it)),
+        told: attempt.completion.as_ref().map(|it| Told {
+            finish: it.finish,
+            usage: it.usage,
+            attempts: it.attempts,
+            model: it.model.clone(),
+        }),
         cached: attempt.cached,
         sent: (attempt.sent == attempt.cached).then_some(attempt.sent),
         liberties: attempt.liberties.clone(),
@@ -222,13 +308,41 @@ impl fmt::Display for ReadError {
     }
 }
 
-/// Reads a trace. Content that `content` no longer has is shown as its hash.
+/// Reads a trace; see [`parse`].
+///
+/// # Errors
+/// As there.
+pub fn parse_jsonl(text: &str, content: &dyn Content) -> Result<Trace, ReadError> {
+    parse(text, content).map(|it| it.0)
+}
+
+/// Reads a trace, as lines or as one object. What the file does not hold of its content is looked
+/// for in `content`; what is not there either is shown as its hash.
 ///
 /// # Errors
 /// A line that is no part of a trace, or a file of another version.
-pub fn parse_jsonl(text: &str, content: &dyn Content) -> Result<Trace, ReadError> {
+pub fn parse(text: &str, content: &dyn Content) -> Result<(Trace, About), ReadError> {
+    let is_object = |it: &Whole| it.dsp_trace == VERSION;
+    match serde_json::from_str::<Whole>(text) {
+        Ok(whole) if is_object(&whole) => of_object(whole, content),
+        _ => of_lines(text, content),
+    }
+}
+
+fn of_object(whole: Whole, content: &dyn Content) -> Result<(Trace, About), ReadError> {
+    let content = Both { own: whole.content, other: content };
+    let mut trace = Trace { edges: whole.edges, ..Trace::default() };
+    for line in whole.nodes {
+        if line.id != trace.nodes.len() {
+            return Err(fail(0, "nodes are not in order".to_owned()));
+        }
+        trace.nodes.push(read_node(line, &content));
+    }
+    checked(trace).map(|trace| (trace, whole.about))
+}
+
+fn of_lines(text: &str, content: &dyn Content) -> Result<(Trace, About), ReadError> {
     let mut lines = text.split('\n').enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let fail = |at: usize, message: String| ReadError { line: at + 1, message };
     let (at, head) = lines.next().ok_or_else(|| fail(0, "the file is empty".to_owned()))?;
     let head: Head =
         serde_json::from_str(head).map_err(|_| fail(at, "this is no trace".to_owned()))?;
@@ -237,25 +351,69 @@ pub fn parse_jsonl(text: &str, content: &dyn Content) -> Result<Trace, ReadError
             format!("a trace of version {}, this program reads {VERSION}", head.dsp_trace);
         return Err(fail(at, message));
     }
+    let mut content = Both { own: BTreeMap::new(), other: content };
     let mut trace = Trace::default();
     for (at, line) in lines {
         match serde_json::from_str(line).map_err(|error| fail(at, error.to_string()))? {
             Line::Node(line) if line.id == trace.nodes.len() => {
-                trace.nodes.push(read_node(*line, content));
+                trace.nodes.push(read_node(*line, &content));
             }
             Line::Node(_) => return Err(fail(at, "nodes are not in order".to_owned())),
             Line::Edge(edge) => trace.edges.push(edge),
+            Line::Content(line) => {
+                content.own.insert(line.hash, line.value);
+            }
         }
     }
-    let known = |id: Option<NodeId>| id.is_none_or(|it| it.0 < trace.nodes.len());
+    checked(trace).map(|trace| (trace, head.about))
+}
+
+fn fail(at: usize, message: String) -> ReadError {
+    ReadError { line: at + 1, message }
+}
+
+/// A trace whose nodes name only nodes that are there, and those that came before them.
+fn checked(trace: Trace) -> Result<Trace, ReadError> {
+    let known = |id: NodeId| id.0 < trace.nodes.len();
     let is_before = |id: Option<NodeId>, at: usize| id.is_none_or(|it| it.0 < at);
     let fits = |at, it: &Node| is_before(it.parent, at) && is_before(it.retry_of, at);
     if !trace.nodes.iter().enumerate().all(|(at, it)| fits(at, it))
-        || !trace.edges.iter().all(|it| known(Some(it.from)) && known(Some(it.to)))
+        || !trace.edges.iter().all(|it| known(it.from) && known(it.to))
     {
         return Err(fail(0, "a node names one that is not there".to_owned()));
     }
     Ok(trace)
+}
+
+/// The content of a file, and what is kept elsewhere.
+struct Both<'a> {
+    own: BTreeMap<String, serde_json::Value>,
+    other: &'a dyn Content,
+}
+
+impl Content for Both<'_> {
+    fn keep(&self, _: &str, _: &[u8]) {}
+
+    fn find(&self, hash: &str) -> Option<Vec<u8>> {
+        let own = self.own.get(hash).map(|it| it.to_string().into_bytes());
+        own.or_else(|| self.other.find(hash))
+    }
+}
+
+/// Content that is kept nowhere: files without it name none.
+#[derive(Debug, Clone, Copy)]
+pub struct NoContent;
+
+impl Content for NoContent {
+    fn name(&self, _: &[u8]) -> String {
+        String::new()
+    }
+
+    fn keep(&self, _: &str, _: &[u8]) {}
+
+    fn find(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 pub(super) fn read_node(line: NodeLine, content: &dyn Content) -> Node {
@@ -293,9 +451,9 @@ pub(super) fn read_node(line: NodeLine, content: &dyn Content) -> Node {
 
 fn read_attempt(line: AttemptLine, content: &dyn Content) -> Attempt {
     let request = find(content, &line.request).unwrap_or_else(|| absent_request(&line.request));
+    let told = line.told;
     let completion = line.reply.map(|hash| {
-        find::<Completion>(content, &hash)
-            .unwrap_or_else(|| absent_completion(format!("(not in the store: {hash})")))
+        find::<Completion>(content, &hash).unwrap_or_else(|| absent_reply(&hash, told))
     });
     Attempt {
         key: line.key,
@@ -318,5 +476,23 @@ fn find<T: for<'de> Deserialize<'de>>(content: &dyn Content, hash: &str) -> Opti
 }
 
 fn absent_request(hash: &str) -> Request {
-    Request::new(crate::lm::Prompt::Text(format!("(not in the store: {hash})")))
+    Request::new(crate::lm::Prompt::Text(absent(hash)))
+}
+
+fn absent_reply(hash: &str, told: Option<Told>) -> Completion {
+    let reply = absent_completion(absent(hash));
+    match told {
+        Some(Told { finish, usage, attempts, model }) => {
+            Completion { finish, usage, attempts, model, ..reply }
+        }
+        None => reply,
+    }
+}
+
+/// What stands in place of content that is not at hand.
+fn absent(hash: &str) -> String {
+    match hash {
+        "" => LEFT_OUT.to_owned(),
+        _ => format!("(not in the store: {hash})"),
+    }
 }

@@ -3,23 +3,20 @@
 //! Boxes are nodes, boxes in boxes happen in the course of the outer one, and arrows are values:
 //! the labels say which field went into which input.
 
-use crate::trace::{Kind, Node, NodeId, Trace};
+use crate::trace::relations::{Relations, Step};
+use crate::trace::{Edge, Kind, Node, Trace, Via};
 use std::fmt::Write;
 
 /// The trace as a flow chart.
 pub(super) fn chart(trace: &Trace) -> String {
     let mut out = "flowchart TD\n".to_owned();
-    for (id, node) in trace.iter().filter(|(_, node)| node.parent.is_none()) {
-        push_node(&mut out, trace, id, node, 1);
-    }
+    let relations = Relations::of(trace);
+    relations.walk(|step| push_step(&mut out, trace, &relations, step));
     for edge in &trace.edges {
-        let output = edge.output.as_deref().unwrap_or("reply");
-        let label = match edge.input.as_deref() {
-            Some(input) if input != output => format!("{output} → {input}"),
-            _ => output.to_owned(),
-        };
-        let (from, to) = (edge.from.0, edge.to.0);
-        let _ = writeln!(out, "    n{from} -->|\"{}\"| n{to}", quoted(&label));
+        let (from, to, label) = (edge.from.0, edge.to.0, quoted(&edge_label(edge)));
+        // Where it is not the very value that arrived, the arrow is dotted.
+        let arrow = if edge.via == Via::Identity { "-->" } else { "-.->" };
+        let _ = writeln!(out, "    n{from} {arrow}|\"{label}\"| n{to}");
     }
     for (id, node) in trace.iter() {
         if let Some(earlier) = node.retry_of.filter(|_| !node.replayed) {
@@ -32,20 +29,34 @@ pub(super) fn chart(trace: &Trace) -> String {
     out
 }
 
-fn push_node(out: &mut String, trace: &Trace, id: NodeId, node: &Node, depth: usize) {
-    let pad = "    ".repeat(depth);
-    let children: Vec<_> = trace.iter().filter(|(_, it)| it.parent == Some(id)).collect();
-    let label = quoted(&label(node));
-    if children.is_empty() {
-        let (open, close) = shape(node.kind);
-        let _ = writeln!(out, "{pad}n{}{open}\"{label}\"{close}", id.0);
-        return;
+/// What an arrow says: which field went into which input.
+pub(super) fn edge_label(edge: &Edge) -> String {
+    let output = edge.output.as_deref().unwrap_or("reply");
+    match edge.input.as_deref().filter(|it| !it.is_empty()) {
+        Some(input) if input != output => format!("{output} → {input}"),
+        _ => output.to_owned(),
     }
-    let _ = writeln!(out, "{pad}subgraph n{}[\"{label}\"]", id.0);
-    for (child, node) in children {
-        push_node(out, trace, child, node, depth + 1);
+}
+
+fn push_step(out: &mut String, trace: &Trace, relations: &Relations<'_>, step: Step) {
+    let (Step::Enter(id, depth) | Step::Leave(id, depth)) = step;
+    let pad = "    ".repeat(1 + depth.min(20));
+    let is_box = !relations.children(id).is_empty();
+    match step {
+        Step::Enter(..) => {
+            let node = trace.node(id);
+            let label = quoted(&label(node));
+            let (open, close) = shape(node.kind);
+            let _ = match is_box {
+                true => writeln!(out, "{pad}subgraph n{}[\"{label}\"]", id.0),
+                false => writeln!(out, "{pad}n{}{open}\"{label}\"{close}", id.0),
+            };
+        }
+        Step::Leave(..) if is_box => {
+            let _ = writeln!(out, "{pad}end");
+        }
+        Step::Leave(..) => {}
     }
-    let _ = writeln!(out, "{pad}end");
 }
 
 /// What the brackets around a label make of it.
@@ -60,7 +71,8 @@ fn shape(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-fn label(node: &Node) -> String {
+/// What a node is called in a drawing.
+pub(super) fn label(node: &Node) -> String {
     let mut label = format!("{} {}", node.kind.as_str(), node.name);
     if let Some(call) = &node.call {
         let _ = write!(label, "\n{}", call.model);

@@ -6,13 +6,26 @@
 //! retries of the network and who answered from a cache: two runs are the same when their
 //! canonical forms are.
 
+mod content;
+mod diff;
+mod dot;
 mod export;
 mod mermaid;
+mod otlp;
+mod relations;
+mod select;
 mod show;
 mod spill;
 
-pub use export::{Content, ReadError, parse_jsonl, to_jsonl};
-pub use show::tree;
+pub use content::LEFT_OUT;
+pub use diff::{Difference, diff};
+pub use export::{
+    About, Content, NoContent, ReadError, parse, parse_jsonl, to_jsonl, to_jsonl_about,
+    to_whole_jsonl, whole,
+};
+pub use otlp::{Export, to_otlp};
+pub use select::{Filter, find};
+pub use show::{Look, tree, tree_as, whole_node};
 pub use spill::Spill;
 
 use crate::lm::{Address, Completion, Cost, Details, Finish, Request};
@@ -121,6 +134,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Module,
+        Self::Lm,
+        Self::Retrieval,
+        Self::Tool,
+        Self::Metric,
+        Self::Assert,
+        Self::Suggest,
+    ];
+
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -332,9 +356,14 @@ impl Trace {
         mermaid::chart(self)
     }
 
+    /// The same in Graphviz's language.
+    pub fn to_dot(&self) -> String {
+        dot::graph(self)
+    }
+
     /// A JSON object with all nodes and edges, prompts and raw replies among them.
     pub fn to_json(&self) -> serde_json::Value {
-        export::whole(self)
+        whole(self, &About::default(), |_| true)
     }
 
     /// The canonical form: one line a node, one an edge, without times and cache layers.

@@ -2,50 +2,107 @@
 
 use crate::lm::Prompt;
 use crate::schema::Record;
-use crate::trace::{Attempt, LmCall, Node, NodeId, Trace};
+use crate::trace::relations::{Relations, Step};
+use crate::trace::{Attempt, Edge, Filter, LmCall, Node, NodeId, Trace, Via};
 use std::fmt::Write;
+
+/// How many columns of a value are shown.
+const WIDTH: usize = 100;
+/// What stands deeper is not moved in any further.
+const DEEPEST: usize = 40;
+
+/// How a trace is shown.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Prompts and raw replies are shown too.
+    pub full: bool,
+    /// How many columns of a value are shown.
+    pub width: usize,
+    /// Which nodes are shown; of those in whose course they happened only the first line is.
+    pub filter: Filter,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { full: false, width: WIDTH, filter: Filter::default() }
+    }
+}
 
 /// The trace as an indented tree. With `full`, prompts and raw replies are shown too.
 pub fn tree(trace: &Trace, full: bool) -> String {
-    let mut out = String::new();
-    for (id, node) in trace.iter().filter(|(_, node)| node.parent.is_none()) {
-        push_node(&mut out, trace, id, node, 0, full);
+    tree_as(trace, &Look { full, ..Look::default() })
+}
+
+/// The trace as an indented tree, as far as it is looked at.
+pub fn tree_as(trace: &Trace, look: &Look) -> String {
+    let relations = Relations::of(trace);
+    let meant: Vec<bool> = trace.nodes.iter().map(|it| look.filter.takes(it)).collect();
+    // Those in whose course others happened come before them.
+    let mut shown = meant.clone();
+    for (at, node) in trace.nodes.iter().enumerate().rev() {
+        if let Some(parent) = node.parent.filter(|it| shown[at] && it.0 < at) {
+            shown[parent.0] = true;
+        }
     }
+    let mut out = String::new();
+    relations.walk(|step| {
+        let Step::Enter(id, depth) = step else { return };
+        if shown[id.0] {
+            let pad = "  ".repeat(depth.min(DEEPEST));
+            push_head(&mut out, &pad, id, trace.node(id));
+            if meant[id.0] {
+                push_node(&mut out, &pad, trace.node(id), relations.edges_to(id), look);
+            }
+        }
+    });
     out
 }
 
-fn push_node(
-    out: &mut String,
-    trace: &Trace,
-    id: NodeId,
-    node: &Node,
-    depth: usize,
-    full: bool,
-) {
-    let pad = "  ".repeat(depth);
-    let _ = write!(out, "{pad}#{} {} {}", id.0, node.kind.as_str(), label(node));
+/// A node whole: what was sent, what came back, and what was made of it.
+pub fn whole_node(trace: &Trace, id: NodeId) -> String {
+    let (relations, node) = (Relations::of(trace), trace.node(id));
+    let mut out = String::new();
+    push_head(&mut out, "", id, node);
+    let look = Look { full: true, width: usize::MAX, filter: Filter::default() };
+    push_node(&mut out, "", node, relations.edges_to(id), &look);
+    out
+}
+
+/// `#3 lm Answer [rag.answer]`
+pub(super) fn title(id: NodeId, node: &Node) -> String {
+    format!("#{} {} {}", id.0, node.kind.as_str(), label(node))
+}
+
+fn push_head(out: &mut String, pad: &str, id: NodeId, node: &Node) {
+    let _ = write!(out, "{pad}{}", title(id, node));
     if let Some(earlier) = node.retry_of {
         let what = if node.replayed { "replayed from" } else { "retry of" };
         let _ = write!(out, "  {what} #{}", earlier.0);
     }
     let _ = writeln!(out, "  {:.1} ms", node.took.as_secs_f64() * 1000.0);
-    push_values(out, &pad, "in ", &node.inputs);
-    for edge in trace.edges.iter().filter(|edge| edge.to == id) {
+}
+
+fn push_node(out: &mut String, pad: &str, node: &Node, edges: &[&Edge], look: &Look) {
+    push_values(out, pad, "in ", &node.inputs, look.width);
+    for edge in edges {
         let output = edge.output.as_deref().map(|it| format!(".{it}")).unwrap_or_default();
-        let input = edge.input.as_deref().unwrap_or("*");
-        let _ = writeln!(out, "{pad}    {input} <- #{}{output}", edge.from.0);
+        let input = edge.input.as_deref().filter(|it| !it.is_empty()).unwrap_or("*");
+        // That the very value arrived is what an arrow means.
+        let how = match edge.via {
+            Via::Identity => "",
+            Via::Static => "  (computed)",
+            Via::Text => "  (same text)",
+        };
+        let _ = writeln!(out, "{pad}    {input} <- #{}{output}{how}", edge.from.0);
     }
     if let Some(call) = &node.call {
-        push_call(out, &pad, call, full);
+        push_call(out, pad, call, look);
     }
     if let Some(outputs) = &node.outputs {
-        push_values(out, &pad, "out", outputs);
+        push_values(out, pad, "out", outputs, look.width);
     }
     if let Some(error) = &node.error {
-        let _ = writeln!(out, "{pad}    failed: {}", clip(error));
-    }
-    for (child, node) in trace.iter().filter(|(_, it)| it.parent == Some(id)) {
-        push_node(out, trace, child, node, depth + 1, full);
+        let _ = writeln!(out, "{pad}    failed: {}", clip(error, look.width));
     }
 }
 
@@ -60,13 +117,13 @@ fn label(node: &Node) -> String {
     label
 }
 
-fn push_values(out: &mut String, pad: &str, what: &str, values: &Record) {
+fn push_values(out: &mut String, pad: &str, what: &str, values: &Record, width: usize) {
     for (name, value) in values {
-        let _ = writeln!(out, "{pad}    {what} {name}: {}", clip(&value.to_string()));
+        let _ = writeln!(out, "{pad}    {what} {name}: {}", clip(&value.to_string(), width));
     }
 }
 
-fn push_call(out: &mut String, pad: &str, call: &LmCall, full: bool) {
+fn push_call(out: &mut String, pad: &str, call: &LmCall, look: &Look) {
     let mut extracted = false;
     for (n, attempt) in call.attempts.iter().enumerate() {
         let what = match attempt.extracts && !extracted {
@@ -84,9 +141,9 @@ fn push_call(out: &mut String, pad: &str, call: &LmCall, full: bool) {
             let _ = writeln!(out, "{pad}      read freely: {liberty}");
         }
         if let Some(error) = &attempt.error {
-            let _ = writeln!(out, "{pad}      failed: {}", clip(error));
+            let _ = writeln!(out, "{pad}      failed: {}", clip(error, look.width));
         }
-        if full {
+        if look.full {
             push_exchange(out, pad, attempt);
         }
     }
@@ -142,10 +199,10 @@ fn push_block(out: &mut String, pad: &str, title: &str, text: &str) {
     }
 }
 
-/// The first line of a text, at most 100 characters.
-fn clip(text: &str) -> String {
+/// A text on one line, at most so many characters of it.
+fn clip(text: &str, width: usize) -> String {
     let line = text.replace('\n', "⏎");
-    match line.char_indices().nth(100) {
+    match line.char_indices().nth(width) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }

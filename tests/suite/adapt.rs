@@ -10,6 +10,7 @@
 mod baml;
 mod dspy_types;
 mod layouts;
+mod origins;
 
 use dsp_lang::adapt::{Adapter, Ask, Parsed, read_partial, read_value};
 use dsp_lang::check::signature_from_str;

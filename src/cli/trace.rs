@@ -1,0 +1,58 @@
+//! `dsp trace`: what was recorded, shown, compared and written for other programs.
+
+pub(super) mod args;
+mod diff;
+mod export;
+mod html;
+mod show;
+
+use super::args::{Trace as Arguments, TraceAction};
+use super::session::Kept;
+use super::shell::{Failure, Shell, UNUSABLE};
+use crate::diag::Diagnostic;
+use crate::source::Sources;
+use crate::trace::{About, Trace, parse};
+use std::path::Path;
+
+/// Looks at recorded traces.
+pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
+    match &args.action {
+        TraceAction::Show(args) => show::run(shell, args),
+        TraceAction::Html(args) => html::run(shell, args),
+        TraceAction::Export(args) => export::run(shell, args),
+        TraceAction::Diff(args) => diff::run(shell, args),
+    }
+}
+
+/// A trace of a file.
+struct Recorded {
+    trace: Trace,
+    about: About,
+    /// What the file is called.
+    name: String,
+}
+
+/// Reads a trace; its prompts and replies are in the file or in the store.
+fn read(shell: &Shell, path: &Path) -> Result<Recorded, Failure> {
+    let mut sources = Sources::default();
+    let id = shell.read(path, &mut sources)?;
+    let content = Kept::of(shell)?;
+    let (trace, about) = parse(&sources.get(id).text, &content).map_err(|error| {
+        let message = format!("`{}` is no trace: {error}", path.display());
+        Failure::io(Diagnostic::bare(UNUSABLE, message))
+    })?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    Ok(Recorded { trace, about, name })
+}
+
+/// The trace without what was said, where that is wanted.
+fn told(recorded: Recorded, no_content: bool) -> Recorded {
+    match no_content {
+        false => recorded,
+        true => Recorded {
+            trace: recorded.trace.without_content(),
+            about: About { content_left_out: true, ..recorded.about },
+            ..recorded
+        },
+    }
+}

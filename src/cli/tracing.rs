@@ -1,0 +1,68 @@
+//! `--trace`: what a command writes down of what happened.
+
+use super::args::{Lm, Tracing};
+use super::session::Kept;
+use super::settings::Settings;
+use super::shell::{Failure, Shell};
+use crate::engine::Builder;
+use crate::trace::{About, NoContent, Trace, to_jsonl_about};
+use std::path::{Path, PathBuf};
+
+/// Writes a command's trace down, where one is wanted.
+#[derive(Debug)]
+pub(super) struct Tracer<'a> {
+    shell: &'a Shell,
+    path: Option<PathBuf>,
+    /// Whether what was said is written down, too.
+    content: bool,
+}
+
+impl<'a> Tracer<'a> {
+    /// What the flags and the settings of a script want.
+    ///
+    /// # Errors
+    /// Settings that cannot be read.
+    pub(super) fn new(
+        shell: &'a Shell,
+        args: &Tracing,
+        script: &Path,
+    ) -> Result<Self, Failure> {
+        let path = args.trace.clone();
+        let content = match path {
+            Some(_) if !args.no_trace_content => {
+                let Settings { above, below } = Settings::read(shell, script, &Lm::default())?;
+                above.or(below).trace_content.unwrap_or(true)
+            }
+            _ => false,
+        };
+        Ok(Self { shell, path, content })
+    }
+
+    /// An engine that keeps what is written down.
+    pub(super) fn traced(&self, builder: Builder) -> Builder {
+        if self.path.is_some() { builder } else { builder.no_trace() }
+    }
+
+    /// The same for evaluations and searches: the runs of their rows are kept, too.
+    pub(super) fn traced_whole(&self, builder: Builder) -> Builder {
+        if self.path.is_some() { builder.keep_traces() } else { builder }
+    }
+
+    /// Writes the trace down.
+    ///
+    /// # Errors
+    /// A file that cannot be written, and a store that cannot be used.
+    pub(super) fn write(&self, trace: &Trace) -> Result<(), Failure> {
+        let (shell, Some(path)) = (self.shell, &self.path) else { return Ok(()) };
+        let began = shell.host.since_epoch().saturating_sub(shell.host.elapsed());
+        let about = About {
+            began_us: u64::try_from(began.as_micros()).ok(),
+            content_left_out: !self.content,
+        };
+        let text = match self.content {
+            true => to_jsonl_about(trace, &about, &Kept::of(shell)?),
+            false => to_jsonl_about(&trace.without_content(), &about, &NoContent),
+        };
+        shell.write(path, &text)
+    }
+}
