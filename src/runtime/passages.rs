@@ -45,6 +45,8 @@ impl Passages {
     }
 
     fn push(&mut self, passage: Passage) {
+        // Who says the same again is who said it last.
+        self.0.retain(|it| it.text != passage.text);
         if self.0.len() == LATEST {
             self.0.pop_front();
         }
@@ -52,7 +54,12 @@ impl Passages {
     }
 
     /// Takes over those of a branch that were not there when it began.
-    pub(in crate::runtime) fn join(&mut self, theirs: Self, moved: impl Fn(NodeId) -> NodeId, base: usize) {
+    pub(in crate::runtime) fn join(
+        &mut self,
+        theirs: Self,
+        moved: impl Fn(NodeId) -> NodeId,
+        base: usize,
+    ) {
         for passage in theirs.0.into_iter().filter(|it| it.node.0 >= base) {
             self.push(Passage { node: moved(passage.node), ..passage });
         }
