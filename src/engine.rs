@@ -29,6 +29,7 @@
 //! # Ok(()) }
 //! ```
 
+mod ablate;
 mod builder;
 mod callable;
 mod compile;
@@ -41,6 +42,7 @@ mod units;
 mod wiring;
 
 pub use crate::runtime::prompt_text;
+pub use ablate::{Taken, Whole};
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
 pub use compile::{Searched, Wanted};

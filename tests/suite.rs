@@ -6,6 +6,8 @@
     reason = "tests run on the machine they run on"
 )]
 
+#[path = "suite/ablate.rs"]
+mod ablate;
 #[path = "suite/adapt.rs"]
 mod adapt;
 #[path = "suite/adapters.rs"]
@@ -87,6 +89,9 @@ mod packages;
 mod parallel;
 #[path = "suite/parsing.rs"]
 mod parsing;
+#[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/planted.rs"]
+mod planted;
 #[path = "suite/program.rs"]
 mod program;
 #[path = "suite/projects.rs"]
@@ -119,6 +124,8 @@ mod scripted;
 mod sizes;
 #[path = "suite/sources.rs"]
 mod sources;
+#[path = "suite/states.rs"]
+mod states;
 #[path = "suite/stats.rs"]
 mod stats;
 #[path = "suite/stdlib.rs"]

@@ -16,9 +16,11 @@ print(sure.name, sure.instructions, sure.fields.map(|it| it.name), sure.without(
 print(ask.with(temperature: 0.5)(question: "The capital of France?").answer, ask.demos, ask.signature.name);
 ask.save("ask.state.json");
 print(ask.with_state("ask.state.json").instructions, ask.prompt(question: "Who?").len() > 0);
+print(ask.why(question: "Who?").map(|it| it.origin));
 print(completions(ask.freeze().sample(2, question: "The capital of France?")).len(), ask.stream(question: "Where?"));
 //> Paris []
 //> From `question`, write `answer`. true
+//> ["fields", "field question", "fields", "field answer", "layout", "input question", "closing"]
 //> 2 stream of predictor `self`"#,
     ),
     (
@@ -31,9 +33,11 @@ let ask = Ask().with(lm: scripted(#{ answer: [#{ answer: "Paris" }, #{ answer: "
 print(ask(question: "The capital of France?").answer);
 ask.save("ask.state.json");
 print(ask.with_state("ask.state.json").answer.demos, ask.prompt(at: "answer", question: "Who?").len() > 0);
+print(ask.why(at: "answer", question: "Who?")[-1].because);
 print(completions(ask.freeze().sample(2, question: "The capital of France?")).len());
 //> Paris
 //> [] true
+//> #{"adapter": "chat", "from": "layout"}
 //> 2"#,
     ),
     (

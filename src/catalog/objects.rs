@@ -62,7 +62,13 @@ const PROMPT: Method = open_method(
     "str",
     "the prompt these inputs would send, without sending it",
 );
-const PROGRAM_METHODS: &[Method] = &[WITH, WITH_STATE, SAVE, FREEZE, SAMPLE, PROMPT];
+const WHY: Method = open_method(
+    "why",
+    &[option("at", "str", "the path of the predictor")],
+    "list[map]",
+    "the same prompt part by part: `role`, `text`, its `origin`, and what that stands on, `because`",
+);
+const PROGRAM_METHODS: &[Method] = &[WITH, WITH_STATE, SAVE, FREEZE, SAMPLE, PROMPT, WHY];
 
 const PREDICTOR_METHODS: &[Method] = &[
     WITH,
@@ -71,6 +77,7 @@ const PREDICTOR_METHODS: &[Method] = &[
     FREEZE,
     SAMPLE,
     PROMPT,
+    WHY,
     open_method("stream", &[], "stream", "a call whose reply is read while it comes"),
 ];
 

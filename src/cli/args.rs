@@ -277,6 +277,10 @@ pub(super) struct Prompt {
     /// Write the messages as JSON, as providers take them
     #[arg(long)]
     pub(super) json: bool,
+    /// Say of each part where it comes from: whose instructions, which demo from which row, which
+    /// input, the layout's own words
+    #[arg(long)]
+    pub(super) why: bool,
 }
 
 /// Arguments of `dsp parse`.
@@ -655,6 +659,53 @@ pub(super) enum StateAction {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Say what differs between two states: predictor by predictor, word by word
+    Diff {
+        /// The one before
+        #[arg(value_name = "A")]
+        a: PathBuf,
+        /// The one after; when it is left out, A is compared with the program as it is written
+        #[arg(value_name = "B")]
+        b: Option<PathBuf>,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what each part of a state is worth: score the program with each demo and each sentence
+    /// of the instructions left out
+    Ablate(StateAblate),
+}
+
+/// Arguments of `dsp state ablate`.
+#[derive(Debug, Args)]
+pub(super) struct StateAblate {
+    /// The saved state
+    #[arg(value_name = "STATE")]
+    pub(super) state: PathBuf,
+    /// The script whose items the expressions use
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The program that the state is of, such as `rag` or `Rag(k: 5)`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) program: String,
+    /// The metric, such as `correct`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) metric: String,
+    /// The examples, best such as no search has seen: a JSONL, JSON, CSV, TSV or Parquet file
+    #[arg(long, value_name = "FILE")]
+    pub(super) data: PathBuf,
+    /// Say what would be left out and what it takes at most, and run nothing
+    #[arg(long)]
+    pub(super) plan: bool,
+    /// Write a smaller state, without parts that carry nothing, if it is not reliably worse on a
+    /// third of the rows, which are held back for that
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub(super) drop: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) lm: Lm,
+    /// Write JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Arguments of `dsp models`.

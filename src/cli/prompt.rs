@@ -1,5 +1,7 @@
 //! `dsp prompt`
 
+mod why;
+
 use super::args::{Lm, Prompt};
 use super::session;
 use super::shell::{Failure, Shell};
@@ -40,6 +42,13 @@ pub(super) fn run(shell: &Shell, args: &Prompt) -> Result<(), Failure> {
     }
     let program = session::load(shell, &builder.build()?, &args.file)?;
     let state = args.state.as_deref().map(|it| shell.absolute(it)).transpose()?;
+    if args.why {
+        let mut why = program.why(&args.predictor, state.as_deref(), &inputs)?;
+        // The user's own spelling of the path.
+        why.state_file = args.state.as_ref().map(|it| it.display().to_string());
+        why::show(shell, &why, args.json);
+        return Ok(());
+    }
     let prompt = program.prompt(&args.predictor, state.as_deref(), &inputs)?;
     if args.json {
         shell.print(&format!("{}\n", as_sent(&prompt)));

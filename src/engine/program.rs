@@ -12,12 +12,13 @@ use crate::host::{Captured, Host};
 use crate::lm::Prompt;
 use crate::lm::{Cancel, lane};
 use crate::runtime::{
-    self, Args, Cx, Env, Run, STACK_SIZE, Script, Session, Tape, Val, Variables, Warning,
+    self, Args, Cx, Env, Run, STACK_SIZE, Script, Session, Tape, Val, Variables, Warning, Why,
     diagnose,
 };
 use crate::schema::{Record, Value};
 use crate::source::Sources;
 use crate::store::{Replies, Store};
+use crate::syntax::ast::SignatureItem;
 use crate::trace::{Shares, Totals, Trace};
 use crate::util::lock;
 use indexmap::IndexMap;
@@ -286,6 +287,48 @@ impl Program {
         state: Option<&str>,
         inputs: &Record,
     ) -> Result<Prompt, Error> {
+        let (path, siblings) = self.known(name)?;
+        // What is said of this very prompt goes before what the program says.
+        let adapter = self.engine().shared.base.adapter.as_deref();
+        let asked = runtime::Shown { path: &path, state, adapter };
+        self.within(|cx| runtime::static_prompt(cx.run(), &siblings, asked, inputs))
+    }
+
+    /// The same, with where each part of it comes from.
+    ///
+    /// # Errors
+    /// Those of [`Program::prompt`].
+    pub fn why(&self, name: &str, state: Option<&str>, inputs: &Record) -> Result<Why, Error> {
+        let (path, siblings) = self.known(name)?;
+        let adapter = self.engine().shared.base.adapter.as_deref();
+        let asked = runtime::Shown { path: &path, state, adapter };
+        let mut why =
+            self.within(|cx| runtime::static_why(cx.run(), &siblings, asked, inputs))?;
+        why.place = self.place_of(&why.signature.name);
+        why.state_file = state.map(ToOwned::to_owned);
+        Ok(why)
+    }
+
+    /// Where a signature is declared, where only one has the name.
+    fn place_of(&self, signature: &str) -> Option<String> {
+        let mut places = self.units().iter().filter_map(|unit| {
+            let (source, tree) = (unit.source?, unit.tree.as_ref()?);
+            let text = &*self.sources().get(source).text;
+            let mut names =
+                tree.nodes().filter_map(SignatureItem::cast).filter_map(|it| it.name(text));
+            let name = names.find(|it| it.text(text) == signature)?;
+            let (line, _) = self.sources().position(source, name.start as usize);
+            Some(format!("{}:{line}", self.sources().get(source).name))
+        });
+        let first = places.next();
+        first.filter(|_| places.next().is_none())
+    }
+
+    /// The path of a predictor in its program, and all predictors of that.
+    fn known(
+        &self,
+        name: &str,
+    ) -> Result<(String, IndexMap<String, runtime::Predictor>), Error> {
         let known: IndexMap<&str, &StaticPredictor> =
             self.units().iter().flat_map(|it| &it.predictors).map(|(k, v)| (&**k, v)).collect();
         if !known.contains_key(name) {
@@ -308,11 +351,7 @@ impl Program {
             };
             Some((path?.to_owned(), runtime::Predictor::of(predictor)))
         });
-        let siblings: IndexMap<String, runtime::Predictor> = siblings.collect();
-        // What is said of this very prompt goes before what the program says.
-        let adapter = self.engine().shared.base.adapter.as_deref();
-        let asked = runtime::Shown { path, state, adapter };
-        self.within(|cx| runtime::static_prompt(cx.run(), &siblings, asked, inputs))
+        Ok((path.to_owned(), siblings.collect()))
     }
 
     /// What an expression over its items gives: an instance, a predictor, a function.

@@ -404,6 +404,24 @@ pub fn paired(pairs: &[(f64, f64)], seed: u64) -> Option<Paired> {
     })
 }
 
+/// The p of several tests, corrected for their number so that the chance of any false finding
+/// among them stays at the level: Holm, "A simple sequentially rejective multiple test procedure"
+/// (1979).
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
+    let mut adjusted = vec![1.0; p.len()];
+    let mut least = 0.0_f64;
+    for (rank, at) in order.into_iter().enumerate() {
+        #[expect(clippy::cast_precision_loss, reason = "tests are far fewer than 2^52")]
+        let left = (p.len() - rank) as f64;
+        // A test is never found before one that has a smaller p.
+        least = least.max((p[at] * left).min(1.0));
+        adjusted[at] = least;
+    }
+    adjusted
+}
+
 /// Rows that show a difference of this size at level 0.05 four times out of five, by the
 /// normal approximation.
 pub fn rows_for(difference: f64, deviation: f64) -> usize {

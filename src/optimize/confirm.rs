@@ -187,7 +187,7 @@ fn runoff(
     chosen
 }
 
-fn asks(state: &Arc<State>, rows: &[Example]) -> Vec<Ask> {
+pub(super) fn asks(state: &Arc<State>, rows: &[Example]) -> Vec<Ask> {
     let ask = |example: &Example| Ask {
         who: Who::Student,
         state: Arc::clone(state),
@@ -198,7 +198,7 @@ fn asks(state: &Arc<State>, rows: &[Example]) -> Vec<Ask> {
     rows.iter().map(ask).collect()
 }
 
-fn scored(
+pub(super) fn scored(
     search: &mut Search<'_>,
     phase: &str,
     asks: &[Ask],

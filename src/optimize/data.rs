@@ -95,6 +95,24 @@ impl Data {
         Ok(data)
     }
 
+    /// Rows to choose by, and some that are held back.
+    pub(crate) fn alone(valset: Dataset, last: Dataset) -> Self {
+        Self {
+            trainset: Dataset::default(),
+            valset,
+            runoff: Dataset::default(),
+            last,
+            role: "confirm",
+            lacking: None,
+            notices: Vec::new(),
+        }
+    }
+
+    /// How many rows there are to choose by, and how many for the last comparison.
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        (self.valset.len(), self.last.len())
+    }
+
     /// Half of the rows to learn from, half to choose by.
     fn split(&mut self, care: &Care, seed: u64) -> Read<()> {
         let all = self.trainset.len();

@@ -5,6 +5,7 @@
 //! consumes results in logical order. So a policy is a short file about its own idea, and the
 //! same seed and the same replies give the same state with any number of threads.
 
+mod ablate;
 mod bootstrap_few_shot;
 mod confirm;
 mod data;
@@ -19,7 +20,12 @@ mod race;
 mod random_search;
 mod report;
 mod search;
+mod sentences;
 
+pub use ablate::{
+    Ablated, Ablation, Finding, Part, Smaller, Verdict, Wish, Worth, ablate, ablate_asked,
+    plan_ablation,
+};
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use confirm::{Confirmation, End};
 pub use data::Care;

@@ -2,13 +2,13 @@
 
 use crate::eval::journal::{End, Header, Journaled, Keep, Role, header as journal_header};
 use crate::eval::{
-    Account, Dataset, DatasetValue, Evaluator, Event, OPTIONS, ProgramEvaluator, Remote,
+    Account, Caps, Dataset, DatasetValue, Evaluator, Event, OPTIONS, ProgramEvaluator, Remote,
     Reporter, Scoring, Stop, attached, called, contents, evaluator_of, open_journal, priced,
     run_options, warn_of_broken,
 };
 use crate::lm::SharedLm;
 use crate::optimize::{
-    BootstrapFewShot, Care, Compiled, LabeledFewShot, Policy, Problem, Prompts, Race,
+    BootstrapFewShot, Care, Compiled, LabeledFewShot, Plan, Policy, Problem, Prompts, Race,
     RandomSearch, Settings, Teacher, Who, compile, forecast, plan,
 };
 use crate::program::State;
@@ -412,22 +412,46 @@ impl Optimizer {
         problem: &Problem<'_>,
     ) -> Result<(), Error> {
         let plan = plan(&*self.policy, problem, &self.settings).map_err(|it| told(&it))?;
+        let what = self.policy.name();
+        let hint = format!("cap it: `{what}(…, max_calls: 500)`");
+        let spender = Spender { what, work: "search", caps: self.settings.caps(), hint: &hint };
+        spender.announce(cx, program, self.teacher.as_ref(), &plan)
+    }
+}
+
+/// Work that makes many calls.
+pub(in crate::optimize) struct Spender<'a> {
+    /// Its name.
+    pub(in crate::optimize) what: &'a str,
+    /// What it is.
+    pub(in crate::optimize) work: &'a str,
+    /// What it may take.
+    pub(in crate::optimize) caps: Caps,
+    /// How it can be given a cap.
+    pub(in crate::optimize) hint: &'a str,
+}
+
+impl Spender<'_> {
+    /// Says what it will take at most, and refuses what could spend without limit.
+    pub(in crate::optimize) fn announce(
+        &self,
+        cx: &Cx<'_>,
+        program: &Program,
+        teacher: Option<&Program>,
+        plan: &Plan,
+    ) -> Result<(), Error> {
         let session = cx.run().session();
         if session.settings.progress && !plan.phases.is_empty() {
             let host = &session.env.host;
-            host.eprint(&format!(
-                "{}: before it starts\n{}",
-                self.policy.name(),
-                plan.render()
-            ));
+            host.eprint(&format!("{}: before it starts\n{}", self.what, plan.render()));
         }
         let settings = &session.settings;
-        let capped = !self.settings.caps().is_empty()
+        let capped = !self.caps.is_empty()
             || session.limits() != Limits::default()
             || settings.max_time.is_some();
-        let asked = std::iter::once(program).chain(&self.teacher);
+        let asked = std::iter::once(program).chain(teacher);
         let models: Vec<SharedLm> = asked.flat_map(|it| it.models(cx.run())).collect();
-        priced(cx, &models, self.settings.max_cost)?;
+        priced(cx, &models, self.caps.max_cost)?;
         // What a function asks is only known when it runs: the run's model is assumed.
         let local = |name: &str| name.starts_with("local/") || name.starts_with("local:");
         let free = match &settings.lm {
@@ -440,16 +464,15 @@ impl Optimizer {
             return Ok(());
         }
         let most = plan.worst_case().map_or("any number of".to_owned(), |it| it.to_string());
-        let message = format!("this search has no cap and may make {most} calls");
-        let hint = format!("cap it: `{}(…, max_calls: 500)`", self.policy.name());
+        let message = format!("this {} has no cap and may make {most} calls", self.work);
         // Only a command has a person to ask.
         let host = settings.progress.then_some(&session.env.host);
         let message = match host.and_then(|it| it.confirm(&format!("{message}; go on?"))) {
             Some(true) => return Ok(()),
-            Some(false) => "the search was not begun".to_owned(),
+            Some(false) => format!("the {} was not begun", self.work),
             None => message,
         };
-        Err(Error::from(Failure::new(codes::BUDGET, "budget", message)).hint(hint))
+        Err(Error::from(Failure::new(codes::BUDGET, "budget", message)).hint(self.hint))
     }
 }
 
@@ -560,12 +583,12 @@ fn keeping(
 }
 
 /// The names of the models that a program asks.
-fn asked(models: &[SharedLm]) -> Option<String> {
+pub(in crate::optimize) fn asked(models: &[SharedLm]) -> Option<String> {
     let names: Vec<&str> = models.iter().map(|lm| lm.name()).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-fn told(diagnostic: &crate::diag::Diagnostic) -> Error {
+pub(in crate::optimize) fn told(diagnostic: &crate::diag::Diagnostic) -> Error {
     let failure = Failure::new(diagnostic.code, "value", diagnostic.message.clone());
     let (notes, hints) = (diagnostic.notes.clone(), diagnostic.hints.clone());
     Failure { notes, hints, ..failure }.into()

@@ -7,6 +7,7 @@
 
 mod apply;
 mod decode;
+mod diff;
 mod dspy;
 mod file;
 mod hash;
@@ -17,6 +18,7 @@ mod state;
 
 pub use apply::Fitted;
 pub(crate) use apply::TEMPLATE_DIFFERS;
+pub use diff::{Change, DemoDiff, Fate, PredictorDiff, StateDiff};
 pub use hash::{SignatureHash, fields_text};
 pub(crate) use hash::{record_text, row_hash};
 pub use show::show;

@@ -1,6 +1,6 @@
 //! A state as text for people.
 
-use crate::program::{DemoOrigin, DemoSource, PredictorState, Provenance, State};
+use crate::program::{DemoOrigin, PredictorState, Provenance, State};
 use crate::schema::Record;
 use std::fmt::Write;
 
@@ -90,21 +90,11 @@ fn show_predictor(it: &PredictorState, text: &mut String) {
         let _ = writeln!(text, "  {field}: {}", cut(&plain(description)));
     }
     for (serial, demo) in it.demos.iter().enumerate() {
-        let origin = demo.origin.as_ref().map_or_else(|| "by hand".to_owned(), origin_text);
+        let origin =
+            demo.origin.as_ref().map_or_else(|| "by hand".to_owned(), DemoOrigin::told);
         let _ = writeln!(text, "  demo {} ({origin})", serial + 1);
         show_record("", &demo.demo.inputs, text);
         show_record("-> ", &demo.demo.outputs, text);
-    }
-}
-
-fn origin_text(origin: &DemoOrigin) -> String {
-    let row = format!("row {}", origin.row);
-    match (origin.source, origin.score) {
-        (DemoSource::Labeled, _) => format!("labeled, {row}"),
-        (DemoSource::Bootstrapped, None) => format!("bootstrapped, {row}"),
-        (DemoSource::Bootstrapped, Some(score)) => {
-            format!("bootstrapped, {row}, scored {score:.3}")
-        }
     }
 }
 

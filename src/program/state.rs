@@ -115,6 +115,20 @@ pub struct DemoOrigin {
     pub score: Option<f64>,
 }
 
+impl DemoOrigin {
+    /// It in a few words: `bootstrapped, row 3, scored 1.000`.
+    pub fn told(&self) -> String {
+        let row = format!("row {}", self.row);
+        match (self.source, self.score) {
+            (DemoSource::Labeled, _) => format!("labeled, {row}"),
+            (DemoSource::Bootstrapped, None) => format!("bootstrapped, {row}"),
+            (DemoSource::Bootstrapped, Some(score)) => {
+                format!("bootstrapped, {row}, scored {score:.3}")
+            }
+        }
+    }
+}
+
 /// Where instructions come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstructionsOrigin {

@@ -12,7 +12,8 @@ use crate::trace::{Kind, Node, NodeId};
 use std::sync::Arc;
 
 /// Answers a condition that is false: an `assert` raises, a `suggest` warns and goes on. The
-/// values are those that the condition read; one without a path is not shown.
+/// values are those that the condition read; one without a path is not shown. `at` is its site,
+/// and the frame that it stands in.
 pub(in crate::runtime) fn failed(
     cx: &Cx<'_>,
     kind: &str,
@@ -20,6 +21,7 @@ pub(in crate::runtime) fn failed(
     values: Vec<(Arc<str>, Val)>,
     message: Val,
     retry: Val,
+    at: Option<(i64, i64)>,
 ) -> Result<Val, Error> {
     let reason = match &message {
         Val::Null => format!("`{source}` is false"),
@@ -31,7 +33,7 @@ pub(in crate::runtime) fn failed(
         .map(|(path, value)| format!("{path} = {}", clip(value)))
         .collect();
     let suggest = kind == "suggest";
-    let node = note(cx, suggest, source, &values, &reason);
+    let node = note(cx, suggest, source, &values, &reason, at);
     if let Some(repairs) = cx.run().repairs() {
         let is_made_again =
             repairs.demand(cx.run(), node, (source, &reason), !suggest, &retry)?;
@@ -61,6 +63,7 @@ fn note(
     source: &str,
     values: &[(Arc<str>, Val)],
     reason: &str,
+    at: Option<(i64, i64)>,
 ) -> NodeId {
     let run = cx.run();
     let inputs: Record = values
@@ -74,7 +77,8 @@ fn note(
         run.next_address(source),
         inputs,
     ));
-    run.note_inputs(node, values.iter().map(|(path, value)| (&**path, value)));
+    let reads: Vec<(&str, &Val)> = values.iter().map(|(path, it)| (&**path, it)).collect();
+    run.note_reads(node, at, &reads);
     run.close_node(node, |it| it.error = Some(reason.to_owned()));
     node
 }

@@ -8,7 +8,8 @@
 use crate::host::Host;
 use crate::lm::Address;
 use crate::runtime::history::HistoryValue;
-use crate::runtime::repair::Demand;
+use crate::runtime::origins::Origins;
+use crate::runtime::repair::{AGAIN, Demand};
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
@@ -51,6 +52,8 @@ pub(in crate::runtime) struct Course {
     printed: String,
     /// What consts did that were first needed in a branch, by name.
     of_consts: BTreeMap<String, Self>,
+    /// Where values of the program came from.
+    pub(super) origins: Origins,
 }
 
 /// Where an attempt began.
@@ -67,6 +70,13 @@ pub(in crate::runtime) struct Branch {
     place: Place,
     /// How often each predictor had been called when they began.
     before: Arc<BTreeMap<String, usize>>,
+}
+
+impl Branch {
+    /// The run that it is a branch of.
+    pub(in crate::runtime) fn outer(&self) -> &Run {
+        &self.outer
+    }
 }
 
 /// Which of the branches it is.
@@ -105,6 +115,7 @@ impl Course {
         self.open.clear();
         self.consts.clear();
         self.warnings.clear();
+        self.origins.forget_what_was_open();
     }
 
     /// Where the course is.
@@ -116,6 +127,11 @@ impl Course {
     pub(in crate::runtime) fn rewind(&mut self, mark: &Mark) {
         self.ordinals.clone_from(&mark.ordinals);
         self.warnings.truncate(mark.warnings);
+    }
+
+    /// How often each predictor was called.
+    pub(in crate::runtime) fn ordinals(&self) -> impl Iterator<Item = (&String, &usize)> {
+        self.ordinals.iter()
     }
 
     /// Takes what the attempt was found wanting of.
@@ -140,7 +156,7 @@ impl Course {
     }
 
     /// The id of the next node.
-    fn end(&self) -> usize {
+    pub(super) fn end(&self) -> usize {
         self.in_memory_from() + self.trace.nodes.len()
     }
 
@@ -154,8 +170,29 @@ impl Course {
         self.spilled.len() + self.trace.nodes.len()
     }
 
+    /// How many nodes are under way.
+    pub(super) fn n_open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The innermost node under way.
+    pub(super) fn open_node(&self) -> Option<NodeId> {
+        self.open.last().copied()
+    }
+
+    /// The names of what a node gave, while it is in memory.
+    pub(super) fn output_names(&self, id: NodeId) -> Arc<[Arc<str>]> {
+        let at = id.0.checked_sub(self.in_memory_from());
+        let node = at.and_then(|it| self.trace.nodes.get(it));
+        node.and_then(|it| it.outputs.as_ref())
+            .into_iter()
+            .flat_map(|it| it.keys())
+            .cloned()
+            .collect()
+    }
+
     /// A node that is under way.
-    fn node(&mut self, id: NodeId) -> &mut Node {
+    pub(super) fn node(&mut self, id: NodeId) -> &mut Node {
         match id.0.checked_sub(self.in_memory_from()) {
             Some(at) => &mut self.trace.nodes[at],
             None => self.aside.get_mut(&id.0).expect("nodes under way stay in memory"),
@@ -305,6 +342,9 @@ impl Course {
         let moved = |id: NodeId| moved(id, base, end);
         for node in trace.nodes {
             let node = node.renumbered(|it| Some(moved(it)));
+            if node.parent.is_none() && gives_values(node.kind) {
+                self.origins.opened(NodeId(self.end()), self.open.len());
+            }
             self.trace.nodes.push(Node { parent: node.parent.or(parent), ..node });
         }
         for edge in trace.edges {
@@ -312,6 +352,11 @@ impl Course {
             self.trace.edges.push(Edge { from, to, ..edge });
         }
     }
+}
+
+/// Whether a node of this kind gives the program values.
+fn gives_values(kind: Kind) -> bool {
+    !matches!(kind, Kind::Assert | Kind::Suggest | Kind::Metric)
 }
 
 /// The id of a node that is taken over: ids from `base` on are counted from `end`.
@@ -371,6 +416,7 @@ impl Run {
         course.demands.extend(theirs.demands);
         course.of_consts.extend(theirs.of_consts);
         course.take_over(trace, theirs.base);
+        course.origins.join(theirs.origins, theirs.base, end);
         course.spill(&*self.env().host);
         end
     }
@@ -436,6 +482,14 @@ impl Run {
         Address { path: path.to_owned(), example: self.example(), ordinal, branch }
     }
 
+    /// The address for the next reply of a script, in an attempt that is made again.
+    pub(in crate::runtime) fn renumbered(&self, address: &Address) -> Address {
+        let used = self.repairs().and_then(|it| it.used(&address.path));
+        let Some(used) = used else { return address.clone() };
+        let again = self.next_address(&format!("{}{AGAIN}", address.path));
+        Address { ordinal: used + again.ordinal, ..address.clone() }
+    }
+
     /// The names of the branches that it is inside of, with dots.
     fn branch_name(&self) -> String {
         let Some(branch) = &self.branch else { return String::new() };
@@ -491,6 +545,10 @@ impl Run {
         let mut course = lock(&self.course);
         node.parent = course.open.last().copied();
         let id = NodeId(course.end());
+        if gives_values(node.kind) {
+            let depth = course.n_open();
+            course.origins.opened(id, depth);
+        }
         course.trace.nodes.push(node);
         course.open.push(id);
         id
@@ -516,23 +574,45 @@ impl Run {
         to: NodeId,
         inputs: impl Iterator<Item = (&'a str, &'a Val)>,
     ) {
+        let inputs: Vec<(&str, &Val)> = inputs.collect();
+        let names: Vec<&str> = inputs.iter().map(|it| it.0).collect();
+        let known = self.static_edges(to, &names);
+        self.note_edges(to, known.into_iter().chain(self.identity_edges(to, &inputs)));
+    }
+
+    /// As [`Run::note_inputs`], for a condition and its site.
+    pub(in crate::runtime) fn note_reads(
+        &self,
+        to: NodeId,
+        at: Option<(i64, i64)>,
+        reads: &[(&str, &Val)],
+    ) {
+        let known = at.map(|at| self.condition_edges(to, at)).unwrap_or_default();
+        self.note_edges(to, known.into_iter().chain(self.identity_edges(to, reads)));
+    }
+
+    /// The edges of the replies and texts that stand in values.
+    fn identity_edges(&self, to: NodeId, inputs: &[(&str, &Val)]) -> Vec<Edge> {
         let mut edges = Vec::new();
         for (name, value) in inputs {
             self.trace_origins(value, &mut |from, output| {
-                edges.push(Edge {
-                    from,
-                    output,
-                    to,
-                    input: Some(name.to_owned()),
-                    via: Via::Identity,
-                });
+                let input = Some((*name).to_owned());
+                edges.push(Edge { from, output, to, input, via: Via::Identity });
             });
         }
+        edges
+    }
+
+    /// Notes the edges that lead to a node, the surest first: one from each output to each input.
+    pub(in crate::runtime) fn note_edges(&self, to: NodeId, edges: impl Iterator<Item = Edge>) {
         let mut course = lock(&self.course);
+        // All edges to a node are noted at once: only they can be equal.
         let known = course.trace.edges.len();
         for edge in edges {
-            // All edges to a node are noted at once: only they can be equal.
-            if edge.from != to && !course.trace.edges[known..].contains(&edge) {
+            let same = |it: &Edge| {
+                (it.from, &it.output, &it.input) == (edge.from, &edge.output, &edge.input)
+            };
+            if edge.from != to && !course.trace.edges[known..].iter().any(same) {
                 course.trace.edges.push(edge);
             }
         }

@@ -1,8 +1,8 @@
 //! One exchange with a model: look it up, else pay for it, keep it.
 
 use crate::lm::{
-    self, Again, CallContext, CallFuture, Cancel, Completion, Cost, Decoding, Delta, Finish,
-    Flow, Listener, Money, Price, Request, Segment, SharedLm, Usage,
+    self, Address, Again, CallContext, CallFuture, Cancel, Completion, Cost, Decoding, Delta,
+    Finish, Flow, Listener, Money, Price, Request, Segment, SharedLm, Usage,
 };
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::flights::{self, Lead, Part};
@@ -72,7 +72,8 @@ pub(in crate::runtime) fn send(
     cache: bool,
     attempt: &mut Option<Attempt>,
 ) -> Result<Arc<Completion>, Error> {
-    send_heard(run, lm, request, context, cache, attempt, None)
+    let place = &context.address;
+    send_heard(run, lm, request, (context, place), cache, attempt, None)
 }
 
 /// Who hears a reply while it comes, on the thread that waits for it.
@@ -85,13 +86,13 @@ pub(in crate::runtime) struct Ear<'a> {
     pub(in crate::runtime) reason: Option<String>,
 }
 
-/// As [`send`], with somebody who hears the reply while it comes. A reply from the store comes in
-/// one piece, which nobody hears.
+/// As [`send`], with the address of the node that it belongs to, and with somebody who hears the
+/// reply while it comes. A reply from the store comes in one piece, which nobody hears.
 pub(in crate::runtime) fn send_heard(
     run: &Arc<Run>,
     lm: &SharedLm,
     request: Arc<Request>,
-    context: &CallContext,
+    (context, place): (&CallContext, &Address),
     cache: bool,
     attempt: &mut Option<Attempt>,
     ear: Option<&mut Ear<'_>>,
@@ -99,7 +100,7 @@ pub(in crate::runtime) fn send_heard(
     let call = Call::new(run, lm, request, context, cache)?;
     let key = hex(call.key.as_bytes());
     let repairs = run.repairs();
-    let replayed = repairs.and_then(|it| it.reply(&context.address, &key));
+    let replayed = repairs.and_then(|it| it.reply(place, &key));
     if let Some(completion) = replayed {
         *attempt = Some(call.replayed(key, completion.clone()));
         return Ok(completion);
@@ -297,6 +298,11 @@ impl<'a> Call<'a> {
                 counted.fetch_add(u32::from(room), Ordering::SeqCst);
                 room
             }),
+            // A script's replies that were given to abandoned attempts are used up.
+            address: match self.lm.is_scripted() {
+                true => run.renumbered(&self.context.address),
+                false => self.context.address.clone(),
+            },
             ..self.context.clone()
         };
         let own = ear.as_ref().map(|it| it.cancel.clone());

@@ -7,6 +7,8 @@ use crate::lm::{
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::exchange::send;
+use crate::runtime::predictor::REPEATED;
+use crate::runtime::repair::Feedback;
 use crate::runtime::run::Run;
 use crate::runtime::value::{Object, Val};
 use crate::schema::{Record, Value};
@@ -137,9 +139,13 @@ impl LmValue {
         let run = cx.run();
         let address = run.next_address(self.lm.name());
         let inputs = Record::from_iter([(Arc::from("text"), Value::from(text))]);
-        let node = run.open_node(Node::new(Kind::Lm, self.lm.name(), address.clone(), inputs));
+        let node = Node::new(Kind::Lm, self.lm.name(), address.clone(), inputs);
+        let repairs = run.repairs();
+        let retry_of = repairs.as_ref().and_then(|it| it.earlier(&address));
+        let node = run.open_node(Node { retry_of, ..node });
+        let question = Question { text, told: repairs.and_then(|it| it.told(&address)) };
         let mut attempts = Vec::new();
-        let sent = self.in_turn(&address).tried(run, text, &address, &mut attempts);
+        let sent = self.in_turn(&address).tried(run, &question, &address, &mut attempts);
         let reply = sent.as_ref().map(|it| it.text.clone()).ok();
         run.close_node(node, |it| {
             it.error = sent.as_ref().err().map(ToString::to_string);
@@ -147,6 +153,7 @@ impl LmValue {
                 .as_deref()
                 .map(|text| Record::from_iter([(Arc::from("text"), Value::from(text))]));
             let (model, adapter) = (self.lm.name().to_owned(), "none".to_owned());
+            it.replayed = !attempts.is_empty() && attempts.iter().all(|it| it.replayed);
             it.call = Some(Arc::new(LmCall { model, adapter, attempts }));
         });
         let value = Val::str(&sent?.text);
@@ -159,7 +166,7 @@ impl LmValue {
     fn tried(
         &self,
         run: &Arc<Run>,
-        text: &str,
+        question: &Question<'_>,
         address: &Address,
         attempts: &mut Vec<Attempt>,
     ) -> Result<Arc<Completion>, Error> {
@@ -167,7 +174,7 @@ impl LmValue {
         let mut before = Vec::new();
         loop {
             let mut attempt = None;
-            let came = asked.send(run, text, address, &mut attempt);
+            let came = asked.send(run, question, address, &mut attempt);
             let name = asked.lm.name();
             let model = (name != self.lm.name()).then(|| name.to_owned());
             attempts.extend(attempt.map(|it| Attempt { model, ..it }));
@@ -191,20 +198,48 @@ impl LmValue {
     fn send(
         &self,
         run: &Arc<Run>,
-        text: &str,
+        question: &Question<'_>,
         address: &Address,
         attempt: &mut Option<Attempt>,
     ) -> Result<Arc<Completion>, Error> {
-        let prompt = if self.lm.capabilities().chat {
-            Prompt::Chat(vec![Message::new(Role::User, text)])
-        } else {
-            Prompt::Text(text.to_owned())
-        };
+        let prompt = question.prompt(self.lm.capabilities().chat);
         let (sampling, rollout) = (self.options.sampling(), run.rollout());
+        let rollout = rollout.saturating_add(question.again());
         let request = Request { sampling, rollout, ..Request::new(prompt) };
         let (address, hedge) = (address.clone(), self.hedge);
         let context = CallContext { address, hedge, ..CallContext::default() };
         send(run, &self.lm, Arc::new(request), &context, true, attempt)
+    }
+}
+
+/// What a model is asked in plain words.
+struct Question<'a> {
+    text: &'a str,
+    /// What was wrong with its last reply.
+    told: Option<Feedback>,
+}
+
+impl Question<'_> {
+    fn prompt(&self, chat: bool) -> Prompt {
+        let refused = |it: &Feedback| format!("That reply cannot be used: {}.", it.reasons);
+        match (&self.told, chat) {
+            (None, true) => Prompt::Chat(vec![Message::new(Role::User, self.text)]),
+            (None, false) => Prompt::Text(self.text.to_owned()),
+            (Some(told), true) => Prompt::Chat(vec![
+                Message::new(Role::User, self.text),
+                Message::new(Role::Assistant, told.reply.as_str()),
+                Message::new(Role::User, format!("{}\n\n{}", refused(told), self.text)),
+            ]),
+            (Some(told), false) => {
+                let Self { text, .. } = self;
+                Prompt::Text(format!("{text}\n{}\n\n{}\n\n{text}", told.reply, refused(told)))
+            }
+        }
+    }
+
+    /// Which sample of the same words is wanted.
+    fn again(&self) -> u64 {
+        self.told.as_ref().map_or(0, |it| it.again.saturating_mul(REPEATED))
     }
 }
 

@@ -12,12 +12,12 @@ use crate::runtime::bind::named_values;
 use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
-use crate::runtime::exchange::{Ear, send, send_heard};
+use crate::runtime::exchange::{Ear, send_heard};
 use crate::runtime::facts;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::media;
-use crate::runtime::origins::Origins;
 use crate::runtime::program::{self, Overrides};
+use crate::runtime::prompt_origins::PromptOrigins;
 use crate::runtime::record_value::typed_values;
 use crate::runtime::repair::{Feedback, repaired};
 use crate::runtime::reply::Reply;
@@ -26,6 +26,7 @@ use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::stream::{Part, Shared, Stream, StreamValue};
 use crate::runtime::value::{Object, Val};
 use crate::runtime::watch::{Sight, Watch, halted};
+use crate::runtime::why::Why;
 use crate::schema::{Demo, Field, Record, Signature, Ty, convert};
 use crate::trace::{Attempt, Kind, LmCall, Node, NodeId};
 use indexmap::IndexMap;
@@ -434,16 +435,53 @@ impl Predictor {
         adapter: Adapter,
         capabilities: &Capabilities,
     ) -> Result<Prepared, Error> {
+        self.asking(cx, inputs, |ask| {
+            let prepared = adapter.prompt(ask, capabilities);
+            media::taken(ask, &prepared.prompt, capabilities, adapter.name(), "the model")?;
+            Ok(prepared)
+        })
+    }
+
+    /// As [`Predictor::prepare`], with the origin of each part of the prompt.
+    ///
+    /// # Errors
+    /// Inputs that do not fit.
+    pub fn why(
+        &self,
+        cx: Option<&Cx<'_>>,
+        inputs: &Record,
+        adapter: &Adapter,
+        capabilities: &Capabilities,
+    ) -> Result<Why, Error> {
+        let (prepared, parts) =
+            self.asking(cx, inputs, |ask| Ok(adapter.prompt_parts(ask, capabilities)))?;
+        Ok(Why {
+            prompt: prepared.prompt,
+            parts,
+            adapter: adapter.name().to_owned(),
+            state_file: None,
+            place: None,
+            signature: self.base.signature.clone(),
+            state: self.state.clone(),
+            provenance: self.provenance.clone(),
+            given: inputs.keys().cloned().collect(),
+        })
+    }
+
+    /// Does something with the question about these inputs.
+    fn asking<T>(
+        &self,
+        cx: Option<&Cx<'_>>,
+        inputs: &Record,
+        work: impl FnOnce(&Ask<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let given = named_values(inputs);
         let laid_out = match cx {
             Some(cx) => choices::of_consts(cx, &self.signature)?,
             None => self.signature.clone(),
         };
         let inputs = self.convert(&*choices::of_inputs(&laid_out, &given)?, &given)?;
-        let ask = self.ask(&laid_out, &inputs, None);
-        let prepared = adapter.prompt(&ask, capabilities);
-        media::taken(&ask, &prepared.prompt, capabilities, adapter.name(), "the model")?;
-        Ok(prepared)
+        work(&self.ask(&laid_out, &inputs, None))
     }
 
     /// The bytes of what would be sent for these inputs.
@@ -569,9 +607,9 @@ impl Predictor {
         let retries = self.retries(run.session().settings.retries);
         let address = run.trace_address(node);
         let lm_now = lm.in_turn(&address);
-        let mut asked = Asked { run, lm: lm_now, address, again: 0 };
+        let mut asked = Asked { run, lm: lm_now, place: address.clone(), address, again: 0 };
         let told = run.repairs().and_then(|it| it.told(&asked.address));
-        let pen = Origins::of(run, self.state.as_deref());
+        let pen = PromptOrigins::of(run, self.state.as_deref());
         let (mut prepared, mut parts) = match &told {
             None => pen.prompt(adapter, ask, &capabilities),
             Some(told) => {
@@ -636,8 +674,8 @@ impl Predictor {
                     (prepared, parts) = match &second {
                         Some(second) => pen.extraction_again(second, text, &error),
                         None => {
-                            let reason = besides(error.clone(), told.as_ref());
-                            pen.repair(adapter, ask, &capabilities, (text, &reason))
+                            let why = besides(&error, told.as_ref());
+                            pen.repair(adapter, ask, &capabilities, (text, &why))
                         }
                     };
                     unread = Some(error);
@@ -691,7 +729,7 @@ impl Predictor {
         again: u64,
         watched: Option<(&mut Watch<'_>, Sight<'_>)>,
     ) -> (Option<Attempt>, Result<Came, Error>) {
-        let Asked { run, lm, address, .. } = asked;
+        let Asked { run, lm, address, place, .. } = asked;
         let sampling = self.sampling(run, lm);
         let mut request = self.request(run, prepared, &sampling);
         request.rollout = request.rollout.saturating_add(again.saturating_mul(REPEATED));
@@ -701,15 +739,23 @@ impl Predictor {
         let cache = self.overrides.cache.unwrap_or(true);
         let mut attempt = None;
         let Some((watch, sight)) = watched else {
-            let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
+            let of = (&context, place);
+            let sent = send_heard(run, &lm.lm, request, of, cache, &mut attempt, None);
             return (attempt, sent.map(|completion| Came { completion, reason: None }));
         };
         watch.begins();
         let cancel = watch.shared().cancel.clone();
         let hear = &mut |delta: Delta<'_>| watch.hear(delta, &sight);
         let mut ear = Ear { hear, cancel, reason: None };
-        let sent =
-            send_heard(run, &lm.lm, request, &context, cache, &mut attempt, Some(&mut ear));
+        let sent = send_heard(
+            run,
+            &lm.lm,
+            request,
+            (&context, place),
+            cache,
+            &mut attempt,
+            Some(&mut ear),
+        );
         (attempt, sent.map(|completion| Came { completion, reason: ear.reason }))
     }
 
@@ -766,7 +812,7 @@ struct Question<'a> {
 }
 
 /// What tells a question that is asked again word by word from another sample of it.
-const REPEATED: u64 = 1_000_000_007;
+pub(in crate::runtime) const REPEATED: u64 = 1_000_000_007;
 
 /// How often the same was asked and answered in this call: the store would only say it again.
 fn repeats(call: &LmCall, prepared: &Prepared) -> u64 {
@@ -775,9 +821,9 @@ fn repeats(call: &LmCall, prepared: &Prepared) -> u64 {
 }
 
 /// The reason why a reply cannot be read, with what it is to fulfil besides.
-fn besides(error: ParseError, told: Option<&Feedback>) -> ParseError {
-    let Some(told) = told else { return error };
-    ParseError { message: format!("{}; {}", error.message, told.reasons), ..error }
+fn besides(error: &ParseError, told: Option<&Feedback>) -> ParseError {
+    let told = told.map(|it| format!("; {}", it.reasons)).unwrap_or_default();
+    ParseError { message: format!("{}{told}", error.message), ..error.clone() }
 }
 
 /// A reply, and why it was ended before its end, where it was.
@@ -791,6 +837,8 @@ struct Asked<'a> {
     run: &'a Arc<Run>,
     lm: LmValue,
     address: Address,
+    /// That of the node.
+    place: Address,
     /// How often the same was said before, in other attempts of the program.
     again: u64,
 }

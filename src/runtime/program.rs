@@ -1,7 +1,8 @@
 //! Programs as optimizers, evaluations and hosts see them: something to call, and its state.
 
+use crate::adapt::Adapter;
 use crate::lm::{Capabilities, SharedLm, Takes};
-use crate::program::{PredictorState, State};
+use crate::program::{PredictorState, Provenance, State};
 use crate::runtime::adapter_value::AdapterValue;
 use crate::runtime::bind::bind_row;
 use crate::runtime::bound;
@@ -19,6 +20,7 @@ use crate::runtime::run::{Run, Warning};
 use crate::runtime::script::Script;
 use crate::runtime::several::{reply_of, samples};
 use crate::runtime::value::Val;
+use crate::runtime::why::Why;
 use crate::schema::{Record, Row, Signature, Ty, TypeTable, Value, convert};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
@@ -327,6 +329,27 @@ impl Program {
         path: Option<&str>,
         inputs: &Record,
     ) -> Result<crate::lm::Prompt, Error> {
+        let (chosen, adapter, capabilities) = self.asked(cx, "prompt", path)?;
+        Ok(chosen.prepare(Some(cx), inputs, adapter, &capabilities)?.prompt)
+    }
+
+    /// The same, with where each part comes from.
+    ///
+    /// # Errors
+    /// Those of [`Program::prompt`].
+    pub fn why(&self, cx: &Cx<'_>, path: Option<&str>, inputs: &Record) -> Result<Why, Error> {
+        let (chosen, adapter, capabilities) = self.asked(cx, "why", path)?;
+        let provenance = self.state().provenance.map(Arc::new);
+        Ok(Why { provenance, ..chosen.why(Some(cx), inputs, &adapter, &capabilities)? })
+    }
+
+    /// The predictor at `path`, or the only one, and how it lays its prompts out.
+    fn asked(
+        &self,
+        cx: &Cx<'_>,
+        what: &str,
+        path: Option<&str>,
+    ) -> Result<(Predictor, Adapter, Capabilities), Error> {
         let signatures = self.signatures();
         let chosen = match path {
             Some(path) => self.predictor(path),
@@ -337,13 +360,13 @@ impl Program {
         };
         let Some(chosen) = chosen else {
             let paths: Vec<String> = signatures.keys().map(|it| format!("`{it}`")).collect();
-            let hint = format!("`prompt(at: …)`; its predictors are {}", paths.join(", "));
+            let hint = format!("`{what}(at: …)`; its predictors are {}", paths.join(", "));
             return Err(Error::value("say which predictor is meant").hint(hint));
         };
         let run = cx.run();
         let capabilities = chosen.lm(run).map_or(CHAT, |it| it.lm.capabilities());
         let adapter = chosen.adapter(run, &capabilities)?;
-        Ok(chosen.prepare(Some(cx), inputs, adapter, &capabilities)?.prompt)
+        Ok((chosen, adapter, capabilities))
     }
 
     /// Reads the state file at a path and returns the program with it.
@@ -474,6 +497,7 @@ pub(in crate::runtime) fn method(
         "with_state" => Some(with_state(cx, value, args)),
         "save" => Some(save(cx, value, args)),
         "prompt" => Some(prompt(cx, value, args)),
+        "why" => Some(why(cx, value, args)),
         "sample" => Some(sample(cx, value, args)),
         "freeze" => Some(args.finish("freeze", 0, &[]).map(|()| frozen(value))),
         _ => None,
@@ -560,6 +584,13 @@ fn prompt(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
     Ok(Val::str(&prompt_text(&prompt)))
 }
 
+/// `p.why(question: "…")`: what would be sent, part by part, with where each comes from.
+fn why(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
+    let path = args.text("at")?;
+    let inputs = crate::runtime::value::to_record(&args.named)?;
+    Ok(Program::from_val("why", value)?.why(cx, path.as_deref(), &inputs)?.to_val())
+}
+
 /// A prompt as text that a person reads.
 pub fn prompt_text(prompt: &crate::lm::Prompt) -> String {
     match prompt {
@@ -596,20 +627,53 @@ pub fn static_prompt(
     asked: Shown<'_>,
     inputs: &Record,
 ) -> Result<crate::lm::Prompt, Error> {
-    let Shown { path, state, adapter } = asked;
+    let (chosen, _) = static_predictor(run, predictors, asked)?;
+    let (inputs, adapter, capabilities) = static_adapter(run, &chosen, asked, inputs)?;
+    Ok(chosen.prepare(None, &inputs, adapter, &capabilities)?.prompt)
+}
+
+/// The same, with where each part comes from.
+///
+/// # Errors
+/// Those of [`static_prompt`].
+pub fn static_why(
+    run: &Run,
+    predictors: &IndexMap<String, Predictor>,
+    asked: Shown<'_>,
+    inputs: &Record,
+) -> Result<Why, Error> {
+    let (chosen, provenance) = static_predictor(run, predictors, asked)?;
+    let (inputs, adapter, capabilities) = static_adapter(run, &chosen, asked, inputs)?;
+    let why = chosen.why(None, &inputs, &adapter, &capabilities)?;
+    Ok(Why { provenance, ..why })
+}
+
+/// The predictor with the state of a file, and how that came about.
+fn static_predictor(
+    run: &Run,
+    predictors: &IndexMap<String, Predictor>,
+    asked: Shown<'_>,
+) -> Result<(Predictor, Option<Arc<Provenance>>), Error> {
+    let Shown { path, state, .. } = asked;
     let chosen = predictors.get(path).ok_or_else(|| Error::value("no such predictor"))?;
+    let Some(file) = state else { return Ok((chosen.clone(), None)) };
     let signatures =
         predictors.iter().map(|(k, v)| (k.clone(), (**v.base_signature()).clone()));
-    let chosen = match state {
-        Some(file) => chosen.placed(
-            path,
-            &*read_state(run, &run.session().resolve(file), &signatures.collect())?,
-        ),
-        None => chosen.clone(),
-    };
-    chosen.warn_of_template(run);
+    let state = read_state(run, &run.session().resolve(file), &signatures.collect())?;
+    let placed = chosen.placed(path, &state);
+    placed.warn_of_template(run);
+    Ok((placed, state.provenance.clone().map(Arc::new)))
+}
+
+/// How it lays prompts out, and the inputs as it takes them.
+fn static_adapter(
+    run: &Run,
+    chosen: &Predictor,
+    asked: Shown<'_>,
+    inputs: &Record,
+) -> Result<(Record, Adapter, Capabilities), Error> {
     let capabilities = capabilities_by_name(run);
-    let adapter = match adapter {
+    let adapter = match asked.adapter {
         Some(name) => {
             let named = AdapterValue::named(run.script(), name)?;
             named.check(chosen.signature())?;
@@ -618,7 +682,7 @@ pub fn static_prompt(
         None => chosen.adapter(run, &capabilities)?,
     };
     let inputs = media::named(run, chosen.signature(), inputs)?;
-    Ok(chosen.prepare(None, &inputs, adapter, &capabilities)?.prompt)
+    Ok((inputs, adapter, capabilities))
 }
 
 /// What the run's model can do, as far as its name tells.

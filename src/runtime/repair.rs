@@ -22,6 +22,9 @@ use std::sync::{Arc, Mutex};
 /// How often a program is run again at most, for each time that one call of it may be asked again.
 pub(in crate::runtime) const RUNS: u32 = 5;
 
+/// Behind a path: the calls of later attempts, which are counted by themselves.
+pub(in crate::runtime) const AGAIN: &str = "\u{1}";
+
 /// What counts more than any number of false suggestions.
 const ASSERT: usize = 1 << 20;
 
@@ -67,6 +70,8 @@ struct Book {
     runs: u32,
     /// The call that the attempt was made again for.
     told: Option<Place>,
+    /// How many numbers the calls of each path had, in attempts before this one.
+    used: BTreeMap<String, usize>,
     /// Why a call could not be asked again.
     failed: Option<String>,
     /// What the attempt printed.
@@ -181,6 +186,12 @@ impl Repairs {
         lock(&self.book).known.get(&place(address))?.last().copied()
     }
 
+    /// How many numbers calls of a path had in earlier attempts; none in the first.
+    pub(in crate::runtime) fn used(&self, path: &str) -> Option<usize> {
+        let book = lock(&self.book);
+        (!book.used.is_empty()).then(|| book.used.get(path).copied().unwrap_or_default())
+    }
+
     /// The reply that an earlier attempt was given to the same request.
     pub(in crate::runtime) fn reply(
         &self,
@@ -278,7 +289,7 @@ impl Repairs {
         blamed.is_wanting(demands, says_more.then_some(reply));
         book.told = says_more.then_some(place);
         book.runs += u32::from(says_more);
-        book.turn_over(calls);
+        book.turn_over(calls, &lock(&self.course));
         true
     }
 
@@ -299,14 +310,25 @@ impl Repairs {
         };
         blamed.keep_best();
         book.failed = Some(failure.message);
-        book.turn_over(calls);
+        book.turn_over(calls, &lock(&self.course));
         true
     }
 }
 
 impl Book {
     /// Goes on to the next attempt; `calls` are those of the last one.
-    fn turn_over(&mut self, calls: Vec<(NodeId, Address, String)>) {
+    fn turn_over(&mut self, calls: Vec<(NodeId, Address, String)>, course: &Course) {
+        let is_first = self.used.is_empty();
+        for (path, count) in course.ordinals() {
+            match (is_first, path.strip_suffix(AGAIN)) {
+                (true, None) => self.used.insert(path.clone(), *count),
+                (false, Some(path)) => {
+                    *self.used.entry(path.to_owned()).or_default() += count;
+                    None
+                }
+                _ => None,
+            };
+        }
         self.printed.clear();
         self.root = None;
         for (id, address, _) in calls {

@@ -1,5 +1,6 @@
 //! Compiled programs: shared by all runs, never changed.
 
+use crate::check::slices::Slices;
 use crate::check::{Checked, FnInfo, ModuleInfo, TypeScope};
 use crate::diag::Diagnostic;
 use crate::lower::{Item, Linked, Part, items_named, lower, lower_part, named_items, names};
@@ -33,6 +34,8 @@ pub struct Script {
     sources: Sources,
     by_lowered: BTreeMap<String, Arc<FnInfo>>,
     has_conditions: bool,
+    /// What flows where in the functions of each text.
+    slices: BTreeMap<SourceId, Arc<Slices>>,
 }
 
 /// A unit that others import.
@@ -92,6 +95,7 @@ impl Default for Script {
             sources: Sources::default(),
             by_lowered: BTreeMap::new(),
             has_conditions: false,
+            slices: BTreeMap::new(),
         }
     }
 }
@@ -128,6 +132,12 @@ impl Script {
             known.insert(library.checked.prefix.clone(), library.clone());
         }
         let all = libraries.iter().map(|it| &it.checked).chain([&checked]);
+        let mut slices = self.slices.clone();
+        for unit in all.clone() {
+            if let Some(source) = unit.source {
+                slices.insert(source, unit.slices(&text_of(unit, &sources)).clone());
+            }
+        }
         for function in all.flat_map(|it| it.functions.values()) {
             note_function(&mut by_lowered, function);
         }
@@ -146,6 +156,7 @@ impl Script {
             sources,
             by_lowered,
             has_conditions,
+            slices,
         })
     }
 
@@ -200,6 +211,11 @@ impl Script {
             }
         }
         known
+    }
+
+    /// What flows where in the functions of a text.
+    pub(in crate::runtime) fn slices(&self, source: SourceId) -> Option<&Arc<Slices>> {
+        self.slices.get(&source)
     }
 
     /// Whether a text is of the standard library.

@@ -248,6 +248,17 @@ pub enum Via {
     Text,
 }
 
+impl Via {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Identity => "identity",
+            Self::Text => "text",
+        }
+    }
+}
+
 /// Calls and tokens of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {

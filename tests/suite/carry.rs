@@ -6,9 +6,11 @@ use crate::streams::{KEY, client, cut_sse, listen, request};
 use dsp_lang::config::Api;
 use dsp_lang::lm::http::HttpLm;
 use dsp_lang::lm::{
-    CallContext, Completion, Effort, Lm, LmOptions, Message, Prompt, Request, Role, Sampling,
-    Tool, block_on,
+    Address, CallContext, Completion, Effort, Lm, LmOptions, Message, Prompt, Request, Role,
+    Sampling, Tool, block_on,
 };
+use dsp_lang::runtime::Asked;
+use dsp_lang::test_run::recording::Recording;
 use serde_json::{Value, json};
 
 /// A reply of an interface, whole and in events, and the turn that it has to become.
@@ -219,6 +221,27 @@ fn thoughts_go_back_as_they_came_and_where_they_stood() {
         // As a store keeps it.
         let kept = serde_json::to_string(&reply).unwrap();
         assert_eq!(serde_json::from_str::<Completion>(&kept).unwrap(), reply);
+    }
+}
+
+/// Tools and thoughts stand in a recording of a test as they came.
+#[test]
+fn a_recording_has_them() {
+    for case in cases() {
+        let server = Server::start([Play::ok(case.whole.to_string())]);
+        let lm = lm(case.provider, case.model, &server);
+        let reply = ask(&lm, &request());
+        let (address, request) = (Address::default(), request());
+        let asked = Asked {
+            model: lm.name(),
+            address: &address,
+            request: &request,
+            capabilities: lm.capabilities(),
+        };
+        let mut recording = Recording::default();
+        recording.add("a test", asked, reply.clone());
+        let read = Recording::parse(&recording.text()).unwrap();
+        assert_eq!(read.places().next().unwrap().1[0].completion, reply, "{}", case.provider);
     }
 }
 

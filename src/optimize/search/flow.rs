@@ -98,7 +98,7 @@ impl Search<'_> {
     }
 
     /// How many runs the caps leave room for in any case; 0 where runs are made in two places.
-    fn room(&self) -> usize {
+    pub(in crate::optimize) fn room(&self) -> usize {
         let apart = self.problem.teacher.as_ref().is_some_and(|it| it.evaluator.is_some());
         let per_run = self.problem.evaluator.max_calls_per_run();
         if apart { 0 } else { self.budget.room(per_run) }
