@@ -16,8 +16,8 @@ use crate::runtime::exchange::{Ear, send_heard};
 use crate::runtime::facts;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::media;
+use crate::runtime::pen::Pen;
 use crate::runtime::program::{self, Overrides};
-use crate::runtime::prompt_origins::PromptOrigins;
 use crate::runtime::record_value::typed_values;
 use crate::runtime::repair::{Feedback, repaired};
 use crate::runtime::reply::Reply;
@@ -609,7 +609,7 @@ impl Predictor {
         let lm_now = lm.in_turn(&address);
         let mut asked = Asked { run, lm: lm_now, place: address.clone(), address, again: 0 };
         let told = run.repairs().and_then(|it| it.told(&asked.address));
-        let pen = PromptOrigins::of(run, self.state.as_deref());
+        let pen = Pen::of(run, self.state.as_deref());
         let (mut prepared, mut parts) = match &told {
             None => pen.prompt(adapter, ask, &capabilities),
             Some(told) => {
@@ -674,8 +674,8 @@ impl Predictor {
                     (prepared, parts) = match &second {
                         Some(second) => pen.extraction_again(second, text, &error),
                         None => {
-                            let why = besides(&error, told.as_ref());
-                            pen.repair(adapter, ask, &capabilities, (text, &why))
+                            let reason = besides(&error, told.as_ref());
+                            pen.repair(adapter, ask, &capabilities, (text, &reason))
                         }
                     };
                     unread = Some(error);
