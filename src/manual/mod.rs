@@ -54,6 +54,7 @@ pages! {
     "evaluation",
     "store",
     "optimizing",
+    "debugging",
     "workers",
     "stdlib",
     "modules",
