@@ -57,17 +57,41 @@ pub use shell::CODES;
 /// Runs a command line, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let shell = Shell::new(Arc::new(OsHost::new()));
-    let arguments = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
+    let command = match command(&arguments.into_iter().collect::<Vec<_>>()) {
+        Ok(command) => command,
         Err(error) => return usage(&shell, &error),
     };
-    match dispatch(&shell, arguments.command) {
+    match dispatch(&shell, command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             shell.report(&failure);
             shell.explain(&failure.diags);
             ExitCode::from(failure.exit)
         }
+    }
+}
+
+/// Reads a command line. To know all commands takes nearly as long as to check a short script, so
+/// that the commonest are tried alone; what they do not take, help among it, the whole says.
+fn command(arguments: &[OsString]) -> Result<Command, clap::Error> {
+    match alone(arguments) {
+        Some(command) => Ok(command),
+        None => Arguments::try_parse_from(arguments).map(|it| it.command),
+    }
+}
+
+fn alone(arguments: &[OsString]) -> Option<Command> {
+    fn read<T: clap::Args>(arguments: &[OsString]) -> Option<T> {
+        let command = T::augment_args(clap::Command::new("dsp"));
+        T::from_arg_matches(&command.try_get_matches_from(arguments).ok()?).ok()
+    }
+    let arguments = arguments.get(1..)?;
+    match arguments.first()?.to_str()? {
+        "run" => read(arguments).map(Command::Run),
+        "check" => read(arguments).map(Command::Check),
+        "test" => read(arguments).map(Command::Test),
+        "eval" => read(arguments).map(Command::Eval),
+        _ => None,
     }
 }
 
@@ -110,5 +134,45 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::New(args) => new::run(shell, &args),
         Command::Doc(args) => doc::run(shell, &args),
         Command::Completions(args) => completions::run(shell, &args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, alone};
+    use clap::Parser;
+    use std::ffi::OsString;
+
+    /// What is read alone is what the whole reads.
+    #[test]
+    fn commands_are_the_same_alone() {
+        let lines = [
+            "dsp run a.dsp",
+            "dsp run --quiet --seed 5 --max-usd 0.5 -- a.dsp",
+            "dsp run -",
+            "dsp check a.dsp b.dsp --json",
+            "dsp test",
+            "dsp test a --filter x --repeat 3 --junit=out.xml",
+            "dsp eval a.dsp --program p --metric m --data d.jsonl --json --threads 2",
+            "dsp eval --resume",
+        ];
+        for line in lines {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let whole = Arguments::try_parse_from(&arguments).unwrap();
+            let told = format!("{:?}", alone(&arguments).unwrap());
+            assert_eq!(told, format!("{:?}", whole.command), "{line}");
+        }
+        let others = [
+            "dsp",
+            "dsp run",
+            "dsp run --help",
+            "dsp run --colour a",
+            "dsp fmt",
+            "dsp --version",
+        ];
+        for line in others {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert!(alone(&arguments).is_none(), "{line}");
+        }
     }
 }

@@ -27,6 +27,12 @@ use std::time::Duration;
 
 /// The machine. Calls may block; none of them is cached here.
 pub trait Host: Send + Sync + fmt::Debug {
+    /// The machine behind this one. Where there is one, it answers whatever this one leaves to
+    /// the defaults below; by default there is none.
+    fn behind(&self) -> Option<&dyn Host> {
+        None
+    }
+
     /// Reads a whole file.
     ///
     /// # Errors
@@ -38,7 +44,10 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// # Errors
     /// Those of the file system.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn Blob>> {
-        Ok(Arc::new(self.read(path)?))
+        match self.behind() {
+            Some(machine) => machine.open(path),
+            None => Ok(Arc::new(self.read(path)?)),
+        }
     }
 
     /// Begins a nameless file that goes when nobody holds it; by default it is in memory.
@@ -46,7 +55,10 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// # Errors
     /// Those of the file system.
     fn scratch(&self) -> io::Result<Box<dyn Scratch>> {
-        Ok(Box::new(Vec::new()))
+        match self.behind() {
+            Some(machine) => machine.scratch(),
+            None => Ok(Box::new(Vec::new())),
+        }
     }
 
     /// Writes a whole file, so that a reader sees the old or the new one and nothing between;
@@ -62,8 +74,10 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// # Errors
     /// Those of the file system. Some of the bytes may have been written.
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let _ = (path, bytes);
-        Err(io::ErrorKind::Unsupported.into())
+        match self.behind() {
+            Some(machine) => machine.append(path, bytes),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Deletes a file; by default nothing can be deleted.
@@ -71,8 +85,10 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// # Errors
     /// Those of the file system.
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let _ = path;
-        Err(io::ErrorKind::Unsupported.into())
+        match self.behind() {
+            Some(machine) => machine.remove(path),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Whether something is there.
@@ -80,7 +96,10 @@ pub trait Host: Send + Sync + fmt::Debug {
 
     /// Whether something is there that can be read whole: no folder, no pipe.
     fn is_file(&self, path: &Path) -> bool {
-        self.exists(path)
+        match self.behind() {
+            Some(machine) => machine.is_file(path),
+            None => self.exists(path),
+        }
     }
 
     /// The path of something that is there, whatever links lead to it: two paths of one file
@@ -89,6 +108,9 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// # Errors
     /// Those of the file system.
     fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        if let Some(machine) = self.behind() {
+            return machine.real_path(path);
+        }
         let path = without_dots(path);
         let is_folder = path.as_os_str().is_empty();
         if is_folder || self.exists(&path) {
@@ -100,8 +122,8 @@ pub trait Host: Send + Sync + fmt::Debug {
 
     /// When a file was last written, since 1970; `None` where there is none, or the machine
     /// does not tell.
-    fn modified(&self, _: &Path) -> Option<Duration> {
-        None
+    fn modified(&self, path: &Path) -> Option<Duration> {
+        self.behind()?.modified(path)
     }
 
     /// What stands in a folder, sorted by name.
@@ -115,8 +137,10 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// # Errors
     /// Those of the system, and `Unsupported` where the host starts none.
     fn start(&self, command: &[String]) -> io::Result<Started> {
-        let _ = command;
-        Err(io::ErrorKind::Unsupported.into())
+        match self.behind() {
+            Some(machine) => machine.start(command),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// A variable of the environment; none that is empty.
@@ -141,7 +165,9 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// something else is written; an empty one wipes it. It is cut to the terminal's width. Where
     /// there is no terminal nothing is shown.
     fn status(&self, line: &str) {
-        let _ = line;
+        if let Some(machine) = self.behind() {
+            machine.status(line);
+        }
     }
 
     /// Whether standard error is a terminal.
@@ -152,13 +178,12 @@ pub trait Host: Send + Sync + fmt::Debug {
 
     /// How many columns the terminal has that standard output is; `None` where it is none.
     fn width(&self) -> Option<usize> {
-        None
+        self.behind()?.width()
     }
 
     /// Asks the person at the terminal, who says yes or no; `None` where nobody sits there.
     fn confirm(&self, question: &str) -> Option<bool> {
-        let _ = question;
-        None
+        self.behind()?.confirm(question)
     }
 
     /// Where the user's files of `kind` are kept; `None` when there is no such place.

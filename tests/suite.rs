@@ -10,6 +10,8 @@
 mod ablate;
 #[path = "suite/adapt.rs"]
 mod adapt;
+#[path = "suite/adapters.rs"]
+mod adapters;
 #[path = "suite/agreement.rs"]
 mod agreement;
 #[path = "suite/architecture.rs"]
@@ -21,6 +23,9 @@ mod cache;
 #[cfg(feature = "http")]
 #[path = "suite/calls.rs"]
 mod calls;
+#[cfg(feature = "http")]
+#[path = "suite/carry.rs"]
+mod carry;
 #[cfg(feature = "http")]
 #[path = "suite/cassettes.rs"]
 mod cassettes;
@@ -42,8 +47,14 @@ mod download;
 #[cfg(feature = "local")]
 #[path = "suite/embedded.rs"]
 mod embedded;
+#[cfg(feature = "http")]
+#[path = "suite/embeddings.rs"]
+mod embeddings;
 #[path = "suite/examples.rs"]
 mod examples;
+#[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/failing.rs"]
+mod failing;
 #[path = "suite/fmt.rs"]
 mod fmt;
 #[path = "suite/forecast.rs"]
@@ -55,6 +66,11 @@ mod fuzzed;
 #[path = "suite/gains.rs"]
 mod gains;
 #[cfg(feature = "http")]
+#[path = "suite/handover.rs"]
+mod handover;
+#[path = "suite/hosts.rs"]
+mod hosts;
+#[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;
 #[path = "suite/journal.rs"]
@@ -62,6 +78,9 @@ mod journal;
 #[cfg(feature = "http")]
 #[path = "suite/keys.rs"]
 mod keys;
+#[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/lists.rs"]
+mod lists;
 #[path = "suite/optimize.rs"]
 mod optimize;
 #[path = "suite/packages.rs"]
@@ -70,6 +89,9 @@ mod packages;
 mod parallel;
 #[path = "suite/parsing.rs"]
 mod parsing;
+#[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/planted.rs"]
+mod planted;
 #[path = "suite/program.rs"]
 mod program;
 #[path = "suite/projects.rs"]
@@ -133,3 +155,6 @@ mod watched;
 #[cfg(all(feature = "http", unix))]
 #[path = "suite/workers.rs"]
 mod workers;
+#[cfg(feature = "http")]
+#[path = "suite/xml.rs"]
+mod xml;

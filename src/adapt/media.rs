@@ -4,7 +4,7 @@
 use crate::adapt::origin::{Edit, Pen};
 use crate::adapt::{Ask, Prepared};
 use crate::lm::{Message, Placed, Prompt};
-use crate::schema::{Media, MediaKind, Medium, Record, Value};
+use crate::schema::{Media, MediaFile, MediaKind, Record, Value};
 use crate::util::sha256_hex;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 const EDGE: char = '\u{fffc}';
 
 /// Appends the mark of a medium.
-pub(super) fn push_mark(out: &mut String, medium: &Medium) {
+pub(super) fn push_mark(out: &mut String, medium: &MediaFile) {
     let media = &medium.media;
     let hash = sha256_hex(media.source.told().as_bytes());
     let _ = write!(out, "{EDGE}{}:{}{EDGE}", media.kind.as_str(), &hash[..16]);

@@ -38,6 +38,7 @@ const OVERRIDES: &[Param] = &[
         "int",
         "tells how likely the tokens were, with so many of the likeliest",
     ),
+    option("asserts", "bool", "whether what must hold is repaired where it does not"),
     option("at", "str", "the path of the predictor it is for; all without it"),
 ];
 

@@ -1,7 +1,9 @@
 //! What a unit declares: names, types, signatures, modules, functions, consts, tests.
 
 use super::choices::Input;
-use super::model::{ConstInfo, FnInfo, ParamInfo, Resolution, StaticPredictor, TestInfo};
+use super::model::{
+    ConstInfo, FnInfo, ParamInfo, Resolution, StaticAdapter, StaticPredictor, TestInfo,
+};
 use super::pieces::{Changes, Piece};
 use super::scope::Known;
 use super::shape::found;
@@ -391,7 +393,12 @@ impl<'a> Checker<'a> {
                 module,
             };
             self.out.consts.insert(name.into(), Arc::new(info));
+            let said = item.value().and_then(|it| self.static_adapter(it));
+            if let Some(StaticAdapter::Template(template)) = said {
+                self.out.templates.insert(name.into(), template);
+            }
         }
+        self.setting_of_adapter();
     }
 
     fn test_item(&mut self, item: TestItem<'_>) {

@@ -38,6 +38,7 @@ mod scope;
 mod settings;
 mod shape;
 mod sigtext;
+pub mod slices;
 mod templates;
 mod traps;
 mod types;

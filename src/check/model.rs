@@ -1,5 +1,6 @@
 //! What checking a unit finds out: plain data for `lower`, `runtime` and tools.
 
+use super::slices::{self, Slices};
 use super::types::TypeScope;
 use super::value::{FnKey, Known};
 use crate::schema::{Signature, Template, Ty, TypeTable, Value};
@@ -7,7 +8,7 @@ use crate::source::{SourceId, Span};
 use crate::syntax::Node;
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A checked unit: one file, one entry of a session, or one expression over a script's items.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +40,8 @@ pub struct Checked {
     pub functions: IndexMap<Arc<str>, Arc<FnInfo>>,
     /// Its consts.
     pub consts: IndexMap<Arc<str>, Arc<ConstInfo>>,
+    /// Templates that are consts of it, by their names.
+    pub templates: IndexMap<Arc<str>, Arc<Template>>,
     /// Its settings.
     pub settings: IndexMap<Arc<str>, Setting>,
     /// Its tests.
@@ -60,6 +63,8 @@ pub struct Checked {
     pub main: bool,
     /// What it names of earlier units.
     pub outer: Outer,
+    /// What flows where in its functions, once somebody asked.
+    pub(crate) slices: OnceLock<Arc<Slices>>,
 }
 
 /// What other units may know of a unit's values.
@@ -86,6 +91,11 @@ pub struct Outer {
 }
 
 impl Checked {
+    /// What flows where in its functions, whose text is `text`.
+    pub fn slices(&self, text: &str) -> &Arc<Slices> {
+        self.slices.get_or_init(|| Arc::new(slices::slices(self, text)))
+    }
+
     /// The module of this name, of this unit or an earlier one.
     pub fn module(&self, name: &str) -> Option<&Arc<ModuleInfo>> {
         self.modules.get(name).or_else(|| self.outer.modules.get(name))

@@ -12,10 +12,22 @@ pub const CLASS: &str = "__class";
 pub const CONST: &str = "__const";
 /// `__native("name")`: a native as a value.
 pub const NATIVE: &str = "__native";
-/// `__call(callee, [positional], #{named})`: a call of a value.
+/// `__enter(body)`: a function begins; gives the number of this run of it. A second argument is
+/// the number of the run of the function that a closure stands in.
+pub const ENTER: &str = "__enter";
+/// `__mark(x, mark, number)`: a value of which the run notes where it came from; without a value
+/// where a round of a loop begins.
+pub const MARK: &str = "__mark";
+/// `__begin(site, number)`: a function of the program's is called next.
+pub const BEGIN: &str = "__begin";
+/// `__end(x, site, number)`: what that call gave.
+pub const END: &str = "__end";
+/// `__call(callee, [positional], #{named})`: a call of a value. Two more arguments are the
+/// site, and the number of the run of the function that it stands in.
 pub const CALL: &str = "__call";
 /// `__method(receiver, "m", [positional], #{named})`: a call of a method or member; a fifth
-/// argument names the function that is called in place of a method.
+/// argument names the function that is called in place of a method, and two more are as for
+/// [`CALL`].
 pub const METHOD: &str = "__method";
 /// As [`METHOD`], for `?.`: nothing where the receiver is nothing.
 pub const METHOD_OPT: &str = "__method_opt";
@@ -46,8 +58,13 @@ pub const SLICE_OPT: &str = "__slice_opt";
 pub const SPREAD: &str = "__spread";
 /// `__assert("assert" | "suggest", "source", [["path", value], …], message, retry)`: a
 /// condition that is false. A pair whose path is empty is not to be shown: its value is there
-/// for finding the call to blame.
+/// for finding the call to blame. Two more arguments are as for [`CALL`].
 pub const ASSERT: &str = "__assert";
+
+/// The variable that holds the number of the run of a function.
+pub fn frame(body: u32) -> String {
+    format!("__f{body}")
+}
 
 /// The name of an item of an imported unit, whose prefix no other unit has.
 pub fn scoped(prefix: &str, name: &str) -> String {

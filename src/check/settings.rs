@@ -15,6 +15,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("temperature", "float"),
     ("seed", "int"),
     ("retries", "int"),
+    ("repairs", "int"),
     ("threads", "int"),
     ("max_calls", "int"),
     ("max_tokens", "int"),

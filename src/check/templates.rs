@@ -4,7 +4,8 @@ use super::args::{Argument, arguments};
 use super::model::{Resolution, StaticAdapter, StaticPredictor};
 use super::value::Known;
 use super::{Checker, codes, literal};
-use crate::schema::{Field, Flaw, Signature, Template, Ty};
+use crate::diag::did_you_mean;
+use crate::schema::{ADAPTERS, Field, Flaw, Signature, Template, Ty};
 use crate::source::Span;
 use crate::syntax::ast::{Call, Let, MapEntry};
 use crate::syntax::{Node, NodeKind};
@@ -31,13 +32,20 @@ impl<'a> Checker<'a> {
 
     /// `predict(S, adapter: …)`: whether the template and the signature fit each other.
     pub(super) fn template_of(&mut self, node: &'a Node, args: &[Argument<'a>]) {
-        let Some(said) = self.among(args, "adapter", usize::MAX) else { return };
-        let Some(map) = self.template_map(said) else { return };
+        let setting = self.out.settings.get("adapter");
+        let (map, used) = match (self.among(args, "adapter", usize::MAX), setting) {
+            (Some(said), _) => (self.template_map(said), said.span(self.source)),
+            (None, Some(it)) => {
+                (it.value.as_str().and_then(|name| self.named_map(name)), it.span)
+            }
+            (None, None) => return,
+        };
+        let Some(map) = map else { return };
         let Known::Predictor(predictor) = self.infer(node) else { return };
         let Some(parts) = self.template_parts(map) else { return };
         let Ok(template) = read(&parts) else { return };
         for flaw in template.check(&asked(&predictor)) {
-            self.tell_flaw(&flaw, &parts, map, Some(said.span(self.source)));
+            self.tell_flaw(&flaw, &parts, map, Some(used));
         }
     }
 
@@ -54,15 +62,51 @@ impl<'a> Checker<'a> {
             return twice.then(|| StaticAdapter::Named(name.into()));
         }
         let name = literal::constant(node, self.text)?;
-        name.as_str().map(|it| StaticAdapter::Named(it.into()))
+        let name = name.as_str()?;
+        match self.named_map(name) {
+            Some(map) => {
+                let template = read(&self.template_parts(map)?).ok()?;
+                Some(StaticAdapter::Template(Arc::new(template)))
+            }
+            None => Some(StaticAdapter::Named(name.into())),
+        }
     }
 
-    /// The map of the template that an expression is: a call, or a name for one.
+    /// The adapter that `settings` name: one of ours, or a template that is a const.
+    pub(super) fn setting_of_adapter(&mut self) {
+        let Some(setting) = self.out.settings.get("adapter") else { return };
+        let Some(name) = setting.value.as_str() else { return };
+        let prior = self.around.prior.iter().flat_map(|it| it.templates.keys());
+        let known: Vec<&str> = ADAPTERS
+            .into_iter()
+            .chain(self.out.templates.keys().chain(prior).map(|it| &**it))
+            .collect();
+        if known.contains(&name) {
+            return;
+        }
+        let message = format!("there is no adapter `{name}`");
+        let hint = did_you_mean(name, known);
+        let span = setting.span;
+        let told = self.tell(codes::SETTING_TYPE, span, message);
+        told.hints.push(hint);
+    }
+
+    /// The map of the template that an expression is: a call, or a name for one, also in a text.
     fn template_map<'n>(&self, node: &'n Node) -> Option<&'n Node>
     where
         'a: 'n,
     {
-        self.called_map(self.said(node)?)
+        let said = self.said(node)?;
+        self.called_map(said).or_else(|| {
+            let name = literal::constant(said, self.text)?;
+            self.named_map(name.as_str()?)
+        })
+    }
+
+    /// The map of the template that is a const of this name.
+    fn named_map(&self, name: &str) -> Option<&'a Node> {
+        let node = self.values.get(name).filter(|_| !ADAPTERS.contains(&name))?;
+        self.called_map(node)
     }
 
     /// What a name stands for that is given its value once; any other expression is itself.

@@ -267,9 +267,10 @@ pub(super) struct Prompt {
     /// A saved state of the program
     #[arg(long, value_name = "FILE")]
     pub(super) state: Option<PathBuf>,
-    /// How prompts are laid out
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub(super) adapter: Option<Adapter>,
+    /// How prompts are laid out: `auto`, `chat`, `json`, `xml`, `two_step`, `complete`, or a
+    /// const of the file that is a template
+    #[arg(long, value_name = "NAME")]
+    pub(super) adapter: Option<String>,
     /// The model that the prompt is for
     #[arg(long, value_name = "NAME")]
     pub(super) lm: Option<String>,
@@ -321,24 +322,6 @@ pub(super) enum Layout {
     #[value(name = "two_step")]
     TwoStep,
     /// A line for each field, as small models continue text
-    Complete,
-}
-
-/// Ways to lay out prompts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Adapter {
-    /// What suits the model
-    Auto,
-    /// Fields under `[[ ## name ## ]]` markers
-    Chat,
-    /// The outputs as a JSON object
-    Json,
-    /// A tag for each field
-    Xml,
-    /// A free answer, which another question reads
-    #[value(name = "two_step")]
-    TwoStep,
-    /// Plain text to be continued, for small models
     Complete,
 }
 

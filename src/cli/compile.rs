@@ -7,7 +7,7 @@ use super::session;
 use super::shell::{Failure, Shell};
 use super::tracing::Tracer;
 use super::via;
-use super::watch::Watcher;
+use super::watch::{self, Watcher};
 use crate::catalog;
 use crate::diag::did_you_mean;
 use crate::engine::{Program, Searched, Wanted};
@@ -28,11 +28,7 @@ const GRACE: f64 = 10.0;
 
 /// Improves a program and saves what was found.
 pub(super) fn run(shell: &Shell, args: &Compile) -> Result<(), Failure> {
-    if args.json && args.watch.events.as_deref() == Some(Path::new("-")) {
-        let mut failure = Failure::usage("`--json` and `--events -` both want standard output");
-        failure.hint("name a file for events: `--events events.jsonl`".to_owned());
-        return Err(failure);
-    }
+    watch::one_output(args.json, &args.watch, "a file for events: `--events events.jsonl`")?;
     let folder = shell.host.place(Place::Runs);
     let resumed = match &args.resume {
         Some(id) => Some(resumed(shell, folder.as_deref(), id)?),

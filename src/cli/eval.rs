@@ -8,7 +8,7 @@ use super::session;
 use super::shell::{Failure, Shell};
 use super::tracing::Tracer;
 use super::via;
-use super::watch::Watcher;
+use super::watch::{self, Watcher};
 use crate::engine::Ask;
 use crate::eval::journal::Keep;
 use crate::eval::{Evaluation, EvaluationValue};
@@ -26,11 +26,7 @@ const WIDTH: usize = 100;
 /// Scores a program on data.
 pub(super) fn run(shell: &Shell, args: &Eval) -> Result<(), Failure> {
     let to_output = args.json.as_deref() == Some(Path::new("-"));
-    if to_output && args.watch.events.as_deref() == Some(Path::new("-")) {
-        let mut failure = Failure::usage("`--json` and `--events -` both want standard output");
-        failure.hint("name a file for one of them: `--json=report.json`".to_owned());
-        return Err(failure);
-    }
+    watch::one_output(to_output, &args.watch, "a file for one of them: `--json=report.json`")?;
     let folder = shell.host.place(Place::Runs);
     let resumed = match &args.resume {
         Some(id) => Some(resumed(shell, folder.as_deref(), id)?),

@@ -8,7 +8,6 @@ use super::shell::{Failure, Shell};
 use crate::engine::prompt_text;
 use crate::lm;
 use crate::schema::{Record, Value};
-use clap::ValueEnum;
 use serde_json::json;
 
 /// The messages as providers take them; what is to be continued is a text.
@@ -38,8 +37,8 @@ pub(super) fn run(shell: &Shell, args: &Prompt) -> Result<(), Failure> {
     };
     let lm = Lm { lm: args.lm.clone(), ..Lm::default() };
     let mut builder = session::builder(shell, &args.file, &lm)?;
-    if let Some(adapter) = args.adapter.and_then(|it| it.to_possible_value()) {
-        builder = builder.adapter(adapter.get_name());
+    if let Some(adapter) = &args.adapter {
+        builder = builder.adapter(adapter);
     }
     let program = session::load(shell, &builder.build()?, &args.file)?;
     let state = args.state.as_deref().map(|it| shell.absolute(it)).transpose()?;

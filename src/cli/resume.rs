@@ -132,6 +132,6 @@ pub(super) fn raised(stop: &Stop) -> &'static str {
         Stop::MaxTokens(_) => " --max-tokens N",
         Stop::MaxCost(_) => " --max-usd USD",
         Stop::MaxTime(_) => " --max-seconds S",
-        Stop::Cancelled | Stop::Metric(_) => "",
+        Stop::Cancelled | Stop::Metric(_) | Stop::Unserved(_) => "",
     }
 }

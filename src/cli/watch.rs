@@ -24,6 +24,19 @@ struct Watching {
     under_way: AtomicUsize,
 }
 
+/// Checks that standard output holds a report or events, and not both.
+///
+/// # Errors
+/// Both are wanted there; `name` says what should have a file of its own.
+pub(super) fn one_output(is_report: bool, args: &Watch, name: &str) -> Result<(), Failure> {
+    if !is_report || args.events.as_deref() != Some(Path::new("-")) {
+        return Ok(());
+    }
+    let mut failure = Failure::usage("`--json` and `--events -` both want standard output");
+    failure.hint(format!("name {name}"));
+    Err(failure)
+}
+
 impl Watcher {
     /// Begins to watch a command on a script.
     ///

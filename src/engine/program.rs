@@ -141,7 +141,7 @@ impl Program {
     /// # Errors
     /// The model cannot be opened.
     pub(in crate::engine) fn with_lm(&self, name: &str) -> Result<Self, Error> {
-        self.session.named_lm(name).map_err(|error| self.tell(&error))?;
+        self.session.can_ask(name).map_err(|error| self.tell(&error))?;
         let settings = runtime::Settings {
             lm: None,
             lm_name: Some(name.to_owned()),
@@ -156,7 +156,7 @@ impl Program {
     /// # Errors
     /// There is no adapter of that name.
     pub(in crate::engine) fn with_adapter(&self, name: &str) -> Result<Self, Error> {
-        runtime::adapter_named(name).map_err(|error| self.tell(&error))?;
+        runtime::adapter_named(&self.script, name).map_err(|error| self.tell(&error))?;
         let adapter = Some(name.to_owned());
         let settings = runtime::Settings { adapter, ..self.session.settings.clone() };
         let session = self.session.told(settings, self.session.base.clone());
@@ -560,6 +560,9 @@ fn script_settings(settings: &mut runtime::Settings, said: &IndexMap<Arc<str>, S
     }
     if let Some(Value::Int(it)) = get("retries") {
         settings.retries = u32::try_from(*it).unwrap_or(settings.retries);
+    }
+    if let Some(Value::Int(it)) = get("repairs") {
+        settings.repairs = u32::try_from(*it).unwrap_or(settings.repairs);
     }
     if get("cache") == Some(&Value::Bool(false)) {
         settings.cache = false;

@@ -266,12 +266,15 @@ pub struct Failure {
     pub place: Option<String>,
     /// It is about what a model wrote: with other replies the program might work.
     pub by_reply: bool,
+    /// Every run that asks the same model fails so until somebody mends something.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub standing: bool,
 }
 
 impl Failure {
     /// Returns a failure of this kind.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { message: message.into(), kind, place: None, by_reply: false }
+        Self { message: message.into(), kind, place: None, by_reply: false, standing: false }
     }
 }
 
@@ -302,6 +305,9 @@ pub struct Step {
     pub outputs: Record,
     /// The reply it was read from, as a hash.
     pub reply_hash: Option<String>,
+    /// Whether an earlier reply did not fulfil what must hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repaired: bool,
 }
 
 /// Runs a program on rows. Shared by all threads of a search; the same job gives the same

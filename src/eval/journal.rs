@@ -51,6 +51,9 @@ pub struct Header {
     pub state: String,
     /// The hash of the data; of a search, of what it learns from.
     pub data: String,
+    /// The hash of the content of files that rows name.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub contents: String,
     /// The hash of the rows that a search chooses by.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub valset: String,
@@ -78,6 +81,7 @@ impl Header {
             (self.program != now.program, "the script"),
             (self.state != now.state, "the state of the program"),
             (self.data != now.data, "the data"),
+            (self.contents != now.contents, "a file that the data names"),
             (self.valset != now.valset, "the rows to choose by"),
             (self.optimizer != now.optimizer, "the optimizer"),
             (self.metric != now.metric, "the metric"),
@@ -377,6 +381,7 @@ pub(crate) fn header(host: &dyn Host, keep: &Keep) -> Header {
         program: keep.program.clone(),
         state: String::new(),
         data: String::new(),
+        contents: String::new(),
         valset: String::new(),
         optimizer: String::new(),
         metric: keep.metric.clone(),

@@ -7,6 +7,7 @@
 mod check_value;
 mod comparison;
 mod confusion;
+mod contents;
 mod csv;
 mod data_value;
 mod deadline;
@@ -38,6 +39,7 @@ pub use budget::{Budget, Caps};
 pub use check_value::CheckValue;
 pub(crate) use comparison::compare_scores;
 pub use comparison::{Comparison, compare};
+pub(crate) use contents::contents;
 pub use data_value::{DatasetValue, RowValue, Splits};
 pub use deadline::Deadline;
 pub use evaluation::{

@@ -1,5 +1,6 @@
 //! The natives of data and scores: `load`, `dataset`, `evaluate`, `compare` and the metrics.
 
+use crate::eval::contents::contents;
 use crate::eval::data_value::DatasetValue;
 use crate::eval::journal::{self, End, Header, Journal, Journaled, Keep, Role};
 use crate::eval::metric::{contains_match, exact_match, f1, normalized, passage_match};
@@ -284,7 +285,7 @@ fn score_kept(
     let host = run.env().host.clone();
     let subject = subject(cx, program, scoring, &state);
     let journal = match keep {
-        Some(keep) => Some(journal_of(cx, keep, data, scoring, &subject)?),
+        Some(keep) => Some(journal_of(cx, keep, program, data, scoring, &subject)?),
         None => None,
     };
     // Only what the command line asks for is known to workers.
@@ -316,6 +317,7 @@ fn score_kept(
     account(cx, program, data, scoring, keep, &evaluation);
     match &evaluation.stop {
         Some(Stop::Metric(_)) => Err(no_score(&evaluation)),
+        Some(Stop::Unserved(why)) if evaluation.scored == 0 => Err(unserved(&evaluation, why)),
         Some(stop) if evaluation.scored == 0 => {
             Err(Error::data(codes::BUDGET, format!("nothing was scored: {stop}")).fatal())
         }
@@ -355,16 +357,19 @@ fn account(
 fn journal_of(
     cx: &Cx<'_>,
     keep: &Keep,
+    program: &Program,
     data: &Dataset,
     scoring: &Scoring,
     subject: &Subject,
 ) -> Result<Journal, Error> {
     let host = cx.run().env().host.clone();
     let hash = data.hash()?;
+    let contents = contents(cx.run(), program, [data])?;
     let models = subject.models.iter().chain(&subject.judges).cloned().collect();
     let header = Header {
         state: subject.state.clone(),
         data: hash,
+        contents,
         models,
         seed: scoring.options.seed,
         rows: data.len(),
@@ -470,6 +475,15 @@ fn no_score(evaluation: &Evaluation) -> Error {
         Some(place) => error.note(format!("it happened at {place}")),
         None => error,
     }
+}
+
+/// A model that cannot be asked is not asked for all rows.
+fn unserved(evaluation: &Evaluation, why: &str) -> Error {
+    let Evaluation { not_run, left_out, .. } = evaluation;
+    let message = format!("no row could be scored; the first one: {why}");
+    let failure = Failure::new(codes::LM, "lm", message);
+    Error::from(Failure { infrastructure: true, ..failure })
+        .note(format!("{left_out} rows were tried, {not_run} were not"))
 }
 
 /// Where all rows failed in the same way, something is wrong with the rows, the program or the

@@ -8,7 +8,7 @@ use crate::lm::{Details, SharedLm};
 use crate::program::{State, row_hash};
 use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
-use crate::trace::{Kind, Node, Trace};
+use crate::trace::{Kind, Node, NodeId, Trace};
 use crate::util::{lock, sha256_hex};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -35,12 +35,13 @@ impl ProgramEvaluator {
         // An adapter of two steps asks once more.
         let twice = settings.adapter.as_deref() == Some("two_step");
         let retries = settings.retries + u32::from(twice);
-        let of_program = program.max_calls(run.script(), retries);
+        let most = |it: &Program| it.max_calls(run.script(), retries, settings.repairs);
+        let of_program = most(&program);
         let max_calls = match metric.as_ref().map(|it| Program::from_val("metric", it)) {
             // A function hardly ever asks a model, and what it asks is not known: none.
-            Some(Ok(judge)) if !matches!(judge.value(), Val::Func(_)) => of_program
-                .zip(judge.max_calls(run.script(), retries))
-                .map(|(program, judge)| program + judge),
+            Some(Ok(judge)) if !matches!(judge.value(), Val::Func(_)) => {
+                of_program.zip(most(&judge)).map(|(program, judge)| program + judge)
+            }
             _ => of_program,
         };
         let (latest, traces) = (Mutex::default(), Mutex::default());
@@ -180,7 +181,13 @@ fn failure(cx: &Cx<'_>, error: &Error) -> Failure {
         format!("{}:{line}:{column}", sources.get(it.span.source).name)
     });
     let by_reply = matches!(told.code, codes::PARSE | codes::ASSERT);
-    Failure { place, by_reply, ..Failure::new(kind, format!("{}{hint}", told.message)) }
+    let standing = error.is_standing();
+    Failure {
+        place,
+        by_reply,
+        standing,
+        ..Failure::new(kind, format!("{}{hint}", told.message))
+    }
 }
 
 /// Whole microseconds, as files keep them.
@@ -200,11 +207,15 @@ fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     outcome.details = of_program.details.plus(outcome.judge.details);
     outcome.cost = of_program.cost.plus(outcome.judge.cost);
     outcome.used = used(trace, n_nodes);
-    let asserts = |it: &&Node| matches!(it.kind, Kind::Assert | Kind::Suggest);
-    outcome.asserts_failed = small(trace.nodes.iter().filter(asserts).count() as u64);
+    let abandoned = trace.abandoned();
+    let stands = |it: &(NodeId, &Node)| !abandoned[it.0.0];
+    let asserts = |it: &(NodeId, &Node)| matches!(it.1.kind, Kind::Assert | Kind::Suggest);
+    let failed = trace.iter().filter(stands).filter(asserts).count();
+    outcome.asserts_failed = small(failed as u64);
     outcome.repairs = repairs(&trace.nodes);
     if job.keep_steps {
-        outcome.steps = trace.nodes[..n_nodes].iter().filter_map(step).collect();
+        let of_program = trace.iter().take(n_nodes).filter(stands);
+        outcome.steps = of_program.filter_map(|(_, it)| step(it, &trace.nodes)).collect();
         outcome.by_path = by_path(trace, n_nodes);
     }
     if job.keep_exchanges && outcome.value().is_none_or(|it| it < 1.0) {
@@ -212,12 +223,24 @@ fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     }
 }
 
-/// How many replies could not be read and were asked for again: what came was followed by more.
+/// How many replies were asked for again: those that could not be read, for what came was
+/// followed by more, and those that did not fulfil what must hold.
 fn repairs(nodes: &[Node]) -> u32 {
+    let again = |it: &&Node| !it.replayed && is_repaired(it, nodes);
+    let sent_back = nodes.iter().filter(again).count();
     let calls = nodes.iter().filter_map(|it| it.call.as_ref());
     let followed = calls.flat_map(|it| it.attempts.split_last().map_or(&[][..], |it| it.1));
     let unread = followed.filter(|it| it.completion.is_some() && it.error.is_some());
-    small(unread.count() as u64)
+    small((unread.count() + sent_back) as u64)
+}
+
+/// Whether a call was asked again because of its own reply, and not because of what it read.
+fn is_repaired(node: &Node, nodes: &[Node]) -> bool {
+    let Some(earlier) = node.retry_of.map(|it| &nodes[it.0]) else { return false };
+    match node.replayed {
+        true => is_repaired(earlier, nodes),
+        false => node.kind == Kind::Lm && earlier.inputs == node.inputs,
+    }
 }
 
 fn small(count: u64) -> u32 {
@@ -229,7 +252,7 @@ fn small(count: u64) -> u32 {
 fn spent(nodes: &[Node]) -> Spent {
     let mut spent = Spent::default();
     let calls = nodes.iter().filter_map(|it| it.call.as_ref());
-    for attempt in calls.flat_map(|it| &it.attempts) {
+    for attempt in calls.flat_map(|it| &it.attempts).filter(|it| !it.replayed) {
         let totals = attempt.totals();
         let usage = attempt.completion.as_ref().map(|it| it.usage).unwrap_or_default();
         spent.calls += small(totals.calls + totals.cached);
@@ -286,7 +309,7 @@ fn exchanges(trace: &Trace, n_nodes: usize) -> Vec<Exchange> {
     exchanges
 }
 
-fn step(node: &Node) -> Option<Step> {
+fn step(node: &Node, nodes: &[Node]) -> Option<Step> {
     let outputs: &Record = node.outputs.as_ref().filter(|_| node.kind == Kind::Lm)?;
     let last = node.call.as_ref()?.attempts.last()?;
     Some(Step {
@@ -294,5 +317,6 @@ fn step(node: &Node) -> Option<Step> {
         inputs: node.inputs.clone(),
         outputs: outputs.clone(),
         reply_hash: Some(last.key.clone()),
+        repaired: is_repaired(node, nodes),
     })
 }

@@ -6,6 +6,7 @@ use crate::eval::{
 };
 use crate::lm::Money;
 use crate::runtime::Passed;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub enum Stop {
     Cancelled,
     /// A run was refused: what it said.
     Refused(String),
+    /// Models could not be asked, in one run after another: what the first of them said.
+    Unserved(String),
     /// The metric gave something that is no score: what it was.
     Metric(String),
 }
@@ -55,7 +58,9 @@ impl fmt::Display for Stop {
             Self::MaxCost(cap) => write!(f, "the cap of {cap} leaves no room"),
             Self::MaxTime(time) => write!(f, "the {} s are over", time.as_secs_f64()),
             Self::Cancelled => f.write_str("cancelled"),
-            Self::Refused(message) | Self::Metric(message) => f.write_str(message),
+            Self::Refused(message) | Self::Unserved(message) | Self::Metric(message) => {
+                f.write_str(message)
+            }
         }
     }
 }
@@ -107,7 +112,8 @@ pub fn run_flow(
     cancel: &Cancel,
     done: &mut dyn FnMut(&Outcome) -> Vec<Job>,
 ) -> Batch {
-    let mut runner = Runner { evaluator, options, budget, cancel };
+    let unserved = RefCell::default();
+    let mut runner = Runner { evaluator, options, budget, cancel, unserved };
     let mut batch = Batch { outcomes: vec![None; jobs.len()], stop: None };
     let mut todo: Vec<usize> = (0..jobs.len()).collect();
     for attempt in 0..=options.retries {
@@ -129,8 +135,58 @@ pub fn run_flow(
     batch
 }
 
+/// Whether the run may come to something when it is made again.
 fn failed_by_machine(outcome: Option<&Outcome>) -> bool {
-    outcome.is_some_and(|it| it.failed_by(FailureKind::Infrastructure))
+    let is_standing = |it: &Outcome| it.failure.as_ref().is_some_and(|it| it.standing);
+    outcome.is_some_and(|it| it.failed_by(FailureKind::Infrastructure) && !is_standing(it))
+}
+
+/// Runs in a row, in the order of the jobs, that no model could be asked for. It tells whether
+/// more of them are worth a try.
+#[derive(Default)]
+struct Unserved {
+    /// A run has come to something.
+    any_came: bool,
+    standing: usize,
+    failed: usize,
+    /// What the first of them said.
+    message: Option<String>,
+}
+
+impl Unserved {
+    /// A wrong key or an unknown model in so many runs in a row is no matter of single rows.
+    const STANDING: usize = 3;
+    /// Nor is any failure of machines, where nothing else has come yet.
+    const FAILED: usize = 16;
+
+    /// Takes in the next outcome; tells whether that is enough.
+    fn is_hopeless_after(&mut self, outcome: &Outcome) -> bool {
+        if self.is_hopeless() {
+            return true;
+        }
+        let failure = outcome.failure.as_ref();
+        let Some(failure) = failure.filter(|it| it.kind == FailureKind::Infrastructure) else {
+            *self = Self { any_came: true, ..Self::default() };
+            return false;
+        };
+        if !failure.standing {
+            self.standing = 0;
+        }
+        if failure.standing && self.standing == 0 || self.message.is_none() {
+            self.message = Some(failure.message.clone());
+        }
+        self.standing += usize::from(failure.standing);
+        self.failed += 1;
+        self.is_hopeless()
+    }
+
+    fn is_hopeless(&self) -> bool {
+        self.standing >= Self::STANDING || !self.any_came && self.failed >= Self::FAILED
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        self.is_hopeless().then(|| Stop::Unserved(self.message.clone().unwrap_or_default()))
+    }
 }
 
 struct Runner<'a> {
@@ -138,6 +194,7 @@ struct Runner<'a> {
     options: RunOptions,
     budget: &'a mut Budget,
     cancel: &'a Cancel,
+    unserved: RefCell<Unserved>,
 }
 
 impl Runner<'_> {
@@ -173,6 +230,7 @@ impl Runner<'_> {
             });
             wave.extend(before..jobs.len());
             batch.outcomes.resize(jobs.len(), None);
+            batch.stop = batch.stop.take().or_else(|| self.unserved.borrow().stop());
             let kept = wave.into_iter().zip(outcomes);
             let again: Vec<usize> = kept
                 .filter_map(|(at, it)| self.keep(at, it, &admitted, batch).then_some(at))
@@ -198,7 +256,12 @@ impl Runner<'_> {
             outcome
         };
         let seen = |_, outcome: &Result<Box<Outcome>, String>| match outcome {
-            Ok(outcome) => done(outcome),
+            Ok(outcome) => {
+                if self.unserved.borrow_mut().is_hopeless_after(outcome) {
+                    halt.cancel();
+                }
+                done(outcome)
+            }
             Err(message) => done(&panicked(message.clone())),
         };
         let threads = self.options.threads;

@@ -1,10 +1,10 @@
 //! A machine whose streams are kept, for runs side by side.
 
-use crate::host::{Blob, Entry, Host, Place, Scratch, SharedHost, Started};
+use crate::host::{Entry, Host, Place, SharedHost};
 use crate::util::lock;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Another machine, but for what is written to its streams: that is kept, both in one text.
@@ -27,52 +27,24 @@ impl Captured {
 }
 
 impl Host for Captured {
+    fn behind(&self) -> Option<&dyn Host> {
+        Some(&*self.machine)
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.machine.read(path)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn Blob>> {
-        self.machine.open(path)
-    }
-
-    fn scratch(&self) -> io::Result<Box<dyn Scratch>> {
-        self.machine.scratch()
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.machine.write(path, bytes)
     }
 
-    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.machine.append(path, bytes)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.machine.remove(path)
-    }
-
     fn exists(&self, path: &Path) -> bool {
         self.machine.exists(path)
     }
 
-    fn is_file(&self, path: &Path) -> bool {
-        self.machine.is_file(path)
-    }
-
-    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
-        self.machine.real_path(path)
-    }
-
-    fn modified(&self, path: &Path) -> Option<Duration> {
-        self.machine.modified(path)
-    }
-
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
         self.machine.list(folder)
-    }
-
-    fn start(&self, command: &[String]) -> io::Result<Started> {
-        self.machine.start(command)
     }
 
     fn env(&self, name: &str) -> Option<String> {
@@ -105,6 +77,17 @@ impl Host for Captured {
 
     fn prints_to_terminal(&self) -> bool {
         false
+    }
+
+    /// Nobody sees them, so they are no text that was written.
+    fn status(&self, _: &str) {}
+
+    fn width(&self) -> Option<usize> {
+        None
+    }
+
+    fn confirm(&self, _: &str) -> Option<bool> {
+        None
     }
 
     fn place(&self, kind: Place) -> Option<PathBuf> {

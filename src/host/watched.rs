@@ -1,6 +1,6 @@
 //! A machine that remembers which files were asked for.
 
-use crate::host::{Blob, Entry, Host, Place, Scratch, SharedHost, Started};
+use crate::host::{Blob, Entry, Host, Place, SharedHost};
 use crate::util::lock;
 use std::collections::BTreeSet;
 use std::io;
@@ -32,6 +32,10 @@ impl Watched {
 }
 
 impl Host for Watched {
+    fn behind(&self) -> Option<&dyn Host> {
+        Some(&*self.machine)
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.note(path);
         self.machine.read(path)
@@ -40,10 +44,6 @@ impl Host for Watched {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn Blob>> {
         self.note(path);
         self.machine.open(path)
-    }
-
-    fn scratch(&self) -> io::Result<Box<dyn Scratch>> {
-        self.machine.scratch()
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -55,20 +55,13 @@ impl Host for Watched {
         self.machine.exists(path)
     }
 
-    fn modified(&self, path: &Path) -> Option<Duration> {
-        self.machine.modified(path)
-    }
-
-    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
-        self.machine.real_path(path)
+    fn is_file(&self, path: &Path) -> bool {
+        self.note(path);
+        self.machine.is_file(path)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
         self.machine.list(folder)
-    }
-
-    fn start(&self, command: &[String]) -> io::Result<Started> {
-        self.machine.start(command)
     }
 
     fn env(&self, name: &str) -> Option<String> {
@@ -93,10 +86,6 @@ impl Host for Watched {
 
     fn eprint(&self, text: &str) {
         self.machine.eprint(text);
-    }
-
-    fn status(&self, line: &str) {
-        self.machine.status(line);
     }
 
     fn is_terminal(&self) -> bool {

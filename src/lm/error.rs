@@ -52,7 +52,7 @@ impl Error {
             model: model.into(),
             message: message.into(),
             hint: None,
-            attempts: 1,
+            attempts: 0,
             lost: false,
         }
     }
@@ -107,6 +107,11 @@ impl Error {
         )
     }
 
+    /// Whether every request to this model fails so until somebody mends something.
+    pub fn is_standing(&self) -> bool {
+        matches!(self.kind, ErrorKind::Key | ErrorKind::Unknown | ErrorKind::Weights)
+    }
+
     /// Whether another model may answer: what failed is not the program's doing.
     pub fn may_go_elsewhere(&self) -> bool {
         use ErrorKind::{Connect, Key, RateLimit, Server, Timeout, TooLong, Unknown, Weights};
@@ -126,10 +131,11 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`: {}", self.model, self.message)?;
-        if self.attempts > 1 {
-            write!(f, " (after {} attempts)", self.attempts)?;
+        match self.attempts {
+            0 => Ok(()),
+            1 => f.write_str(" (attempt 1)"),
+            many => write!(f, " (after {many} attempts)"),
         }
-        Ok(())
     }
 }
 

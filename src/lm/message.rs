@@ -47,12 +47,30 @@ pub struct Message {
     /// Which call a message of a tool answers.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub answers: Option<String>,
+    /// What the provider of the model wants back, in a message of the model.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub carry: Option<Arc<Carry>>,
 }
 
 impl Message {
     /// Returns a message of `role`.
     pub fn new(role: Role, text: impl Into<String>) -> Self {
-        Self { role, text: text.into(), media: Vec::new(), calls: Vec::new(), answers: None }
+        Self {
+            role,
+            text: text.into(),
+            media: Vec::new(),
+            calls: Vec::new(),
+            answers: None,
+            carry: None,
+        }
+    }
+}
+
+/// A reply as the turn that stands in the next request, before the answers of its tools.
+impl From<&Completion> for Message {
+    fn from(reply: &Completion) -> Self {
+        let (calls, carry) = (reply.calls.clone(), reply.carry.clone());
+        Self { calls, carry, ..Self::new(Role::Assistant, reply.text.clone()) }
     }
 }
 
@@ -125,6 +143,27 @@ pub struct ToolCall {
     pub name: String,
     /// Its arguments as the model wrote them: JSON, as a rule.
     pub arguments: String,
+}
+
+/// What a provider wants back, as it came, together with the answers of the tools that its
+/// model called: thoughts that are signed or sealed. Only who wrote it can read it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Carry {
+    /// The interface and the model that it came from; no other is given it.
+    pub of: String,
+    /// Its pieces, in the order of their places.
+    pub pieces: Vec<Carried>,
+}
+
+/// A piece of a [`Carry`], and where it stands in the reply.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Carried {
+    /// How many bytes of the text stand before it.
+    pub text: usize,
+    /// How many calls of tools stand before it.
+    pub calls: usize,
+    /// The piece, in the words of its interface.
+    pub value: serde_json::Value,
 }
 
 /// The input of a model.
@@ -370,6 +409,9 @@ pub struct Completion {
     /// Tools that it calls.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub calls: Vec<ToolCall>,
+    /// What is to be sent back with the answers of those; see [`Message::from`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub carry: Option<Arc<Carry>>,
     /// Replies besides this one, where several were wanted.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub others: Vec<Alternative>,

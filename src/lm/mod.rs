@@ -39,8 +39,9 @@ pub use error::{Error, ErrorKind};
 pub use lane::{block_on, runtime};
 pub use listen::{Delta, Flow, Listener};
 pub use message::{
-    Alternative, Completion, Decoding, Effort, Finish, Message, Pattern, Placed, Prompt,
-    Request, Role, Sampling, Segment, TokenLogprob, Tool, ToolCall, ToolChoice, Usage,
+    Alternative, Carried, Carry, Completion, Decoding, Effort, Finish, Message, Pattern,
+    Placed, Prompt, Request, Role, Sampling, Segment, TokenLogprob, Tool, ToolCall, ToolChoice,
+    Usage,
 };
 pub use open::{LmOptions, UserEndpoint, UserEndpoints, open, open_embedder};
 pub use price::{Cost, Money, Price, Prices, Rates, date as price_date};
@@ -215,7 +216,8 @@ pub struct Address {
     pub path: String,
     /// The index of the example under evaluation, when there is one.
     pub example: Option<usize>,
-    /// How many calls of this predictor came before in this run of the program.
+    /// How many calls of this predictor came before in this run of the program. Of a scripted
+    /// model's, each repair counts as well, for it takes the next of the replies.
     pub ordinal: usize,
     /// Which of the closures that `parallel` calls at once it was made in; empty elsewhere. Each
     /// counts its calls by itself.

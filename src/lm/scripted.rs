@@ -48,7 +48,9 @@ impl Scripted {
 
     /// Returns a model that answers by the place of the call: the key is the path of the
     /// predictor (`answer`), or that with the index of the example (`answer#3`), which wins, or
-    /// with the branch of `parallel` (`answer/left`, `answer/left#3`); the list holds the replies to its first call in a run of the program, its second and so on.
+    /// with the branch of `parallel` (`answer/left`, `answer/left#3`); the list holds the replies
+    /// to its first request in a run of the program, its second and so on. A reply that cannot be
+    /// read is asked again, and that request takes the next one.
     ///
     /// Such replies do not depend on the order of calls, so they serve parallel runs, and any
     /// number of runs.
@@ -176,7 +178,10 @@ impl Scripted {
     fn too_many(&self, key: &str, replies: usize, ordinal: usize) -> Error {
         let message =
             format!("call {} by `{key}` has no reply: the script holds {replies}", ordinal + 1);
-        self.error(message)
+        self.error(message).hint(
+            "each call takes a reply, and so does each time that a reply which cannot be read is \
+             asked again",
+        )
     }
 
     fn nothing_for(&self, replies: &BTreeMap<String, Vec<String>>, address: &Address) -> Error {

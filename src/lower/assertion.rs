@@ -65,6 +65,7 @@ impl<'a> Emitter<'a> {
                 None => self.write("()"),
             }
         }
+        self.site(condition);
         self.write(")");
     }
 
@@ -75,6 +76,7 @@ impl<'a> Emitter<'a> {
         self.reads(condition, true, &bound, &mut reads);
         let mut told: BTreeSet<&str> = BTreeSet::new();
         let mut first = true;
+        self.is_read_again = true;
         self.write("[");
         for (side, variable) in sides.iter().filter(|(side, _)| !is_literal(side)) {
             let text = side.text(self.text);
@@ -93,6 +95,7 @@ impl<'a> Emitter<'a> {
             }
         }
         self.write("]");
+        self.is_read_again = false;
     }
 
     fn pair(&mut self, first: &mut bool, name: &str, value: impl FnOnce(&mut Self)) {

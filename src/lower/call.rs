@@ -140,6 +140,7 @@ impl Emitter<'_> {
         self.node(callee);
         self.write(", ");
         self.lists(args);
+        self.site(node);
         self.write(")");
     }
 
@@ -208,6 +209,17 @@ impl Emitter<'_> {
         name: &str,
         args: &[Argument<'_>],
     ) {
+        let site = self.slices.callee(call.0.start, call.0.end);
+        match site.and_then(|site| self.begin(site)) {
+            None => self.named_call(call, callee, name, args),
+            Some(behind) => {
+                self.named_call(call, callee, name, args);
+                self.write(&behind);
+            }
+        }
+    }
+
+    fn named_call(&mut self, call: Call<'_>, callee: &Node, name: &str, args: &[Argument<'_>]) {
         let Some(info) = self.checked.function(name).cloned() else {
             return self.plain_call(call.0, callee, name);
         };
@@ -306,6 +318,7 @@ impl Emitter<'_> {
             self.write(", ");
             self.write_string(&lowered);
         }
+        self.site(call.0);
         self.write(")");
     }
 

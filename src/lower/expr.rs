@@ -10,6 +10,9 @@ use crate::syntax::{Child, Node, NodeKind, Token, TokenKind};
 impl Emitter<'_> {
     /// Writes a statement or an expression.
     pub(super) fn node(&mut self, node: &Node) {
+        if self.marked(node) {
+            return;
+        }
         match node.kind {
             NodeKind::Name => self.name(node),
             NodeKind::Path => self.path(node),
@@ -26,6 +29,8 @@ impl Emitter<'_> {
             NodeKind::Try => self.try_catch(node),
             NodeKind::Assign => self.assign(node),
             NodeKind::Index if self.is_slice(node) => self.slice(node),
+            NodeKind::Closure => self.closure(node),
+            NodeKind::Block if self.round(node) => {}
             NodeKind::Let | NodeKind::ConstItem | NodeKind::For => self.children(node, true),
             _ => self.children(node, false),
         }

@@ -89,9 +89,11 @@ impl Emitter<'_> {
         self.write_at(lowered, at);
         self.param_list(&params);
         self.write(" { ");
-        prologue(self);
-        self.defaults(&params);
-        self.inside(body);
+        self.in_body(body.start, |out| {
+            prologue(out);
+            out.defaults(&params);
+            out.inside(body);
+        });
         self.write(" }\n");
     }
 
@@ -126,7 +128,7 @@ impl Emitter<'_> {
     }
 
     /// What stands between the braces of a block.
-    fn inside(&mut self, block: &Node) {
+    pub(super) fn inside(&mut self, block: &Node) {
         for child in &block.children {
             match child {
                 Child::Node(node) => self.node(node),
@@ -143,17 +145,17 @@ impl Emitter<'_> {
             "fn {}() {{ ",
             names::constant(&self.checked.key(name.text(self.text)))
         ));
-        match item.value() {
-            Some(value) => self.node(value),
-            None => self.write("()"),
-        }
+        self.in_body(item.0.start, |out| match item.value() {
+            Some(value) => out.node(value),
+            None => out.write("()"),
+        });
         self.write(" }\n");
     }
 
     fn test(&mut self, item: TestItem<'_>, lowered: &str) {
         let Some(body) = item.body() else { return };
         self.write(&format!("fn {lowered}() {{ "));
-        self.inside(body);
+        self.in_body(body.start, |out| out.inside(body));
         self.write(" }\n");
     }
 
@@ -271,9 +273,12 @@ impl Emitter<'_> {
                 self.write(&format!("const {variable} = __v[\"{name}\"]; "));
             }
         }
-        for contract in contracts {
-            self.contract(contract, &bound);
-        }
+        let start = contracts.first().map_or(node.start, |it| it.0.start);
+        self.in_body(start, |out| {
+            for contract in contracts {
+                out.contract(contract, &bound);
+            }
+        });
         self.write("}\n");
     }
 }

@@ -13,6 +13,7 @@ mod expr;
 mod item;
 mod linked;
 mod reach;
+mod sites;
 
 pub use crate::check::names;
 pub use linked::Linked;
@@ -20,6 +21,7 @@ pub use reach::{Item, items_named, named_items};
 
 use crate::check::Checked;
 use crate::check::codes::TOO_LONG;
+use crate::check::slices::Slices;
 use crate::diag::Diagnostic;
 use crate::source::{SourceId, Span};
 use crate::syntax::{Node, NodeKind, Token, TokenKind};
@@ -69,8 +71,18 @@ pub fn lower_part(
         && !is_nothing
     {
         let objects = closures_use_this(tree);
-        let mut emitter =
-            Emitter { out: linked, checked, text, source, objects, assigned: BTreeSet::new() };
+        let mut emitter = Emitter {
+            out: linked,
+            checked,
+            text,
+            source,
+            objects,
+            assigned: BTreeSet::new(),
+            slices: checked.slices(text).clone(),
+            frames: vec![sites::MAIN.to_owned()],
+            marking: None,
+            is_read_again: false,
+        };
         emitter.unit(tree, part);
         emitter.write("\n");
         if let Err(diagnostic) = check_size(linked, tree, source) {
@@ -107,6 +119,14 @@ struct Emitter<'a> {
     objects: bool,
     /// What stands to the left of assignments, with the parts that it is a part of.
     assigned: BTreeSet<(u32, u32)>,
+    /// What flows where.
+    slices: Arc<Slices>,
+    /// What holds the numbers of the runs of the functions around.
+    frames: Vec<String>,
+    /// The expression that is written inside its marks.
+    marking: Option<(u32, u32)>,
+    /// Whether what is written is read a second time, and noted already.
+    is_read_again: bool,
 }
 
 /// Whether a closure in the program uses `this`, as those do that are the methods of a map.

@@ -48,6 +48,7 @@ pages! {
     "layout",
     "types",
     "calls",
+    "asserts",
     "models",
     "values",
     "data",

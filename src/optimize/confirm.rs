@@ -69,9 +69,16 @@ pub(super) fn confirm(
         end: End::Unchanged,
     };
     confirmation.end = match (&held.lacking, stop) {
-        (_, Some(Stop::Cancelled | Stop::Refused(_) | Stop::Metric(_) | Stop::MaxTime(_))) => {
-            End::NotConfirmed("the search was cut short".to_owned())
-        }
+        (
+            _,
+            Some(
+                Stop::Cancelled
+                | Stop::Refused(_)
+                | Stop::Unserved(_)
+                | Stop::Metric(_)
+                | Stop::MaxTime(_),
+            ),
+        ) => End::NotConfirmed("the search was cut short".to_owned()),
         (Some(lacking), _) => End::NotConfirmed(lacking.clone()),
         (None, _) if held.last.is_empty() => return None,
         (None, None | Some(Stop::MaxCalls(_) | Stop::MaxTokens(_) | Stop::MaxCost(_))) => {

@@ -92,7 +92,8 @@ fn label_origin(example: &Example) -> DemoOrigin {
 
 /// The demos that a run gives: one for each predictor that it called. Where a predictor was
 /// called several times, the last call is as likely as all earlier ones together, for the
-/// last is the one that led to the reply, and loops should show their middle as well.
+/// last is the one that led to the reply, and loops should show their middle as well. Calls whose
+/// reply was repaired come before all others.
 pub(crate) fn from_run(
     outcome: &Outcome,
     example: &Example,
@@ -109,6 +110,9 @@ pub(crate) fn from_run(
     let mut demos = IndexMap::new();
     for (path, steps) in calls {
         let mut random = random(path);
+        // What a model got right only when it was told why teaches the most.
+        let repaired: Vec<&Step> = steps.iter().copied().filter(|it| it.repaired).collect();
+        let steps = if repaired.is_empty() { steps } else { repaired };
         let last = steps.len() - 1;
         let at = if last == 0 || random.coin() { last } else { random.below(last) };
         let step = steps[at];

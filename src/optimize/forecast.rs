@@ -99,18 +99,21 @@ impl Forecast {
     /// The forecast in lines.
     pub fn render(&self) -> String {
         let mut text = String::from("expected\n");
-        for ((phase, path), share) in &self.shares {
-            let _ = writeln!(text, "{:<28}{}", format!("  {phase}, {path}"), told(share));
+        let name = |(phase, path): &(String, String)| format!("  {phase}, {path}");
+        let widths = self.shares.keys().map(|it| name(it).chars().count() + 2);
+        let width = widths.max().unwrap_or(0).max(28);
+        for (key, share) in &self.shares {
+            let _ = writeln!(text, "{:<width$}{}", name(key), told(share));
         }
         let (least, most) = self.range;
         let range = if least == most { String::new() } else { format!(" ({least} to {most})") };
-        let _ = writeln!(text, "{:<28}{}{range}", "in all", told(&self.total()));
+        let _ = writeln!(text, "{:<width$}{}{range}", "in all", told(&self.total()));
         if let Some(stop) = &self.stop {
-            let _ = writeln!(text, "{:<28}{stop}", "stopped");
+            let _ = writeln!(text, "{:<width$}{stop}", "stopped");
         }
         let s = if self.measured == 1 { "" } else { "s" };
         let measured = format!("{} run{s}, {}", self.measured, told(&self.took));
-        let _ = writeln!(text, "{:<28}{measured}; the replies are kept", "measured");
+        let _ = writeln!(text, "{:<width$}{measured}; the replies are kept", "measured");
         text
     }
 }
@@ -343,7 +346,9 @@ fn measured(
             of.iter().map(|it| Job { keep_steps: true, ..it.job.clone() }).collect();
         let batch =
             run_jobs(evaluator(problem, who), &jobs, settings.run, budget, cancel, &mut |_| ());
-        if let Some(Stop::Metric(message) | Stop::Refused(message)) = batch.stop {
+        if let Some(Stop::Metric(message) | Stop::Refused(message) | Stop::Unserved(message)) =
+            batch.stop
+        {
             failure.get_or_insert(message);
         }
         for (job, outcome) in jobs.into_iter().zip(batch.outcomes) {

@@ -3,8 +3,8 @@
 use crate::eval::journal::{End, Header, Journaled, Keep, Role, header as journal_header};
 use crate::eval::{
     Account, Caps, Dataset, DatasetValue, Evaluator, Event, OPTIONS, ProgramEvaluator, Remote,
-    Reporter, Scoring, Stop, attached, called, evaluator_of, open_journal, priced, run_options,
-    warn_of_broken,
+    Reporter, Scoring, Stop, attached, called, contents, evaluator_of, open_journal, priced,
+    run_options, warn_of_broken,
 };
 use crate::lm::SharedLm;
 use crate::optimize::{
@@ -271,6 +271,10 @@ impl Optimizer {
                 // What was found by such a metric is not the best of anything.
                 return Err(Error::value(message.clone()));
             }
+            if let Some(Stop::Unserved(message)) = &compiled.report.stop {
+                let failure = Failure::new(codes::LM, "lm", message.clone());
+                return Err(Failure { infrastructure: true, ..failure }.into());
+            }
             report(cx, &compiled, took);
             Ok(compiled)
         })
@@ -343,10 +347,14 @@ impl Optimizer {
         ];
         let options = [&options[..], &more, &care].concat().join(", ");
         let valset = hash(&problem.valset)?;
+        let sets = [&problem.valset, &problem.testset].into_iter().flatten();
+        let sets = std::iter::once(&problem.trainset).chain(sets);
+        let contents = contents(cx.run(), program, sets)?;
         Ok(Header {
             kind: "compile".to_owned(),
             state: problem.start.hash(),
             data: problem.trainset.hash()?,
+            contents,
             valset,
             optimizer: format!("{}({options})", self.policy.name()),
             models,
@@ -528,8 +536,9 @@ fn name_adapters(cx: &Cx<'_>, program: &Program, state: &mut State) {
     for (path, own) in &mut state.predictors {
         let predictor = program.predictor(path).filter(|it| !it.is_frozen());
         // Demos can be chosen without a model that can be opened.
-        let name = predictor.and_then(|it| it.adapter_name(cx.run()).ok());
-        own.adapter = name.or(own.adapter.take());
+        if let Some(predictor) = predictor {
+            let _ = predictor.note_adapter(cx.run(), own);
+        }
     }
 }
 

@@ -295,7 +295,18 @@ impl<'a> Search<'a> {
                 self.keep(&keys[*at], outcome, asks[*at].keep_steps);
             }
         }
-        hopeless.or(batch.stop)
+        self.ended(hopeless.or(batch.stop))
+    }
+
+    /// Why work ended: where models could be asked before, what was found then is worth keeping.
+    fn ended(&self, stop: Option<Stop>) -> Option<Stop> {
+        let came = |it: &Known| !it.outcome.failed_by(FailureKind::Infrastructure);
+        match stop {
+            Some(Stop::Unserved(why)) if self.memo.values().any(came) => {
+                Some(Stop::Refused(why))
+            }
+            stop => stop,
+        }
     }
 
     fn keep(&mut self, key: &Key, outcome: Box<Outcome>, with_steps: bool) {
@@ -604,7 +615,7 @@ fn hopeless(outcomes: &[Option<Box<Outcome>>]) -> Option<Stop> {
         return None;
     }
     let first = made().next()?.as_ref()?.failure.as_ref()?;
-    Some(Stop::Refused(format!("every run failed: {}", first.message)))
+    Some(Stop::Unserved(format!("every run failed: {}", first.message)))
 }
 
 /// Why no row has a score.

@@ -11,6 +11,8 @@ pub(crate) const UNKNOWN_PREDICTOR: Code = Code("E0713");
 pub(crate) const STRUCTURE_DIFFERS: Code = Code("E0714");
 /// The words of a signature are not those that the state was made for.
 pub(crate) const TEXT_DIFFERS: Code = Code("W0715");
+/// A predictor has another template than its state was made with.
+pub(crate) const TEMPLATE_DIFFERS: Code = Code("W0719");
 /// A state speaks of a field that the signature does not have.
 pub(crate) const UNKNOWN_FIELD: Code = Code("E0716");
 

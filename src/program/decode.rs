@@ -6,10 +6,11 @@ use crate::program::{
     DataOrigin, DemoOrigin, DemoSource, GainRecord, InstructionsOrigin, Options,
     PredictorState, Provenance, ScoreRecord, SignatureHash, State, StateDemo, json,
 };
-use crate::schema::{Demo, Record, Value};
+use crate::schema::{Demo, Record, Template, Value};
 use indexmap::IndexMap;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub(crate) type Decoded<T> = Result<T, Box<Diagnostic>>;
 
@@ -253,15 +254,39 @@ fn predictor(node: &Node<'_>) -> Decoded<PredictorState> {
             .map(|name| Ok((name.as_ref().to_owned(), text(name)?)))
             .collect::<Decoded<IndexMap<String, String>>>()
     })?;
+    let extract = node.text("extract")?;
+    extract.as_deref().map_or(Ok(()), check_name)?;
+    let (adapter, template) = (node.text("adapter")?, node.some("template", template)?);
+    if let Some(template) = &template
+        && adapter.as_deref() != Some(&*template.name)
+    {
+        let message = format!("`{}` is not the template of `adapter`", node.at("template"));
+        let hint = format!("it is `{}`; was it changed by hand?", template.name);
+        return Err(hinted(message, hint));
+    }
     Ok(PredictorState {
         signature: node.some("signature", signature)?,
         instructions: node.lines("instructions")?,
         instructions_origin: node.some("instructions_origin", author)?,
         descriptions: descriptions.unwrap_or_default(),
         lm,
-        adapter: node.text("adapter")?,
+        adapter,
+        template,
+        extract,
         options: node.some("options", options)?.unwrap_or_default(),
         demos: node.list("demos", demo)?,
+    })
+}
+
+fn template(node: &Node<'_>) -> Decoded<Arc<Template>> {
+    let mut parts = Vec::new();
+    for name in node.record.keys() {
+        parts.push((&**name, node.lines(name)?.unwrap_or_default()));
+    }
+    let read = Template::read(parts.iter().map(|(name, text)| (*name, text.as_str())));
+    read.map(Arc::new).map_err(|flaws| {
+        let told = flaws.first().map_or("", |it| it.message.as_str());
+        wrong(format!("`{}`: {told}", node.place))
     })
 }
 

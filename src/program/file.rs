@@ -11,7 +11,7 @@ use crate::program::{
     DataOrigin, DemoOrigin, GainRecord, InstructionsOrigin, Options, PredictorState,
     Provenance, ScoreRecord, SignatureHash, State, StateDemo, decode, json,
 };
-use crate::schema::{Record, Value};
+use crate::schema::{Record, Template, Value};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,7 +35,9 @@ impl State {
     /// # Errors
     /// The name of a model that is an address.
     pub fn to_text(&self) -> Result<String, Box<Diagnostic>> {
-        let names = self.predictors.values().filter_map(|it| it.lm.as_deref());
+        let predictors = self.predictors.values();
+        let names =
+            predictors.flat_map(|it| [&it.lm, &it.extract]).flatten().map(String::as_str);
         let searched = self.provenance.iter().filter_map(|it| it.lm.as_deref());
         names.chain(searched).try_for_each(check_name)?;
         Ok(json::write(&state_value(self)))
@@ -148,9 +150,15 @@ fn predictor_value(it: &PredictorState) -> Value {
         .with_any("descriptions", Value::map(descriptions))
         .with_some("lm", it.lm.as_deref())
         .with_some("adapter", it.adapter.as_deref())
+        .with_some("template", it.template.as_deref().map(template_value))
+        .with_some("extract", it.extract.as_deref())
         .with_any("options", options_value(&it.options))
         .with_any("demos", Value::list(it.demos.iter().map(demo_value)))
         .end()
+}
+
+fn template_value(it: &Template) -> Value {
+    Value::map(it.parts.iter().map(|(part, text)| (part.clone(), lines(text))).collect())
 }
 
 /// Text; a list of its lines when there are several.

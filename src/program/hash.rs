@@ -1,8 +1,9 @@
 //! Hashes of signatures, states and rows: equal content gives equal hashes, on any machine.
 
 use crate::program::{PredictorState, State};
-use crate::schema::{Field, Record, Row, Signature, Ty, Value};
+use crate::schema::{Field, MediaFile, Record, Row, Signature, Ty, Value};
 use crate::util::sha256_hex;
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -48,10 +49,31 @@ pub(crate) fn record_text(record: &Record) -> String {
     names.sort_unstable();
     let mut text = String::from("{");
     for name in names {
-        let _ = write!(text, "{}:{},", Value::from(name).to_json(), record[name].to_json());
+        let value = pathless(&record[name]);
+        let _ = write!(text, "{}:{},", Value::from(name).to_json(), value.to_json());
     }
     text.push('}');
     text
+}
+
+/// A value without the places of its media: their content counts.
+fn pathless(value: &Value) -> Cow<'_, Value> {
+    if !value.has_media() {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(match value {
+        Value::Media(it) => {
+            Value::Media(Arc::new(MediaFile { media: it.media.clone(), path: None }))
+        }
+        Value::List(items) => Value::list(items.iter().map(|it| pathless(it).into_owned())),
+        Value::Map(entries) => {
+            let entries = entries.iter();
+            Value::map(
+                entries.map(|(name, it)| (name.clone(), pathless(it).into_owned())).collect(),
+            )
+        }
+        other => other.clone(),
+    })
 }
 
 impl State {
@@ -85,7 +107,11 @@ fn predictor_text(predictor: &PredictorState) -> String {
     for (field, description) in descriptions {
         part("description", &format!("{}:{}", quoted(field), quoted(description)));
     }
-    let names = [("lm", &predictor.lm), ("adapter", &predictor.adapter)];
+    let names = [
+        ("lm", &predictor.lm),
+        ("adapter", &predictor.adapter),
+        ("extract", &predictor.extract),
+    ];
     for (name, value) in names.into_iter().filter_map(|(n, v)| Some((n, v.as_ref()?))) {
         part(name, &quoted(value));
     }

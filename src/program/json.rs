@@ -3,7 +3,7 @@
 //! Reading refuses a key that stands twice in an object; writing breaks up what does not fit a
 //! line, so that one change is one changed line.
 
-use crate::schema::{Medium, Record, Value};
+use crate::schema::{MediaFile, Record, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for Strict {
             }
             record.insert(name.into(), entries.next_value_seed(Self)?);
         }
-        Ok(Medium::revived(record))
+        Ok(MediaFile::revived(record))
     }
 }
 

@@ -12,10 +12,12 @@ mod dspy;
 mod file;
 mod hash;
 pub(crate) mod json;
+mod places;
 mod show;
 mod state;
 
 pub use apply::Fitted;
+pub(crate) use apply::TEMPLATE_DIFFERS;
 pub use diff::{Change, DemoDiff, Fate, PredictorDiff, StateDiff};
 pub use hash::{SignatureHash, fields_text};
 pub(crate) use hash::{record_text, row_hash};

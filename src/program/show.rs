@@ -65,10 +65,14 @@ fn show_predictor(it: &PredictorState, text: &mut String) {
     if let Some(signature) = &it.signature {
         let _ = writeln!(text, "  {}", signature.fields);
     }
-    for (name, value) in [("model", &it.lm), ("adapter", &it.adapter)] {
+    let names = [("model", &it.lm), ("adapter", &it.adapter), ("extraction by", &it.extract)];
+    for (name, value) in names {
         if let Some(value) = value {
             let _ = writeln!(text, "  {name} {value}");
         }
+    }
+    for (part, said) in it.template.iter().flat_map(|it| &it.parts) {
+        let _ = writeln!(text, "    {part}: {}", cut(&plain(said)));
     }
     if let Some(temperature) = it.options.temperature {
         let _ = writeln!(text, "  temperature {temperature}");

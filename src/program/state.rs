@@ -1,7 +1,7 @@
 //! The values that make up a state.
 
 use crate::program::SignatureHash;
-use crate::schema::{Demo, Record, Value};
+use crate::schema::{Demo, Record, Template, Value};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -47,6 +47,10 @@ pub struct PredictorState {
     pub lm: Option<String>,
     /// The name of an adapter.
     pub adapter: Option<String>,
+    /// The template that this is the name of, whole.
+    pub template: Option<Arc<Template>>,
+    /// The name of the model that reads what another wrote, where the adapter asks twice.
+    pub extract: Option<String>,
     /// How tokens are drawn.
     pub options: Options,
     /// Examples in the prompt, in order.

@@ -4,12 +4,14 @@ use crate::adapt::Adapter;
 use crate::check::StaticAdapter;
 use crate::diag::did_you_mean;
 use crate::lm::Capabilities;
+use crate::program::PredictorState;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::run::{Run, Warning};
+use crate::runtime::script::Script;
 use crate::runtime::value::{Object, Val};
-use crate::schema::{Flaw, Signature, Template};
+use crate::schema::{ADAPTERS, Flaw, Signature, Template};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -28,35 +30,87 @@ pub struct AdapterValue {
 }
 
 impl AdapterValue {
-    /// The adapter of a name.
+    /// The adapter of a name: one of ours, or a template that is a const of the program.
     ///
     /// # Errors
-    /// A name that means nothing, and that of a template, which is not known by its name.
-    pub(in crate::runtime) fn named(name: &str) -> Result<Self, Error> {
+    /// A name that means nothing.
+    pub(in crate::runtime) fn named(script: &Script, name: &str) -> Result<Self, Error> {
+        if let Some(known) = Self::built_in(name) {
+            return Ok(known);
+        }
+        match script.template(name) {
+            Some(it) => Ok(Self::template(it.clone())),
+            None => Err(unknown(script, name)),
+        }
+    }
+
+    fn built_in(name: &str) -> Option<Self> {
         let layout = match name {
             AUTO => None,
-            _ => Some(Adapter::by_name(name).ok_or_else(|| unknown(name))?),
+            _ => Some(Adapter::by_name(name)?),
         };
-        Ok(Self { layout, extract: None })
+        Some(Self { layout, extract: None })
+    }
+
+    fn template(template: Arc<Template>) -> Self {
+        Self { layout: Some(Adapter::Template(template)), extract: None }
+    }
+
+    /// The adapter that a state was made with, where it says one. Who extracts is not opened.
+    ///
+    /// # Errors
+    /// A name that means nothing.
+    pub(in crate::runtime) fn of_state(
+        script: &Script,
+        state: &PredictorState,
+    ) -> Result<Option<Self>, Error> {
+        match (&state.template, state.adapter.as_deref()) {
+            (Some(template), _) => Ok(Some(Self::template(template.clone()))),
+            (None, Some(name)) => Self::named(script, name).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Writes into a state which adapter this is for a model.
+    pub(in crate::runtime) fn note(
+        &self,
+        capabilities: &Capabilities,
+        state: &mut PredictorState,
+    ) {
+        let layout = self.of(capabilities);
+        state.adapter = Some(layout.name().to_owned());
+        state.extract = self.extract.as_ref().and_then(LmValue::name_elsewhere);
+        state.template = match layout {
+            Adapter::Template(template) => Some(template),
+            _ => None,
+        };
+    }
+
+    /// Whether a state was made with another adapter than this, and one of the two is a
+    /// template.
+    pub(in crate::runtime) fn is_other_template(&self, state: &PredictorState) -> bool {
+        let is_template = |name: &str| name.starts_with(TEMPLATE);
+        state.adapter.as_deref().is_some_and(|then| {
+            let now = self.name();
+            then != now && (is_template(then) || is_template(now))
+        })
     }
 
     /// The adapter that the text of a program says.
     pub(in crate::runtime) fn of_static(known: &StaticAdapter) -> Option<Self> {
         match known {
-            StaticAdapter::Named(name) => Self::named(name).ok(),
-            StaticAdapter::Template(it) => {
-                Some(Self { layout: Some(Adapter::Template(it.clone())), extract: None })
-            }
+            StaticAdapter::Named(name) => Self::built_in(name),
+            StaticAdapter::Template(it) => Some(Self::template(it.clone())),
         }
     }
 
     /// Reads what stands where an adapter is wanted.
-    pub(in crate::runtime) fn from_val(value: &Val) -> Result<Self, Error> {
+    pub(in crate::runtime) fn from_val(script: &Script, value: &Val) -> Result<Self, Error> {
         if let Some(adapter) = value.downcast::<Self>() {
             return Ok(adapter.clone());
         }
         match value.as_str() {
-            Some(name) => Self::named(name),
+            Some(name) => Self::named(script, name),
             None => Err(wrong("adapter", "the name of an adapter, or an adapter", value)),
         }
     }
@@ -97,17 +151,17 @@ impl AdapterValue {
 ///
 /// # Errors
 /// A name that means nothing.
-pub fn adapter_named(name: &str) -> Result<(), Error> {
-    AdapterValue::named(name).map(|_| ())
+pub fn adapter_named(script: &Script, name: &str) -> Result<(), Error> {
+    AdapterValue::named(script, name).map(|_| ())
 }
 
-fn unknown(name: &str) -> Error {
+fn unknown(script: &Script, name: &str) -> Error {
     if name.starts_with(TEMPLATE) {
         return Error::value(format!("the state was made with the template `{name}`")).hint(
-            "the program must have it: `predict(…, adapter: adapter(#{ … }))`, as it was",
+            "the state does not have it: compile again, or say it in the program as it was",
         );
     }
-    let known = [AUTO].into_iter().chain(Adapter::ALL.iter().map(Adapter::name));
+    let known = ADAPTERS.into_iter().chain(script.templates());
     Error::value(format!("there is no adapter `{name}`"))
         .hint(did_you_mean(name, known.collect::<Vec<_>>()))
 }

@@ -1,34 +1,48 @@
 //! `assert` and `suggest` whose condition is false.
+//!
+//! Inside a call of a program they send back the call to a model that their values came from; see
+//! [`repair`](crate::runtime::repair). What is told here is for where nothing is left to try.
 
 use crate::runtime::cx::Cx;
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::run::Warning;
 use crate::runtime::value::Val;
 use crate::schema::Record;
-use crate::trace::{Kind, Node};
+use crate::trace::{Kind, Node, NodeId};
 use std::sync::Arc;
 
 /// Answers a condition that is false: an `assert` raises, a `suggest` warns and goes on. The
-/// values are those that the condition read; one without a path is not shown.
+/// values are those that the condition read; one without a path is not shown. `at` is its site,
+/// and the frame that it stands in.
 pub(in crate::runtime) fn failed(
     cx: &Cx<'_>,
     kind: &str,
     source: &str,
     values: Vec<(Arc<str>, Val)>,
     message: Val,
-    _retry: Val,
+    retry: Val,
+    at: Option<(i64, i64)>,
 ) -> Result<Val, Error> {
     let reason = match &message {
         Val::Null => format!("`{source}` is false"),
         other => other.show(),
     };
-    let notes: Vec<String> = values
+    let mut notes: Vec<String> = values
         .iter()
         .filter(|(path, _)| !path.is_empty())
         .map(|(path, value)| format!("{path} = {}", clip(value)))
         .collect();
     let suggest = kind == "suggest";
-    note(cx, suggest, source, &values, &reason);
+    let node = note(cx, suggest, source, &values, &reason, at);
+    if let Some(repairs) = cx.run().repairs() {
+        let is_made_again =
+            repairs.demand(cx.run(), node, (source, &reason), !suggest, &retry)?;
+        if is_made_again {
+            return Ok(Val::Null);
+        }
+    }
+    let failure = cx.run().repairs().and_then(|it| it.failure());
+    notes.extend(failure.map(|it| format!("it was asked again in vain: {it}")));
     if suggest {
         let place = cx.place().map(|it| it.longer(bytes(source)));
         cx.run().warn(Warning { code: codes::SUGGEST, message: reason, notes, place });
@@ -43,7 +57,14 @@ pub(in crate::runtime) fn failed(
     Err(failure.into())
 }
 
-fn note(cx: &Cx<'_>, suggest: bool, source: &str, values: &[(Arc<str>, Val)], reason: &str) {
+fn note(
+    cx: &Cx<'_>,
+    suggest: bool,
+    source: &str,
+    values: &[(Arc<str>, Val)],
+    reason: &str,
+    at: Option<(i64, i64)>,
+) -> NodeId {
     let run = cx.run();
     let inputs: Record = values
         .iter()
@@ -56,8 +77,10 @@ fn note(cx: &Cx<'_>, suggest: bool, source: &str, values: &[(Arc<str>, Val)], re
         run.next_address(source),
         inputs,
     ));
-    run.note_inputs(node, values.iter().map(|(path, value)| (&**path, value)));
+    let reads: Vec<(&str, &Val)> = values.iter().map(|(path, it)| (&**path, it)).collect();
+    run.note_reads(node, at, &reads);
     run.close_node(node, |it| it.error = Some(reason.to_owned()));
+    node
 }
 
 /// How much of a condition is underlined: its first line.

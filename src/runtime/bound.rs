@@ -17,6 +17,28 @@ pub(in crate::runtime) fn requests(script: &Script, value: &Val, retries: u32) -
         return Some(predictor.most_requests(retries));
     }
     let instance = value.downcast::<Instance>()?;
+    of_instance(script, instance, retries)
+}
+
+/// Whether a program states what must hold: then it may be run again for it.
+pub(in crate::runtime) fn has_conditions(script: &Script, value: &Val) -> bool {
+    if let Some(predictor) = value.downcast::<Predictor>() {
+        return predictor.has_contract();
+    }
+    let Some(instance) = value.downcast::<Instance>() else { return true };
+    let states = method(script, &instance.class().key, "forward")
+        .is_none_or(|(_, it)| it.walk().any(|it| it.kind == NodeKind::Assert));
+    let inside = |name: &String| {
+        let program = instance.get(name).filter(|it| {
+            it.downcast::<Predictor>().is_some() || it.downcast::<Instance>().is_some()
+        });
+        program.is_some_and(|it| has_conditions(script, &it))
+    };
+    states || instance.members().iter().any(inside)
+}
+
+/// The most requests of an attempt of a module.
+fn of_instance(script: &Script, instance: &Instance, retries: u32) -> Option<u64> {
     let (text, forward) = method(script, &instance.class().key, "forward")?;
     let body = FnItem::cast(forward)?.body()?;
     let unit = script.owner(&instance.class().key, |unit, name| unit.modules.get(name))?.0;

@@ -8,6 +8,8 @@
 use crate::host::Host;
 use crate::lm::Address;
 use crate::runtime::history::HistoryValue;
+use crate::runtime::origins::Origins;
+use crate::runtime::repair::{AGAIN, Demand};
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
@@ -42,12 +44,23 @@ pub(in crate::runtime) struct Course {
     /// How often each predictor was called.
     ordinals: BTreeMap<String, usize>,
     warnings: Vec<Warning>,
+    /// What the attempt under way was found wanting of.
+    pub(in crate::runtime) demands: Vec<Demand>,
     /// The consts being computed, the innermost last.
     consts: Vec<String>,
     /// What is printed when it is taken over.
     printed: String,
     /// What consts did that were first needed in a branch, by name.
     of_consts: BTreeMap<String, Self>,
+    /// Where values of the program came from.
+    pub(super) origins: Origins,
+}
+
+/// Where an attempt began.
+#[derive(Debug)]
+pub(in crate::runtime) struct Mark {
+    ordinals: BTreeMap<String, usize>,
+    warnings: usize,
 }
 
 /// A run's place among those that go on at once inside another.
@@ -57,6 +70,13 @@ pub(in crate::runtime) struct Branch {
     place: Place,
     /// How often each predictor had been called when they began.
     before: Arc<BTreeMap<String, usize>>,
+}
+
+impl Branch {
+    /// The run that it is a branch of.
+    pub(in crate::runtime) fn outer(&self) -> &Run {
+        &self.outer
+    }
 }
 
 /// Which of the branches it is.
@@ -95,10 +115,48 @@ impl Course {
         self.open.clear();
         self.consts.clear();
         self.warnings.clear();
+        self.origins.forget_what_was_open();
+    }
+
+    /// Where the course is.
+    pub(in crate::runtime) fn mark(&self) -> Mark {
+        Mark { ordinals: self.ordinals.clone(), warnings: self.warnings.len() }
+    }
+
+    /// Counts calls from a mark again, and forgets what was warned of since. The trace stays.
+    pub(in crate::runtime) fn rewind(&mut self, mark: &Mark) {
+        self.ordinals.clone_from(&mark.ordinals);
+        self.warnings.truncate(mark.warnings);
+    }
+
+    /// How often each predictor was called.
+    pub(in crate::runtime) fn ordinals(&self) -> impl Iterator<Item = (&String, &usize)> {
+        self.ordinals.iter()
+    }
+
+    /// Takes what the attempt was found wanting of.
+    pub(in crate::runtime) fn take_demands(&mut self) -> Vec<Demand> {
+        std::mem::take(&mut self.demands)
+    }
+
+    /// The calls to models from a node on: where, which, and the reply that was read last.
+    pub(in crate::runtime) fn calls_from(
+        &mut self,
+        root: NodeId,
+    ) -> Vec<(NodeId, Address, String)> {
+        let mut calls = Vec::new();
+        for id in (root.0..self.end()).map(NodeId) {
+            let Some((node, _)) = self.read(id) else { break };
+            let Some(call) = node.call.filter(|_| node.kind == Kind::Lm) else { continue };
+            let reply = call.attempts.iter().rev().find_map(|it| it.completion.as_ref());
+            let reply = reply.map(|it| it.text.clone()).unwrap_or_default();
+            calls.push((id, node.address, reply));
+        }
+        calls
     }
 
     /// The id of the next node.
-    fn end(&self) -> usize {
+    pub(super) fn end(&self) -> usize {
         self.in_memory_from() + self.trace.nodes.len()
     }
 
@@ -112,8 +170,29 @@ impl Course {
         self.spilled.len() + self.trace.nodes.len()
     }
 
+    /// How many nodes are under way.
+    pub(super) fn n_open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The innermost node under way.
+    pub(super) fn open_node(&self) -> Option<NodeId> {
+        self.open.last().copied()
+    }
+
+    /// The names of what a node gave, while it is in memory.
+    pub(super) fn output_names(&self, id: NodeId) -> Arc<[Arc<str>]> {
+        let at = id.0.checked_sub(self.in_memory_from());
+        let node = at.and_then(|it| self.trace.nodes.get(it));
+        node.and_then(|it| it.outputs.as_ref())
+            .into_iter()
+            .flat_map(|it| it.keys())
+            .cloned()
+            .collect()
+    }
+
     /// A node that is under way.
-    fn node(&mut self, id: NodeId) -> &mut Node {
+    pub(super) fn node(&mut self, id: NodeId) -> &mut Node {
         match id.0.checked_sub(self.in_memory_from()) {
             Some(at) => &mut self.trace.nodes[at],
             None => self.aside.get_mut(&id.0).expect("nodes under way stay in memory"),
@@ -121,7 +200,7 @@ impl Course {
     }
 
     /// A node and the edges that lead to it.
-    fn read(&mut self, id: NodeId) -> Option<(Node, Vec<Edge>)> {
+    pub(in crate::runtime) fn read(&mut self, id: NodeId) -> Option<(Node, Vec<Edge>)> {
         if let Some(at) = id.0.checked_sub(self.in_memory_from()) {
             let node = self.trace.nodes.get(at)?.clone();
             let edges = self.trace.edges.iter().filter(|it| it.to == id).cloned();
@@ -220,14 +299,28 @@ impl Course {
         whole
     }
 
-    /// The part of the trace that is the course of one node, renumbered: its nodes follow it.
+    /// A node, and those that it is a retry of, the first attempt first.
+    fn attempts(&mut self, root: NodeId) -> Vec<NodeId> {
+        let mut attempts = vec![root];
+        while let Some(earlier) = self.read(attempts[0]).and_then(|it| it.0.retry_of) {
+            attempts.insert(0, earlier);
+        }
+        attempts
+    }
+
+    /// The part of the trace that is the course of one node and of the attempts before it,
+    /// renumbered: its nodes follow it.
     fn below(&mut self, root: NodeId) -> Trace {
+        let attempts = self.attempts(root);
         let mut places: IndexMap<NodeId, NodeId> = IndexMap::new();
         let (mut part, mut found) = (Trace::default(), Vec::new());
-        for id in (root.0..self.end()).map(NodeId) {
+        for id in (attempts[0].0..self.end()).map(NodeId) {
             let Some((node, edges)) = self.read(id) else { break };
             let node = node.renumbered(|it| places.get(&it).copied());
-            if id != root && node.parent.is_none() {
+            if !attempts.contains(&id) && node.parent.is_none() {
+                if id < root {
+                    continue;
+                }
                 break;
             }
             places.insert(id, NodeId(part.nodes.len()));
@@ -249,6 +342,9 @@ impl Course {
         let moved = |id: NodeId| moved(id, base, end);
         for node in trace.nodes {
             let node = node.renumbered(|it| Some(moved(it)));
+            if node.parent.is_none() && gives_values(node.kind) {
+                self.origins.opened(NodeId(self.end()), self.open.len());
+            }
             self.trace.nodes.push(Node { parent: node.parent.or(parent), ..node });
         }
         for edge in trace.edges {
@@ -256,6 +352,11 @@ impl Course {
             self.trace.edges.push(Edge { from, to, ..edge });
         }
     }
+}
+
+/// Whether a node of this kind gives the program values.
+fn gives_values(kind: Kind) -> bool {
+    !matches!(kind, Kind::Assert | Kind::Suggest | Kind::Metric)
 }
 
 /// The id of a node that is taken over: ids from `base` on are counted from `end`.
@@ -312,8 +413,10 @@ impl Run {
             *known = (*known).max(before + branch.place.after(count));
         }
         course.warnings.extend(theirs.warnings);
+        course.demands.extend(theirs.demands);
         course.of_consts.extend(theirs.of_consts);
         course.take_over(trace, theirs.base);
+        course.origins.join(theirs.origins, theirs.base, end);
         course.spill(&*self.env().host);
         end
     }
@@ -357,7 +460,9 @@ impl Run {
 
     /// Writes to the standard output; what branches print is written in their order.
     pub(in crate::runtime) fn print(&self, text: &str) {
-        if self.branch.is_some() {
+        if let Some(repairs) = self.repairs().filter(|it| it.holds_prints_of(self)) {
+            repairs.print(text);
+        } else if self.branch.is_some() {
             lock(&self.course).printed.push_str(text);
         } else if !text.is_empty() {
             self.env().host.print(text);
@@ -375,6 +480,14 @@ impl Run {
         let ordinal = self.ordinal(path, count);
         let branch = self.branch_name();
         Address { path: path.to_owned(), example: self.example(), ordinal, branch }
+    }
+
+    /// The address for the next reply of a script, in an attempt that is made again.
+    pub(in crate::runtime) fn renumbered(&self, address: &Address) -> Address {
+        let used = self.repairs().and_then(|it| it.used(&address.path));
+        let Some(used) = used else { return address.clone() };
+        let again = self.next_address(&format!("{}{AGAIN}", address.path));
+        Address { ordinal: used + again.ordinal, ..address.clone() }
     }
 
     /// The names of the branches that it is inside of, with dots.
@@ -404,6 +517,25 @@ impl Run {
         lock(&self.course).node(id).address.clone()
     }
 
+    /// A node that it or a run around it has, and the edges that lead to it.
+    pub(in crate::runtime) fn read_node(&self, id: NodeId) -> Option<(Node, Vec<Edge>)> {
+        let mut course = lock(&self.course);
+        match (id.0.checked_sub(course.base), &self.branch) {
+            (Some(_), _) => course.read(id),
+            (None, Some(branch)) => {
+                drop(course);
+                branch.outer.read_node(id)
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Whether it is known that what goes on will be made again.
+    pub(in crate::runtime) fn is_wanting(&self) -> bool {
+        let own = lock(&self.course).demands.iter().any(Demand::is_open);
+        own || self.branch.as_ref().is_some_and(|it| it.outer.is_wanting())
+    }
+
     /// Opens a node: what happens until it is closed is its child.
     pub(in crate::runtime) fn open_node(&self, mut node: Node) -> NodeId {
         node.began = self.env().host.elapsed();
@@ -413,6 +545,10 @@ impl Run {
         let mut course = lock(&self.course);
         node.parent = course.open.last().copied();
         let id = NodeId(course.end());
+        if gives_values(node.kind) {
+            let depth = course.n_open();
+            course.origins.opened(id, depth);
+        }
         course.trace.nodes.push(node);
         course.open.push(id);
         id
@@ -438,23 +574,45 @@ impl Run {
         to: NodeId,
         inputs: impl Iterator<Item = (&'a str, &'a Val)>,
     ) {
+        let inputs: Vec<(&str, &Val)> = inputs.collect();
+        let names: Vec<&str> = inputs.iter().map(|it| it.0).collect();
+        let known = self.static_edges(to, &names);
+        self.note_edges(to, known.into_iter().chain(self.identity_edges(to, &inputs)));
+    }
+
+    /// As [`Run::note_inputs`], for a condition and its site.
+    pub(in crate::runtime) fn note_reads(
+        &self,
+        to: NodeId,
+        at: Option<(i64, i64)>,
+        reads: &[(&str, &Val)],
+    ) {
+        let known = at.map(|at| self.condition_edges(to, at)).unwrap_or_default();
+        self.note_edges(to, known.into_iter().chain(self.identity_edges(to, reads)));
+    }
+
+    /// The edges of the replies and texts that stand in values.
+    fn identity_edges(&self, to: NodeId, inputs: &[(&str, &Val)]) -> Vec<Edge> {
         let mut edges = Vec::new();
         for (name, value) in inputs {
             self.trace_origins(value, &mut |from, output| {
-                edges.push(Edge {
-                    from,
-                    output,
-                    to,
-                    input: Some(name.to_owned()),
-                    via: Via::Identity,
-                });
+                let input = Some((*name).to_owned());
+                edges.push(Edge { from, output, to, input, via: Via::Identity });
             });
         }
+        edges
+    }
+
+    /// Notes the edges that lead to a node, the surest first: one from each output to each input.
+    pub(in crate::runtime) fn note_edges(&self, to: NodeId, edges: impl Iterator<Item = Edge>) {
         let mut course = lock(&self.course);
+        // All edges to a node are noted at once: only they can be equal.
         let known = course.trace.edges.len();
         for edge in edges {
-            // All edges to a node are noted at once: only they can be equal.
-            if edge.from != to && !course.trace.edges[known..].contains(&edge) {
+            let same = |it: &Edge| {
+                (it.from, &it.output, &it.input) == (edge.from, &edge.output, &edge.input)
+            };
+            if edge.from != to && !course.trace.edges[known..].iter().any(same) {
                 course.trace.edges.push(edge);
             }
         }
@@ -555,12 +713,7 @@ impl Run {
 
     /// What went into a node.
     pub(in crate::runtime) fn inputs_of(&self, id: NodeId) -> Option<Record> {
-        let mut course = lock(&self.course);
-        match (id.0.checked_sub(course.base), &self.branch) {
-            (Some(_), _) => course.read(id).map(|it| it.0.inputs),
-            (None, Some(branch)) => branch.outer.inputs_of(id),
-            (None, None) => None,
-        }
+        self.read_node(id).map(|it| it.0.inputs)
     }
 
     /// How many nodes the trace has so far.

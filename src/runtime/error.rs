@@ -89,8 +89,12 @@ pub struct Failure {
     pub hints: Vec<String>,
     /// Scripts cannot catch it.
     pub fatal: bool,
+    /// It ends an attempt of the outermost call, which is made again.
+    pub sent_back: bool,
     /// It says something about machines and networks, and nothing about the program.
     pub infrastructure: bool,
+    /// Every request to the model fails so until somebody mends something.
+    pub standing: bool,
     /// Another model may not have it.
     pub elsewhere: bool,
     /// How many bytes of the text it is about, where that is more than a word.
@@ -107,7 +111,9 @@ impl Failure {
             notes: Vec::new(),
             hints: Vec::new(),
             fatal: false,
+            sent_back: false,
             infrastructure: false,
+            standing: false,
             elsewhere: false,
             bytes: 0,
         }
@@ -132,6 +138,7 @@ impl Error {
         let mut failure = Failure::new(code, "lm", error.to_string());
         failure.hints.extend(error.hint_text().map(ToOwned::to_owned));
         failure.infrastructure = error.is_infrastructure();
+        failure.standing = error.is_standing();
         failure.elsewhere = error.may_go_elsewhere();
         failure.fatal = cancelled;
         failure.into()
@@ -213,6 +220,16 @@ impl Error {
     /// Whether it says something about machines and networks, and nothing about the program.
     pub fn is_infrastructure(&self) -> bool {
         self.failure().is_some_and(|it| it.infrastructure)
+    }
+
+    /// Whether it only ends an attempt, which is made again.
+    pub(in crate::runtime) fn is_sent_back(&self) -> bool {
+        self.failure().is_some_and(|it| it.sent_back)
+    }
+
+    /// Whether every request to the model fails so until somebody mends something.
+    pub fn is_standing(&self) -> bool {
+        self.failure().is_some_and(|it| it.standing)
     }
 
     /// Whether nobody may catch it: the run is over.

@@ -1,12 +1,13 @@
 //! One exchange with a model: look it up, else pay for it, keep it.
 
 use crate::lm::{
-    self, Again, CallContext, CallFuture, Cancel, Completion, Cost, Decoding, Delta, Finish,
-    Flow, Listener, Money, Price, Request, Segment, SharedLm, Usage,
+    self, Address, Again, CallContext, CallFuture, Cancel, Completion, Cost, Decoding, Delta,
+    Finish, Flow, Listener, Money, Price, Request, Segment, SharedLm, Usage,
 };
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::flights::{self, Lead, Part};
 use crate::runtime::meter::Amount;
+use crate::runtime::repair::given_up;
 use crate::runtime::run::{OUT_OF_TIME, Run, unpriced};
 use crate::runtime::stream::LEFT;
 use crate::runtime::tape::{Asked, recorded};
@@ -71,7 +72,8 @@ pub(in crate::runtime) fn send(
     cache: bool,
     attempt: &mut Option<Attempt>,
 ) -> Result<Arc<Completion>, Error> {
-    send_heard(run, lm, request, context, cache, attempt, None)
+    let place = &context.address;
+    send_heard(run, lm, request, (context, place), cache, attempt, None)
 }
 
 /// Who hears a reply while it comes, on the thread that waits for it.
@@ -84,18 +86,28 @@ pub(in crate::runtime) struct Ear<'a> {
     pub(in crate::runtime) reason: Option<String>,
 }
 
-/// As [`send`], with somebody who hears the reply while it comes. A reply from the store comes in
-/// one piece, which nobody hears.
+/// As [`send`], with the address of the node that it belongs to, and with somebody who hears the
+/// reply while it comes. A reply from the store comes in one piece, which nobody hears.
 pub(in crate::runtime) fn send_heard(
     run: &Arc<Run>,
     lm: &SharedLm,
     request: Arc<Request>,
-    context: &CallContext,
+    (context, place): (&CallContext, &Address),
     cache: bool,
     attempt: &mut Option<Attempt>,
     ear: Option<&mut Ear<'_>>,
 ) -> Result<Arc<Completion>, Error> {
     let call = Call::new(run, lm, request, context, cache)?;
+    let key = hex(call.key.as_bytes());
+    let repairs = run.repairs();
+    let replayed = repairs.and_then(|it| it.reply(place, &key));
+    if let Some(completion) = replayed {
+        *attempt = Some(call.replayed(key, completion.clone()));
+        return Ok(completion);
+    }
+    if run.is_wanting() {
+        return Err(given_up());
+    }
     run.reserve(call.most)?;
     let began = run.env().host.elapsed();
     let (name, capabilities) = (lm.name(), lm.capabilities());
@@ -121,9 +133,10 @@ pub(in crate::runtime) fn send_heard(
         tape.note(asked, completion);
     }
     let happened = Attempt {
-        key: hex(call.key.as_bytes()),
+        key,
         model: None,
         extracts: false,
+        replayed: false,
         cost: call.cost(completion, cached, &sent),
         request: call.request.remembered(),
         completion: completion.cloned(),
@@ -173,6 +186,25 @@ impl<'a> Call<'a> {
             price,
             is_forced,
         })
+    }
+
+    /// The reply of an earlier attempt to the same request: it was paid for, and is counted
+    /// there.
+    fn replayed(&self, key: String, completion: Arc<Completion>) -> Attempt {
+        Attempt {
+            key,
+            model: None,
+            extracts: false,
+            replayed: true,
+            cost: Cost::default(),
+            request: self.request.remembered(),
+            completion: Some(completion),
+            cached: false,
+            sent: false,
+            liberties: Vec::new(),
+            error: None,
+            took: Duration::ZERO,
+        }
     }
 
     /// A reply that need not be paid for: one that the store has, or one that came before the
@@ -264,6 +296,11 @@ impl<'a> Call<'a> {
                 counted.fetch_add(u32::from(room), Ordering::SeqCst);
                 room
             }),
+            // A script's replies that were given to abandoned attempts are used up.
+            address: match self.lm.is_scripted() {
+                true => run.renumbered(&self.context.address),
+                false => self.context.address.clone(),
+            },
             ..self.context.clone()
         };
         let own = ear.as_ref().map(|it| it.cancel.clone());
@@ -279,6 +316,11 @@ impl<'a> Call<'a> {
             }
         };
         let is_left = own.is_some_and(|it| it.is_cancelled()) && !session.cancel.is_cancelled();
+        // Who leaves a stream ends this call and no other: those that wait for it ask themselves.
+        let is_given_up = |it: &Result<_, lm::Error>| {
+            is_left && it.as_ref().is_err_and(|it| it.kind() == lm::ErrorKind::Cancelled)
+        };
+        let came = came.filter(|it| !is_given_up(it));
         let result = match came {
             Some(Ok(completion)) => {
                 end(Some(&completion));

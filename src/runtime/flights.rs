@@ -73,3 +73,6 @@ pub(in crate::runtime) fn wait(
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

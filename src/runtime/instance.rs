@@ -8,6 +8,7 @@ use crate::runtime::cx::{Args, Cx};
 use crate::runtime::error::Error;
 use crate::runtime::predictor::{BARE, Predictor};
 use crate::runtime::program::{self, Overrides};
+use crate::runtime::repair::repaired;
 use crate::runtime::reply::Reply;
 use crate::runtime::run::Run;
 use crate::runtime::value::{Object, Val};
@@ -58,6 +59,8 @@ pub struct Instance {
     state: Arc<State>,
     /// Where this instance stands in its program; empty for the program itself.
     prefix: Arc<str>,
+    /// Whether what must hold is repaired where it does not.
+    asserts: bool,
     /// The members with their places and state, made when one is first asked for: the demos of a
     /// state are not copied for every call.
     placed: Arc<OnceLock<IndexMap<Arc<str>, Val>>>,
@@ -82,6 +85,7 @@ pub(in crate::runtime) fn create(
         members,
         state,
         prefix: "".into(),
+        asserts: true,
         placed: Arc::default(),
     }))
 }
@@ -281,7 +285,9 @@ impl Instance {
             .iter()
             .map(|(name, value)| (name.clone(), override_in(value, name, overrides, at)))
             .collect();
-        Self { members: Arc::new(members), placed: Arc::default(), ..self.clone() }
+        let asserts = overrides.asserts.filter(|_| at.is_none()).unwrap_or(self.asserts);
+        let members = Arc::new(members);
+        Self { members, asserts, placed: Arc::default(), ..self.clone() }
     }
 
     fn place_members(&self) -> IndexMap<Arc<str>, Val> {
@@ -298,16 +304,27 @@ impl Instance {
         let named = named_args(&forward.params, &args);
         let args = bind(&self.class.name, &forward.params, args)?;
         let run = cx.run();
-        let node = run.open_node(self.node(run, &named));
-        run.note_inputs(node, named.iter().map(|(name, value)| (&**name, value)));
-        let this = Val::object(self.clone());
-        let returned = cx.call_lowered(&forward.lowered, Some(this), args);
-        let result = returned.and_then(|value| self.reply(node, value));
-        run.close_node(node, |it| {
-            it.error = result.as_ref().err().map(ToString::to_string);
-            it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
-        });
-        result.map(Val::object)
+        repaired(run, self.asserts, |earlier| {
+            let node = Node { retry_of: earlier, ..self.node(run, &named) };
+            let node = run.open_node(node);
+            if let Some(repairs) = run.repairs() {
+                repairs.begin(node);
+            }
+            run.note_inputs(node, named.iter().map(|(name, value)| (&**name, value)));
+            let this = Val::object(self.clone());
+            let returned = cx.call_lowered(&forward.lowered, Some(this), args.clone());
+            let result = returned.and_then(|value| self.reply(node, value));
+            run.close_node(node, |it| {
+                it.error = result.as_ref().err().map(ToString::to_string);
+                it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
+            });
+            (node, result.map(Val::object))
+        })
+    }
+
+    /// Where it stands in its program; empty for the program itself.
+    pub(in crate::runtime) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     fn reply(&self, node: NodeId, value: Val) -> Result<Reply, Error> {

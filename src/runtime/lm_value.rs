@@ -1,12 +1,14 @@
 //! Models as values of scripts.
 
 use crate::lm::{
-    Address, CallContext, Error as LmError, LmOptions, Message, Prompt, Request, Role,
-    SharedLm, Unopened,
+    Address, CallContext, Completion, Error as LmError, LmOptions, Message, Prompt, Request,
+    Role, SharedLm, Unopened,
 };
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::exchange::send;
+use crate::runtime::predictor::REPEATED;
+use crate::runtime::repair::Feedback;
 use crate::runtime::run::Run;
 use crate::runtime::value::{Object, Val};
 use crate::schema::{Record, Value};
@@ -65,10 +67,8 @@ impl LmValue {
         if !names.contains(',') {
             return Ok(Self::new(run.session().named_lm(names)?, LmOptions::default()));
         }
-        let options = LmOptions::default();
-        let open = |name: &str| (run.env().open_lm)(name, &options);
-        let names: Vec<&str> = names.split(',').map(str::trim).collect();
-        Self::line(&names, &options, open)
+        let open = |name: &str| run.session().opened(name);
+        Self::line(&listed(names), &LmOptions::default(), open)
     }
 
     /// The model that is asked where none is named.
@@ -105,10 +105,20 @@ impl LmValue {
         Some(Self { others: others.into(), hedge: self.hedge, ..first.clone() })
     }
 
+    /// All of them.
+    pub(in crate::runtime) fn all(&self) -> impl Iterator<Item = &SharedLm> {
+        std::iter::once(self).chain(&*self.others).map(|it| &it.lm)
+    }
+
     /// All of them, by their names.
     fn names(&self) -> String {
-        let names = std::iter::once(self).chain(&*self.others).map(|it| it.lm.name());
-        names.collect::<Vec<_>>().join(", ")
+        self.all().map(|it| it.name()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The names under which it can be opened again; none where it lives in the program.
+    pub(in crate::runtime) fn name_elsewhere(&self) -> Option<String> {
+        let mut all = std::iter::once(self).chain(&*self.others);
+        all.all(|it| it.lm.name().contains('/')).then(|| self.names())
     }
 
     /// Reads what stands where a model is wanted: a model, or the name of one.
@@ -127,35 +137,115 @@ impl LmValue {
 
     fn ask(&self, cx: &Cx<'_>, text: &str) -> Result<Val, Error> {
         let run = cx.run();
-        let prompt = if self.lm.capabilities().chat {
-            Prompt::Chat(vec![Message::new(Role::User, text)])
-        } else {
-            Prompt::Text(text.to_owned())
-        };
-        let (sampling, rollout) = (self.options.sampling(), run.rollout());
-        let request = Request { sampling, rollout, ..Request::new(prompt) };
         let address = run.next_address(self.lm.name());
         let inputs = Record::from_iter([(Arc::from("text"), Value::from(text))]);
-        let node = run.open_node(Node::new(Kind::Lm, self.lm.name(), address.clone(), inputs));
-        let mut attempt: Option<Attempt> = None;
-        let context = CallContext { address, ..CallContext::default() };
-        let sent = send(run, &self.lm, Arc::new(request), &context, true, &mut attempt);
+        let node = Node::new(Kind::Lm, self.lm.name(), address.clone(), inputs);
+        let repairs = run.repairs();
+        let retry_of = repairs.as_ref().and_then(|it| it.earlier(&address));
+        let node = run.open_node(Node { retry_of, ..node });
+        let question = Question { text, told: repairs.and_then(|it| it.told(&address)) };
+        let mut attempts = Vec::new();
+        let sent = self.in_turn(&address).tried(run, &question, &address, &mut attempts);
         let reply = sent.as_ref().map(|it| it.text.clone()).ok();
         run.close_node(node, |it| {
             it.error = sent.as_ref().err().map(ToString::to_string);
             it.outputs = reply
                 .as_deref()
                 .map(|text| Record::from_iter([(Arc::from("text"), Value::from(text))]));
-            it.call = Some(Arc::new(LmCall {
-                model: self.lm.name().to_owned(),
-                adapter: "none".to_owned(),
-                attempts: attempt.into_iter().collect(),
-            }));
+            let (model, adapter) = (self.lm.name().to_owned(), "none".to_owned());
+            it.replayed = !attempts.is_empty() && attempts.iter().all(|it| it.replayed);
+            it.call = Some(Arc::new(LmCall { model, adapter, attempts }));
         });
         let value = Val::str(&sent?.text);
         run.note_outputs(node, std::iter::once((&Arc::from("text"), &value)));
         Ok(value)
     }
+
+    /// Asks one model after the other until one answers, or fails in a way of which another may
+    /// know no more.
+    fn tried(
+        &self,
+        run: &Arc<Run>,
+        question: &Question<'_>,
+        address: &Address,
+        attempts: &mut Vec<Attempt>,
+    ) -> Result<Arc<Completion>, Error> {
+        let mut asked = self.clone();
+        let mut before = Vec::new();
+        loop {
+            let mut attempt = None;
+            let came = asked.send(run, question, address, &mut attempt);
+            let name = asked.lm.name();
+            let model = (name != self.lm.name()).then(|| name.to_owned());
+            attempts.extend(attempt.map(|it| Attempt { model, ..it }));
+            let error = match came {
+                Ok(completion) => return Ok(completion),
+                Err(error) => error,
+            };
+            match asked.without_first().filter(|_| error.may_go_elsewhere()) {
+                Some(next) => asked = next,
+                None => {
+                    let note =
+                        |error: Error, it: String| error.note(format!("before it: {it}"));
+                    return Err(before.into_iter().fold(error, note));
+                }
+            }
+            before.push(error.to_string());
+        }
+    }
+
+    /// Sends a text to the first model.
+    fn send(
+        &self,
+        run: &Arc<Run>,
+        question: &Question<'_>,
+        address: &Address,
+        attempt: &mut Option<Attempt>,
+    ) -> Result<Arc<Completion>, Error> {
+        let prompt = question.prompt(self.lm.capabilities().chat);
+        let (sampling, rollout) = (self.options.sampling(), run.rollout());
+        let rollout = rollout.saturating_add(question.again());
+        let request = Request { sampling, rollout, ..Request::new(prompt) };
+        let (address, hedge) = (address.clone(), self.hedge);
+        let context = CallContext { address, hedge, ..CallContext::default() };
+        send(run, &self.lm, Arc::new(request), &context, true, attempt)
+    }
+}
+
+/// What a model is asked in plain words.
+struct Question<'a> {
+    text: &'a str,
+    /// What was wrong with its last reply.
+    told: Option<Feedback>,
+}
+
+impl Question<'_> {
+    fn prompt(&self, chat: bool) -> Prompt {
+        let refused = |it: &Feedback| format!("That reply cannot be used: {}.", it.reasons);
+        match (&self.told, chat) {
+            (None, true) => Prompt::Chat(vec![Message::new(Role::User, self.text)]),
+            (None, false) => Prompt::Text(self.text.to_owned()),
+            (Some(told), true) => Prompt::Chat(vec![
+                Message::new(Role::User, self.text),
+                Message::new(Role::Assistant, told.reply.as_str()),
+                Message::new(Role::User, format!("{}\n\n{}", refused(told), self.text)),
+            ]),
+            (Some(told), false) => {
+                let Self { text, .. } = self;
+                Prompt::Text(format!("{text}\n{}\n\n{}\n\n{text}", told.reply, refused(told)))
+            }
+        }
+    }
+
+    /// Which sample of the same words is wanted.
+    fn again(&self) -> u64 {
+        self.told.as_ref().map_or(0, |it| it.again.saturating_mul(REPEATED))
+    }
+}
+
+/// The names of a list with commas.
+pub(in crate::runtime) fn listed(names: &str) -> Vec<&str> {
+    names.split(',').map(str::trim).filter(|it| !it.is_empty()).collect()
 }
 
 impl Object for LmValue {

@@ -11,11 +11,13 @@ use crate::runtime::error::Error;
 use crate::runtime::run::Run;
 use crate::runtime::value::{Object, Val};
 use crate::schema::{
-    ConvertError, Demo, MediaKind, Medium, Record, Signature, Source, Ty, TypeTable, Value,
-    fits_size,
+    ConvertError, Demo, MediaFile, MediaKind, Record, Signature, Source, Ty, TypeTable, Value,
+    fits_size, with_paths,
 };
 use std::any::Any;
-use std::path::Path;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// `image("cat.png")`, `image("https://…")`, `image("data:image/png;base64,…")`
@@ -58,21 +60,21 @@ fn opened(
     said: &str,
     kind: MediaKind,
     mime: Option<&str>,
-    resolve: impl Fn(&str) -> std::path::PathBuf,
-) -> Result<Medium, Error> {
+    resolve: impl Fn(&str) -> PathBuf,
+) -> Result<MediaFile, Error> {
     if said.starts_with("data:") {
-        return Medium::of_data_uri(said, kind).map_err(|it| bad(&it));
+        return MediaFile::of_data_uri(said, kind).map_err(|it| bad(&it));
     }
     if said.starts_with("https://") || said.starts_with("http://") {
-        return Medium::at_url(said, kind, mime).map_err(|it| bad(&it));
+        return MediaFile::at_url(said, kind, mime).map_err(|it| bad(&it));
     }
     let path = resolve(said);
     let bytes = content(host, &path)?;
     let name = path.file_name().map(|it| it.to_string_lossy().into_owned());
     let what = format!("`{said}`");
-    let read = Medium::read(bytes, kind, mime, name.as_deref(), &what);
+    let read = MediaFile::read(bytes, kind, mime, name.as_deref(), &what);
     let medium = read.map_err(|it| bad(&it))?;
-    Ok(Medium { path: Some(path.to_string_lossy().into()), ..medium })
+    Ok(MediaFile { path: Some(path.to_string_lossy().into()), ..medium })
 }
 
 /// The content of a file that is small enough to be sent.
@@ -111,7 +113,7 @@ pub(in crate::runtime) fn all_at_hand(run: &Run, record: &Record) -> Result<Reco
     record.iter().map(|(name, it)| Ok((name.clone(), at_hand(run, it)?))).collect()
 }
 
-fn again(host: &SharedHost, medium: &Arc<Medium>) -> Result<Arc<Medium>, Error> {
+fn again(host: &SharedHost, medium: &Arc<MediaFile>) -> Result<Arc<MediaFile>, Error> {
     let Source::Absent { sha256, .. } = &medium.media.source else { return Ok(medium.clone()) };
     let media = &medium.media;
     let Some(path) = &medium.path else {
@@ -125,7 +127,7 @@ fn again(host: &SharedHost, medium: &Arc<Medium>) -> Result<Arc<Medium>, Error> 
             .hint("put the file back, or make the demo or the row again from the new one"));
     }
     let media = crate::schema::Media { source, ..(**media).clone() };
-    Ok(Arc::new(Medium { media: Arc::new(media), path: medium.path.clone() }))
+    Ok(Arc::new(MediaFile { media: Arc::new(media), path: medium.path.clone() }))
 }
 
 /// A value from outside the program, such as a cell of a data file, as one of a type: texts
@@ -172,6 +174,26 @@ pub(in crate::runtime) fn from_outside(
         }
         _ => Ok(value.clone()),
     }
+}
+
+/// Adds the files that a value from outside names; see [`from_outside`].
+pub(in crate::runtime) fn files(
+    run: &Run,
+    folder: Option<&str>,
+    value: &Value,
+    ty: &Ty,
+    types: &TypeTable,
+    files: &mut BTreeSet<PathBuf>,
+) {
+    let found = RefCell::new(Vec::new());
+    with_paths(value, ty, types, &|path| {
+        found.borrow_mut().push(match folder {
+            Some(folder) => Path::new(folder).join(path),
+            None => run.session().resolve(path),
+        });
+        path.to_owned()
+    });
+    files.extend(found.into_inner());
 }
 
 /// Demos as they are sent; a text of a demo where a medium is wanted is a path that a row said.
@@ -235,7 +257,7 @@ fn sketch(value: &Value, ty: &Ty, types: &TypeTable) -> Option<Value> {
     match (ty.resolve(types)?, value) {
         (Ty::Media(kind), Value::Str(said)) => {
             let url =
-                Medium::at_url(said, *kind, Some(&format!("{}/*", kind.as_str()))).ok()?;
+                MediaFile::at_url(said, *kind, Some(&format!("{}/*", kind.as_str()))).ok()?;
             Some(Value::Media(Arc::new(url)))
         }
         (Ty::Optional(inner) | Ty::Bounded(inner, _), _) => sketch(value, inner, types),
@@ -284,7 +306,7 @@ pub(in crate::runtime) fn taken(
 
 /// A picture, a sound or a file.
 #[derive(Debug, Clone)]
-pub(in crate::runtime) struct MediaValue(pub(in crate::runtime) Arc<Medium>);
+pub(in crate::runtime) struct MediaValue(pub(in crate::runtime) Arc<MediaFile>);
 
 impl Object for MediaValue {
     fn type_name(&self) -> &'static str {

@@ -9,7 +9,7 @@ use crate::runtime::error::Error;
 use crate::runtime::exchange::stopped;
 use crate::runtime::facts;
 use crate::runtime::history::history;
-use crate::runtime::lm_value::LmValue;
+use crate::runtime::lm_value::{LmValue, listed};
 use crate::runtime::media;
 use crate::runtime::parallel::{parallel, parallel_map};
 use crate::runtime::predictor::{Predictor, options};
@@ -134,7 +134,7 @@ fn lm(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     args.finish("lm", 1, &LM_OPTIONS)?;
     let open = |name: &str| (cx.run().env().open_lm)(name, &options);
     let line = match &name {
-        Val::Str(name) => LmValue::line(&[name.as_str()], &options, open)?,
+        Val::Str(names) => LmValue::line(&listed(names.as_str()), &options, open)?,
         Val::List(names) => {
             let texts: Option<Vec<&str>> = names.iter().map(Val::as_str).collect();
             let names = texts.ok_or_else(|| wrong("name", "names of models", &name))?;

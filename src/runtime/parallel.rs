@@ -152,7 +152,9 @@ impl Branches<'_> {
             }
             let branch = run.branch(&fork, (self.place)(*at));
             let result = run.script().with_context(&branch, |cx| call(cx, *at));
-            if result.is_err() {
+            // Where an attempt is made again, all that goes on at once comes to its end: what is
+            // asked again does not depend on who was first.
+            if result.as_ref().is_err_and(|it| !it.is_sent_back()) {
                 failed.fetch_min(*at, Ordering::SeqCst);
             }
             Some((branch, result))
@@ -220,7 +222,7 @@ impl Joined<'_> {
         match ended {
             Ok(Some((branch, result))) => {
                 self.ends.push(self.run.join(branch));
-                self.open = result.is_ok();
+                self.open = result.as_ref().map_or_else(Error::is_sent_back, |_| true);
             }
             Ok(None) | Err(_) => {
                 self.ends.push(self.fork.base);

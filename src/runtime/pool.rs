@@ -10,7 +10,7 @@ use crate::util::lock;
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::thread::{Builder, Scope, available_parallelism};
 use std::time::Duration;
 
@@ -34,12 +34,16 @@ impl Workers {
     fn a_thread(self, count: usize) -> usize {
         match self {
             Self::Threads(_) => 1,
-            Self::Fibers(_) => {
-                let processors = available_parallelism().map_or(2, usize::from).max(2);
-                count.div_ceil(processors)
-            }
+            Self::Fibers(_) => count.div_ceil(processors()),
         }
     }
+}
+
+/// How many processors there are, and two at least. To find out takes some hundred reads of files
+/// on Linux.
+fn processors() -> usize {
+    static KNOWN: OnceLock<usize> = OnceLock::new();
+    *KNOWN.get_or_init(|| available_parallelism().map_or(2, usize::from).max(2))
 }
 
 /// Runs `run` on all items with so many workers and gives each result to `consume`, in the order
@@ -103,6 +107,9 @@ fn start<'scope>(
     count: usize,
     work: &'scope (impl Fn() + Sync),
 ) -> usize {
+    if count == 0 {
+        return 0;
+    }
     let share = workers.a_thread(count).max(1);
     let mut started = 0;
     while started < count {

@@ -6,20 +6,21 @@ use crate::diag::did_you_mean;
 use crate::lm::{
     Address, CallContext, Capabilities, Completion, Delta, Request, Sampling, SharedLm,
 };
-use crate::program::{PredictorState, Provenance, State};
+use crate::program::{PredictorState, Provenance, State, TEMPLATE_DIFFERS};
 use crate::runtime::adapter_value::AdapterValue;
 use crate::runtime::bind::named_values;
 use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
-use crate::runtime::exchange::{Ear, send, send_heard};
+use crate::runtime::exchange::{Ear, send_heard};
 use crate::runtime::facts;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::media;
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::record_value::typed_values;
+use crate::runtime::repair::{Feedback, repaired};
 use crate::runtime::reply::Reply;
-use crate::runtime::run::Run;
+use crate::runtime::run::{Run, Warning};
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::stream::{Part, Shared, Stream, StreamValue};
 use crate::runtime::value::{Object, Val};
@@ -38,7 +39,7 @@ const ADVICE: &str = "advice";
 /// The most replies to one question.
 const MOST_REPLIES: u32 = 128;
 /// What the path of a question about a reply ends in.
-const EXTRACT: &str = ".extract";
+pub(in crate::runtime) const EXTRACT: &str = ".extract";
 
 /// A predictor. Immutable: another state is another predictor.
 #[derive(Debug, Clone)]
@@ -99,6 +100,11 @@ impl Predictor {
     /// Its signature, with the words that its state gives it.
     pub fn signature(&self) -> &Arc<Signature> {
         &self.signature
+    }
+
+    /// Whether its signature states what must hold of a reply.
+    pub(in crate::runtime) fn has_contract(&self) -> bool {
+        self.base.contracts.is_some()
     }
 
     /// Its signature as the program has it.
@@ -228,38 +234,77 @@ impl Predictor {
     /// # Errors
     /// The name of an adapter that means nothing.
     pub fn adapter(&self, run: &Run, capabilities: &Capabilities) -> Result<Adapter, Error> {
-        if let Some(own) = &self.overrides.adapter {
-            own.check(&self.signature)?;
-            return Ok(own.of(capabilities));
-        }
-        let state = self.state.as_ref().and_then(|it| it.adapter.as_deref());
-        let named = state.or(run.session().settings.adapter.as_deref());
-        match named {
-            Some(name) => Ok(AdapterValue::named(name)?.of(capabilities)),
+        match self.said_adapter(run)? {
+            Some(said) => {
+                said.check(&self.signature)?;
+                Ok(said.of(capabilities))
+            }
             None => Ok(Adapter::auto(capabilities)),
         }
     }
 
+    /// The adapter that is said of it: by the program, its state, the settings.
+    fn said_adapter(&self, run: &Run) -> Result<Option<AdapterValue>, Error> {
+        if let Some(own) = &self.overrides.adapter {
+            return Ok(Some(own.clone()));
+        }
+        if let Some(state) = &self.state
+            && let Some(said) = AdapterValue::of_state(run.script(), state)?
+        {
+            return Ok(Some(said));
+        }
+        let named = run.session().settings.adapter.as_deref();
+        named.map(|name| AdapterValue::named(run.script(), name)).transpose()
+    }
+
     /// Warns of what its template leaves out.
     pub(in crate::runtime) fn warn_of_gaps(&self, run: &Run) {
-        if let Some(own) = &self.overrides.adapter {
-            own.warn(&self.signature, run);
+        if let Ok(Some(said)) = self.said_adapter(run) {
+            said.warn(&self.signature, run);
         }
     }
 
-    /// The name of the adapter for the model that it asks.
+    /// Warns where its state was made with another template than the program says.
+    pub(in crate::runtime) fn warn_of_template(&self, run: &Run) {
+        let (Some(own), Some(state)) = (&self.overrides.adapter, &self.state) else { return };
+        if own.is_other_template(state) {
+            let then = state.adapter.as_deref().unwrap_or_default();
+            run.warn(Warning {
+                code: TEMPLATE_DIFFERS,
+                message: format!(
+                    "`{}` has another template than its state was made with",
+                    self.path
+                ),
+                notes: vec![format!("state:   {then}"), format!("program: {}", own.name())],
+                place: None,
+            });
+        }
+    }
+
+    /// Writes into its state how its prompts are laid out.
     ///
     /// # Errors
     /// See [`Predictor::adapter`]; the model cannot be opened.
-    pub fn adapter_name(&self, run: &Run) -> Result<String, Error> {
+    pub fn note_adapter(&self, run: &Run, state: &mut PredictorState) -> Result<(), Error> {
         let capabilities = self.lm(run)?.lm.capabilities();
-        Ok(self.adapter(run, &capabilities)?.name().to_owned())
+        match self.said_adapter(run)? {
+            Some(said) => said.note(&capabilities, state),
+            None => state.adapter = Some(Adapter::auto(&capabilities).name().to_owned()),
+        }
+        Ok(())
     }
 
     /// The model that reads what the first one wrote, where an adapter asks twice.
-    fn extractor(&self, lm: &LmValue) -> LmValue {
-        let own = self.overrides.adapter.as_ref().and_then(|it| it.extract.clone());
-        own.unwrap_or_else(|| lm.clone())
+    ///
+    /// # Errors
+    /// The model that its state names cannot be opened.
+    fn extractor(&self, run: &Run, lm: &LmValue) -> Result<LmValue, Error> {
+        let state = self.state.as_ref().and_then(|it| it.extract.as_deref());
+        match (&self.overrides.adapter, state) {
+            (Some(own), _) => Ok(own.extract.clone().unwrap_or_else(|| lm.clone())),
+            (None, Some(names)) => LmValue::named(run, names),
+            (None, None) => Ok(lm.clone()),
+        }
     }
 
     /// The model that it asks.
@@ -482,32 +527,57 @@ impl Predictor {
         let demos = media::demos(run, &self.signature, &self.demos)?;
         let lm = self.lm(run)?;
         let adapter = self.adapter(run, &lm.lm.capabilities())?;
-        let node = run.open_node(self.node(run, inputs.clone()));
-        run.note_inputs(node, given.iter().map(|(name, value)| (&**name, value)));
+        let asserts = self.overrides.asserts.unwrap_or(true);
+        let ask = self.ask(&laid_out, &inputs, demos.as_deref());
+        let question = Question { ask, adapter, wanted: &wanted };
+        repaired(run, asserts, |earlier| {
+            let node = self.open(run, inputs.clone(), earlier);
+            run.note_inputs(node, given.iter().map(|(name, value)| (&**name, value)));
+            let result = self.answer(cx, node, &lm, &question, watch.as_deref_mut());
+            (node, result.map(Val::object))
+        })
+    }
+
+    /// Opens the node of a call; `earlier` is that of the last attempt at it.
+    fn open(&self, run: &Run, inputs: Record, earlier: Option<NodeId>) -> NodeId {
+        let node = self.node(run, inputs);
+        let Some(repairs) = run.repairs() else { return run.open_node(node) };
+        let retry_of = earlier.or_else(|| repairs.earlier(&node.address));
+        let node = run.open_node(Node { retry_of, ..node });
+        repairs.begin(node);
+        node
+    }
+
+    /// Asks, and makes a reply of what comes.
+    fn answer(
+        &self,
+        cx: &Cx<'_>,
+        node: NodeId,
+        lm: &LmValue,
+        question: &Question<'_>,
+        mut watch: Option<&mut Watch<'_>>,
+    ) -> Result<Reply, Error> {
+        let (run, Question { ask, adapter, wanted }) = (cx.run(), question);
         let mut call = LmCall {
             model: lm.lm.name().to_owned(),
             adapter: adapter.name().to_owned(),
             attempts: Vec::new(),
         };
-        let ask = self.ask(&laid_out, &inputs, demos.as_deref());
-        let question = Question { ask, adapter, wanted: &wanted };
-        let read = self.converse(run, &lm, &question, node, &mut call, watch.as_deref_mut());
-        let result = read.and_then(|parsed| self.reply(cx, node, &inputs, parsed, &wanted));
-        let result = result.map(|reply| facts::told(reply, &call, &question.adapter, &wanted));
+        let read = self.converse(run, lm, question, node, &mut call, watch.as_deref_mut());
+        let result = read.and_then(|parsed| self.reply(cx, node, ask.inputs, parsed, wanted));
+        let result = result.map(|reply| facts::told(reply, &call, adapter, wanted));
         if let (Ok(reply), Some(watch)) = (&result, &watch) {
-            let complete = reply.complete();
-            watch.shared().push(Part {
-                fields: reply.fields().clone(),
-                complete,
-                is_last: true,
-            });
+            let (fields, complete) = (reply.fields().clone(), reply.complete());
+            watch.shared().push(Part { fields, complete, is_last: true });
         }
         run.close_node(node, |it| {
             it.error = result.as_ref().err().map(ToString::to_string);
             it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
+            it.replayed =
+                !call.attempts.is_empty() && call.attempts.iter().all(|it| it.replayed);
             it.call = Some(Arc::new(call));
         });
-        result.map(Val::object)
+        result
     }
 
     fn node(&self, run: &Run, inputs: Record) -> Node {
@@ -536,11 +606,19 @@ impl Predictor {
         let retries = self.retries(run.session().settings.retries);
         let address = run.trace_address(node);
         let lm_now = lm.in_turn(&address);
-        let mut asked = Asked { run, lm: lm_now, address };
-        let mut prepared = adapter.prompt(ask, &capabilities);
+        let mut asked = Asked { run, lm: lm_now, place: address.clone(), address, again: 0 };
+        let told = run.repairs().and_then(|it| it.told(&asked.address));
+        let mut prepared = match &told {
+            None => adapter.prompt(ask, &capabilities),
+            Some(told) => {
+                adapter.repair(ask, &capabilities, &told.reply, &halted(told.reasons.clone()))
+            }
+        };
+        asked.again = told.as_ref().map_or(0, |it| it.again);
         let model = format!("`{}`", lm.lm.name());
         media::taken(ask, &prepared.prompt, &capabilities, adapter.name(), &model)?;
         let mut second = None;
+        let mut unread = None;
         let mut turn = 0;
         loop {
             let sight = Sight {
@@ -553,7 +631,11 @@ impl Predictor {
             // What a model writes in its own words states no outputs yet.
             let is_free = second.is_none() && *adapter == Adapter::TwoStep;
             let watched = watch.as_deref_mut().filter(|_| !is_free).map(|it| (it, sight));
-            let came = self.exchange(&mut asked, prepared, second.is_some(), call, watched)?;
+            let came = self.exchange(&mut asked, prepared, second.is_some(), call, watched);
+            let came = came.map_err(|it| match &unread {
+                Some(why) => it.note(format!("the reply before it cannot be read: {why}")),
+                None => it,
+            })?;
             let Came { completion, reason } = came;
             // A refusal is no output, and who refuses once refuses again.
             if completion.finish == crate::lm::Finish::Filter {
@@ -563,7 +645,7 @@ impl Predictor {
             if second.is_none()
                 && let Some(next) = adapter.extraction(wanted, text)
             {
-                asked = asked.extracting(self.extractor(lm));
+                asked = asked.extracting(self.extractor(run, lm)?);
                 prepared = next.prompt();
                 second = Some(next);
                 continue;
@@ -583,10 +665,15 @@ impl Predictor {
                         return Err(self.unreadable(&asked.lm.lm, text, &error));
                     }
                     turn += 1;
+                    asked = asked.numbered();
                     prepared = match &second {
                         Some(second) => second.repair(text, &error),
-                        None => adapter.repair(ask, &capabilities, text, &error),
+                        None => {
+                            let why = besides(&error, told.as_ref());
+                            adapter.repair(ask, &capabilities, text, &why)
+                        }
                     };
+                    unread = Some(error);
                 }
             }
         }
@@ -605,7 +692,7 @@ impl Predictor {
         let mut failed = Vec::new();
         loop {
             let watched = watched.as_mut().map(|(watch, sight)| (&mut **watch, *sight));
-            let again = repeats(call, &prepared);
+            let again = asked.again + repeats(call, &prepared);
             let (attempt, came) = self.try_one(asked, prepared.clone(), again, watched);
             let name = asked.lm.lm.name();
             let other = (name != call.model).then(|| name.to_owned());
@@ -637,7 +724,7 @@ impl Predictor {
         again: u64,
         watched: Option<(&mut Watch<'_>, Sight<'_>)>,
     ) -> (Option<Attempt>, Result<Came, Error>) {
-        let Asked { run, lm, address } = asked;
+        let Asked { run, lm, address, place, .. } = asked;
         let sampling = self.sampling(run, lm);
         let mut request = self.request(run, prepared, &sampling);
         request.rollout = request.rollout.saturating_add(again.saturating_mul(REPEATED));
@@ -647,15 +734,23 @@ impl Predictor {
         let cache = self.overrides.cache.unwrap_or(true);
         let mut attempt = None;
         let Some((watch, sight)) = watched else {
-            let sent = send(run, &lm.lm, request, &context, cache, &mut attempt);
+            let of = (&context, place);
+            let sent = send_heard(run, &lm.lm, request, of, cache, &mut attempt, None);
             return (attempt, sent.map(|completion| Came { completion, reason: None }));
         };
         watch.begins();
         let cancel = watch.shared().cancel.clone();
         let hear = &mut |delta: Delta<'_>| watch.hear(delta, &sight);
         let mut ear = Ear { hear, cancel, reason: None };
-        let sent =
-            send_heard(run, &lm.lm, request, &context, cache, &mut attempt, Some(&mut ear));
+        let sent = send_heard(
+            run,
+            &lm.lm,
+            request,
+            (&context, place),
+            cache,
+            &mut attempt,
+            Some(&mut ear),
+        );
         (attempt, sent.map(|completion| Came { completion, reason: ear.reason }))
     }
 
@@ -712,12 +807,18 @@ struct Question<'a> {
 }
 
 /// What tells a question that is asked again word by word from another sample of it.
-const REPEATED: u64 = 1_000_000_007;
+pub(in crate::runtime) const REPEATED: u64 = 1_000_000_007;
 
 /// How often the same was asked and answered in this call: the store would only say it again.
 fn repeats(call: &LmCall, prepared: &Prepared) -> u64 {
     let same = |it: &&Attempt| it.completion.is_some() && it.request.prompt == prepared.prompt;
     call.attempts.iter().filter(same).count() as u64
+}
+
+/// The reason why a reply cannot be read, with what it is to fulfil besides.
+fn besides(error: &ParseError, told: Option<&Feedback>) -> ParseError {
+    let told = told.map(|it| format!("; {}", it.reasons)).unwrap_or_default();
+    ParseError { message: format!("{}{told}", error.message), ..error.clone() }
 }
 
 /// A reply, and why it was ended before its end, where it was.
@@ -731,6 +832,10 @@ struct Asked<'a> {
     run: &'a Arc<Run>,
     lm: LmValue,
     address: Address,
+    /// That of the node.
+    place: Address,
+    /// How often the same was said before, in other attempts of the program.
+    again: u64,
 }
 
 impl Asked<'_> {
@@ -738,7 +843,17 @@ impl Asked<'_> {
     /// their own.
     fn extracting(mut self, lm: LmValue) -> Self {
         self.address.path.push_str(EXTRACT);
-        Self { lm, ..self }
+        Self { lm, ..self }.numbered()
+    }
+
+    /// Counts one more request, where its number says which reply it gets: of those that a
+    /// script has for a path, the next one answers.
+    fn numbered(self) -> Self {
+        if !self.lm.lm.is_scripted() {
+            return self;
+        }
+        let address = self.run.next_address(&self.address.path);
+        Self { address, ..self }
     }
 }
 
@@ -821,7 +936,9 @@ fn demo_value(demo: &Demo) -> Val {
 /// Reads the options that `predict` and its kin take.
 pub(in crate::runtime) fn options(cx: &Cx<'_>, args: &mut Args) -> Result<Overrides, Error> {
     let lm = args.option("lm").map(|value| LmValue::from_val(cx, &value)).transpose()?;
-    let adapter = args.option("adapter").map(|it| AdapterValue::from_val(&it)).transpose()?;
+    let adapter = args.option("adapter");
+    let script = cx.run().script();
+    let adapter = adapter.map(|it| AdapterValue::from_val(script, &it)).transpose()?;
     Ok(Overrides {
         lm,
         adapter,
@@ -830,6 +947,7 @@ pub(in crate::runtime) fn options(cx: &Cx<'_>, args: &mut Args) -> Result<Overri
         cache: args.flag("cache")?,
         retries: small(args, "retries")?,
         rollout: args.count("rollout")?.map(|it| it as u64),
+        asserts: None,
         n: several(args)?,
         logprobs: small(args, "logprobs")?,
     })

@@ -14,6 +14,7 @@ use crate::runtime::media;
 pub(in crate::runtime) use crate::runtime::predictor::BARE;
 use crate::runtime::predictor::{self, Predictor};
 use crate::runtime::record_value::typed_value;
+use crate::runtime::repair::RUNS;
 use crate::runtime::reply::Reply;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::script::Script;
@@ -22,7 +23,8 @@ use crate::runtime::value::Val;
 use crate::runtime::why::Why;
 use crate::schema::{Record, Row, Signature, Ty, TypeTable, Value, convert};
 use indexmap::IndexMap;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a program says about the calls of a predictor.
@@ -42,6 +44,8 @@ pub struct Overrides {
     pub retries: Option<u32>,
     /// Which fresh sample is wanted.
     pub rollout: Option<u64>,
+    /// Whether what must hold is repaired where it does not.
+    pub asserts: Option<bool>,
     /// How many replies are wanted.
     pub n: Option<u32>,
     /// How many of the likeliest tokens are told at each place of a reply.
@@ -60,6 +64,7 @@ impl Overrides {
             cache: newer.cache.or(self.cache),
             retries: newer.retries.or(self.retries),
             rollout: newer.rollout.or(self.rollout),
+            asserts: newer.asserts.or(self.asserts),
             n: newer.n.or(self.n),
             logprobs: newer.logprobs.or(self.logprobs),
         }
@@ -171,8 +176,12 @@ impl Program {
 
     /// The most requests that one run makes, repairs included. `None` where that cannot be
     /// told without running it: a loop, a closure, a call of something that is not known.
-    pub fn max_calls(&self, script: &Script, retries: u32) -> Option<u64> {
-        bound::requests(script, &self.value, retries)
+    pub fn max_calls(&self, script: &Script, retries: u32, repairs: u32) -> Option<u64> {
+        let requests = bound::requests(script, &self.value, retries)?;
+        match bound::has_conditions(script, &self.value) {
+            true => Some(requests.saturating_mul(1 + u64::from(RUNS * repairs))),
+            false => Some(requests),
+        }
     }
 
     /// The names of what it takes, and whether each is needed.
@@ -258,6 +267,25 @@ impl Program {
         self.run(cx, args)
     }
 
+    /// Whether it takes pictures, sounds or files.
+    pub fn takes_media(&self, script: &Script) -> bool {
+        let table = self.table(script);
+        self.types(script).values().any(|ty| ty.mentions_media(&table))
+    }
+
+    /// The files that a row names where it takes pictures, sounds or files.
+    pub fn files(&self, run: &Run, row: &Row) -> BTreeSet<PathBuf> {
+        let script = run.script();
+        let table = self.table(script);
+        let mut files = BTreeSet::new();
+        for (name, ty) in self.types(script) {
+            if let Some(value) = row.values.get(&name) {
+                media::files(run, row.folder.as_deref(), value, &ty, &table, &mut files);
+            }
+        }
+        files
+    }
+
     /// Calls it.
     ///
     /// # Errors
@@ -281,10 +309,11 @@ impl Program {
     pub fn models(&self, run: &Run) -> Vec<SharedLm> {
         let mut models: Vec<SharedLm> = Vec::new();
         self.walk(&mut |_, predictor| {
-            if let Ok(LmValue { lm, .. }) = predictor.lm(run)
-                && !models.iter().any(|it| Arc::ptr_eq(it, &lm))
-            {
-                models.push(lm);
+            let line = predictor.lm(run);
+            for lm in line.iter().flat_map(LmValue::all) {
+                if !models.iter().any(|it| Arc::ptr_eq(it, lm)) {
+                    models.push(lm.clone());
+                }
             }
         });
         models
@@ -345,7 +374,10 @@ impl Program {
     /// # Errors
     /// A file that cannot be read, and a state that does not fit.
     pub fn load_state(&self, cx: &Cx<'_>, path: &str) -> Result<Self, Error> {
-        Ok(self.with_state(&read_state(cx.run(), &cx.resolve(path), &self.signatures())?))
+        let state = read_state(cx.run(), &cx.resolve(path), &self.signatures())?;
+        let program = self.with_state(&state);
+        program.walk(&mut |_, predictor| predictor.warn_of_template(cx.run()));
+        Ok(program)
     }
 
     /// Writes its state to a file.
@@ -362,8 +394,12 @@ impl Program {
     /// A file that cannot be written.
     pub fn save_state_at(&self, run: &Run, path: &Path) -> Result<(), Error> {
         let mut state = self.state();
-        state.stamp(&self.signatures());
-        state.save(&*run.env().host, path).map_err(|it| from_diagnostic(&it))
+        let signatures = self.signatures();
+        state.stamp(&signatures);
+        let host = &*run.env().host;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let state = state.placed_in(host, folder, &signatures);
+        state.save(host, path).map_err(|it| from_diagnostic(&it))
     }
 }
 
@@ -439,7 +475,8 @@ fn read_state(
         let notes = warning.notes.clone();
         run.warn(Warning { code: warning.code, message: warning.message, notes, place: None });
     }
-    Ok(Arc::new(fitted.state))
+    let folder = at.parent().unwrap_or(Path::new(""));
+    Ok(Arc::new(fitted.state.taken_from(folder, signatures)))
 }
 
 fn from_diagnostic(diagnostic: &crate::diag::Diagnostic) -> Error {
@@ -470,6 +507,7 @@ pub(in crate::runtime) fn method(
 fn with(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
     let at = args.text("at")?;
     let overrides = predictor::options(cx, &mut args)?;
+    let overrides = Overrides { asserts: args.flag("asserts")?, ..overrides };
     let known = [
         "lm",
         "adapter",
@@ -480,6 +518,7 @@ fn with(cx: &Cx<'_>, value: &Val, mut args: Args) -> Result<Val, Error> {
         "rollout",
         "n",
         "logprobs",
+        "asserts",
         "at",
     ];
     args.finish("with", 0, &known)?;
@@ -621,7 +660,9 @@ fn static_predictor(
     let signatures =
         predictors.iter().map(|(k, v)| (k.clone(), (**v.base_signature()).clone()));
     let state = read_state(run, &run.session().resolve(file), &signatures.collect())?;
-    Ok((chosen.placed(path, &state), state.provenance.clone().map(Arc::new)))
+    let placed = chosen.placed(path, &state);
+    placed.warn_of_template(run);
+    Ok((placed, state.provenance.clone().map(Arc::new)))
 }
 
 /// How it lays prompts out, and the inputs as it takes them.
@@ -633,7 +674,11 @@ fn static_adapter(
 ) -> Result<(Record, Adapter, Capabilities), Error> {
     let capabilities = capabilities_by_name(run);
     let adapter = match asked.adapter {
-        Some(name) => AdapterValue::named(name)?.of(&capabilities),
+        Some(name) => {
+            let named = AdapterValue::named(run.script(), name)?;
+            named.check(chosen.signature())?;
+            named.of(&capabilities)
+        }
         None => chosen.adapter(run, &capabilities)?,
     };
     let inputs = media::named(run, chosen.signature(), inputs)?;

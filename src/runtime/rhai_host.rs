@@ -343,6 +343,7 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
             guarded(&context, || Cx::new(&context).call(&callee, args_of(positional, named)))
         },
     );
+    bind_sites(module);
     for (name, optional) in [(names::METHOD, false), (names::METHOD_OPT, true)] {
         global(name).set_into_module(
             module,
@@ -445,6 +446,102 @@ fn bind_core(module: &mut Module, natives: &Arc<IndexMap<&'static str, Arc<dyn N
     bind_items(module);
 }
 
+/// Calls that the run knows the places of: see [`crate::check::slices`].
+fn bind_sites(module: &mut Module) {
+    type C<'a> = NativeCallContext<'a>;
+    let global =
+        |name: &str| FuncRegistration::new(name).in_global_namespace().with_volatility(true);
+    global(names::ENTER).set_into_module(module, |c: C<'_>, body: i64| {
+        run_of(&c).enter(body, None, c.call_level())
+    });
+    global(names::ENTER).set_into_module(module, |c: C<'_>, body: i64, outer: i64| {
+        run_of(&c).enter(body, Some(outer), c.call_level())
+    });
+    global(names::MARK).set_into_module(module, |c: C<'_>, mark: i64, frame: i64| {
+        run_of(&c).mark(mark, frame);
+    });
+    global(names::MARK).set_into_module(
+        module,
+        |c: C<'_>, value: Dynamic, mark: i64, frame: i64| {
+            run_of(&c).mark(mark, frame);
+            value.flatten()
+        },
+    );
+    global(names::BEGIN).set_into_module(module, |c: C<'_>, site: i64, frame: i64| {
+        run_of(&c).begin_function(site, frame);
+    });
+    global(names::END).set_into_module(
+        module,
+        |c: C<'_>, value: Dynamic, site: i64, frame: i64| {
+            run_of(&c).end_function(site, frame);
+            value.flatten()
+        },
+    );
+    global(names::CALL).set_into_module(
+        module,
+        |c: C<'_>, callee: Dynamic, positional: Array, named: Map, site: i64, frame: i64| {
+            let callee = from_dynamic(callee);
+            at_site(&c, site, frame, || {
+                guarded(&c, || Cx::new(&c).call(&callee, args_of(positional, named)))
+            })
+        },
+    );
+    for (name, optional) in [(names::METHOD, false), (names::METHOD_OPT, true)] {
+        bind_method_sites(module, name, optional);
+    }
+}
+
+fn bind_method_sites(module: &mut Module, name: &str, optional: bool) {
+    type C<'a> = NativeCallContext<'a>;
+    type I = ImmutableString;
+    let global = || FuncRegistration::new(name).in_global_namespace().with_volatility(true);
+    global().set_into_module(
+        module,
+        move |c: C<'_>,
+              it: Dynamic,
+              name: I,
+              args: Array,
+              named: Map,
+              site: i64,
+              frame: i64| {
+            if optional && it.is_unit() {
+                return Ok(Dynamic::UNIT);
+            }
+            at_site(&c, site, frame, || call_method(&c, it, &name, args, named, &name))
+        },
+    );
+    global().set_into_module(
+        module,
+        move |c: C<'_>,
+              it: Dynamic,
+              name: I,
+              args: Array,
+              named: Map,
+              function: I,
+              site: i64,
+              frame: i64| {
+            if optional && it.is_unit() {
+                return Ok(Dynamic::UNIT);
+            }
+            at_site(&c, site, frame, || call_method(&c, it, &name, args, named, &function))
+        },
+    );
+}
+
+/// Calls at a site.
+fn at_site(
+    context: &NativeCallContext<'_>,
+    site: i64,
+    frame: i64,
+    call: impl FnOnce() -> HostResult<Dynamic>,
+) -> HostResult<Dynamic> {
+    let run = run_of(context);
+    let begun = run.begin_site(site, frame);
+    let result = call();
+    run.end_site(begun, result.is_ok());
+    result
+}
+
 /// The kinds of our values bear our names, those of Rhai's values bear Rhai's.
 fn type_of(context: NativeCallContext<'_>, value: Dynamic) -> ImmutableString {
     match value.read_lock::<Obj>() {
@@ -491,28 +588,37 @@ fn bind_items(module: &mut Module) {
     global(names::MEMBER).set_into_module(module, |object: Obj, name: ImmutableString| {
         guarded_at(Position::NONE, || member(&object, &name))
     });
+    type C<'a> = NativeCallContext<'a>;
+    type I = ImmutableString;
+    type D = Dynamic;
     global(names::ASSERT).set_into_module(
         module,
-        |context: NativeCallContext<'_>,
-         kind: ImmutableString,
-         source: ImmutableString,
-         values: Array,
-         message: Dynamic,
-         retry: Dynamic| {
-            let (message, retry) = (from_dynamic(message), from_dynamic(retry));
-            guarded(&context, || {
-                let cx = Cx::new(&context);
-                crate::runtime::assert::failed(
-                    &cx,
-                    &kind,
-                    &source,
-                    pairs(values),
-                    message,
-                    retry,
-                )
-            })
+        |c: C<'_>, kind: I, source: I, values: Array, message: D, retry: D| {
+            condition_failed(&c, &kind, &source, values, message, retry, None)
         },
     );
+    global(names::ASSERT).set_into_module(
+        module,
+        |c: C<'_>, kind: I, source: I, values: Array, why: D, retry: D, site: i64, at: i64| {
+            condition_failed(&c, &kind, &source, values, why, retry, Some((site, at)))
+        },
+    );
+}
+
+fn condition_failed(
+    context: &NativeCallContext<'_>,
+    kind: &str,
+    source: &str,
+    values: Array,
+    message: Dynamic,
+    retry: Dynamic,
+    at: Option<(i64, i64)>,
+) -> HostResult<Dynamic> {
+    let (message, retry) = (from_dynamic(message), from_dynamic(retry));
+    guarded(context, || {
+        let cx = Cx::new(context);
+        crate::runtime::assert::failed(&cx, kind, source, pairs(values), message, retry, at)
+    })
 }
 
 /// Pairs of a name and a value, as lowered programs write them.

@@ -2,12 +2,14 @@
 
 use crate::diag::Code;
 use crate::host::SharedHost;
-use crate::lm::{Cancel, LmOptions, Money, Price, Prices, SharedLm};
+use crate::lm::{self, Cancel, LmOptions, Money, Price, Prices, SharedLm};
 use crate::runtime::call_log::SharedCallLog;
 use crate::runtime::course::{Branch, Course};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::flights::Flights;
+use crate::runtime::lm_value::listed;
 use crate::runtime::meter::{Amount, Limits, Meter, Passed};
+use crate::runtime::repair::Repairs;
 use crate::runtime::rhai_host::Bindings;
 use crate::runtime::script::Script;
 use crate::runtime::tape::Tape;
@@ -25,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Opens a model by its name.
-pub type Opener = dyn Fn(&str, &LmOptions) -> Result<SharedLm, crate::lm::Error> + Send + Sync;
+pub type Opener = dyn Fn(&str, &LmOptions) -> Result<SharedLm, lm::Error> + Send + Sync;
 
 /// What the engine lends to all its programs.
 pub struct Env {
@@ -66,6 +68,8 @@ pub struct Settings {
     pub cache: bool,
     /// How often a reply that cannot be read is asked again.
     pub retries: u32,
+    /// How often a call is asked again for what must hold of its reply.
+    pub repairs: u32,
     /// Runs at once, where a call says nothing; `None` leaves it to the model.
     pub threads: Option<usize>,
     /// Where all choices start.
@@ -264,13 +268,31 @@ impl Session {
     /// # Errors
     /// It cannot be opened.
     pub fn named_lm(&self, name: &str) -> Result<SharedLm, Error> {
+        self.opened(name).map_err(|it| Error::lm(&it))
+    }
+
+    /// Whether one of these models can be opened; there are commas between their names.
+    ///
+    /// # Errors
+    /// Why the first cannot.
+    pub fn can_ask(&self, names: &str) -> Result<(), Error> {
+        let opened: Vec<_> = listed(names).into_iter().map(|it| self.named_lm(it)).collect();
+        match opened.iter().any(Result::is_ok) {
+            true => Ok(()),
+            false => {
+                opened.into_iter().next().unwrap_or_else(|| self.named_lm(names)).map(|_| ())
+            }
+        }
+    }
+
+    /// As [`named_lm`](Self::named_lm), in the words of models.
+    pub(in crate::runtime) fn opened(&self, name: &str) -> Result<SharedLm, lm::Error> {
         // Held while it is opened, for opening may fetch the model, and once is enough.
         let mut known = lock(&self.models);
         if let Some(lm) = known.get(name) {
             return Ok(lm.clone());
         }
-        let lm =
-            (self.env.open_lm)(name, &LmOptions::default()).map_err(|it| Error::lm(&it))?;
+        let lm = (self.env.open_lm)(name, &LmOptions::default())?;
         known.insert(name.to_owned(), lm.clone());
         Ok(lm)
     }
@@ -446,6 +468,8 @@ pub struct Run {
     pub(super) branch: Option<Branch>,
     /// Who is told of its calls.
     log: Option<SharedCallLog>,
+    /// The book of the outermost call that is under way.
+    repairs: Mutex<Option<Arc<Repairs>>>,
 }
 
 /// Something that went wrong and did not stop the run.
@@ -503,8 +527,8 @@ impl Run {
         limits: Limits,
     ) -> Self {
         let (meter, course) = (Arc::default(), Arc::default());
-        let (branch, log) = (None, None);
-        Self { session, script, example, rollout, limits, meter, course, branch, log }
+        let (branch, log, repairs) = (None, None, Mutex::default());
+        Self { session, script, example, rollout, limits, meter, course, branch, log, repairs }
     }
 
     /// Returns a run inside this one that keeps a course of its own.
@@ -512,7 +536,20 @@ impl Run {
         let (session, script) = (self.session.clone(), self.script.clone());
         let fresh = Self::fresh(session, script, self.example, self.rollout, self.limits);
         let (meter, log) = (self.meter.clone(), self.log.clone());
-        Arc::new(Self { meter, log, course: Arc::new(Mutex::new(course)), branch, ..fresh })
+        // What goes on beside it, such as a const, is no part of an attempt.
+        let repairs = Mutex::new(self.repairs().filter(|_| branch.is_some()));
+        let course = Arc::new(Mutex::new(course));
+        Arc::new(Self { meter, log, course, branch, repairs, ..fresh })
+    }
+
+    /// The book of the outermost call that is under way.
+    pub(in crate::runtime) fn repairs(&self) -> Option<Arc<Repairs>> {
+        lock(&self.repairs).clone()
+    }
+
+    /// Opens or closes the book.
+    pub(in crate::runtime) fn set_repairs(&self, repairs: Option<Arc<Repairs>>) {
+        *lock(&self.repairs) = repairs;
     }
 
     /// The example that it is a run of.

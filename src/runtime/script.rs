@@ -1,5 +1,6 @@
 //! Compiled programs: shared by all runs, never changed.
 
+use crate::check::slices::Slices;
 use crate::check::{Checked, FnInfo, ModuleInfo, TypeScope};
 use crate::diag::Diagnostic;
 use crate::lower::{Item, Linked, Part, items_named, lower, lower_part, named_items, names};
@@ -9,6 +10,7 @@ use crate::runtime::rhai_host::{self, from_dynamic};
 use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::value::Val;
+use crate::schema::Template;
 use crate::source::{SourceId, Sources, Span};
 use rhai::{AST, Position, Scope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +33,9 @@ pub struct Script {
     standard: BTreeSet<Item>,
     sources: Sources,
     by_lowered: BTreeMap<String, Arc<FnInfo>>,
+    has_conditions: bool,
+    /// What flows where in the functions of each text.
+    slices: BTreeMap<SourceId, Arc<Slices>>,
 }
 
 /// A unit that others import.
@@ -89,11 +94,18 @@ impl Default for Script {
             standard: BTreeSet::new(),
             sources: Sources::default(),
             by_lowered: BTreeMap::new(),
+            has_conditions: false,
+            slices: BTreeMap::new(),
         }
     }
 }
 
 impl Script {
+    /// Whether the program states somewhere what must hold.
+    pub(in crate::runtime) fn has_conditions(&self) -> bool {
+        self.has_conditions
+    }
+
     /// Returns the program with one more unit, and with those of `libraries` that it does not
     /// have yet, each behind the ones that it imports. All were checked without an error.
     ///
@@ -120,13 +132,32 @@ impl Script {
             known.insert(library.checked.prefix.clone(), library.clone());
         }
         let all = libraries.iter().map(|it| &it.checked).chain([&checked]);
+        let mut slices = self.slices.clone();
+        for unit in all.clone() {
+            if let Some(source) = unit.source {
+                slices.insert(source, unit.slices(&text_of(unit, &sources)).clone());
+            }
+        }
         for function in all.flat_map(|it| it.functions.values()) {
             note_function(&mut by_lowered, function);
         }
         let mut units = self.units.clone();
         units.push(checked);
         let libraries = known;
-        Ok(Self { linked, functions, main, units, libraries, standard, sources, by_lowered })
+        let has_conditions =
+            self.has_conditions || linked.text()[start..].contains(names::ASSERT);
+        Ok(Self {
+            linked,
+            functions,
+            main,
+            units,
+            libraries,
+            standard,
+            sources,
+            by_lowered,
+            has_conditions,
+            slices,
+        })
     }
 
     /// Writes the libraries that the program does not have yet, and of the standard library the
@@ -182,6 +213,11 @@ impl Script {
         known
     }
 
+    /// What flows where in the functions of a text.
+    pub(in crate::runtime) fn slices(&self, source: SourceId) -> Option<&Arc<Slices>> {
+        self.slices.get(&source)
+    }
+
     /// Whether a text is of the standard library.
     pub(in crate::runtime) fn is_standard(&self, source: SourceId) -> bool {
         let mut standard = self.libraries.values().filter(|it| it.embedded);
@@ -201,6 +237,16 @@ impl Script {
     /// Its units, the newest last.
     pub fn units(&self) -> &[Arc<Checked>] {
         &self.units
+    }
+
+    /// The template of a const of this name.
+    pub fn template(&self, name: &str) -> Option<&Arc<Template>> {
+        self.units.iter().rev().find_map(|it| it.templates.get(name))
+    }
+
+    /// The names of consts that are templates.
+    pub fn templates(&self) -> impl Iterator<Item = &str> {
+        self.units.iter().flat_map(|it| it.templates.keys()).map(|it| &**it)
     }
 
     /// Runs the statements of the last unit; its value is that of the last expression.

@@ -90,6 +90,7 @@ fn edges(trace: &Trace) -> Val {
             ("output", text(&it.output)),
             ("to", place(it.to)),
             ("input", text(&it.input)),
+            ("via", Val::str(it.via.as_str())),
         ])
     };
     Val::List(trace.edges.iter().map(edge).collect())

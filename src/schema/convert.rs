@@ -3,7 +3,7 @@
 //! For what comes from rows, callers and files: an integer may stand for a float, nothing else
 //! is guessed. What a model writes is read leniently elsewhere, by `adapt`.
 
-use crate::schema::{Bound, Field, Medium, Record, Ty, TypeTable, Value, history_of};
+use crate::schema::{Bound, Field, MediaFile, Record, Ty, TypeTable, Value, history_of};
 use std::fmt;
 use std::sync::Arc;
 
@@ -107,7 +107,7 @@ impl Converter<'_> {
             // Whether it is one of them is known where there is a call.
             (Ty::OneOf(_), Value::Str(_) | Value::Int(_) | Value::Bool(_)) => Ok(value.clone()),
             (Ty::History, _) => history_of(value).ok_or_else(|| mismatch(ty, value)),
-            (Ty::Media(kind), _) => Medium::of(value, *kind),
+            (Ty::Media(kind), _) => MediaFile::of(value, *kind),
             (Ty::Optional(_), Value::Null) => Ok(Value::Null),
             (Ty::Optional(inner), _) => self.value(value, inner),
             (Ty::List(item), Value::List(items)) => self.list(items, item),

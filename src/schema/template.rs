@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// The parts of a template, as they are called in scripts.
 pub const PARTS: [&str; 6] = ["system", "user", "reply", "demo_user", "demo_reply", "layout"];
+/// The adapters that need no template; a const of such a name is not named by it.
+pub const ADAPTERS: [&str; 6] = ["auto", "chat", "json", "xml", "two_step", "complete"];
 /// What may stand between braces besides the fields of a signature.
 pub const WORDS: [&str; 5] = ["instructions", "fields", "inputs", "outputs", "demos"];
 
@@ -116,6 +118,8 @@ pub struct Template {
     pub layout: Layout,
     /// Its name in states and traces: `template:` and a hash of its texts.
     pub name: Arc<str>,
+    /// Its parts and their texts, as they were said.
+    pub parts: Vec<(Arc<str>, Arc<str>)>,
 }
 
 impl Template {
@@ -150,7 +154,8 @@ impl Template {
         let json = serde_json::to_string(&said).expect("pairs of texts are JSON");
         let hash = &sha256_hex(json.as_bytes())[..16];
         let name = format!("template:{hash}").into();
-        let template = Self { system, user, demo_user, reply, demo_reply, layout, name };
+        let parts = said.iter().map(|(part, text)| ((*part).into(), (*text).into())).collect();
+        let template = Self { system, user, demo_user, reply, demo_reply, layout, name, parts };
         if flaws.is_empty() { Ok(template) } else { Err(flaws) }
     }
 

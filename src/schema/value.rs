@@ -1,6 +1,6 @@
 //! Values of fields.
 
-use crate::schema::{MediaKind, Medium};
+use crate::schema::{MediaFile, MediaKind};
 use indexmap::IndexMap;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -30,7 +30,7 @@ pub enum Value {
     Map(Arc<Record>),
     /// A picture, a sound or a file. As JSON it is where it comes from and the hash of its
     /// content, never the content.
-    Media(Arc<Medium>),
+    Media(Arc<MediaFile>),
 }
 
 impl Value {
@@ -85,7 +85,7 @@ impl Value {
         match self {
             Self::Media(medium) if medium.path.is_some() => {
                 let media = Arc::new(medium.media.remembered());
-                Self::Media(Arc::new(Medium { media, path: medium.path.clone() }))
+                Self::Media(Arc::new(MediaFile { media, path: medium.path.clone() }))
             }
             Self::List(items) if self.has_media() => {
                 Self::list(items.iter().map(Self::remembered))
@@ -248,6 +248,6 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some((name, value)) = entries.next_entry::<String, Value>()? {
             record.insert(name.into(), value);
         }
-        Ok(Medium::revived(record))
+        Ok(MediaFile::revived(record))
     }
 }

@@ -5,13 +5,14 @@
 //! them; prompts are there so that a changed one can be told from the recorded one.
 
 use crate::lm::{
-    Address, Alternative, Capabilities, Completion, Finish, Prompt, Request, Sampling,
-    TokenLogprob, Usage,
+    Address, Alternative, Capabilities, Carry, Completion, Finish, Prompt, Request, Sampling,
+    TokenLogprob, ToolCall, Usage,
 };
 use crate::runtime::Asked;
 use crate::util::sha256_hex;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -118,6 +119,10 @@ struct CallLine {
     others: Vec<Alternative>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     logprobs: Option<Vec<TokenLogprob>>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    calls: Vec<ToolCall>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    carry: Option<Arc<Carry>>,
 }
 
 impl Recording {
@@ -287,6 +292,7 @@ impl CallLine {
     fn new(place: &Place, call: &Call) -> Self {
         let Completion { text, finish, usage, model, reasoning, others, logprobs, .. } =
             call.completion.clone();
+        let (calls, carry) = (call.completion.calls.clone(), call.completion.carry.clone());
         let Address { path, example, ordinal, branch } = place.address.clone();
         Self {
             test: place.test.clone(),
@@ -305,6 +311,8 @@ impl CallLine {
             reasoning,
             others,
             logprobs,
+            calls,
+            carry,
         }
     }
 
@@ -315,7 +323,9 @@ impl CallLine {
         let (finish, usage, model) = (self.finish, self.usage, self.by);
         let text = self.reply;
         let (reasoning, others, logprobs) = (self.reasoning, self.others, self.logprobs);
-        let more = Completion { reasoning, others, logprobs, ..Completion::default() };
+        let (calls, carry) = (self.calls, self.carry);
+        let more =
+            Completion { reasoning, others, logprobs, calls, carry, ..Completion::default() };
         let completion = Completion { text, finish, usage, model, attempts: 1, ..more };
         let (request, sampling, prompt) = (self.request, self.sampling, self.prompt);
         (place, Call { request, model: self.lm, sampling, prompt, completion })

@@ -102,6 +102,8 @@ pub(super) struct NodeLine {
     retry_of: Option<usize>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     replayed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    judge: bool,
     began_us: u64,
     took_us: u64,
 }
@@ -120,6 +122,8 @@ struct AttemptLine {
     model: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     extracts: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    replayed: bool,
     request: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     reply: Option<String>,
@@ -249,6 +253,7 @@ pub(super) fn node_line(id: NodeId, node: &Node, content: &dyn Content) -> NodeL
         }),
         retry_of: node.retry_of.map(|it| it.0),
         replayed: node.replayed,
+        judge: node.judge,
         began_us: micros(node.began),
         took_us: micros(node.took),
     }
@@ -259,6 +264,7 @@ fn attempt_line(attempt: &Attempt, content: &dyn Content) -> AttemptLine {
         key: attempt.key.clone(),
         model: attempt.model.clone(),
         extracts: attempt.extracts,
+        replayed: attempt.replayed,
         request: keep(content, &*attempt.request),
         reply: attempt.completion.as_ref().map(|it| keep(content, &**it)),
         told: attempt.completion.as_ref().map(|it| Told {
@@ -437,6 +443,7 @@ pub(super) fn read_node(line: NodeLine, content: &dyn Content) -> Node {
         }),
         retry_of: line.retry_of.map(NodeId),
         replayed: line.replayed,
+        judge: line.judge,
         began: Duration::from_micros(line.began_us),
         took: Duration::from_micros(line.took_us),
     }
@@ -452,6 +459,7 @@ fn read_attempt(line: AttemptLine, content: &dyn Content) -> Attempt {
         key: line.key,
         model: line.model,
         extracts: line.extracts,
+        replayed: line.replayed,
         request: Arc::new(request),
         completion: completion.map(Arc::new),
         cached: line.cached,

@@ -72,6 +72,8 @@ pub struct Node {
     pub retry_of: Option<NodeId>,
     /// Whether its outcome was taken from the earlier attempt: it cost nothing.
     pub replayed: bool,
+    /// Whether its outputs flow only into conditions.
+    pub judge: bool,
     /// When it began, since the start of the process.
     pub began: Duration,
     /// How long it took.
@@ -104,6 +106,7 @@ impl Node {
             call: None,
             retry_of: None,
             replayed: false,
+            judge: false,
             began: Duration::ZERO,
             took: Duration::ZERO,
         }
@@ -174,6 +177,8 @@ pub struct Attempt {
     pub key: String,
     /// The model that was asked, where it is not the call's.
     pub model: Option<String>,
+    /// Whether the reply is that of an earlier attempt of the whole program: it is counted there.
+    pub replayed: bool,
     /// Whether it asks what an earlier reply of the call states.
     pub extracts: bool,
     /// What was sent.
@@ -222,6 +227,17 @@ pub enum Via {
     Identity,
     /// The same text stands in it.
     Text,
+}
+
+impl Via {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Identity => "identity",
+            Self::Text => "text",
+        }
+    }
 }
 
 /// Calls and tokens of a trace.
@@ -318,6 +334,23 @@ impl Trace {
         Self { nodes: nodes.collect(), edges: edges.collect() }
     }
 
+    /// Which nodes belong to attempts that were made again: what came of them is not part of the
+    /// program's result.
+    pub fn abandoned(&self) -> Vec<bool> {
+        let mut abandoned = vec![false; self.nodes.len()];
+        for (id, node) in self.iter() {
+            // A call that is asked again within the same attempt stands in another program's.
+            if let Some(earlier) = node.retry_of.filter(|it| it.0 < id.0) {
+                abandoned[earlier.0] = true;
+            }
+        }
+        for (id, node) in self.iter() {
+            let outer = node.parent.is_some_and(|it| abandoned[it.0]);
+            abandoned[id.0] |= outer;
+        }
+        abandoned
+    }
+
     /// A flow chart in Mermaid's language: calls in their modules, and what flowed where.
     pub fn to_mermaid(&self) -> String {
         mermaid::chart(self)
@@ -347,6 +380,9 @@ impl Attempt {
 
     /// What it took.
     pub fn totals(&self) -> Totals {
+        if self.replayed {
+            return Totals::default();
+        }
         if self.cached {
             return Totals { cached: 1, cost: self.cost, ..Totals::default() };
         }

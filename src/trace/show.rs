@@ -150,6 +150,9 @@ fn push_call(out: &mut String, pad: &str, call: &LmCall, look: &Look) {
 }
 
 fn facts(attempt: &Attempt) -> String {
+    if attempt.replayed {
+        return "as before".to_owned();
+    }
     let from = match (attempt.cached, attempt.sent) {
         (true, _) => "from the store",
         (false, true) => "called",

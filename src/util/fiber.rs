@@ -103,6 +103,10 @@ fn keep(stack: DefaultStack) {
     }
 }
 
+/// How many go on before the thread looks at its sockets. What they send leaves meanwhile: where
+/// hundreds of replies come at once, the server need not wait until all of them have been read.
+const AT_ONCE: usize = 4;
+
 /// Fibers of one thread: a future that ends when all of them have ended.
 pub struct Fibers<'a> {
     fibers: Vec<Option<Fiber<'a>>>,
@@ -144,14 +148,16 @@ impl Future for Fibers<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // Those that can go on by now, and not those that can by then: between two rounds the
-        // thread looks at its sockets.
-        let queue = {
+        let now: [Option<usize>; AT_ONCE] = {
             let mut ready = lock(&self.ready);
-            ready.thread = Some(context.waker().clone());
-            std::mem::take(&mut ready.queue)
+            let now = std::array::from_fn(|_| ready.queue.pop_front());
+            match ready.queue.is_empty() {
+                true => ready.thread = Some(context.waker().clone()),
+                false => context.waker().wake_by_ref(),
+            }
+            now
         };
-        for index in queue {
+        for index in now.into_iter().flatten() {
             if let Some(ended) = self.fibers[index].take_if(Fiber::resume) {
                 keep(ended.routine.into_stack());
                 self.alive -= 1;

@@ -71,6 +71,10 @@ fn demo() -> Demo {
     }
 }
 
+fn ask<'a>(signature: &'a Signature, demos: &'a [Demo], inputs: &'a Record) -> Ask<'a> {
+    Ask { signature, instructions: &signature.instructions, demos, inputs }
+}
+
 fn messages(prompt: Prompt) -> Vec<Message> {
     match prompt {
         Prompt::Chat(messages) => messages,
@@ -94,12 +98,7 @@ fn drawn(messages: &[Message]) -> String {
 fn a_chat_prompt() {
     let (sig, inputs) = (triage(), values(&[("message", "Hello?".into())]));
     let demos = [demo()];
-    let ask = Ask {
-        signature: &sig,
-        instructions: &sig.instructions,
-        demos: &demos,
-        inputs: &inputs,
-    };
+    let ask = ask(&sig, &demos, &inputs);
     let prompt = Adapter::Chat.prompt(&ask, &CHAT).prompt;
     let expected = "\
 --- system
@@ -134,8 +133,7 @@ Write [[ ## topic ## ]] [[ ## urgent ## ]]
 #[test]
 fn a_chat_repair_keeps_the_reply_and_says_why() {
     let (sig, inputs) = (triage(), values(&[("message", "Hello?".into())]));
-    let ask =
-        Ask { signature: &sig, instructions: &sig.instructions, demos: &[], inputs: &inputs };
+    let ask = ask(&sig, &[], &inputs);
     let reply = "[[ ## topic ## ]]\nbilling or other";
     let error = Adapter::Chat.parse(&sig, reply).unwrap_err();
     let prompt = messages(Adapter::Chat.repair(&ask, &CHAT, reply, &error).prompt);
@@ -204,12 +202,7 @@ Topics: [\"pets\",\"pet food\",\"pets\"]
 fn a_plain_prompt_and_its_template() {
     let (sig, inputs) = (triage(), values(&[("message", "Hello?\n\nAnybody?".into())]));
     let demos = [demo()];
-    let ask = Ask {
-        signature: &sig,
-        instructions: &sig.instructions,
-        demos: &demos,
-        inputs: &inputs,
-    };
+    let ask = ask(&sig, &demos, &inputs);
     let prepared = Adapter::Complete.prompt(&ask, &LOCAL);
     let expected = "\
 Sort a support message.

@@ -232,12 +232,12 @@ fn without_a_cap_a_person_is_asked_and_nobody_else_is_trusted() {
     let (told, calls, asked) = run(MemoryHost::default().with_answer(true));
     assert_eq!(told, None);
     assert!(
-        calls > 0 && asked.contains("this search has no cap and may make 48 calls; go on?")
+        calls > 0 && asked.contains("this search has no cap and may make 60 calls; go on?")
     );
     let (told, calls, _) = run(MemoryHost::default().with_answer(false));
     assert_eq!((told.as_deref(), calls), (Some("the search was not begun"), 0));
     let (told, calls, _) = run(MemoryHost::default());
-    let expected = "this search has no cap and may make 48 calls";
+    let expected = "this search has no cap and may make 60 calls";
     assert_eq!((told.as_deref(), calls), (Some(expected), 0));
 }
 

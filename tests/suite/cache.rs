@@ -6,6 +6,7 @@
     reason = "tests run on the machine they run on"
 )]
 
+use crate::store::{key, reply, same_file};
 use dsp_lang::store::{About, Access, Key, Prune, Store};
 use sha2::{Digest, Sha256};
 use std::io;
@@ -14,20 +15,6 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-fn key(number: usize) -> Key {
-    Key::of([number.to_string()])
-}
-
-fn same_file(number: usize) -> Key {
-    let mut bytes = *key(number).as_bytes();
-    bytes[0] = 0;
-    Key::from_bytes(bytes)
-}
-
-fn reply(number: usize) -> Vec<u8> {
-    format!("reply {number} ").repeat(number % 40 + 1).into_bytes()
-}
 
 fn at(seconds: u64, label: &str) -> About<'_> {
     About { label, written: Duration::from_secs(seconds) }

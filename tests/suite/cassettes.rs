@@ -3,6 +3,8 @@
 
 #![allow(clippy::print_stdout, reason = "tests tell what they compared")]
 
+#[path = "cassettes/carried.rs"]
+mod carried;
 #[path = "cassettes/replies.rs"]
 mod replies;
 #[path = "cassettes/requests.rs"]

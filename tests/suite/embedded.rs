@@ -617,3 +617,33 @@ fn smollm2_answers() {
     let reply = ask(&lm, &request("The capital of France is", Decoding::Free)).unwrap();
     assert!(reply.text.starts_with(" Paris"), "{reply:?}");
 }
+
+#[test]
+fn a_model_in_the_process_is_read_while_it_writes() {
+    let Client { lm, _dir, .. } = client(7);
+    let host = Arc::new(dsp_lang::host::MemoryHost::default());
+    let builder = dsp_lang::Engine::builder().host(host.clone()).model(Arc::new(lm));
+    let engine = builder.no_cache().build().unwrap();
+    let text = r#"
+        let p = predict("q -> sure: bool, colour: 'red' | 'green', n: int");
+        let s = p.stream(q: "x");
+        let parts = [];
+        for part in s { parts.push([complete(part).len(), part.sure, part.colour, part.n]); }
+        print(parts.len() > 2, s.reply == p(q: "x"), complete(s.reply).len());
+        let known = parts.map(|it| it[0]);
+        let rising = true;
+        for at in 1..known.len() { if known[at] < known[at - 1] { rising = false; } }
+        print(rising, known[0], known[known.len() - 1], parts[parts.len() - 1][1] == s.reply.sure);
+        // Who leaves is answered no more.
+        let left = p.stream(q: "y");
+        for part in left { break; }
+        try { left.reply; } catch (e) { print(e.message); }
+        print(p(q: "x") == s.reply);
+    "#;
+    let finished = engine.load_text("main.dsp", text).unwrap_or_else(|it| panic!("{it}")).run();
+    assert!(finished.result.is_ok(), "{:?}", finished.result);
+    assert_eq!(
+        host.printed(),
+        "true true 3\ntrue 1 3 true\nthe stream was left before its end\ntrue\n"
+    );
+}

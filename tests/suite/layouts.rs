@@ -1,13 +1,9 @@
 //! The layouts besides `chat` and `complete`: prompts, odd replies, and what they cost in words.
 
 use super::*;
-use dsp_lang::schema::{Flaw, Template, record_schema, strict_schema};
+use dsp_lang::schema::{ADAPTERS, Flaw, Template, record_schema, strict_schema};
 
 const SCHEMA: Capabilities = Capabilities { schema: true, ..CHAT };
-
-fn ask<'a>(signature: &'a Signature, demos: &'a [Demo], inputs: &'a Record) -> Ask<'a> {
-    Ask { signature, instructions: &signature.instructions, demos, inputs }
-}
 
 fn said(text: &str) -> Signature {
     signature_from_str(text, &Arc::default(), &|_| false).unwrap()
@@ -28,6 +24,14 @@ fn described() -> Signature {
     let person = Ty::Record(Arc::new(vec![name, boss]));
     sig.types = Arc::new(TypeTable::from_iter([(Arc::from("Person"), person)]));
     sig
+}
+
+/// The checker knows them without knowing what they do.
+#[test]
+fn adapters_have_one_list_of_names() {
+    let all = ["auto".to_owned()].into_iter();
+    let all = all.chain(Adapter::ALL.iter().map(|it| it.name().to_owned()));
+    assert_eq!(all.collect::<Vec<_>>(), ADAPTERS);
 }
 
 #[test]

@@ -107,6 +107,7 @@ impl Evaluator for Fake {
             inputs,
             outputs,
             reply_hash: Some(format!("{:x}", hash(&[&key, path]))),
+            repaired: false,
         };
         let mut steps: Vec<Step> = (0..=hash(&[&key, "loops"]) % 3)
             .map(|turn| {
@@ -509,7 +510,7 @@ fn cancelling_keeps_the_best_so_far() {
 fn when_every_machine_fails_it_ends_early() {
     let fake = Fake { broken: true, ..Fake::default() };
     let found = search(&small(), &fake, &settings(1, 2, None));
-    assert_eq!(found.report.stop, Some(Stop::Refused("every run failed: 503".into())));
+    assert_eq!(found.report.stop, Some(Stop::Unserved("every run failed: 503".into())));
     // The first batch, no run of it made again: two states on 12 rows, a bootstrap on 30.
     assert!(found.report.calls <= (2 * 12 + 30) * 3);
 }

@@ -1,12 +1,14 @@
 //! States and their files.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use dsp_lang::host::{OsHost, read_text};
+use dsp_lang::host::{MemoryHost, OsHost, read_text};
 use dsp_lang::program::{
     DataOrigin, DemoOrigin, DemoSource, GainRecord, InstructionsOrigin, Options,
     PredictorState, Provenance, ScoreRecord, State, StateDemo, show,
 };
-use dsp_lang::schema::{Demo, Field, Record, Signature, Ty, TypeTable, Value};
+use dsp_lang::schema::{
+    Demo, Field, MediaFile, MediaKind, Record, Signature, Template, Ty, TypeTable, Value,
+};
 use indexmap::IndexMap;
 use proptest::prelude::*;
 use std::path::Path;
@@ -71,6 +73,8 @@ fn example() -> State {
         descriptions: [("answer".to_owned(), "one to five words".to_owned())].into(),
         lm: Some("openai/gpt-4o-mini".into()),
         adapter: Some("chat".into()),
+        template: None,
+        extract: None,
         options: Options { temperature: Some(0.0), ..Options::default() },
         demos: vec![bootstrapped, labeled],
     };
@@ -275,6 +279,111 @@ fn an_address_is_not_written_either() {
     let mut state = example();
     state.entry("answer").lm = Some("http://localhost:8000".into());
     assert_eq!(state.to_text().unwrap_err().code.0, "E0717");
+}
+
+/// A template stands whole in the file, and is the one that is named.
+#[test]
+fn templates_and_extractors_come_back() {
+    let parts = [("system", "{instructions}"), ("user", "Q: {question}\n{{}}")];
+    let template = Arc::new(Template::read(parts).unwrap());
+    let mut state = example();
+    let own = state.entry("answer");
+    own.adapter = Some(template.name.to_string());
+    own.template = Some(template);
+    let text = state.to_text().unwrap();
+    let lines =
+        r#""template": {"system": "{instructions}", "user": ["Q: {question}", "{{}}"]}"#;
+    assert!(text.contains(lines), "{text}");
+    assert_eq!(State::from_text(&text, "s").unwrap(), state);
+    let changed = text.replace("Q: {question}", "A: {question}");
+    let wrong = State::from_text(&changed, "s").unwrap_err();
+    let message = "`predictors.answer.template` is not the template of `adapter`";
+    assert!(wrong.message.contains(message), "{}", wrong.message);
+    let broken = text.replace("Q: {question}", "Q: {question");
+    assert!(State::from_text(&broken, "s").is_err());
+
+    let plain = example();
+    let mut state = example();
+    state.entry("answer").extract = Some("openai/gpt-4o-mini".into());
+    assert_ne!(state.hash(), plain.hash());
+    assert_eq!(State::from_text(&state.to_text().unwrap(), "s").unwrap(), state);
+    state.entry("answer").extract = Some("http://localhost:8000".into());
+    assert_eq!(state.to_text().unwrap_err().code.0, "E0717");
+}
+
+fn shown(path: &str) -> Value {
+    let bytes = b"GIF89a tiny".to_vec();
+    let medium = MediaFile::read(bytes, MediaKind::Image, None, Some("dot.gif"), "it").unwrap();
+    Value::Media(Arc::new(MediaFile { path: Some(path.into()), ..medium }))
+}
+
+/// Files are named from the folder of the state, whether they were read or a row named them.
+#[test]
+fn a_state_names_files_from_its_own_folder() {
+    let host = MemoryHost::default()
+        .with_file("/home/me/pets/dot.gif", "GIF89a tiny")
+        .with_file("/home/me/states/old.json", "{}");
+    let types = Arc::new(TypeTable::new());
+    let photo = Ty::List(Box::new(Ty::Media(MediaKind::Image)));
+    let signature = Signature { inputs: vec![Field::new("photos", photo)], types, ..qa() };
+    let program: IndexMap<String, Signature> = [("answer".to_owned(), signature)].into();
+    let state_of = |path: &str| {
+        let uri = "https://example.com/a.gif";
+        let photos = Value::list([shown(path), Value::from(path), Value::from(uri)]);
+        let inputs = [("photos".into(), photos)].into_iter().collect();
+        let demo = Demo { inputs, outputs: record(&[("answer", "a")]) };
+        let mut state = State::default();
+        state.entry("answer").demos = vec![StateDemo { demo, origin: None }];
+        state
+    };
+    let cases = [
+        ("pets/dot.gif", "states", "../pets/dot.gif"),
+        ("pets/dot.gif", "", "pets/dot.gif"),
+        ("states/./x/../dot.gif", "states", "dot.gif"),
+        ("../dot.gif", "states", "../../dot.gif"),
+        ("/home/me/pets/dot.gif", "/home/me/states", "../pets/dot.gif"),
+        ("/mnt/dot.gif", "/home/me", "/mnt/dot.gif"),
+        ("/home/me/dot.gif", "nowhere", "/home/me/dot.gif"),
+    ];
+    for (path, folder, told) in cases {
+        let state = state_of(path);
+        let text = state.placed_in(&host, Path::new(folder), &program).to_text().unwrap();
+        let parts = (format!(r#""path":"{told}""#), format!(r#""{told}","#));
+        assert!(text.contains(&parts.0) && text.contains(&parts.1), "{path} {folder}: {text}");
+        assert!(text.contains(r#""https://example.com/a.gif""#));
+        let read = State::from_text(&text, "s").unwrap();
+        let back = read.taken_from(Path::new(folder), &program);
+        let (photos, again) =
+            (&read.get("answer").unwrap().demos[0], &back.get("answer").unwrap().demos[0]);
+        let paths = |it: &StateDemo| match &it.demo.inputs["photos"] {
+            Value::List(items) => items.iter().map(path_of).collect::<Vec<_>>(),
+            other => panic!("{other}"),
+        };
+        assert_eq!(paths(photos)[0], told);
+        let plain = dsp_lang::host::without_dots(Path::new(path));
+        assert_eq!(Path::new(&paths(again)[0]), plain, "{folder}");
+        assert_eq!(Path::new(&paths(again)[1]), plain, "{folder}");
+    }
+}
+
+fn path_of(value: &Value) -> String {
+    match value {
+        Value::Media(it) => it.path.as_deref().unwrap_or_default().to_owned(),
+        other => other.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Where a picture lies is no part of what it is.
+#[test]
+fn states_and_rows_have_one_hash_wherever_their_media_lie() {
+    let state_of = |path: &str| {
+        let inputs = [("photo".into(), shown(path))].into_iter().collect();
+        let demo = Demo { inputs, outputs: Record::new() };
+        let mut state = State::default();
+        state.entry("answer").demos = vec![StateDemo { demo, origin: None }];
+        state
+    };
+    assert_eq!(state_of("a/dot.gif").hash(), state_of("b/dot.gif").hash());
 }
 
 #[test]

@@ -70,6 +70,22 @@ fn closures_types_and_predictors_live_on() {
 }
 
 #[test]
+fn streams_are_read_in_a_session_and_live_on() {
+    let bench =
+        Bench::new(&["[[ ## a ## ]]\none two\n\n[[ ## n ## ]]\n3", "[[ ## a ## ]]\nfour five"]);
+    let (printed, told) = bench.take(
+        "let p = predict(\"q -> a, n: int\");\nlet s = p.stream(q: \"x\");\n\
+         for part in s {\n print(part.a, part.n, complete(part));\n}\ns.reply.n + 1\n\
+         let t = predict(\"q -> a\").stream(q: \"y\");\nfor part in t { break; }\nt.reply\n\
+         for part in s { print(\"again\", part.n); }\nit\n",
+    );
+    let expected =
+        "  []\none  []\none two  []\none two  [\"a\"]\none two 3 [\"a\", \"n\"]\n4\n";
+    assert!(printed.starts_with(expected), "{printed}\n{told}");
+    assert!(told.contains("the stream was left before its end"), "{told}");
+}
+
+#[test]
 fn modules_are_defined_anew_and_instances_keep_their_members() {
     let (printed, told) = take(
         "module M(k = 1) {\n fn forward(q) { #{ a: q + self.k } }\n}\nlet m = M();\nm(q: 1).a\nmodule M(k = 5) {\n fn forward(q) { #{ a: q + self.k } }\n}\nM()(q: 1).a\nm(q: 1).a\n",

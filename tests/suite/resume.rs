@@ -193,6 +193,31 @@ fn what_has_changed_is_not_gone_on_with() {
     assert_eq!(setting.server.seen().len(), ROWS);
 }
 
+/// A row that names a picture is another one when the picture is.
+#[test]
+fn a_picture_that_has_changed_is_not_gone_on_with() {
+    let setting = Setting::new();
+    let at = |name: &str| setting.dir.path().join(name);
+    let script = std::fs::read_to_string(at("main.dsp")).unwrap();
+    let script = script.replace("question -> answer", "photo: image, question -> answer");
+    std::fs::write(at("main.dsp"), script).unwrap();
+    let row = |n: usize| {
+        format!("{{\"photo\": \"dot.gif\", \"question\": \"number {n}\", \"answer\": {n}}}\n")
+    };
+    std::fs::write(at("rows.jsonl"), (0..4).map(row).collect::<String>()).unwrap();
+    std::fs::write(at("dot.gif"), "GIF89a one").unwrap();
+    let begun = setting.begin().output().unwrap();
+    assert!(begun.status.success(), "{}", said(&begun));
+    let again = setting.command(&["--resume"]).output().unwrap();
+    assert!(again.status.success(), "{}", said(&again));
+    assert_eq!(setting.server.seen().len(), 4);
+    std::fs::write(at("dot.gif"), "GIF89a two").unwrap();
+    let changed = setting.command(&["--resume"]).output().unwrap();
+    assert_eq!(changed.status.code(), Some(1), "{}", said(&changed));
+    let told = "cannot go on: a file that the data names is another";
+    assert!(said(&changed).contains(told), "{}", said(&changed));
+}
+
 #[test]
 fn a_file_that_was_cut_off_anywhere_is_read() {
     let setting = Setting::new();

@@ -14,18 +14,18 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-fn key(number: usize) -> Key {
+pub(crate) fn key(number: usize) -> Key {
     Key::of([number.to_string()])
 }
 
 /// A key whose replies all lie in one file, so that tests can damage it.
-fn same_file(number: usize) -> Key {
+pub(crate) fn same_file(number: usize) -> Key {
     let mut bytes = *key(number).as_bytes();
     bytes[0] = 0;
     Key::from_bytes(bytes)
 }
 
-fn reply(number: usize) -> Vec<u8> {
+pub(crate) fn reply(number: usize) -> Vec<u8> {
     format!("reply {number} ").repeat(number % 40 + 1).into_bytes()
 }
 

@@ -5,6 +5,7 @@ use crate::adapt::read::plain::folded;
 use crate::adapt::read::sections::{self, Mark, Names, Style, What};
 use crate::adapt::read::text::candidates;
 use crate::adapt::read::{Best, Reader, Reading};
+use crate::adapt::xml::tag_name;
 use crate::adapt::{Liberty, LibertyKind, ParseError, Parsed, write};
 use crate::schema::{ConvertError, Field, Record, Signature, Ty, left_out};
 use std::borrow::Cow;
@@ -283,13 +284,20 @@ impl<'a> Reply<'a> {
             let is_it = field.name == only.name;
             let reading = if is_it {
                 reader.forgive(LibertyKind::Marker, "no marker: the whole reply was taken");
-                reader.text(self.text, &field.ty)
+                reader.text(self.without_end_of(field), &field.ty)
             } else {
                 reader.absent(field)
             };
             outcome.add(field, is_it, reading, reader.liberties);
         }
         Some(outcome.finish())
+    }
+
+    /// The reply without the end tag of its only field, where the model left out the other one.
+    fn without_end_of(&self, field: &Field) -> &'a str {
+        let bare = self.text.trim_end().strip_suffix('>');
+        let bare = bare.and_then(|it| it.strip_suffix(tag_name(&field.name)));
+        bare.and_then(|it| it.strip_suffix("</")).unwrap_or(self.text)
     }
 }
 

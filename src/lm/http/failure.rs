@@ -173,7 +173,7 @@ fn about_refusal(body: &ErrorBody) -> &'static str {
     } else if names(&["reasoning_effort", "reasoning.effort", "thinking"]) {
         "this model may not be told how much to think: leave `effort` out"
     } else {
-        ""
+        "`dsp prompt` shows what is sent"
     }
 }
 

@@ -19,8 +19,8 @@ use super::limiter::{Gate, gate};
 use super::open::LmOptions;
 use super::retry::Retry;
 use super::{
-    CallContext, CallFuture, Capabilities, Completion, Error, ErrorKind, Finish, Listener, Lm,
-    Request, Takes,
+    CallContext, CallFuture, Capabilities, Carry, Completion, Error, ErrorKind, Finish,
+    Listener, Lm, Request, Takes,
 };
 use crate::config::Api;
 use crate::util::{lock, sha256_hex};
@@ -50,6 +50,8 @@ pub struct HttpLm {
     transport: Transport,
     protocol: Box<dyn Protocol>,
     identity: String,
+    /// What its replies carry is for it alone, by this name.
+    of: String,
     is_listed: bool,
     offers: Offers,
     takes: Takes,
@@ -79,6 +81,7 @@ impl HttpLm {
             urls: [url(false)?, url(true)?],
             // The number in a protocol's name changes whenever the same request would be sent
             // differently.
+            of: format!("{} {name}", protocol.name()),
             identity: format!("{} {provider} {model} {base}", protocol.name()),
             is_listed: is_listed(provider, &base),
             offers: Offers::of(provider, api, model),
@@ -104,6 +107,9 @@ impl HttpLm {
         let call = Call { lm: self, request, listener, told: Mutex::new(false) };
         let (mut completion, attempts) = self.transport.answer(&call, context).await?;
         completion.attempts = attempts;
+        if let Some(carry) = &mut completion.carry {
+            Arc::make_mut(carry).of.clone_from(&self.of);
+        }
         Ok(self.without_key(completion))
     }
 
@@ -127,6 +133,10 @@ impl HttpLm {
         let tokens = completion.logprobs.iter_mut().flatten();
         tokens.for_each(|it| hide(&mut it.token));
         completion.model = completion.model.map(|it| key.redact(&it));
+        // A sealed piece that is changed is worth nothing.
+        let has_key =
+            |it: &Arc<Carry>| it.pieces.iter().any(|piece| key.is_in(&piece.value.to_string()));
+        completion.carry = completion.carry.filter(|it| !has_key(it));
         completion
     }
 }
@@ -229,7 +239,8 @@ impl Job for Call<'_> {
     fn post(&self) -> Result<Post, Error> {
         let HttpLm { transport, protocol, .. } = self.lm;
         let (model, streams) = (transport.model.as_str(), self.listener.is_some());
-        let ask = Ask { model, request: self.request, streams, offers: &self.lm.offers() };
+        let (of, offers) = (self.lm.of.as_str(), &self.lm.offers());
+        let ask = Ask { model, of, request: self.request, streams, offers };
         let body = protocol.write(&ask).map_err(|why| {
             Error::new(ErrorKind::Refused, &transport.name, why.message).hint(why.hint)
         })?;

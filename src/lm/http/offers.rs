@@ -38,6 +38,8 @@ pub(super) struct Offers {
     pub(super) system: bool,
     /// A summary of thoughts, where it has to be asked for.
     pub(super) summary: bool,
+    /// Thoughts that only the server can read, where they have to be asked for.
+    pub(super) sealed: bool,
 }
 
 impl Offers {
@@ -55,6 +57,7 @@ impl Offers {
             stream_usage: true,
             system: true,
             summary: true,
+            sealed: true,
         };
         match api {
             Api::Chat => plain.of_chat(provider, model),
@@ -134,6 +137,8 @@ impl Offers {
             less.system = false;
         } else if names(&["reasoning.summary", "reasoning summaries"]) {
             less.summary = false;
+        } else if names(&["encrypted content", "encrypted_content"]) {
+            less.sealed = false;
         } else if names(&["max_completion_tokens"]) && self.max_tokens == "max_tokens" {
             less.max_tokens = "max_completion_tokens";
         } else if names(&["stream_options", "include_usage"]) {

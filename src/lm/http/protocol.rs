@@ -2,9 +2,11 @@
 
 mod anthropic;
 mod azure;
+mod carry;
 mod chat;
 mod count;
 mod gemini;
+mod logprobs;
 mod media;
 mod ollama;
 mod refusal;
@@ -36,6 +38,8 @@ pub(super) enum KeyHeader {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask<'a> {
     pub(super) model: &'a str,
+    /// The interface and the model, as [`crate::lm::Carry`] names them.
+    pub(super) of: &'a str,
     pub(super) request: &'a Request,
     /// Whether the reply is to come in pieces.
     pub(super) streams: bool,

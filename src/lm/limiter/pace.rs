@@ -39,6 +39,32 @@ pub(super) struct Pace {
     refusals: f64,
     /// A refusal was taken for a hiccup.
     was_in_doubt: bool,
+    /// How many requests are sent at once after that.
+    ramp: Option<Ramp>,
+}
+
+/// The way back after a refusal that seems to be a hiccup: were it none, whatever is sent at once
+/// would be refused at once.
+#[derive(Debug, Default)]
+struct Ramp {
+    /// Requests whose answer may still be a refusal, and when they were sent.
+    open: BTreeMap<u64, Duration>,
+    /// How many were taken.
+    good: usize,
+}
+
+impl Ramp {
+    /// How many requests may be open: one more for each that was taken, then for every eighth.
+    fn slots(&self) -> usize {
+        if self.good < 6 { 2 + self.good } else { 7 + self.good / 8 }
+    }
+
+    /// Passes over those that are long in coming: servers refuse quickly.
+    fn turn(&mut self, now: Duration) {
+        let before = self.open.len();
+        self.open.retain(|_, sent| *sent + PATIENCE > now);
+        self.good += before - self.open.len();
+    }
 }
 
 #[derive(Debug)]
@@ -99,13 +125,24 @@ impl Pace {
 
     /// Until when nothing else is sent because one request is to show whether they are taken
     /// again: until it is answered, or its answer is long in coming.
-    pub(super) fn is_in_doubt(&self, now: Duration) -> Option<Duration> {
+    pub(super) fn is_in_doubt(&mut self, now: Duration) -> Option<Duration> {
+        if let Some(ramp) = &mut self.ramp {
+            ramp.turn(now);
+            if ramp.good >= PROVEN as usize {
+                self.ramp = None;
+            } else if ramp.open.len() >= ramp.slots() {
+                return ramp.open.values().next().map(|it| *it + PATIENCE);
+            }
+        }
         let (_, sent) = self.learned.as_ref().filter(|it| it.is_doubt())?.scout?;
         Some(sent + PATIENCE).filter(|it| *it > now)
     }
 
     /// A request ended without an answer.
     pub(super) fn gone(&mut self, number: u64) {
+        if let Some(ramp) = &mut self.ramp {
+            ramp.open.remove(&number);
+        }
         if let Some(learned) = &mut self.learned {
             learned.scout = learned.scout.filter(|it| it.0 != number);
         }
@@ -113,6 +150,9 @@ impl Pace {
 
     pub(super) fn sent(&mut self, now: Duration, number: u64) {
         self.last_sent = Some(now);
+        if let Some(ramp) = &mut self.ramp {
+            ramp.open.insert(number, now);
+        }
         if let Some(learned) = self.learned.as_mut().filter(|it| it.is_doubt()) {
             learned.scout = Some((number, now));
         }
@@ -127,6 +167,11 @@ impl Pace {
     /// A request was answered as it should; tells whether refusals before were a hiccup.
     pub(super) fn taken(&mut self, it: Answered) -> bool {
         self.refusals *= 15.0 / 16.0;
+        if let Some(ramp) = &mut self.ramp
+            && ramp.open.contains_key(&it.number)
+        {
+            ramp.good += 1;
+        }
         self.gone(it.number);
         let Some(learned) = &mut self.learned else { return false };
         if it.number <= learned.last_early {
@@ -137,6 +182,7 @@ impl Pace {
         }
         if learned.is_doubt() {
             self.was_in_doubt = true;
+            self.ramp = Some(Ramp::default());
             return self.learned.take().is_some();
         }
         learned.row = 0;
@@ -161,6 +207,7 @@ impl Pace {
         if self.is_moody && self.learned.is_none() && self.refusals < MANY {
             return false;
         }
+        self.ramp = None;
         let last_early = self.early.last_key_value().map_or(it.number, |it| *it.0);
         let learned = self.learned.get_or_insert_with(|| Learned {
             last_early: last_early.max(it.number),

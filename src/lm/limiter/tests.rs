@@ -262,8 +262,11 @@ fn a_server_that_tells_nothing_is_not_hammered() {
     for kind in KINDS {
         let outcome = calls(kind, Tells::Nothing, None);
         let used = CALLS as f64 / outcome.ended;
-        // A limit looks like a mood until it has refused many at once.
-        assert!(outcome.refused_later <= THREADS + 10, "{kind:?} {}", outcome.refused_later);
+        // A limit looks like a mood at first: then few are sent at once. Where a window begins just
+        // after the refusal it looks so until its end.
+        let window = matches!(kind, Kind::Window { offset: 58.5, .. });
+        let most = if window { 24 } else { 4 };
+        assert!(outcome.refused_later <= most, "{kind:?} {}", outcome.refused_later);
         assert!(used >= 0.9, "{kind:?} {used}");
     }
 }

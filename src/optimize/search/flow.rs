@@ -263,7 +263,8 @@ impl Search<'_> {
                 }
             }
             let unscored = self.close(&step, self.budget.spent());
-            if let Some(stop) = hopeless(outcomes).or(batch.stop.clone()).or(unscored) {
+            let ended = self.ended(hopeless(outcomes).or(batch.stop.clone()));
+            if let Some(stop) = ended.or(unscored) {
                 return Err(stop);
             }
             others = self.known(&step.keys[step.others.clone()]);

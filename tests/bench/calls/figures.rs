@@ -25,7 +25,7 @@ const CALLS: usize = 1000;
 type Figure = fn(&Mock);
 
 /// The figures, by the names that the command line takes.
-pub(crate) const ALL: [(&str, Figure); 8] = [
+pub(crate) const ALL: [(&str, Figure); 9] = [
     ("first", first),
     ("call", call),
     ("cached", cached),
@@ -34,6 +34,7 @@ pub(crate) const ALL: [(&str, Figure); 8] = [
     ("eval", eval),
     ("search", search),
     ("memory", memory),
+    ("faults", crate::faults::faults),
 ];
 
 /// What this program does as a child of itself.

@@ -3,7 +3,7 @@
 //! client which sends the same prompts in the same process, turn about.
 //!
 //! `MOCKLM=path/to/mocklm cargo bench --bench calls -- [figure …]`, where a figure is `first`,
-//! `call`, `cached`, `engine`, `adapter`, `eval`, `search` or `memory`. The server is any program
+//! `call`, `cached`, `engine`, `adapter`, `eval`, `search`, `memory` or `faults`. The server is any program
 //! that takes `--port`, prints a line when it listens, and speaks chat completions as well as
 //! `POST /config` and `POST /reset`. Without one only `busy` is measured, which needs none.
 //! Standard output gets one JSON line a figure, standard error the ratios.
@@ -17,6 +17,7 @@
 
 mod bare;
 mod clock;
+mod faults;
 mod figures;
 mod mock;
 mod programs;

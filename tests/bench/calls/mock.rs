@@ -32,7 +32,12 @@ impl Mock {
 
     /// Answers after this time from now on, and forgets what it counted.
     pub(crate) fn reset(&self, latency_ms: u64) {
-        self.post("config", &format!(r#"{{"latency_ms": {latency_ms}}}"#));
+        self.configure(&format!(r#"{{"latency_ms": {latency_ms}}}"#));
+    }
+
+    /// Answers so from now on, and forgets what it counted.
+    pub(crate) fn configure(&self, changes: &str) {
+        self.post("config", changes);
         self.post("reset", "{}");
     }
 

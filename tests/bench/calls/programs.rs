@@ -85,6 +85,20 @@ pub(crate) fn evaluation(
     load(engine, &main, rows)
 }
 
+/// Scores a module on the rows; says how many rows were lost, how many replies were repaired, how
+/// many calls that took, and how long the slowest row took, in seconds.
+pub(crate) fn robust(engine: &Engine, threads: usize, rows: &[(String, i64)]) -> Program {
+    let main = format!(
+        "let e = evaluate(Reason(), data(), metric: same, threads: {threads});\n\
+         let slowest = 0.0;\n\
+         for row in e.rows {{ if row.latency > slowest {{ slowest = row.latency; }} }}\n\
+         let said = e.report().split(\"\\n\").filter(|it| it.starts_with(\"repairs\"));\n\
+         let repairs = if said.is_empty() {{ \"0\" }} else {{ said[0].split()[1] }};\n\
+         `${{e.failures.len()}} ${{repairs}} ${{e.calls}} ${{slowest}}`"
+    );
+    load(engine, &main, rows)
+}
+
 /// Compiles a module by a search, and says how it scored before and after on other rows, how
 /// many calls the search made, and how many seconds it took.
 pub(crate) fn search(engine: &Engine, threads: usize) -> Program {

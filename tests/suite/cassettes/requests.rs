@@ -8,7 +8,7 @@
 //! - what we have no word for is not said at all: penalties, service tiers, routing … as well;
 //! - texts stand as texts where they were recorded as lists of one part, and turns of one side
 //!   that follow each other are one at Anthropic and Gemini;
-//! - thoughts and signatures of earlier turns are not sent back;
+//! - thoughts and signatures of earlier turns are compared elsewhere: `carried.rs`;
 //! - schemas of replies are named by us, and Gemini's are put into its subset;
 //! - prompts are marked for caches by rules of our own.
 
@@ -112,7 +112,7 @@ fn difference(at: &str, sent: &Value, recorded: &Value) -> Option<String> {
 }
 
 /// Maps in the order of their names; whole numbers as such.
-fn sorted(value: &Value) -> Value {
+pub(super) fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<_> =

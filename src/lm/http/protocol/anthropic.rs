@@ -2,7 +2,8 @@
 
 mod reply;
 
-use super::media::{Piece, base64_of, no_place, pieces};
+use super::carry::{Step, steps};
+use super::media::{base64_of, no_place};
 use super::{Ask, KeyHeader, Protocol, Reader, Unread, Unwritable, arguments, body};
 use crate::config::Effort;
 use crate::lm::http::offers::Schemas;
@@ -21,6 +22,8 @@ const REPLY: &str = "dsp_reply";
 const LONGEST: u32 = 8192;
 /// The server caches no prompt that is shorter: some 1,024 tokens.
 const CACHED_FROM: usize = 4096;
+/// Blocks that cannot be marked for the cache.
+const THOUGHTS: [&str; 2] = ["thinking", "redacted_thinking"];
 
 impl Protocol for Anthropic {
     fn name(&self) -> &'static str {
@@ -46,7 +49,7 @@ impl Protocol for Anthropic {
     fn write(&self, ask: &Ask<'_>) -> Result<bytes::Bytes, Unwritable> {
         let mut map = Map::new();
         map.insert("model".to_owned(), json!(ask.model));
-        prompt(&mut map, &ask.request.prompt)?;
+        prompt(&mut map, ask)?;
         sampling(&mut map, ask);
         tools(&mut map, ask);
         if ask.streams {
@@ -74,8 +77,8 @@ pub(in crate::lm::http) fn version(model: &str) -> (u32, u32) {
     (numbers.first().copied().unwrap_or(u32::MAX), numbers.get(1).copied().unwrap_or(0))
 }
 
-fn prompt(map: &mut Map<String, Value>, prompt: &Prompt) -> Result<(), Unwritable> {
-    let messages = match prompt {
+fn prompt(map: &mut Map<String, Value>, ask: &Ask<'_>) -> Result<(), Unwritable> {
+    let messages = match &ask.request.prompt {
         Prompt::Chat(messages) => messages.as_slice(),
         Prompt::Text(text) => {
             let turn = json!({ "role": "user", "content": text });
@@ -92,7 +95,7 @@ fn prompt(map: &mut Map<String, Value>, prompt: &Prompt) -> Result<(), Unwritabl
     for message in messages.iter().filter(|it| it.role != Role::System) {
         length += message.text.len();
         let role = if message.role == Role::Assistant { "assistant" } else { "user" };
-        let blocks = blocks(message)?;
+        let blocks = blocks(message, ask)?;
         match turns.last_mut() {
             Some(turn) if turn.role == role => turn.blocks.extend(blocks),
             _ => turns.push(Turn { role, blocks }),
@@ -102,7 +105,8 @@ fn prompt(map: &mut Map<String, Value>, prompt: &Prompt) -> Result<(), Unwritabl
             cached = Some(turns.len() - 1);
         }
     }
-    if let Some(block) = cached.and_then(|it| turns[it].blocks.last_mut()) {
+    let is_said = |it: &&mut Value| !THOUGHTS.contains(&it["type"].as_str().unwrap_or(""));
+    if let Some(block) = cached.and_then(|it| turns[it].blocks.iter_mut().rfind(is_said)) {
         block["cache_control"] = json!({ "type": "ephemeral" });
     }
     if system.len() >= CACHED_FROM {
@@ -138,12 +142,18 @@ impl Turn {
     }
 }
 
-fn blocks(message: &Message) -> Result<Vec<Value>, Unwritable> {
-    let content = pieces(message).into_iter().map(|piece| match piece {
-        Piece::Text(text) => Ok(json!({ "type": "text", "text": text })),
-        Piece::Media(media) => medium(media),
+fn blocks(message: &Message, ask: &Ask<'_>) -> Result<Vec<Value>, Unwritable> {
+    // Who is told not to think is not shown thoughts.
+    let thinks = ask.request.sampling.effort != Some(Effort::None);
+    let blocks = steps(message, ask).into_iter().filter_map(|step| match step {
+        Step::Text(text) => Some(Ok(json!({ "type": "text", "text": text }))),
+        Step::Media(media) => Some(medium(media)),
+        Step::Kept(block) => thinks.then(|| Ok(block.clone())),
+        Step::Call(call) => Some(Ok(json!({
+            "type": "tool_use", "id": call.id, "name": call.name, "input": arguments(call),
+        }))),
     });
-    let content = content.collect::<Result<Vec<_>, _>>()?;
+    let content = blocks.collect::<Result<Vec<_>, _>>()?;
     if let Some(id) = &message.answers {
         let content = match content.as_slice() {
             [only] if only["type"] == "text" => only["text"].clone(),
@@ -152,11 +162,7 @@ fn blocks(message: &Message) -> Result<Vec<Value>, Unwritable> {
         let answer = json!({ "type": "tool_result", "tool_use_id": id, "content": content });
         return Ok(vec![answer]);
     }
-    let calls = message.calls.iter().map(|call| {
-        let input = arguments(call);
-        json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input })
-    });
-    Ok(content.into_iter().chain(calls).collect())
+    Ok(content)
 }
 
 fn medium(media: &Media) -> Result<Value, Unwritable> {

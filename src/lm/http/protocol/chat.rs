@@ -2,6 +2,7 @@
 
 mod reply;
 
+use super::carry::carried;
 use super::media::{Piece, base64_of, no_place, pieces, url_of};
 use super::{Ask, Protocol, Reader, Unread, Unwritable, is_strict};
 use crate::config::Effort;
@@ -60,13 +61,10 @@ struct Body<'a>(&'a Ask<'a>);
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Ask { model, request, streams, offers } = *self.0;
+        let Ask { model, request, streams, offers, .. } = *self.0;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("model", model)?;
-        map.serialize_entry(
-            "messages",
-            &Messages { prompt: &request.prompt, system: offers.system },
-        )?;
+        map.serialize_entry("messages", &Messages(self.0))?;
         self.sampling(&mut map)?;
         match (&request.decoding, offers.schemas) {
             (Decoding::Json(schema), Schemas::Schema) => {
@@ -153,16 +151,13 @@ fn tool_choice(choice: &ToolChoice) -> Value {
     }
 }
 
-struct Messages<'a> {
-    prompt: &'a Prompt,
-    system: bool,
-}
+struct Messages<'a>(&'a Ask<'a>);
 
 impl Serialize for Messages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.prompt {
+        match &self.0.request.prompt {
             Prompt::Chat(messages) => {
-                let turn = |message| Turn { message, system: self.system };
+                let turn = |message| Turn { message, ask: self.0 };
                 serializer.collect_seq(messages.iter().map(turn))
             }
             Prompt::Text(text) => {
@@ -176,13 +171,14 @@ impl Serialize for Messages<'_> {
 
 struct Turn<'a> {
     message: &'a Message,
-    system: bool,
+    ask: &'a Ask<'a>,
 }
 
 impl Serialize for Turn<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Message { role, text, media, calls, answers } = self.message;
-        let named = if *role == Role::System && !self.system { Role::User } else { *role };
+        let Message { role, text, media, calls, answers, .. } = self.message;
+        let named =
+            if *role == Role::System && !self.ask.offers.system { Role::User } else { *role };
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("role", named.as_str())?;
         if !media.is_empty() {
@@ -199,6 +195,10 @@ impl Serialize for Turn<'_> {
         }
         if let Some(id) = answers {
             map.serialize_entry("tool_call_id", id)?;
+        }
+        let kept = carried(self.message, self.ask).iter();
+        for (name, kept) in kept.filter_map(|it| it.value.as_object()).flatten() {
+            map.serialize_entry(name, kept)?;
         }
         map.end()
     }

@@ -3,7 +3,8 @@
 mod reply;
 mod schema;
 
-use super::media::{Piece, base64_of, pieces};
+use super::carry::{Step, steps};
+use super::media::base64_of;
 use super::{Ask, KeyHeader, Protocol, Reader, Unread, Unwritable, arguments, body};
 use crate::config::Effort;
 use crate::lm::http::offers::Schemas;
@@ -36,7 +37,7 @@ impl Protocol for Gemini {
 
     fn write(&self, ask: &Ask<'_>) -> Result<bytes::Bytes, Unwritable> {
         let mut map = Map::new();
-        prompt(&mut map, &ask.request.prompt)?;
+        prompt(&mut map, ask)?;
         map.insert("generationConfig".to_owned(), Value::Object(config(ask)));
         tools(&mut map, ask);
         Ok(body(map))
@@ -51,8 +52,8 @@ impl Protocol for Gemini {
     }
 }
 
-fn prompt(map: &mut Map<String, Value>, prompt: &Prompt) -> Result<(), Unwritable> {
-    let messages = match prompt {
+fn prompt(map: &mut Map<String, Value>, ask: &Ask<'_>) -> Result<(), Unwritable> {
+    let messages = match &ask.request.prompt {
         Prompt::Chat(messages) => messages.as_slice(),
         Prompt::Text(text) => {
             let turn = json!({ "role": "user", "parts": [{ "text": text }] });
@@ -70,7 +71,7 @@ fn prompt(map: &mut Map<String, Value>, prompt: &Prompt) -> Result<(), Unwritabl
             Role::Assistant => "model",
             Role::User | Role::Tool => "user",
         };
-        let parts = parts(message, &messages[..at])?;
+        let parts = parts(message, &messages[..at], ask)?;
         match turns.last_mut() {
             Some((last, known)) if *last == role => known.extend(parts),
             _ => turns.push((role, parts)),
@@ -85,12 +86,23 @@ fn prompt(map: &mut Map<String, Value>, prompt: &Prompt) -> Result<(), Unwritabl
     Ok(())
 }
 
-fn parts(message: &Message, before: &[Message]) -> Result<Vec<Value>, Unwritable> {
-    let parts = pieces(message).into_iter().map(|piece| match piece {
-        Piece::Text(text) => Ok(json!({ "text": text })),
-        Piece::Media(media) => medium(media),
-    });
-    let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
+fn parts(
+    message: &Message,
+    before: &[Message],
+    ask: &Ask<'_>,
+) -> Result<Vec<Value>, Unwritable> {
+    let mut parts: Vec<Value> = Vec::new();
+    for step in steps(message, ask) {
+        match step {
+            Step::Text(text) => parts.push(json!({ "text": text })),
+            Step::Media(media) => parts.push(medium(media)?),
+            Step::Call(it) => {
+                let call = json!({ "name": it.name, "args": arguments(it) });
+                parts.push(json!({ "functionCall": call }));
+            }
+            Step::Kept(kept) => sign(&mut parts, kept),
+        }
+    }
     if let Some(id) = &message.answers {
         // Answers are addressed by the name of the tool.
         let calls = before.iter().rev().flat_map(|it| &it.calls);
@@ -101,14 +113,20 @@ fn parts(message: &Message, before: &[Message]) -> Result<Vec<Value>, Unwritable
         parts.insert(0, json!({ "functionResponse": answer }));
         return Ok(parts);
     }
-    if parts.is_empty() && message.calls.is_empty() {
+    if parts.is_empty() {
         parts.push(json!({ "text": "" }));
     }
-    let calls = message
-        .calls
-        .iter()
-        .map(|it| json!({ "functionCall": { "name": it.name, "args": arguments(it) } }));
-    Ok(parts.into_iter().chain(calls).collect())
+    Ok(parts)
+}
+
+/// Puts what was kept onto the part that ends here, or where it was a part of its own.
+fn sign(parts: &mut Vec<Value>, kept: &Value) {
+    match (kept.as_object(), parts.last_mut().and_then(Value::as_object_mut)) {
+        (Some(kept), Some(part)) if !kept.contains_key("text") => {
+            part.extend(kept.iter().map(|(name, it)| (name.clone(), it.clone())));
+        }
+        _ => parts.push(kept.clone()),
+    }
 }
 
 fn medium(media: &Media) -> Result<Value, Unwritable> {

@@ -1,6 +1,8 @@
 //! Ollama's own `/api/chat`.
 
+use super::carry::{carried, keep, settle};
 use super::count::Count;
+use super::logprobs::Token;
 use super::media::{base64_of, no_place};
 use super::think::{self, Splitter};
 use super::{Ask, ErrorBody, Protocol, Reader, Unread, Unwritable, arguments, body, chat};
@@ -9,8 +11,7 @@ use crate::lm::http::frames::Framing;
 use crate::lm::http::offers::Schemas;
 use crate::lm::http::teller::Teller;
 use crate::lm::{
-    Completion, Decoding, Finish, Message, Prompt, Takes, TokenLogprob, ToolCall, ToolChoice,
-    Usage,
+    Completion, Decoding, Finish, Message, Prompt, Takes, ToolCall, ToolChoice, Usage,
 };
 use crate::schema::MediaKind;
 use serde::Deserialize;
@@ -37,7 +38,7 @@ impl Protocol for Ollama {
         let mut map = Map::new();
         let mut put = |name: &str, value: Value| map.insert(name.to_owned(), value);
         put("model", json!(ask.model));
-        put("messages", messages(&ask.request.prompt)?);
+        put("messages", messages(ask)?);
         put("stream", json!(ask.streams));
         put("options", Value::Object(options(ask)));
         match (&ask.request.decoding, ask.offers.schemas) {
@@ -87,18 +88,18 @@ fn think(model: &str, effort: Effort) -> Value {
     }
 }
 
-fn messages(prompt: &Prompt) -> Result<Value, Unwritable> {
-    match prompt {
+fn messages(ask: &Ask<'_>) -> Result<Value, Unwritable> {
+    match &ask.request.prompt {
         Prompt::Text(text) => Ok(json!([{ "role": "user", "content": text }])),
         Prompt::Chat(messages) => {
             let turns = messages.iter().enumerate();
-            let turns = turns.map(|(at, message)| turn(message, &messages[..at]));
+            let turns = turns.map(|(at, message)| turn(message, &messages[..at], ask));
             turns.collect::<Result<Vec<_>, _>>().map(Value::Array)
         }
     }
 }
 
-fn turn(message: &Message, before: &[Message]) -> Result<Value, Unwritable> {
+fn turn(message: &Message, before: &[Message], ask: &Ask<'_>) -> Result<Value, Unwritable> {
     let mut turn = json!({ "role": message.role.as_str(), "content": message.text });
     let images = message.media.iter().map(|it| match it.media.kind {
         MediaKind::Image => base64_of(&it.media),
@@ -114,6 +115,11 @@ fn turn(message: &Message, before: &[Message]) -> Result<Value, Unwritable> {
             .iter()
             .map(|it| json!({ "function": { "name": it.name, "arguments": arguments(it) } }));
         turn["tool_calls"] = calls.collect();
+    }
+    for (name, kept) in
+        carried(message, ask).iter().filter_map(|it| it.value.as_object()).flatten()
+    {
+        turn[name] = kept.clone();
     }
     if let Some(id) = &message.answers {
         let calls = before.iter().rev().flat_map(|it| &it.calls);
@@ -177,14 +183,6 @@ struct Function {
     arguments: Value,
 }
 
-#[derive(Deserialize)]
-struct Token {
-    token: String,
-    logprob: f64,
-    #[serde(default)]
-    top_logprobs: Vec<Token>,
-}
-
 impl Reply {
     fn completion(self) -> Result<Completion, Unread> {
         if let Some(error) = self.error {
@@ -195,6 +193,7 @@ impl Reply {
         };
         let mut text = message.content.unwrap_or_default();
         let mut reasoning = message.thinking.filter(|it| !it.is_empty());
+        let thinking = reasoning.clone();
         think::take(&mut text, &mut reasoning);
         let calls = message.tool_calls.into_iter().flatten().enumerate();
         let calls: Vec<ToolCall> = calls.map(|(at, it)| it.call(at)).collect();
@@ -210,7 +209,7 @@ impl Reply {
             ..Usage::default()
         };
         let logprobs = self.logprobs.map(|it| it.into_iter().map(Token::told).collect());
-        Ok(Completion {
+        let mut completion = Completion {
             text,
             finish,
             usage,
@@ -220,7 +219,12 @@ impl Reply {
             calls,
             logprobs,
             ..Completion::default()
-        })
+        };
+        if let Some(thinking) = thinking {
+            keep(&mut completion, json!({ "thinking": thinking }));
+        }
+        settle(&mut completion);
+        Ok(completion)
     }
 }
 
@@ -233,13 +237,6 @@ impl Called {
             other => other.to_string(),
         };
         ToolCall { id, name: self.function.name, arguments }
-    }
-}
-
-impl Token {
-    fn told(self) -> TokenLogprob {
-        let top = self.top_logprobs.into_iter().map(|it| (it.token, it.logprob)).collect();
-        TokenLogprob { token: self.token, logprob: self.logprob, top }
     }
 }
 

@@ -2,11 +2,12 @@
 
 mod reply;
 
+use super::carry::{Step, carried, steps};
 use super::media::{Piece, base64_of, no_place, pieces, url_of};
 use super::{Ask, Protocol, Reader, Unread, Unwritable, body, is_strict};
 use crate::config::Effort;
 use crate::lm::http::offers::{Schemas, reasons};
-use crate::lm::{Completion, Decoding, Message, Prompt, Role, Takes, ToolChoice};
+use crate::lm::{Completion, Decoding, Message, Prompt, Role, Takes, ToolCall, ToolChoice};
 use crate::schema::{Media, MediaKind, Source};
 use serde_json::{Map, Value, json};
 
@@ -74,19 +75,30 @@ fn turn(message: &Message, ask: &Ask<'_>) -> Result<Vec<Value>, Unwritable> {
         Role::System if !ask.offers.system => "user",
         role => role.as_str(),
     };
-    let mut items = Vec::with_capacity(1 + message.calls.len());
-    if !message.text.is_empty() || !message.media.is_empty() || message.calls.is_empty() {
-        items.push(json!({ "role": role, "content": content(message)? }));
+    if carried(message, ask).is_empty() || !message.media.is_empty() {
+        let mut items = Vec::with_capacity(1 + message.calls.len());
+        if !message.text.is_empty() || !message.media.is_empty() || message.calls.is_empty() {
+            items.push(json!({ "role": role, "content": content(message)? }));
+        }
+        items.extend(message.calls.iter().map(call));
+        return Ok(items);
     }
-    items.extend(message.calls.iter().map(|it| {
-        json!({
-            "type": "function_call",
-            "call_id": it.id,
-            "name": it.name,
-            "arguments": it.arguments,
-        })
-    }));
-    Ok(items)
+    let items = steps(message, ask).into_iter().filter_map(|step| match step {
+        Step::Text(text) => Some(json!({ "role": role, "content": text })),
+        Step::Call(it) => Some(call(it)),
+        Step::Kept(item) => Some(item.clone()),
+        Step::Media(_) => None,
+    });
+    Ok(items.collect())
+}
+
+fn call(call: &ToolCall) -> Value {
+    json!({
+        "type": "function_call",
+        "call_id": call.id,
+        "name": call.name,
+        "arguments": call.arguments,
+    })
 }
 
 fn content(message: &Message) -> Result<Value, Unwritable> {
@@ -140,9 +152,17 @@ fn sampling(map: &mut Map<String, Value>, ask: &Ask<'_>) {
         }
         map.insert("reasoning".to_owned(), reasoning);
     }
+    let mut include = Vec::new();
     if let Some(top) = request.logprobs.filter(|_| offers.logprobs) {
-        map.insert("include".to_owned(), json!(["message.output_text.logprobs"]));
+        include.push("message.output_text.logprobs");
         map.insert("top_logprobs".to_owned(), json!(top));
+    }
+    // Nothing is left at the server, so that thoughts before a tool's answer have to come here.
+    if !request.tools.is_empty() && offers.sealed && reasons(ask.model) {
+        include.push("reasoning.encrypted_content");
+    }
+    if !include.is_empty() {
+        map.insert("include".to_owned(), json!(include));
     }
     let format = match (&request.decoding, offers.schemas) {
         (Decoding::Json(schema), Schemas::Schema) => json!({

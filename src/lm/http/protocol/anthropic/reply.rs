@@ -1,12 +1,13 @@
 //! Replies of Anthropic's messages, whole and in pieces.
 
+use super::super::carry::{keep, settle};
 use super::super::count::{Count, lenient};
 use super::super::{ErrorBody, Reader, Unread};
 use super::REPLY;
 use crate::lm::http::teller::Teller;
 use crate::lm::{Completion, Finish, ToolCall, Usage};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Reads the body of a response with status 200.
 pub(super) fn read(body: &[u8]) -> Result<Completion, Unread> {
@@ -30,6 +31,10 @@ struct Block {
     kind: String,
     text: Option<String>,
     thinking: Option<String>,
+    /// What shows that thoughts are the model's own.
+    signature: Option<String>,
+    /// Thoughts that nobody is to read.
+    data: Option<String>,
     id: Option<String>,
     name: Option<String>,
     #[serde(default)]
@@ -128,6 +133,7 @@ impl Reply {
         for block in content {
             add(&mut completion, block);
         }
+        settle(&mut completion);
         if completion.calls.is_empty() && completion.finish == Finish::Tools {
             completion.finish = Finish::Stop;
         }
@@ -142,6 +148,16 @@ fn add(completion: &mut Completion, block: Block) {
             let thought = block.thinking.unwrap_or_default();
             if !thought.is_empty() {
                 completion.reasoning.get_or_insert_default().push_str(&thought);
+            }
+            if let Some(signature) = block.signature.filter(|it| !it.is_empty()) {
+                let told =
+                    json!({ "type": "thinking", "thinking": thought, "signature": signature });
+                keep(completion, told);
+            }
+        }
+        "redacted_thinking" => {
+            if let Some(data) = block.data {
+                keep(completion, json!({ "type": "redacted_thinking", "data": data }));
             }
         }
         "tool_use" if block.name.as_deref() == Some(REPLY) => {
@@ -207,6 +223,7 @@ enum Event {
 struct Piece {
     text: Option<String>,
     thinking: Option<String>,
+    signature: Option<String>,
     partial_json: Option<String>,
 }
 
@@ -271,6 +288,9 @@ impl Pieces {
         if let Some(thought) = piece.thinking {
             teller.reasoning(&thought);
             block.thinking.get_or_insert_default().push_str(&thought);
+        }
+        if let Some(signature) = piece.signature {
+            block.signature.get_or_insert_default().push_str(&signature);
         }
         if let Some(json) = piece.partial_json {
             if block.name.as_deref() == Some(REPLY) {

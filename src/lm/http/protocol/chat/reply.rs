@@ -1,12 +1,15 @@
 //! Replies of chat completions, whole and in pieces.
 
+use super::super::carry::{keep, settle};
 use super::super::count::{Count, lenient};
+use super::super::logprobs::Token;
 use super::super::think::{self, Splitter};
 use super::super::{ErrorBody, Reader, Unread};
 use crate::lm::http::teller::Teller;
-use crate::lm::{Alternative, Completion, Finish, TokenLogprob, ToolCall, Usage};
+use crate::lm::{Alternative, Completion, Finish, ToolCall, Usage};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Value, json};
 use std::fmt;
 
 /// Reads the body of a response with status 200.
@@ -54,6 +57,9 @@ struct Said {
     reasoning_content: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     reasoning: Option<String>,
+    /// The same in parts, some of them sealed, as `OpenRouter` has it.
+    #[serde(default, deserialize_with = "lenient")]
+    reasoning_details: Option<Vec<Value>>,
     #[serde(default)]
     tool_calls: Option<Vec<Called>>,
 }
@@ -72,14 +78,14 @@ struct Function {
     name: Option<String>,
     /// A text, or what the text would say.
     #[serde(default)]
-    arguments: serde_json::Value,
+    arguments: Value,
 }
 
 impl Function {
     fn arguments(self) -> String {
         match self.arguments {
-            serde_json::Value::String(text) => text,
-            serde_json::Value::Null => String::new(),
+            Value::String(text) => text,
+            Value::Null => String::new(),
             other => other.to_string(),
         }
     }
@@ -88,27 +94,6 @@ impl Function {
 #[derive(Deserialize, Default)]
 struct Logprobs {
     content: Option<Vec<Token>>,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    token: String,
-    logprob: f64,
-    #[serde(default)]
-    top_logprobs: Vec<Likely>,
-}
-
-#[derive(Deserialize)]
-struct Likely {
-    token: String,
-    logprob: f64,
-}
-
-impl Token {
-    fn told(self) -> TokenLogprob {
-        let top = self.top_logprobs.into_iter().map(|it| (it.token, it.logprob)).collect();
-        TokenLogprob { token: self.token, logprob: self.logprob, top }
-    }
 }
 
 impl Reply {
@@ -131,7 +116,9 @@ impl Reply {
 impl Choice {
     fn completion(self) -> Completion {
         let finish = finish(self.finish_reason.as_deref());
-        let Said { content, refusal, reasoning_content, reasoning, tool_calls } = self.message;
+        let thoughts = self.message.kept();
+        let Said { content, refusal, reasoning_content, reasoning, tool_calls, .. } =
+            self.message;
         let (mut text, finish) = match (content.text, refusal.filter(|it| !it.is_empty())) {
             (None, Some(refusal)) => (refusal, Finish::Filter),
             (Some(text), Some(refusal)) if text.is_empty() => (refusal, Finish::Filter),
@@ -148,7 +135,7 @@ impl Choice {
         };
         let tokens = self.logprobs.and_then(|it| it.content);
         let logprobs = tokens.map(|it| it.into_iter().map(Token::told).collect());
-        Completion {
+        let mut completion = Completion {
             text,
             finish,
             attempts: 1,
@@ -156,7 +143,12 @@ impl Choice {
             calls,
             logprobs,
             ..Completion::default()
+        };
+        if let Some(thoughts) = thoughts {
+            keep(&mut completion, thoughts);
         }
+        settle(&mut completion);
+        completion
     }
 
     fn alternative(self) -> Alternative {
@@ -386,6 +378,30 @@ impl Pieces {
     }
 }
 
+/// Joins pieces of the same part, which has its number.
+fn join(whole: &mut Vec<Value>, more: Value) {
+    let is_same = |it: &&mut Value| {
+        !more["index"].is_null() && it["index"] == more["index"] && it["type"] == more["type"]
+    };
+    let Some(part) = whole.iter_mut().rfind(is_same).and_then(Value::as_object_mut) else {
+        return whole.push(more);
+    };
+    for (name, value) in more.as_object().into_iter().flatten() {
+        match (part.get_mut(name), value) {
+            (Some(Value::String(text)), Value::String(more))
+                if IN_PIECES.contains(&&**name) =>
+            {
+                text.push_str(more);
+            }
+            (_, Value::Null) => {}
+            _ => drop(part.insert(name.clone(), value.clone())),
+        }
+    }
+}
+
+/// What of a part of thoughts comes in pieces.
+const IN_PIECES: [&str; 3] = ["text", "summary", "data"];
+
 impl Splitter {
     fn tell(&mut self, said: &Said, teller: &mut Teller<'_>) {
         let told = [&said.reasoning_content, &said.reasoning, &said.content.thoughts];
@@ -399,12 +415,28 @@ impl Splitter {
 }
 
 impl Said {
+    /// Thoughts as servers that tell them want them back, under the name that they have there.
+    fn kept(&self) -> Option<Value> {
+        let is_told = |it: &&String| !it.is_empty();
+        if let Some(parts) = self.reasoning_details.as_ref().filter(|it| !it.is_empty()) {
+            return Some(json!({ "reasoning_details": parts }));
+        }
+        match (&self.reasoning_content, &self.reasoning) {
+            (Some(text), _) if is_told(&text) => Some(json!({ "reasoning_content": text })),
+            (_, Some(text)) if is_told(&text) => Some(json!({ "reasoning": text })),
+            _ => None,
+        }
+    }
+
     fn extend(&mut self, more: Self) {
         append(&mut self.content.text, more.content.text);
         append(&mut self.content.thoughts, more.content.thoughts);
         append(&mut self.refusal, more.refusal);
         append(&mut self.reasoning_content, more.reasoning_content);
         append(&mut self.reasoning, more.reasoning);
+        for part in more.reasoning_details.into_iter().flatten() {
+            join(self.reasoning_details.get_or_insert_default(), part);
+        }
         for call in more.tool_calls.into_iter().flatten() {
             self.call(call);
         }

@@ -1,11 +1,12 @@
 //! Replies of Gemini, whole and in pieces.
 
+use super::super::carry::{is_kept_here, keep, settle};
 use super::super::count::{Count, lenient};
 use super::super::{ErrorBody, Reader, Unread};
 use crate::lm::http::teller::Teller;
 use crate::lm::{Alternative, Completion, Finish, TokenLogprob, ToolCall, Usage};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Reads the body of a response with status 200.
 pub(super) fn read(body: &[u8]) -> Result<Completion, Unread> {
@@ -51,6 +52,7 @@ struct Content {
 struct Part {
     text: Option<String>,
     thought: bool,
+    thought_signature: Option<String>,
     function_call: Option<Called>,
 }
 
@@ -145,6 +147,7 @@ impl Candidate {
         for part in self.content.into_iter().flat_map(|it| it.parts) {
             add(&mut completion, part);
         }
+        settle(&mut completion);
         if completion.finish == Finish::Stop && !completion.calls.is_empty() {
             completion.finish = Finish::Tools;
         }
@@ -158,6 +161,17 @@ impl Candidate {
 }
 
 fn add(completion: &mut Completion, part: Part) {
+    let signature = part.thought_signature.filter(|it| !it.is_empty() && !part.thought);
+    let is_said =
+        part.function_call.is_some() || part.text.as_ref().is_some_and(|it| !it.is_empty());
+    if signature.is_some()
+        && is_said
+        && !completion.text.is_empty()
+        && !is_kept_here(completion)
+    {
+        // A part that is signed is not joined with the one before.
+        keep(completion, json!({}));
+    }
     match part.text {
         Some(text) if part.thought => {
             completion.reasoning.get_or_insert_default().push_str(&text);
@@ -169,6 +183,15 @@ fn add(completion: &mut Completion, part: Part) {
         let id = id.unwrap_or_else(|| format!("call_{}", completion.calls.len()));
         let arguments = if args.is_null() { "{}".to_owned() } else { args.to_string() };
         completion.calls.push(ToolCall { id, name, arguments });
+    }
+    match signature {
+        Some(signature) if is_said => {
+            keep(completion, json!({ "thoughtSignature": signature }));
+        }
+        Some(signature) => {
+            keep(completion, json!({ "text": "", "thoughtSignature": signature }));
+        }
+        None => {}
     }
 }
 

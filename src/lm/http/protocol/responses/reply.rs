@@ -1,10 +1,13 @@
 //! Replies of responses, whole and in pieces.
 
+use super::super::carry::{keep, settle};
 use super::super::count::{Count, lenient};
+use super::super::logprobs::Token;
 use super::super::{ErrorBody, Reader, Unread};
 use crate::lm::http::teller::Teller;
-use crate::lm::{Completion, Finish, TokenLogprob, ToolCall, Usage};
+use crate::lm::{Completion, Finish, ToolCall, Usage};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// Reads the body of a response with status 200.
 pub(super) fn read(body: &[u8]) -> Result<Completion, Unread> {
@@ -36,6 +39,9 @@ struct Item {
     content: Option<Vec<Part>>,
     #[serde(default, deserialize_with = "lenient")]
     summary: Option<Vec<Part>>,
+    /// Thoughts that only the server can read.
+    #[serde(default, deserialize_with = "lenient")]
+    encrypted_content: Option<String>,
     call_id: Option<String>,
     id: Option<String>,
     name: Option<String>,
@@ -51,20 +57,6 @@ struct Part {
     refusal: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     logprobs: Option<Vec<Token>>,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    token: String,
-    logprob: f64,
-    #[serde(default)]
-    top_logprobs: Vec<Likely>,
-}
-
-#[derive(Deserialize)]
-struct Likely {
-    token: String,
-    logprob: f64,
 }
 
 #[derive(Deserialize, Default)]
@@ -120,6 +112,7 @@ impl Reply {
         for item in output {
             add(&mut completion, item);
         }
+        settle(&mut completion);
         if completion.finish == Finish::Stop && !completion.calls.is_empty() {
             completion.finish = Finish::Tools;
         }
@@ -131,6 +124,9 @@ fn add(completion: &mut Completion, item: Item) {
     match item.kind.as_str() {
         "message" => item.content.into_iter().flatten().for_each(|it| say(completion, it)),
         "reasoning" => {
+            if let Some(item) = item.sealed() {
+                keep(completion, item);
+            }
             // The thoughts themselves where they are told, else what they were about.
             let content = thoughts(item.content);
             let thoughts = content.or_else(|| thoughts(item.summary));
@@ -154,6 +150,31 @@ fn add(completion: &mut Completion, item: Item) {
     }
 }
 
+impl Item {
+    /// Thoughts as they are sent back; those that the server would have to remember are not.
+    fn sealed(&self) -> Option<Value> {
+        let told = |parts: &Option<Vec<Part>>| -> Vec<Value> {
+            let parts = parts.iter().flatten();
+            parts.map(|it| json!({ "type": it.kind, "text": it.text })).collect()
+        };
+        let content = told(&self.content);
+        if self.encrypted_content.is_none() && content.is_empty() {
+            return None;
+        }
+        let mut item = json!({ "type": "reasoning", "summary": told(&self.summary) });
+        if let Some(id) = &self.id {
+            item["id"] = json!(id);
+        }
+        if !content.is_empty() {
+            item["content"] = json!(content);
+        }
+        if let Some(sealed) = &self.encrypted_content {
+            item["encrypted_content"] = json!(sealed);
+        }
+        Some(item)
+    }
+}
+
 fn say(completion: &mut Completion, part: Part) {
     if let Some(refusal) = part.refusal {
         completion.text.push_str(&refusal);
@@ -163,11 +184,7 @@ fn say(completion: &mut Completion, part: Part) {
         completion.text.push_str(&part.text.unwrap_or_default());
     }
     if let Some(tokens) = part.logprobs.filter(|it| !it.is_empty()) {
-        let told = tokens.into_iter().map(|it| TokenLogprob {
-            token: it.token,
-            logprob: it.logprob,
-            top: it.top_logprobs.into_iter().map(|it| (it.token, it.logprob)).collect(),
-        });
+        let told = tokens.into_iter().map(Token::told);
         completion.logprobs.get_or_insert_default().extend(told);
     }
 }

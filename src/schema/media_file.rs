@@ -18,7 +18,7 @@ const LARGEST: u64 = 20_000_000;
 
 /// A picture, a sound or a file, and where it may be read again.
 #[derive(Debug, Clone)]
-pub struct Medium {
+pub struct MediaFile {
     /// What it is.
     pub media: Arc<Media>,
     /// The file that it was read from.
@@ -26,14 +26,14 @@ pub struct Medium {
 }
 
 /// Equal content is equal, wherever it was read from and whether it is at hand.
-impl PartialEq for Medium {
+impl PartialEq for MediaFile {
     fn eq(&self, other: &Self) -> bool {
         let (a, b) = (&self.media, &other.media);
         a.kind == b.kind && a.mime == b.mime && a.source.told() == b.source.told()
     }
 }
 
-impl Medium {
+impl MediaFile {
     /// Returns content that was read, as a medium of this kind.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ fn size(record: &Record) -> Option<u64> {
     }
 }
 
-impl Serialize for Medium {
+impl Serialize for MediaFile {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let media = &self.media;
         let mut map = serializer.serialize_map(None)?;
@@ -176,13 +176,43 @@ impl Serialize for Medium {
     }
 }
 
-/// A value of a row with the paths of its media as the row's folder has them.
+/// A value of a row with the paths of its media as the row's folder has them. Media that were
+/// read already are where they are.
 pub(crate) fn located(value: &Value, ty: &Ty, types: &TypeTable, folder: &str) -> Value {
-    let again = |value: &Value, ty: &Ty| located(value, ty, types, folder);
-    match (ty.resolve(types).unwrap_or(ty), value) {
-        (Ty::Media(_), Value::Str(said)) if !is_uri(said) => {
-            Value::from(&*std::path::Path::new(folder).join(&**said).to_string_lossy())
+    let join = |said: &str| std::path::Path::new(folder).join(said).to_string_lossy().into();
+    at_media(value, ty, types, &|value| match value {
+        Value::Str(said) if !is_uri(said) => Value::from(String::as_str(&join(said))),
+        other => other.clone(),
+    })
+}
+
+/// A value with other paths of its media: of those that were read, and of texts that name some.
+pub(crate) fn with_paths(
+    value: &Value,
+    ty: &Ty,
+    types: &TypeTable,
+    place: &dyn Fn(&str) -> String,
+) -> Value {
+    at_media(value, ty, types, &|value| match value {
+        Value::Str(said) if !is_uri(said) => Value::from(place(said)),
+        Value::Media(medium) => {
+            let path = medium.path.as_deref().map(|it| place(it).into());
+            Value::Media(Arc::new(MediaFile { path, media: medium.media.clone() }))
         }
+        other => other.clone(),
+    })
+}
+
+/// A value with another in each place where a type wants a medium.
+fn at_media(
+    value: &Value,
+    ty: &Ty,
+    types: &TypeTable,
+    change: &dyn Fn(&Value) -> Value,
+) -> Value {
+    let again = |value: &Value, ty: &Ty| at_media(value, ty, types, change);
+    match (ty.resolve(types).unwrap_or(ty), value) {
+        (Ty::Media(_), value) => change(value),
         (Ty::Optional(inner) | Ty::Bounded(inner, _), _) => again(value, inner),
         (Ty::List(item), Value::List(items)) => {
             Value::list(items.iter().map(|it| again(it, item)))
