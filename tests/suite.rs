@@ -139,6 +139,10 @@ mod streams;
 mod syntax;
 #[path = "suite/testing.rs"]
 mod testing;
+#[path = "suite/trace_commands.rs"]
+mod trace_commands;
+#[path = "suite/trace_files.rs"]
+mod trace_files;
 #[path = "suite/traces.rs"]
 mod traces;
 #[path = "suite/units.rs"]

@@ -2,6 +2,7 @@
 
 use super::args::{Compile, Lm};
 use super::interrupt::Interrupt;
+use super::log::Begun;
 use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
@@ -77,7 +78,8 @@ impl Watched<'_> {
         if args.plan {
             return plan(shell, &program, asked);
         }
-        watcher.begun(asked.task.begun(&program, Some(asked.output.clone())));
+        let begun = asked.task.begun(&program, Some(asked.output.clone()));
+        watcher.begun(Begun { trace_file: tracer.file(), ..begun });
         let (expression, lm) = (asked.for_workers(), &asked.task.lm);
         let ask = via::Ask { script: &asked.task.file, program: &program, expression, lm };
         watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);

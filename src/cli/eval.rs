@@ -3,6 +3,7 @@
 use super::args::Eval;
 use super::expression::text;
 use super::interrupt::Interrupt;
+use super::log::Begun;
 use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
@@ -64,7 +65,8 @@ impl Watched<'_> {
         let builder = tracer.traced_whole(builder);
         let engine = interrupt.heeded(watcher.watched(builder)).build()?;
         let program = session::load(shell, &engine, &asked.task.file)?;
-        watcher.begun(asked.task.begun(&program, asked.task.state.clone()));
+        let begun = asked.task.begun(&program, asked.task.state.clone());
+        watcher.begun(Begun { trace_file: tracer.file(), ..begun });
         let (folder, resumed) = (self.folder.as_deref(), self.resumed.as_ref());
         let keep = asked.task.keep(shell, folder, resumed, &program, asked.record());
         let (scored, data) = (asked.task.program(), format!("load({})", text(&asked.data)));

@@ -30,6 +30,8 @@ pub(super) struct Begun {
     pub(super) metric: Option<String>,
     /// The file of the state that was scored, or of the one that is written.
     pub(super) state_file: Option<String>,
+    /// The file of its trace.
+    pub(super) trace_file: Option<String>,
 }
 
 /// The log, to be added to by one command.
@@ -79,7 +81,10 @@ impl Log {
             (self.command, &*account.kind),
             ("eval", "evaluate") | ("compile", "compile")
         );
-        if asked { begun } else { Begun { hash: begun.hash, ..Begun::default() } }
+        if asked {
+            return begun;
+        }
+        Begun { hash: begun.hash, trace_file: begun.trace_file, ..Begun::default() }
     }
 
     /// Adds an entry; returns its id. Where it cannot be written a warning says so.
@@ -99,6 +104,7 @@ impl Log {
             script: self.script.clone(),
             script_hash: begun.hash,
             state_file: begun.state_file,
+            trace_file: begun.trace_file,
             account,
         };
         match self.shell.host.append(&folder.join(FILE), entry.to_line().as_bytes()) {
@@ -151,6 +157,11 @@ fn is_script(script: &str, wanted: &Path) -> bool {
     script == whole
         || script.ends_with(wanted)
         || script.file_stem() == Some(wanted.as_os_str())
+}
+
+/// The file of the trace of an entry, where it has one.
+pub(super) fn trace_file(shell: &Shell, id: &str) -> Option<PathBuf> {
+    of_id(shell, id).ok()?.trace_file.map(PathBuf::from)
 }
 
 /// The entry of an id, or of the beginning or end of one.

@@ -33,7 +33,8 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
     let builder = tracer.traced(builder);
     let engine = interrupt.heeded(watcher.watched(builder)).build()?;
     let program = session::load(shell, &engine, &args.file)?;
-    watcher.begun(Begun { hash: program.hash(), ..Begun::default() });
+    let (hash, trace_file) = (program.hash(), tracer.file());
+    watcher.begun(Begun { hash, trace_file, ..Begun::default() });
     let finished = program.run();
     shell.diagnose(program.sources(), &finished.warnings);
     watcher.warnings(&finished.warnings);

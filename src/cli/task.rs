@@ -83,6 +83,7 @@ impl Task {
             program: Some(self.expression.clone()),
             metric: Some(self.metric.clone()),
             state_file,
+            trace_file: None,
         }
     }
 

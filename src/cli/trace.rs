@@ -7,6 +7,7 @@ mod html;
 mod show;
 
 use super::args::{Trace as Arguments, TraceAction};
+use super::log;
 use super::session::Kept;
 use super::shell::{Failure, Shell, UNUSABLE};
 use crate::diag::Diagnostic;
@@ -32,8 +33,12 @@ struct Recorded {
     name: String,
 }
 
-/// Reads a trace; its prompts and replies are in the file or in the store.
+/// Reads a trace; its prompts and replies are in the file or in the store. What is no file may be
+/// the id of an entry of the log.
 fn read(shell: &Shell, path: &Path) -> Result<Recorded, Failure> {
+    let is_file = shell.host.exists(path);
+    let logged = path.to_str().filter(|_| !is_file).and_then(|it| log::trace_file(shell, it));
+    let path = logged.as_deref().unwrap_or(path);
     let mut sources = Sources::default();
     let id = shell.read(path, &mut sources)?;
     let content = Kept::of(shell)?;

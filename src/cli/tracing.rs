@@ -40,12 +40,22 @@ impl<'a> Tracer<'a> {
 
     /// An engine that keeps what is written down.
     pub(super) fn traced(&self, builder: Builder) -> Builder {
-        if self.path.is_some() { builder } else { builder.no_trace() }
+        if self.path.is_some() { self.noted(builder) } else { builder.no_trace() }
     }
 
     /// The same for evaluations and searches: the runs of their rows are kept, too.
     pub(super) fn traced_whole(&self, builder: Builder) -> Builder {
-        if self.path.is_some() { builder.keep_traces() } else { builder }
+        if self.path.is_some() { self.noted(builder.keep_traces()) } else { builder }
+    }
+
+    /// What is not written down need not be known.
+    fn noted(&self, builder: Builder) -> Builder {
+        if self.content { builder.note_origins() } else { builder }
+    }
+
+    /// The file that it is written to, as it is found from elsewhere.
+    pub(super) fn file(&self) -> Option<String> {
+        self.path.as_ref().and_then(|it| self.shell.absolute(it).ok())
     }
 
     /// Writes the trace down.

@@ -70,6 +70,7 @@ pub struct Builder {
     adapter: Option<String>,
     progress: bool,
     keep_traces: bool,
+    note_origins: bool,
     no_trace: bool,
     cancel: Cancel,
     pause: Option<Cancel>,
@@ -171,6 +172,13 @@ impl Builder {
         Self { keep_traces: true, ..self }
     }
 
+    /// Notes in traces where each part of a prompt comes from: the instructions, a demo, an
+    /// input. It lays each prompt out in a slower way, which gives the same prompt.
+    #[must_use]
+    pub fn note_origins(self) -> Self {
+        Self { note_origins: true, ..self }
+    }
+
     /// Leaves out the traces of runs that have ended: a long run then never has all of its
     /// prompts and replies in memory at once. The program itself still sees its trace.
     #[must_use]
@@ -260,6 +268,7 @@ impl Builder {
             retries: 4,
             repairs: 2,
             keep_traces: self.keep_traces,
+            note_origins: self.note_origins,
             no_trace: self.no_trace,
             progress: self.progress,
             pause: self.pause,

@@ -53,6 +53,7 @@ pages! {
     "values",
     "data",
     "evaluation",
+    "traces",
     "store",
     "optimizing",
     "debugging",

@@ -34,6 +34,7 @@ mod meter;
 pub mod natives;
 mod origins;
 mod parallel;
+mod pen;
 mod pool;
 mod predictor;
 mod program;

@@ -16,6 +16,7 @@ use crate::runtime::exchange::{Ear, send_heard};
 use crate::runtime::facts;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::media;
+use crate::runtime::pen::Pen;
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::record_value::typed_values;
 use crate::runtime::repair::{Feedback, repaired};
@@ -608,10 +609,12 @@ impl Predictor {
         let lm_now = lm.in_turn(&address);
         let mut asked = Asked { run, lm: lm_now, place: address.clone(), address, again: 0 };
         let told = run.repairs().and_then(|it| it.told(&asked.address));
-        let mut prepared = match &told {
-            None => adapter.prompt(ask, &capabilities),
+        let pen = Pen::of(run, self.state.as_deref());
+        let (mut prepared, mut parts) = match &told {
+            None => pen.prompt(adapter, ask, &capabilities),
             Some(told) => {
-                adapter.repair(ask, &capabilities, &told.reply, &halted(told.reasons.clone()))
+                let reason = halted(told.reasons.clone());
+                pen.repair(adapter, ask, &capabilities, (&told.reply, &reason))
             }
         };
         asked.again = told.as_ref().map_or(0, |it| it.again);
@@ -631,7 +634,9 @@ impl Predictor {
             // What a model writes in its own words states no outputs yet.
             let is_free = second.is_none() && *adapter == Adapter::TwoStep;
             let watched = watch.as_deref_mut().filter(|_| !is_free).map(|it| (it, sight));
+            let before = call.attempts.len();
             let came = self.exchange(&mut asked, prepared, second.is_some(), call, watched);
+            pen.note(&mut call.attempts[before..], parts);
             let came = came.map_err(|it| match &unread {
                 Some(why) => it.note(format!("the reply before it cannot be read: {why}")),
                 None => it,
@@ -646,7 +651,7 @@ impl Predictor {
                 && let Some(next) = adapter.extraction(wanted, text)
             {
                 asked = asked.extracting(self.extractor(run, lm)?);
-                prepared = next.prompt();
+                (prepared, parts) = pen.extraction(&next);
                 second = Some(next);
                 continue;
             }
@@ -666,11 +671,11 @@ impl Predictor {
                     }
                     turn += 1;
                     asked = asked.numbered();
-                    prepared = match &second {
-                        Some(second) => second.repair(text, &error),
+                    (prepared, parts) = match &second {
+                        Some(second) => pen.extraction_again(second, text, &error),
                         None => {
-                            let why = besides(&error, told.as_ref());
-                            adapter.repair(ask, &capabilities, text, &why)
+                            let reason = besides(&error, told.as_ref());
+                            pen.repair(adapter, ask, &capabilities, (text, &reason))
                         }
                     };
                     unread = Some(error);

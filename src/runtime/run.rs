@@ -87,6 +87,8 @@ pub struct Settings {
     pub max_time: Option<Duration>,
     /// Keep the traces of evaluated runs, too.
     pub keep_traces: bool,
+    /// Note in traces where the parts of prompts come from.
+    pub note_origins: bool,
     /// Nobody looks at the traces of runs that have ended.
     pub no_trace: bool,
     /// Tell what is being done, on standard error.

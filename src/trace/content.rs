@@ -52,6 +52,7 @@ fn attempt(it: &Attempt) -> Attempt {
     };
     Attempt {
         request: Arc::new(request),
+        parts: Arc::default(),
         completion: it.completion.as_ref().map(|it| Arc::new(facts(it))),
         liberties: it.liberties.iter().map(|_| LEFT_OUT.to_owned()).collect(),
         error: it.error.as_ref().map(|_| LEFT_OUT.to_owned()),

@@ -7,7 +7,7 @@
 use crate::lm::{Address, Completion, Cost, Finish, Request, Usage};
 use crate::schema::Record;
 use crate::trace::content::LEFT_OUT;
-use crate::trace::{Attempt, Edge, Kind, LmCall, Node, NodeId, Trace, absent_completion};
+use crate::trace::{Attempt, Edge, Kind, LmCall, Node, NodeId, Part, Trace, absent_completion};
 use crate::util::sha256_hex;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -125,6 +125,8 @@ struct AttemptLine {
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     replayed: bool,
     request: String,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    parts: Vec<PartLine>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     reply: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -140,6 +142,9 @@ struct AttemptLine {
     cost: Cost,
     took_us: u64,
 }
+
+/// A part of a prompt: the message, where it begins and ends, its kind and its label.
+type PartLine = (usize, usize, usize, Arc<str>, Arc<str>);
 
 /// What is known of a reply where its text is not at hand.
 #[derive(Serialize, Deserialize)]
@@ -266,6 +271,7 @@ fn attempt_line(attempt: &Attempt, content: &dyn Content) -> AttemptLine {
         extracts: attempt.extracts,
         replayed: attempt.replayed,
         request: keep(content, &*attempt.request),
+        parts: attempt.parts.iter().map(part_line).collect(),
         reply: attempt.completion.as_ref().map(|it| keep(content, &**it)),
         told: attempt.completion.as_ref().map(|it| Told {
             finish: it.finish,
@@ -280,6 +286,15 @@ fn attempt_line(attempt: &Attempt, content: &dyn Content) -> AttemptLine {
         cost: attempt.cost,
         took_us: micros(attempt.took),
     }
+}
+
+fn part_line(part: &Part) -> PartLine {
+    let Part { message, range, kind, label } = part;
+    (*message, range.start, range.end, kind.clone(), label.clone())
+}
+
+fn read_part((message, start, end, kind, label): PartLine) -> Part {
+    Part { message, range: start..end, kind, label }
 }
 
 fn keep(content: &dyn Content, value: &impl Serialize) -> String {
@@ -461,6 +476,7 @@ fn read_attempt(line: AttemptLine, content: &dyn Content) -> Attempt {
         extracts: line.extracts,
         replayed: line.replayed,
         request: Arc::new(request),
+        parts: line.parts.into_iter().map(read_part).collect(),
         completion: completion.map(Arc::new),
         cached: line.cached,
         sent: line.sent.unwrap_or(!line.cached),

@@ -10,6 +10,7 @@ mod content;
 mod diff;
 mod dot;
 mod export;
+mod html;
 mod mermaid;
 mod otlp;
 mod relations;
@@ -18,11 +19,12 @@ mod show;
 mod spill;
 
 pub use content::LEFT_OUT;
-pub use diff::{Difference, diff};
+pub use diff::{Difference, Field, diff};
 pub use export::{
     About, Content, NoContent, ReadError, parse, parse_jsonl, to_jsonl, to_jsonl_about,
     to_whole_jsonl, whole,
 };
+pub use html::{Shown, to_html};
 pub use otlp::{Export, to_otlp};
 pub use select::{Filter, find};
 pub use show::{Look, tree, tree_as, whole_node};
@@ -32,6 +34,7 @@ use crate::lm::{Address, Completion, Cost, Details, Finish, Request};
 use crate::schema::Record;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,6 +186,9 @@ pub struct Attempt {
     pub extracts: bool,
     /// What was sent.
     pub request: Arc<Request>,
+    /// Where the parts of the prompt come from, in their order; empty where nobody wanted to
+    /// know. What is in none is the layout's own.
+    pub parts: Arc<[Part]>,
     /// What came back; `None` when the call failed.
     pub completion: Option<Arc<Completion>>,
     /// Whether the reply came from the store.
@@ -198,6 +204,19 @@ pub struct Attempt {
     pub cost: Cost,
     /// How long it took.
     pub took: Duration,
+}
+
+/// A part of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Which message it stands in; 0 for a text that is continued.
+    pub message: usize,
+    /// Its bytes in the message's text.
+    pub range: Range<usize>,
+    /// What it is, in a word: `instruction`, `demo`, `input`.
+    pub kind: Arc<str>,
+    /// Where it comes from: `demo 2, answer: row 17`.
+    pub label: Arc<str>,
 }
 
 /// A value of one node that went into another.

@@ -97,6 +97,8 @@ struct Spans<'a> {
     trace_id: String,
     /// The span of each node.
     ids: Vec<String>,
+    /// Which nodes were sent back.
+    abandoned: Vec<bool>,
     /// The span around all, where nodes have none around them.
     root: Option<String>,
 }
@@ -115,7 +117,8 @@ impl<'a> Spans<'a> {
         let ids = ids.collect();
         let root = (relations.roots().len() > 1).then(|| span_id(&trace_id, "run"));
         let epoch = Duration::from_micros(began);
-        Self { trace, relations, content, epoch, trace_id, ids, root }
+        let abandoned = trace.abandoned();
+        Self { trace, relations, content, epoch, trace_id, ids, abandoned, root }
     }
 
     fn all(&self) -> Vec<Json> {
@@ -214,6 +217,13 @@ impl<'a> Spans<'a> {
         if node.replayed {
             of.push(("dsp.replayed", json!(true)));
         }
+        for (name, is_so) in
+            [("dsp.judge", node.judge), ("dsp.abandoned", self.abandoned[id.0])]
+        {
+            if is_so {
+                of.push((name, json!(true)));
+            }
+        }
         if let Some(call) = &node.call {
             of.push(("dsp.adapter", json!(call.adapter)));
         }
@@ -301,7 +311,9 @@ impl<'a> Spans<'a> {
     /// The requests of a call. When each began is not known: they came one after the other.
     fn push_attempts(&self, out: &mut Vec<Json>, id: NodeId, node: &Node, call: &LmCall) {
         let mut began = node.began;
-        for (at, attempt) in call.attempts.iter().enumerate() {
+        // What an earlier attempt of the program was told is a span of that one.
+        let asked = call.attempts.iter().enumerate().filter(|(_, it)| !it.replayed);
+        for (at, attempt) in asked {
             let span_id = span_id(&self.trace_id, &format!("{}.{at}", self.ids[id.0]));
             let model = attempt.model.as_deref().unwrap_or(&call.model);
             let (name, of) = self.asked(model, &call.adapter, attempt);

@@ -2,7 +2,7 @@
 
 use super::*;
 use dsp_lang::adapt::{Origin, ParseError, Part, Prepared};
-use dsp_lang::schema::{Medium, Template};
+use dsp_lang::schema::{MediaFile, Template};
 
 /// Templates that put things where the other layouts do not.
 const TEMPLATES: [&[(&str, &str)]; 5] = [
@@ -222,7 +222,7 @@ fn media_leave_parts_where_they_are() {
     let picture = |bytes: &str| {
         let uri = format!("data:image/png;base64,{bytes}");
         Value::Media(Arc::new(
-            Medium::of_data_uri(&uri, dsp_lang::schema::MediaKind::Image).unwrap(),
+            MediaFile::of_data_uri(&uri, dsp_lang::schema::MediaKind::Image).unwrap(),
         ))
     };
     let fields = ["before", "picture", "after"].map(|name| field(name, Ty::Str));

@@ -45,11 +45,17 @@ impl Project {
     }
 
     pub(crate) fn dsp(&self, args: &[&str]) -> Ended {
+        self.dsp_with(args, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub(crate) fn dsp_with(&self, args: &[&str], env: &[(&str, &str)]) -> Ended {
         let output = Command::new(env!("CARGO_BIN_EXE_dsp"))
             .args(args)
             .current_dir(self.path())
             .env_clear()
             .env("DSP_HOME", self.path().join(".home"))
+            .envs(env.iter().copied())
             .output()
             .unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

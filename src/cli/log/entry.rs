@@ -32,6 +32,9 @@ pub(super) struct Entry {
     /// The file of the state, as far as the command line said it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) state_file: Option<String>,
+    /// The file of its trace, where one was written.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) trace_file: Option<String>,
     /// What it came to.
     #[serde(flatten)]
     pub(super) account: Account,

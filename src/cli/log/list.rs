@@ -101,6 +101,7 @@ fn shown(it: &Entry) -> String {
         ("before", account.before.clone()),
         ("state", account.state.clone()),
         ("state in", it.state_file.clone().unwrap_or_default()),
+        ("trace in", it.trace_file.clone().unwrap_or_default()),
     ];
     for data in &account.data {
         let file = data.file.as_deref().map(|it| format!(" of {it}")).unwrap_or_default();

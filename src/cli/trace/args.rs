@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Arguments of `dsp trace show`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Show {
-    /// The file that `--trace` wrote
+    /// The file that `--trace` wrote, or the id of an entry of `dsp log`
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// Show prompts and replies too
@@ -49,7 +49,7 @@ fn width(text: &str) -> Result<usize, String> {
 /// Arguments of `dsp trace html`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Html {
-    /// The file that `--trace` wrote
+    /// The file that `--trace` wrote, or the id of an entry of `dsp log`
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// Another one to compare it with
@@ -66,7 +66,7 @@ pub(in crate::cli) struct Html {
 /// Arguments of `dsp trace export`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Export {
-    /// The file that `--trace` wrote
+    /// The file that `--trace` wrote, or the id of an entry of `dsp log`
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// What is written

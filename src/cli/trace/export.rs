@@ -14,7 +14,7 @@ pub(super) fn run(shell: &Shell, args: &Export) -> Result<(), Failure> {
             failure.hint("use `--format otlp`, or `-o FILE`".to_owned());
             return Err(failure);
         }
-        return Err(Failure::usage(format!("not yet: {url}")));
+        return send(shell, &recorded, Some(url.as_str()).filter(|it| !it.is_empty()));
     }
     let text = text(&recorded, args.format);
     match &args.output {
@@ -24,6 +24,51 @@ pub(super) fn run(shell: &Shell, args: &Export) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+#[cfg(feature = "http")]
+fn send(shell: &Shell, recorded: &Recorded, url: Option<&str>) -> Result<(), Failure> {
+    use crate::lm::http::Collector;
+    let collector = Collector::new(&*shell.host, url).map_err(|it| failed(&it))?;
+    if collector.headers_left_out {
+        let other = "OTEL_EXPORTER_OTLP_HEADERS are for OTEL_EXPORTER_OTLP_ENDPOINT, which is \
+                     another collector: they were not sent";
+        shell.warn(&[other.to_owned()]);
+    }
+    let requests = spans(recorded);
+    let mut refused = 0;
+    for request in &requests {
+        refused += collector.send(request).map_err(|it| failed(&it))?;
+    }
+    let sent: usize = requests.iter().map(count).sum();
+    shell.eprint(&format!("{sent} spans were sent to {}\n", collector.shown()));
+    if refused > 0 {
+        return Err(Failure::usage(format!("the collector did not take {refused} of them")));
+    }
+    Ok(())
+}
+
+#[cfg(feature = "http")]
+fn failed(error: &crate::lm::Error) -> Failure {
+    let mut failure = Failure::usage(error.to_string());
+    if let Some(hint) = error.hint_text() {
+        failure.hint(hint.to_owned());
+    }
+    failure
+}
+
+/// How many spans a request holds.
+#[cfg(feature = "http")]
+fn count(request: &serde_json::Value) -> usize {
+    request["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().map_or(0, Vec::len)
+}
+
+#[cfg(not(feature = "http"))]
+fn send(_: &Shell, _: &Recorded, _: Option<&str>) -> Result<(), Failure> {
+    let mut failure = Failure::usage("this program was built without HTTP and sends nothing");
+    failure
+        .hint("write the spans with `-o FILE`, or build it with the feature `http`".to_owned());
+    Err(failure)
 }
 
 fn text(recorded: &Recorded, format: Format) -> String {

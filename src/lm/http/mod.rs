@@ -7,6 +7,7 @@
 
 mod attempt;
 mod client;
+mod collect;
 mod embed;
 mod failure;
 mod frames;
@@ -26,6 +27,7 @@ use crate::config::Api;
 use crate::util::{lock, sha256_hex};
 use attempt::{Job, Post, Transport};
 use client::{Cut, LONGEST_BODY, headers};
+pub use collect::Collector;
 pub use embed::HttpEmbedder;
 use failure::Failure;
 use frames::Frames;

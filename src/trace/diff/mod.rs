@@ -269,7 +269,8 @@ impl Fields {
             self.requests(of, &a.request, &b.request);
             if self.0.len() == before {
                 // Nothing that is known of the request differs: then the model does.
-                self.text(&format!("key{of}"), &a.key, &b.key);
+                let short = |it: &Attempt| it.key.get(..12).unwrap_or(&it.key).to_owned();
+                self.text(&format!("key of the model{of}"), &short(a), &short(b));
             }
         }
         let reply = |it: Option<&Attempt>| Some(it?.completion.as_ref()?.text.clone());
