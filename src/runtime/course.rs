@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::lm::Address;
 use crate::runtime::history::HistoryValue;
 use crate::runtime::passages::Passages;
-use crate::runtime::repair::{AGAIN, Demand};
+use crate::runtime::repair::{Demand, GIVEN};
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::sources::Sources;
 use crate::runtime::value::{Text, Val, to_record};
@@ -65,6 +65,13 @@ pub(in crate::runtime) struct Mark {
     ordinals: BTreeMap<String, usize>,
     warnings: usize,
     sites: usize,
+}
+
+impl Mark {
+    /// How often each predictor had been called.
+    pub(in crate::runtime) fn ordinals(&self) -> &BTreeMap<String, usize> {
+        &self.ordinals
+    }
 }
 
 /// A run's place among those that go on at once inside another.
@@ -499,12 +506,15 @@ impl Run {
         Address { path: path.to_owned(), example: self.example(), ordinal, branch }
     }
 
-    /// The address for the next reply of a script, in an attempt that is made again.
+    /// The address for the next reply of a script: in an attempt that is made again, behind
+    /// those that were given before.
     pub(in crate::runtime) fn renumbered(&self, address: &Address) -> Address {
-        let used = self.repairs().and_then(|it| it.used(&address.path));
-        let Some(used) = used else { return address.clone() };
-        let again = self.next_address(&format!("{}{AGAIN}", address.path));
-        Address { ordinal: used + again.ordinal, ..address.clone() }
+        let Some(repairs) = self.repairs() else { return address.clone() };
+        let given = self.next_address(&format!("{}{GIVEN}", address.path)).ordinal;
+        match repairs.given(&address.path) {
+            None => address.clone(),
+            Some(before) => Address { ordinal: before + given, ..address.clone() },
+        }
     }
 
     /// The names of the branches that it is inside of, with dots.

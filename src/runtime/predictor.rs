@@ -16,7 +16,7 @@ use crate::runtime::exchange::{Ear, send_heard};
 use crate::runtime::facts;
 use crate::runtime::lm_value::LmValue;
 use crate::runtime::media;
-use crate::runtime::origins::Origins;
+use crate::runtime::pen::Pen;
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::record_value::typed_values;
 use crate::runtime::repair::{Feedback, repaired};
@@ -609,7 +609,7 @@ impl Predictor {
         let lm_now = lm.in_turn(&address);
         let mut asked = Asked { run, lm: lm_now, place: address.clone(), address, again: 0 };
         let told = run.repairs().and_then(|it| it.told(&asked.address));
-        let pen = Origins::of(run, self.state.as_deref());
+        let pen = Pen::of(run, self.state.as_deref());
         let (mut prepared, mut parts) = match &told {
             None => pen.prompt(adapter, ask, &capabilities),
             Some(told) => {

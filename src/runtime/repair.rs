@@ -10,7 +10,7 @@
 
 use crate::lm::{Address, Completion};
 use crate::runtime::blame::blame;
-use crate::runtime::course::Course;
+use crate::runtime::course::{Course, Mark};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::run::Run;
 use crate::runtime::value::Val;
@@ -22,8 +22,8 @@ use std::sync::{Arc, Mutex};
 /// How often a program is run again at most, for each time that one call of it may be asked again.
 pub(in crate::runtime) const RUNS: u32 = 5;
 
-/// Behind a path: the calls of later attempts, which are counted by themselves.
-pub(in crate::runtime) const AGAIN: &str = "\u{1}";
+/// Behind a path: replies of a script are counted by themselves.
+pub(in crate::runtime) const GIVEN: &str = "\u{1}";
 
 /// What counts more than any number of false suggestions.
 const ASSERT: usize = 1 << 20;
@@ -70,8 +70,9 @@ struct Book {
     runs: u32,
     /// The call that the attempt was made again for.
     told: Option<Place>,
-    /// How many numbers the calls of each path had, in attempts before this one.
-    used: BTreeMap<String, usize>,
+    /// How many replies of a script the calls of each path were given before this attempt;
+    /// nothing in the first.
+    given: Option<BTreeMap<String, usize>>,
     /// Why a call could not be asked again.
     failed: Option<String>,
     /// What the attempt printed.
@@ -100,8 +101,8 @@ impl Demand {
 /// A call that was sent back.
 #[derive(Default)]
 struct Blamed {
-    /// What it was told each time; the first time it was only asked.
-    told: Vec<Option<Feedback>>,
+    /// What it was told, each time that it was asked again.
+    told: Vec<Feedback>,
     /// How much was wrong with each of its replies.
     broken: Vec<usize>,
     /// What is to hold, by condition.
@@ -135,7 +136,7 @@ pub(in crate::runtime) fn repaired(
     let mut earlier = None;
     let result = loop {
         let (root, result) = once(earlier);
-        if !repairs.begins_again(root, &result) {
+        if !repairs.begins_again(root, &result, &mark) {
             break result;
         }
         lock(&run.course).rewind(&mark);
@@ -178,7 +179,9 @@ impl Repairs {
     pub(in crate::runtime) fn told(&self, address: &Address) -> Option<Feedback> {
         let book = lock(&self.book);
         let blamed = book.blamed.get(&place(address))?;
-        blamed.told.get(blamed.kept.unwrap_or(blamed.told.len() - 1)).cloned().flatten()
+        // The first of its replies was to a question alone.
+        let latest = blamed.kept.unwrap_or(blamed.told.len());
+        blamed.told.get(latest.checked_sub(1)?).cloned()
     }
 
     /// The node of the last attempt at a call.
@@ -186,10 +189,12 @@ impl Repairs {
         lock(&self.book).known.get(&place(address))?.last().copied()
     }
 
-    /// How many numbers calls of a path had in earlier attempts; none in the first.
-    pub(in crate::runtime) fn used(&self, path: &str) -> Option<usize> {
+    /// How many replies of a script calls of a path were given before this attempt; nothing in
+    /// the first.
+    pub(in crate::runtime) fn given(&self, path: &str) -> Option<usize> {
         let book = lock(&self.book);
-        (!book.used.is_empty()).then(|| book.used.get(path).copied().unwrap_or_default())
+        let given = book.given.as_ref()?;
+        Some(given.get(path).copied().unwrap_or_default())
     }
 
     /// The reply that an earlier attempt was given to the same request.
@@ -250,7 +255,7 @@ impl Repairs {
     }
 
     /// Whether an attempt that came to this is made again; what is to be said then is noted.
-    fn begins_again(&self, root: NodeId, result: &Result<Val, Error>) -> bool {
+    fn begins_again(&self, root: NodeId, result: &Result<Val, Error>, mark: &Mark) -> bool {
         if self.most == 0 {
             return false;
         }
@@ -259,7 +264,7 @@ impl Repairs {
             && !error.is_sent_back()
             && (error.is_fatal() || demands.is_empty())
         {
-            return self.begins_again_without(root, error);
+            return self.begins_again_without(root, error, mark);
         }
         if demands.is_empty() {
             return false;
@@ -284,18 +289,18 @@ impl Repairs {
         let reply = reply.map(|it| it.2.clone()).unwrap_or_default();
         let demands = demands.into_iter().filter(|it| it.place == place).collect();
         let has_runs = book.runs < RUNS * self.most;
-        let blamed = book.blamed.entry(place.clone()).or_insert_with(Blamed::new);
+        let blamed = book.blamed.entry(place.clone()).or_default();
         let says_more = has_runs && blamed.asked() < self.most;
         blamed.is_wanting(demands, says_more.then_some(reply));
         book.told = says_more.then_some(place);
         book.runs += u32::from(says_more);
-        book.turn_over(calls, &lock(&self.course));
+        book.turn_over(calls, &lock(&self.course), mark);
         true
     }
 
     /// Where the call that was to be asked again could not be, its earlier replies are what there
     /// is: what was paid for is not lost.
-    fn begins_again_without(&self, root: NodeId, error: &Error) -> bool {
+    fn begins_again_without(&self, root: NodeId, error: &Error, mark: &Mark) -> bool {
         let failure = error.failure().filter(|it| it.code != codes::CANCELLED);
         let Some(failure) = failure else { return false };
         let calls = lock(&self.course).calls_from(root);
@@ -310,24 +315,24 @@ impl Repairs {
         };
         blamed.keep_best();
         book.failed = Some(failure.message);
-        book.turn_over(calls, &lock(&self.course));
+        book.turn_over(calls, &lock(&self.course), mark);
         true
     }
 }
 
 impl Book {
     /// Goes on to the next attempt; `calls` are those of the last one.
-    fn turn_over(&mut self, calls: Vec<(NodeId, Address, String)>, course: &Course) {
-        let is_first = self.used.is_empty();
+    fn turn_over(
+        &mut self,
+        calls: Vec<(NodeId, Address, String)>,
+        course: &Course,
+        mark: &Mark,
+    ) {
+        let given = self.given.get_or_insert_with(|| mark.ordinals().clone());
         for (path, count) in course.ordinals() {
-            match (is_first, path.strip_suffix(AGAIN)) {
-                (true, None) => self.used.insert(path.clone(), *count),
-                (false, Some(path)) => {
-                    *self.used.entry(path.to_owned()).or_default() += count;
-                    None
-                }
-                _ => None,
-            };
+            if let Some(path) = path.strip_suffix(GIVEN) {
+                *given.entry(path.to_owned()).or_default() += count;
+            }
         }
         self.printed.clear();
         self.root = None;
@@ -338,13 +343,9 @@ impl Book {
 }
 
 impl Blamed {
-    fn new() -> Self {
-        Self { told: vec![None], ..Self::default() }
-    }
-
     /// How often it was asked again.
     fn asked(&self) -> u32 {
-        u32::try_from(self.told.len() - 1).unwrap_or(u32::MAX)
+        u32::try_from(self.told.len()).unwrap_or(u32::MAX)
     }
 
     /// Notes what was wrong with its last reply; with `reply` it is asked again, else the reply
@@ -356,7 +357,7 @@ impl Blamed {
             self.reasons.insert(0, (demand.condition, demand.reason));
         }
         match reply {
-            Some(reply) => self.told.push(Some(self.feedback(reply))),
+            Some(reply) => self.told.push(self.feedback(reply)),
             None => self.keep_best(),
         }
     }
@@ -373,7 +374,7 @@ impl Blamed {
             }
         }
         let reasons = reasons.join("; ");
-        let told = self.told.iter().flatten();
+        let told = self.told.iter();
         let same = |it: &&Feedback| (&it.reply, &it.reasons) == (&reply, &reasons);
         Feedback { again: told.filter(same).count() as u64, reply, reasons }
     }

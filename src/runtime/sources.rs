@@ -123,7 +123,7 @@ impl Sources {
     }
 
     /// What flows into a node, where a site opened it.
-    fn into_node(&self, node: NodeId) -> Option<Arc<Flows>> {
+    fn flows_into(&self, node: NodeId) -> Option<Arc<Flows>> {
         let call = self.calls.last().filter(|it| it.nodes.last() == Some(&node))?;
         call.given.clone()
     }
@@ -473,7 +473,7 @@ impl Run {
     /// inputs, in their order.
     pub(in crate::runtime) fn static_edges(&self, to: NodeId, names: &[&str]) -> Vec<Edge> {
         let mut course = lock(&self.course);
-        let Some(flows) = course.sources.into_node(to) else { return Vec::new() };
+        let Some(flows) = course.sources.flows_into(to) else { return Vec::new() };
         let most = FEW + course.sources.room;
         let edges = edges(&flows, to, most, |nth| names.get(nth).copied());
         let room = &mut course.sources.room;

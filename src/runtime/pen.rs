@@ -12,12 +12,12 @@ use std::sync::Arc;
 type Parts = Arc<[trace::Part]>;
 
 /// Lays prompts out, and notes where their parts come from if that is wanted.
-pub(in crate::runtime) struct Origins<'a> {
+pub(in crate::runtime) struct Pen<'a> {
     wanted: bool,
     state: Option<&'a PredictorState>,
 }
 
-impl<'a> Origins<'a> {
+impl<'a> Pen<'a> {
     /// As the run wants it, for a predictor of this state.
     pub(in crate::runtime) fn of(run: &Run, state: Option<&'a PredictorState>) -> Self {
         Self { wanted: run.session().settings.note_origins, state }
