@@ -517,6 +517,11 @@ pub const OBJECTS: &[Object] = &[
             field("children", "list", "the nodes that happened in its course"),
             field("inputs_from", "list", "where its inputs came from: `node output input via`"),
             field("used_by", "list", "where its outputs went: `node output input via`"),
+            field(
+                "attempts",
+                "list",
+                "each request: `model prompt reply error cached read_freely`",
+            ),
             field("prompt", "str", "what the model was sent last"),
             field("reply", "str", "what it wrote"),
             field("cost", "map", "what it took, with all in its course"),

@@ -157,11 +157,14 @@ impl Sources {
         }
     }
 
-    /// Takes over what a branch told.
+    /// Takes over what a branch told; of very much, the latest.
     pub(in crate::runtime) fn join(&mut self, theirs: Self, base: usize, end: usize) {
         for (frame, closure, from) in theirs.told {
             let from = from.into_iter().map(|it| it.moved(base, end)).collect();
             self.told.push((frame, closure, from));
+        }
+        if self.told.len() > 4 * WIDEST {
+            self.told.drain(..self.told.len() - 2 * WIDEST);
         }
     }
 }

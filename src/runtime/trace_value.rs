@@ -1,5 +1,6 @@
 //! Traces as values of scripts: the graph, its nodes, and what differs between two.
 
+use crate::lm::Address;
 use crate::runtime::bind::named_values;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
@@ -10,7 +11,7 @@ use crate::trace::{
     Attempt, Difference, Edge, Filter, Kind, Node, NodeId, Totals, Trace, diff, tree,
 };
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,10 +72,26 @@ impl TraceValue {
         let Some(other) = other.downcast::<Self>() else {
             return Err(wrong("other", "a trace", &other));
         };
-        let (a, b) = (self.0.clone(), other.0.clone());
+        let (a, b) = (Arc::new(counted_anew(&self.0)), Arc::new(counted_anew(&other.0)));
         let found = diff(&a, &b);
         Ok(Val::object(DiffValue { a, b, found }))
     }
+}
+
+/// A trace whose calls are counted from its own first ones: the traces of two replies of one run
+/// are compared, too.
+fn counted_anew(trace: &Trace) -> Trace {
+    let mut trace = trace.clone();
+    let mut first: BTreeMap<(String, String, Option<usize>), usize> = BTreeMap::new();
+    let of = |it: &Address| (it.path.clone(), it.branch.clone(), it.example);
+    for node in &trace.nodes {
+        let known = first.entry(of(&node.address)).or_insert(usize::MAX);
+        *known = (*known).min(node.address.ordinal);
+    }
+    for node in &mut trace.nodes {
+        node.address.ordinal -= first[&of(&node.address)];
+    }
+    trace
 }
 
 /// The kinds that somebody names: one, or several.
@@ -188,6 +205,7 @@ const NODE: &[&str] = &[
     "children",
     "inputs_from",
     "used_by",
+    "attempts",
     "prompt",
     "reply",
     "cost",
@@ -251,6 +269,20 @@ impl NodeValue {
     }
 }
 
+/// A request and its reply.
+fn attempt(node: &Node, it: &Attempt) -> Val {
+    let usual = node.call.as_ref().map(|it| it.model.as_str());
+    let reply = it.completion.as_ref().map(|it| it.text.as_str());
+    map([
+        ("model", text(it.model.as_deref().or(usual))),
+        ("prompt", Val::str(&prompt_text(&it.request.prompt))),
+        ("reply", text(reply)),
+        ("error", text(it.error.as_deref())),
+        ("cached", Val::Bool(it.cached)),
+        ("read_freely", Val::List(it.liberties.iter().map(|it| Val::str(it)).collect())),
+    ])
+}
+
 impl Object for NodeValue {
     fn type_name(&self) -> &'static str {
         "node"
@@ -277,6 +309,12 @@ impl Object for NodeValue {
             }
             "inputs_from" => self.edges(|it| it.to, |it| it.from),
             "used_by" => self.edges(|it| it.from, |it| it.to),
+            "attempts" => {
+                let call = node.call.iter();
+                Val::List(
+                    call.flat_map(|it| &it.attempts).map(|it| attempt(node, it)).collect(),
+                )
+            }
             "prompt" => {
                 self.last().map_or(Val::Null, |it| Val::str(&prompt_text(&it.request.prompt)))
             }
