@@ -169,7 +169,7 @@ print(short.name.starts_with("template:"), two_step().name);
     ),
     (
         "Trace",
-        r##"let ask = predict("question -> answer", lm: scripted(#{ self: [#{ answer: "Paris" }, #{ answer: "Rome" }] }));
+        r#"let ask = predict("question -> answer", lm: scripted(#{ self: [#{ answer: "Paris" }, #{ answer: "Rome" }] }));
 let what = trace(ask(question: "Where?"));
 print(what.nodes.map(|it| it.kind), what.calls.len(), what.roots[0].path, what.edges.len(), what.cost.calls);
 print(what.where(kind: "lm").len(), what.where(|it| it.path == "other"), what.show().contains("Paris"));
@@ -182,11 +182,11 @@ print(what.to_mermaid());
 //> true true
 //> flowchart TD
 //>     n0(["lm self<br>scripted"])
-//>"##,
+//>"#,
     ),
     (
         "Node",
-        r##"let first = predict("word -> other", lm: scripted([#{ other: "sea" }]));
+        r#"let first = predict("word -> other", lm: scripted([#{ other: "sea" }]));
 let last = predict("word -> other", lm: scripted([#{ other: "see" }]));
 let word = first(word: "bee").other;
 last(word);
@@ -198,11 +198,11 @@ print(node.reply, node.prompt.contains("sea"), node.cost.calls, trace().nodes[0]
 //> #1 lm self #{"word": "sea"} -> #{"other": "see"}
 //> 1 lm sea see true [] []
 //> 0 other word static
-//> {"other":"see"} true 1 1"##,
+//> {"other":"see"} true 1 1"#,
     ),
     (
         "Difference",
-        r##"let ask = predict("question -> answer", lm: scripted(#{ self: [#{ answer: "Paris" }, #{ answer: "Rome" }] }));
+        r#"let ask = predict("question -> answer", lm: scripted(#{ self: [#{ answer: "Paris" }, #{ answer: "Rome" }] }));
 let a = trace(ask(question: "Where?"));
 let b = trace(ask(question: "Who?"));
 let found = a.diff(b);
@@ -212,7 +212,7 @@ for it in found.changed[0].fields { print(it.name); }
 //> in question
 //> prompt, message 2 (user)
 //> reply
-//> out answer"##,
+//> out answer"#,
     ),
     (
         "History",
