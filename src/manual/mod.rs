@@ -56,6 +56,7 @@ pages! {
     "traces",
     "store",
     "optimizing",
+    "debugging",
     "workers",
     "stdlib",
     "modules",
