@@ -673,7 +673,7 @@ pub(super) enum StateAction {
     },
     /// Say what each part of a state is worth: score the program with each demo and each sentence
     /// of the instructions left out
-    Ablate(StateAblate),
+    Ablate(Box<StateAblate>),
 }
 
 /// Arguments of `dsp state ablate`.
