@@ -525,25 +525,17 @@ fn edges<'n>(
     found
 }
 
-/// Each once, in their order.
-fn unique(all: Vec<From>) -> Vec<From> {
-    if all.len() < 2 {
-        return all;
-    }
-    let mut seen: Vec<(NodeId, Option<Arc<str>>)> = Vec::with_capacity(all.len());
-    let mut latest = None;
-    let is_new = |it: &From| {
-        // Most come in their order.
-        let is_later = latest.is_none_or(|latest| it.node > latest);
-        let is_new =
-            is_later || !seen.iter().any(|known| *known == (it.node, it.output.clone()));
-        latest = latest.max(Some(it.node));
-        if is_new {
-            seen.push((it.node, it.output.clone()));
+/// Each once, in the order of the nodes.
+fn unique(mut all: Vec<From>) -> Vec<From> {
+    all.sort_by_key(|it| it.node);
+    let mut kept: Vec<From> = Vec::with_capacity(all.len());
+    for it in all {
+        let same = kept.iter().rev().take_while(|known| known.node == it.node);
+        if !same.into_iter().any(|known| known.output == it.output) {
+            kept.push(it);
         }
-        is_new
-    };
-    all.into_iter().filter(is_new).collect()
+    }
+    kept
 }
 
 impl From {
