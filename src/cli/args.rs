@@ -671,8 +671,7 @@ pub(super) enum StateAction {
         #[arg(long)]
         json: bool,
     },
-    /// Say what each part of a state is worth: score the program with each demo and each sentence
-    /// of the instructions left out
+    /// Say what each demo and each sentence is worth: score the program without it
     Ablate(StateAblate),
 }
 
