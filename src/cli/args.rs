@@ -672,7 +672,7 @@ pub(super) enum StateAction {
         json: bool,
     },
     /// Say what each demo and each sentence is worth: score the program without it
-    Ablate(StateAblate),
+    Ablate(Box<StateAblate>),
 }
 
 /// Arguments of `dsp state ablate`.
