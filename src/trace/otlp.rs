@@ -1,4 +1,4 @@
-//! Traces as OpenTelemetry spans, in the JSON of OTLP, with the names of the GenAI conventions
+//! Traces as OpenTelemetry spans, in the JSON of OTLP, with the names of the `GenAI` conventions
 //! (semantic-conventions-genai 0.1.0; they are still being developed).
 //!
 //! A node is a span, and each request of a call a span in it: only those carry tokens, so that

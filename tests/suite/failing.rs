@@ -161,8 +161,7 @@ fn what_is_about_one_question_is_told_once_and_asked_once() {
 /// A key that is withdrawn, and given again: what was paid for is not asked again.
 #[test]
 fn an_evaluation_that_ends_early_is_gone_on_with() {
-    let count = Arc::new(AtomicUsize::new(0));
-    let seen = count.clone();
+    let seen = AtomicUsize::new(0);
     let server = Server::answering(move |_| match seen.fetch_add(1, Ordering::SeqCst) {
         20.. => error(401, "revoked", "invalid_api_key"),
         _ => Play::text("[[ ## a ## ]]\nyes"),

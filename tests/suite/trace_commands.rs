@@ -1,5 +1,7 @@
 //! `--trace` and `dsp trace`, as a person uses them.
 
+#![allow(clippy::print_stdout, reason = "tests say what they leave out")]
+
 use crate::testing::Project;
 use std::path::Path;
 use std::process::Command;

@@ -179,7 +179,7 @@ impl Both<'_> {
 
     fn edges_a(&self, to: NodeId) -> Option<String> {
         let edges = self.of_a.edges_to(to);
-        (!edges.is_empty()).then(|| told(edges, |id| Some(id)))
+        (!edges.is_empty()).then(|| told(edges, Some))
     }
 
     fn edges_b(&self, to: NodeId) -> Option<String> {

@@ -9,7 +9,7 @@ use crate::schema::Record;
 use crate::trace::{Attempt, Difference, Edge, Node, NodeId, Part, diff};
 use crate::util::words::{self, Piece};
 use serde_json::{Map, Value as Json, json};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The kind of a part that is a picture, a sound or a file.
@@ -41,16 +41,16 @@ struct Texts {
 
 struct Once<T> {
     list: Vec<T>,
-    places: HashMap<T, usize, ahash::RandomState>,
+    places: BTreeMap<T, usize>,
 }
 
 impl<T> Default for Once<T> {
     fn default() -> Self {
-        Self { list: Vec::new(), places: HashMap::default() }
+        Self { list: Vec::new(), places: BTreeMap::new() }
     }
 }
 
-impl<T: Clone + Eq + std::hash::Hash> Once<T> {
+impl<T: Clone + Ord> Once<T> {
     fn place(&mut self, of: T) -> usize {
         match self.places.get(&of) {
             Some(at) => *at,

@@ -29,7 +29,7 @@ const ROOM: usize = 8;
 
 /// What a course knows of where values came from.
 #[derive(Debug, Default)]
-pub(in crate::runtime) struct Origins {
+pub(in crate::runtime) struct Sources {
     frames: BTreeMap<i64, Frame>,
     /// The frames of functions, with the depth of their calls, the innermost last.
     stack: Vec<(usize, i64)>,
@@ -93,11 +93,25 @@ struct Under {
     entered: Option<i64>,
 }
 
-impl Origins {
+impl Sources {
     /// What a run that was stopped left.
     pub(in crate::runtime) fn forget_what_was_open(&mut self) {
         self.calls.clear();
         self.told.clear();
+    }
+
+    /// How many sites are under way.
+    pub(in crate::runtime) fn n_calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// The innermost of so many sites is called anew: what it gave before is not its value.
+    pub(in crate::runtime) fn begin_again(&mut self, n_calls: usize) {
+        self.calls.truncate(n_calls);
+        if let Some(call) = self.calls.last_mut() {
+            call.nodes.clear();
+            (call.is_entered, call.entered) = (false, None);
+        }
     }
 
     /// Takes down that a node was opened, or taken over, where so many are open around it.
@@ -109,7 +123,7 @@ impl Origins {
     }
 
     /// What flows into a node, where a site opened it.
-    fn into_node(&self, node: NodeId) -> Option<Arc<Flows>> {
+    fn flows_into(&self, node: NodeId) -> Option<Arc<Flows>> {
         let call = self.calls.last().filter(|it| it.nodes.last() == Some(&node))?;
         call.given.clone()
     }
@@ -190,11 +204,11 @@ impl Run {
         let held = self.params(body);
         let mut course = lock(&self.course);
         let n_open = course.n_open();
-        let origins = &mut course.origins;
-        origins.drop_frames(level);
-        origins.frames.insert(number, Frame { body, outer, held, ..Frame::default() });
-        origins.stack.push((level, number));
-        if let Some(call) = origins.entering(body) {
+        let sources = &mut course.sources;
+        sources.drop_frames(level);
+        sources.frames.insert(number, Frame { body, outer, held, ..Frame::default() });
+        sources.stack.push((level, number));
+        if let Some(call) = sources.entering(body) {
             call.is_entered = true;
             call.entered = (call.depth == n_open).then_some(number);
         }
@@ -205,7 +219,7 @@ impl Run {
     fn params(&self, body: i64) -> Vec<(Held, Arc<[From]>)> {
         let (unit, index) = slices::split(body);
         let call = lock(&self.course)
-            .origins
+            .sources
             .entering(body)
             .map(|it| (it.site, it.frame, it.given.clone()));
         let Some(slices) = self.script().slices(unit) else { return Vec::new() };
@@ -249,7 +263,7 @@ impl Run {
     pub(in crate::runtime) fn mark(&self, mark: i64, number: i64) {
         let (unit, index) = slices::split(mark);
         let Some(slices) = self.script().slices(unit) else { return };
-        lock(&self.course).origins.settle();
+        lock(&self.course).sources.settle();
         let mark = &slices.marks[index as usize];
         let from: Vec<From> =
             mark.sources.iter().flat_map(|it| self.resolve(unit, number, it)).collect();
@@ -260,7 +274,7 @@ impl Run {
             Note::Return => self.returned(number, from),
             Note::Made(body) => {
                 let closure = Held::Closure(slices::key(unit, body));
-                if let Some(frame) = lock(&self.course).origins.frame(number) {
+                if let Some(frame) = lock(&self.course).sources.frame(number) {
                     frame.set(closure, Arc::default());
                 }
             }
@@ -275,9 +289,9 @@ impl Run {
         let owner = self.frame_of(number, body).unwrap_or(number);
         let mut course = lock(&self.course);
         let is_here = owner == MAIN && self.branch.is_none()
-            || course.origins.frames.contains_key(&owner);
+            || course.sources.frames.contains_key(&owner);
         let what = Held::Var(slices::key(unit, var));
-        let Some(frame) = course.origins.frame(if is_here { owner } else { number }) else {
+        let Some(frame) = course.sources.frame(if is_here { owner } else { number }) else {
             return;
         };
         match is_added {
@@ -289,14 +303,14 @@ impl Run {
     /// A function returns what came from these.
     fn returned(&self, number: i64, from: Vec<From>) {
         let mut course = lock(&self.course);
-        let Some(frame) = course.origins.frames.get_mut(&number) else { return };
+        let Some(frame) = course.sources.frames.get_mut(&number) else { return };
         frame.returned.clone_from(&from);
         let (outer, body) = (frame.outer, frame.body);
         if let Some(outer) = outer {
             if outer == MAIN && self.branch.is_none() {
-                course.origins.frame(MAIN);
+                course.sources.frame(MAIN);
             }
-            course.origins.tell(outer, body, from);
+            course.sources.tell(outer, body, from);
         }
     }
 
@@ -315,8 +329,8 @@ impl Run {
         // What is there already was left by an error.
         let same = |it: &Under| (it.site, it.frame) == (site, frame);
         let mut course = lock(&self.course);
-        if let Some(at) = course.origins.calls.iter().position(same) {
-            course.origins.calls.truncate(at);
+        if let Some(at) = course.sources.calls.iter().position(same) {
+            course.sources.calls.truncate(at);
         }
         drop(course);
         self.push_site(site, frame, Some(slices::key(unit, callee)), None);
@@ -333,14 +347,14 @@ impl Run {
         let (depth, nodes) = (course.n_open(), Vec::new());
         let (entered, is_entered) = (None, false);
         let call = Under { site, frame, depth, callee, given, nodes, is_entered, entered };
-        course.origins.calls.push(call);
-        course.origins.calls.len() - 1
+        course.sources.calls.push(call);
+        course.sources.calls.len() - 1
     }
 
     /// A function ended that was called by its name.
     pub(in crate::runtime) fn end_function(&self, site: i64, frame: i64) {
         let same = |it: &Under| (it.site, it.frame) == (site, frame);
-        let at = lock(&self.course).origins.calls.iter().rposition(same);
+        let at = lock(&self.course).sources.calls.iter().rposition(same);
         if let Some(at) = at {
             self.end_site(at, true);
         }
@@ -349,10 +363,10 @@ impl Run {
     /// A site ended; with `gave`, it gave a value.
     pub(in crate::runtime) fn end_site(&self, at: usize, gave: bool) {
         let mut course = lock(&self.course);
-        let origins = &mut course.origins;
-        origins.settle();
-        origins.calls.truncate(at + 1);
-        let Some(call) = origins.calls.pop().filter(|_| gave) else { return };
+        let sources = &mut course.sources;
+        sources.settle();
+        sources.calls.truncate(at + 1);
+        let Some(call) = sources.calls.pop().filter(|_| gave) else { return };
         let mut from: Vec<From> = Vec::new();
         for node in &call.nodes {
             let fields = course.output_names(*node);
@@ -360,7 +374,7 @@ impl Run {
         }
         match call.entered {
             Some(number) => {
-                let frame = course.origins.frames.get_mut(&number);
+                let frame = course.sources.frames.get_mut(&number);
                 from.extend(
                     frame.map(|it| std::mem::take(&mut it.returned)).unwrap_or_default(),
                 );
@@ -373,7 +387,7 @@ impl Run {
             None => {}
         }
         let from = unique(from);
-        let frame = course.origins.frame(call.frame);
+        let frame = course.sources.frame(call.frame);
         if let Some(frame) = frame {
             frame.set(Held::Site(call.site), from.into());
         }
@@ -383,7 +397,7 @@ impl Run {
     fn given(&self, site: i64, frame: i64) -> Arc<Flows> {
         let (unit, index) = slices::split(site);
         let Some(slices) = self.script().slices(unit) else { return Arc::default() };
-        lock(&self.course).origins.settle();
+        lock(&self.course).sources.settle();
         let flow = |(slot, sources): &(Slot, Vec<Source>)| {
             let all = sources.iter().flat_map(|it| self.resolve(unit, frame, it)).collect();
             (slot.clone(), unique(all))
@@ -440,7 +454,7 @@ impl Run {
     /// Looks at a frame of this run, or of one around it.
     fn with_frame<T>(&self, number: i64, look: impl FnOnce(&Frame) -> T) -> Option<T> {
         let course = lock(&self.course);
-        if let Some(frame) = course.origins.frames.get(&number) {
+        if let Some(frame) = course.sources.frames.get(&number) {
             return Some(look(frame));
         }
         drop(course);
@@ -451,10 +465,10 @@ impl Run {
     /// inputs, in their order.
     pub(in crate::runtime) fn static_edges(&self, to: NodeId, names: &[&str]) -> Vec<Edge> {
         let mut course = lock(&self.course);
-        let Some(flows) = course.origins.into_node(to) else { return Vec::new() };
-        let most = FEW + course.origins.room;
+        let Some(flows) = course.sources.flows_into(to) else { return Vec::new() };
+        let most = FEW + course.sources.room;
         let edges = edges(&flows, to, most, |nth| names.get(nth).copied());
-        let room = &mut course.origins.room;
+        let room = &mut course.sources.room;
         *room = room.saturating_sub(edges.len().saturating_sub(FEW));
         edges
     }
@@ -465,7 +479,7 @@ impl Run {
     }
 }
 
-impl Origins {
+impl Sources {
     /// A frame of this course.
     fn frame(&mut self, number: i64) -> Option<&mut Frame> {
         if number == MAIN {
