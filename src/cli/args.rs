@@ -671,7 +671,7 @@ pub(super) enum StateAction {
         #[arg(long)]
         json: bool,
     },
-    /// Say what each demo and each sentence is worth: score the program without it
+    /// Say what each demo and each sentence of a state's instructions is worth
     Ablate(Box<StateAblate>),
 }
 

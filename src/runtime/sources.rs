@@ -11,17 +11,17 @@ use crate::runtime::run::Run;
 use crate::source::SourceId;
 use crate::trace::{Edge, NodeId, Via};
 use crate::util::lock;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The number of main's frame.
 const MAIN: i64 = 0;
 
-/// The most places that a variable to which a loop adds is said to come from: the latest.
-const ADDED: usize = 256;
-/// The most places that any value is said to come from.
-const MOST: usize = 4096;
+/// The most nodes that a value is said to come from, where a loop adds to it: the latest.
+const MOST: usize = 128;
+/// The most that closures give together, and edges that are left to nodes behind.
+const WIDEST: usize = 1024;
 /// How many edges may lead to a node in any case.
 const FEW: usize = 32;
 /// How many more each node leaves to those behind it.
@@ -116,7 +116,7 @@ impl Sources {
 
     /// Takes down that a node was opened, or taken over, where so many are open around it.
     pub(in crate::runtime) fn opened(&mut self, node: NodeId, depth: usize) {
-        self.room = (self.room + ROOM).min(MOST);
+        self.room = (self.room + ROOM).min(WIDEST);
         if let Some(call) = self.calls.last_mut().filter(|it| it.depth == depth) {
             call.nodes.push(node);
         }
@@ -143,7 +143,7 @@ impl Sources {
     /// A closure gave a value: the frame of its function is told.
     fn tell(&mut self, frame: i64, closure: i64, from: Vec<From>) {
         match self.frames.get_mut(&frame) {
-            Some(frame) => frame.add(Held::Closure(closure), from, MOST),
+            Some(frame) => frame.add(Held::Closure(closure), from, WIDEST),
             None => self.told.push((frame, closure, from)),
         }
     }
@@ -157,11 +157,14 @@ impl Sources {
         }
     }
 
-    /// Takes over what a branch told.
+    /// Takes over what a branch told; of very much, the latest.
     pub(in crate::runtime) fn join(&mut self, theirs: Self, base: usize, end: usize) {
         for (frame, closure, from) in theirs.told {
             let from = from.into_iter().map(|it| it.moved(base, end)).collect();
             self.told.push((frame, closure, from));
+        }
+        if self.told.len() > 4 * WIDEST {
+            self.told.drain(..self.told.len() - 2 * WIDEST);
         }
     }
 }
@@ -265,9 +268,7 @@ impl Run {
         let Some(slices) = self.script().slices(unit) else { return };
         lock(&self.course).sources.settle();
         let mark = &slices.marks[index as usize];
-        let from: Vec<From> =
-            mark.sources.iter().flat_map(|it| self.resolve(unit, number, it)).collect();
-        let from = unique(from);
+        let from = self.resolve_all(unit, number, &mark.sources);
         match mark.note {
             Note::Set(var) => self.hold(unit, number, var, from, false),
             Note::Add(var) => self.hold(unit, number, var, from, true),
@@ -295,7 +296,7 @@ impl Run {
             return;
         };
         match is_added {
-            true => frame.add(what, from, ADDED),
+            true => frame.add(what, from, MOST),
             false => frame.set(what, from.into()),
         }
     }
@@ -399,10 +400,20 @@ impl Run {
         let Some(slices) = self.script().slices(unit) else { return Arc::default() };
         lock(&self.course).sources.settle();
         let flow = |(slot, sources): &(Slot, Vec<Source>)| {
-            let all = sources.iter().flat_map(|it| self.resolve(unit, frame, it)).collect();
-            (slot.clone(), unique(all))
+            (slot.clone(), self.resolve_all(unit, frame, sources))
         };
         Arc::new(slices.sites[index as usize].flows.iter().map(flow).collect())
+    }
+
+    /// The nodes that sources mean now: of several that a loop adds to, the latest.
+    fn resolve_all(&self, unit: SourceId, number: i64, sources: &[Source]) -> Vec<From> {
+        if let [source] = sources {
+            return self.resolve(unit, number, source);
+        }
+        let all = sources.iter().flat_map(|it| self.resolve(unit, number, it)).collect();
+        let mut all = unique(all);
+        all.drain(..all.len().saturating_sub(MOST));
+        all
     }
 
     /// The nodes that a source means now.
@@ -475,7 +486,7 @@ impl Run {
 
     /// As [`Run::static_edges`], of a condition: what it reads, by its site.
     pub(in crate::runtime) fn condition_edges(&self, to: NodeId, at: (i64, i64)) -> Vec<Edge> {
-        edges(&self.given(at.0, at.1), to, MOST, |_| None)
+        edges(&self.given(at.0, at.1), to, WIDEST, |_| None)
     }
 }
 
@@ -519,8 +530,20 @@ fn unique(all: Vec<From>) -> Vec<From> {
     if all.len() < 2 {
         return all;
     }
-    let mut seen = BTreeSet::new();
-    all.into_iter().filter(|it| seen.insert((it.node, it.output.clone()))).collect()
+    let mut seen: Vec<(NodeId, Option<Arc<str>>)> = Vec::with_capacity(all.len());
+    let mut latest = None;
+    let is_new = |it: &From| {
+        // Most come in their order.
+        let is_later = latest.is_none_or(|latest| it.node > latest);
+        let is_new =
+            is_later || !seen.iter().any(|known| *known == (it.node, it.output.clone()));
+        latest = latest.max(Some(it.node));
+        if is_new {
+            seen.push((it.node, it.output.clone()));
+        }
+        is_new
+    };
+    all.into_iter().filter(is_new).collect()
 }
 
 impl From {

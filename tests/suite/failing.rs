@@ -5,7 +5,6 @@ use crate::http::server::{Play, Server};
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SCRIPT: &str = "signature QA { in q: str  out a: str }\n\
