@@ -228,7 +228,7 @@ impl Recording {
 
     /// Adds a reply.
     pub fn add(&mut self, test: &str, asked: Asked<'_>, completion: Completion) {
-        let Asked { model, address, request, capabilities } = asked;
+        let Asked { model, address, request, capabilities, .. } = asked;
         let Capabilities { chat, template, n, .. } = capabilities;
         self.models.insert(model.to_owned(), Model { chat, template, n });
         let mut prompt = Vec::new();
