@@ -645,6 +645,8 @@ pub(super) enum TraceAction {
     Replay(trace::Replay),
     /// Run the script of a trace again with one call changed
     Fork(trace::Fork),
+    /// Make a test of the run of a trace, with its replies recorded
+    Test(trace::Test),
 }
 
 /// Arguments of `dsp state`.

@@ -8,6 +8,7 @@ mod fork;
 mod html;
 mod replay;
 mod show;
+mod test;
 
 use super::args::{Trace as Arguments, TraceAction};
 use super::log;
@@ -28,6 +29,7 @@ pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
         TraceAction::Diff(args) => diff::run(shell, args),
         TraceAction::Replay(args) => replay::run(shell, args),
         TraceAction::Fork(args) => fork::run(shell, args),
+        TraceAction::Test(args) => test::run(shell, args),
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Replay {
     exchanges: Exchanges,
     /// What is done with a request that the trace cannot answer: an error where nobody is told.
     live: Option<Tell>,
+    /// Whether the same request may stand elsewhere in the trace.
+    wherever: bool,
     fork: Option<Fork>,
     state: Mutex<Progress>,
 }
@@ -60,6 +62,11 @@ impl Replay {
         Self::new(trace, None, None)
     }
 
+    /// Answers from a trace, wherever in it the same is asked, and in no other way.
+    pub fn wherever(trace: Arc<Trace>) -> Self {
+        Self { wherever: true, ..Self::new(trace, None, None) }
+    }
+
     /// Answers from a trace what is asked word by word as there, and lets models answer the rest;
     /// `tell` hears of the first such request.
     pub fn live(trace: Arc<Trace>, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
@@ -79,7 +86,7 @@ impl Replay {
         let exchanges = Exchanges::of(trace);
         let used = vec![false; exchanges.all().len()];
         let state = Mutex::new(Progress { used, ..Progress::default() });
-        Self { exchanges, live, fork, state }
+        Self { exchanges, wherever: live.is_some(), live, fork, state }
     }
 
     /// How many requests were answered from the trace.
@@ -117,16 +124,12 @@ impl Replay {
     fn meant(&self, state: &Progress, asked: Asked<'_>, question: &str) -> Option<usize> {
         let all = self.exchanges.all();
         let here = self.exchanges.at(asked.place).iter().copied();
-        let mut here = here.filter(|it| all[*it].question == question);
-        match self.live {
-            None => Self::pick(state, here, false),
-            Some(_) => {
-                let again: Vec<usize> = here.by_ref().collect();
-                let elsewhere = || self.exchanges.asking(question).iter().copied();
-                Self::pick(state, again.iter().copied(), true)
-                    .or_else(|| Self::pick(state, elsewhere(), true))
-            }
+        let here = here.filter(|it| all[*it].question == question);
+        if !self.wherever {
+            return Self::pick(state, here, false);
         }
+        let elsewhere = || self.exchanges.asking(question).iter().copied();
+        Self::pick(state, here, true).or_else(|| Self::pick(state, elsewhere(), true))
     }
 
     /// Why the trace has no answer, and at which node of it.

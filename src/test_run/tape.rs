@@ -221,6 +221,7 @@ impl StandIn {
             chat: facts.is_none_or(|it| it.chat),
             template: facts.map_or(local, |it| it.template),
             n: facts.is_some_and(|it| it.n),
+            schema: facts.is_some_and(|it| it.schema),
             in_process: true,
             nonblocking: false,
             parallel: 64,

@@ -9,7 +9,7 @@ use crate::diag::Diagnostic;
 use crate::engine::{Builder, Finished, Program};
 use crate::host::Copied;
 use crate::lm::{LmOptions, SharedLm};
-use crate::runtime::{Absent, Replay};
+use crate::runtime::{Absent, Opener, Replay};
 use crate::trace::{About, Made, Trace, to_jsonl_about};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,11 +68,22 @@ impl<'a> Again<'a> {
 
     /// Runs the script with nothing but the trace for its models.
     pub(super) fn without_models(&self, replay: Arc<Replay>) -> Result<Ended, Failure> {
+        let open = self.opener();
+        self.run(replay, false, |builder| builder.stand_in_for_writers(open))
+    }
+
+    /// Opens what stands for the models of the run.
+    pub(super) fn opener(&self) -> Arc<Opener> {
         let known = self.made.models.clone();
         let open = move |name: &str, _: &LmOptions| -> Result<SharedLm, _> {
             Ok(Arc::new(Absent::new(name, known.get(name).copied())))
         };
-        self.run(replay, false, |builder| builder.stand_in_for_writers(Arc::new(open)))
+        Arc::new(open)
+    }
+
+    /// The script.
+    pub(super) fn script(&self) -> &Path {
+        &self.script
     }
 
     /// Runs the script with its models, which are asked for nothing where it is `dry`.

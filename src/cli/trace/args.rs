@@ -190,3 +190,17 @@ pub(in crate::cli) struct Fork {
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(super) limit: usize,
 }
+
+/// Arguments of `dsp trace test`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Test {
+    /// The file that `dsp run --trace` wrote, or the id of an entry of `dsp log`
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The script; that of the trace when it is left out
+    #[arg(value_name = "SCRIPT")]
+    pub(super) script: Option<PathBuf>,
+    /// The file with the test; beside the script, `NAME.test.dsp`, when it is left out
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
