@@ -108,6 +108,9 @@ mod recordings;
 mod reference;
 #[path = "suite/repl.rs"]
 mod repl;
+#[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/replays.rs"]
+mod replays;
 #[cfg(feature = "http")]
 #[path = "suite/resume.rs"]
 mod resume;

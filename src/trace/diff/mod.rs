@@ -86,6 +86,13 @@ pub struct Field {
     pub b: Option<String>,
 }
 
+/// In what two requests differ, for people: prompts word by word.
+pub fn request_difference(a: &Request, b: &Request) -> String {
+    let mut out = Fields(Vec::new());
+    out.requests("", a, b);
+    show::fields(&out.0)
+}
+
 /// Where a node stands: two nodes of one trace never stand at the same place.
 type Place = (Option<usize>, &'static str, String, String, usize, usize);
 
