@@ -49,6 +49,7 @@ pages! {
     "types",
     "calls",
     "asserts",
+    "asserts-worth",
     "models",
     "values",
     "data",
