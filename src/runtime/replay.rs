@@ -202,7 +202,7 @@ impl Replay {
     fn answer(&self, number: usize) -> Recorded {
         let attempt = self.exchanges.attempt(number);
         match &attempt.completion {
-            Some(completion) => Recorded::Reply(Completion::clone(completion)),
+            Some(completion) => Recorded::Reply(completion.clone()),
             None => {
                 let message = attempt.error.clone().unwrap_or_default();
                 Recorded::Failure(attempt.fault, message)
@@ -221,11 +221,11 @@ impl Tape for Replay {
         if let Some(reply) = self.is_changed(&state, asked, &question) {
             let text = reply.to_owned();
             state.has_changed = true;
-            return Ok(Some(Recorded::Reply(Completion {
+            return Ok(Some(Recorded::Reply(Arc::new(Completion {
                 text,
                 attempts: 1,
                 ..Completion::default()
-            })));
+            }))));
         }
         if let Some(number) = self.meant(&state, asked, &question) {
             state.used[number] = true;

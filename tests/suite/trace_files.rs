@@ -178,6 +178,7 @@ fn asked((name, text): (&str, &str), reply: &str) -> Node {
             model: None,
             extracts: false,
             replayed: false,
+            fault: None,
             request: Arc::new(Request::new(Prompt::Chat(messages))),
             parts: Arc::new([]),
             completion: Some(Arc::new(Completion { usage, ..completion })),
