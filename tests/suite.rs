@@ -44,6 +44,8 @@ mod doc;
 #[cfg(all(feature = "http", feature = "local"))]
 #[path = "suite/download.rs"]
 mod download;
+#[path = "suite/edges.rs"]
+mod edges;
 #[cfg(feature = "local")]
 #[path = "suite/embedded.rs"]
 mod embedded;

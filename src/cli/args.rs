@@ -677,9 +677,8 @@ pub(super) enum StateAction {
         #[arg(long)]
         json: bool,
     },
-    /// Say what each part of a state is worth: score the program with each demo and each sentence
-    /// of the instructions left out
-    Ablate(StateAblate),
+    /// Say what each demo and each sentence of a state's instructions is worth
+    Ablate(Box<StateAblate>),
 }
 
 /// Arguments of `dsp state ablate`.

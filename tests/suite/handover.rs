@@ -51,7 +51,7 @@ fn run(server: &Server, text: &str) -> String {
 /// before, want the same reply meanwhile.
 fn program(leaves: &str) -> String {
     let waits = "|| { p(q: \"before\"); p(q: \"the same\").a }";
-    let others = vec![waits; 8].join(",\n");
+    let others = [waits; 8].join(",\n");
     format!(
         "let p = predict(\"q -> a\", lm: \"mock/m\");\n\
          print(parallel([\n{leaves},\n{others}], threads: 9));\nprint(cost().cached);\n"

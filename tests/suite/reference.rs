@@ -147,7 +147,9 @@ fn help(command: &[&str]) -> String {
 /// The commands that a help text lists.
 fn commands(help: &str) -> Vec<String> {
     let listed = help.split("Commands:\n").nth(1).unwrap_or_default();
+    // What a command does may go on below it, further in.
     let lines = listed.lines().take_while(|line| !line.is_empty());
+    let lines = lines.filter(|line| !line.starts_with("   "));
     lines.filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).collect()
 }
 
@@ -174,7 +176,7 @@ fn links_between_the_manuals_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages: Vec<PathBuf> =
         ["README.md", "tests/README.md", ".github/CONTRIBUTING.md"].map(PathBuf::from).into();
-    for dir in ["src/reference", "examples/triage", "examples/rag", "examples/embed"] {
+    for dir in ["src/reference", "examples/asserts", "examples/triage", "examples/rag", "examples/embed"] {
         let entries = std::fs::read_dir(root.join(dir)).unwrap();
         let names = entries.map(|it| Path::new(dir).join(it.unwrap().file_name()));
         pages.extend(names.filter(|it| it.extension().is_some_and(|it| it == "md")));

@@ -1,5 +1,7 @@
 //! `--trace` and `dsp trace`, as a person uses them.
 
+#![allow(clippy::print_stdout, reason = "tests say what they leave out")]
+
 use crate::testing::Project;
 use std::path::Path;
 use std::process::Command;
@@ -339,7 +341,7 @@ fn a_browser_shows_the_page() {
             &["role=\"treeitem\"", "&lt;img src=x", "from instructions"][..],
         ),
         (&one, "view=timeline", &["class=\"track\""]),
-        (&one, "view=graph&node=2", &["<svg", "data-id=\"2\"", "edge identity near"]),
+        (&one, "view=graph&node=2", &["<svg", "data-id=\"2\"", " near\""]),
         (&one, "view=cost", &["predictor and model"]),
         (&one, "view=tree&find=herbert", &["2 of 3"]),
         (&two, "", &["<del class=\"minus\">book.", "<ins class=\"plus\">film."]),
