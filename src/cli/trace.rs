@@ -85,7 +85,7 @@ fn told(recorded: Recorded, no_content: bool) -> Recorded {
         false => recorded,
         true => Recorded {
             trace: recorded.trace.without_content(),
-            about: About { content_left_out: true, ..recorded.about },
+            about: recorded.about.without_content(),
             ..recorded
         },
     }

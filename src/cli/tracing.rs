@@ -71,17 +71,13 @@ impl<'a> Tracer<'a> {
     pub(super) fn write(&self, trace: &Trace, made: Made) -> Result<(), Failure> {
         let (shell, Some(path)) = (self.shell, &self.path) else { return Ok(()) };
         let began = shell.host.since_epoch().saturating_sub(shell.host.elapsed());
-        let about = About {
-            began_us: u64::try_from(began.as_micros()).ok(),
-            content_left_out: !self.content,
-            made: Some(match self.content {
-                true => made,
-                false => Made { printed: None, failed: None, ..made },
-            }),
-        };
+        let began_us = u64::try_from(began.as_micros()).ok();
+        let about = About { began_us, made: Some(made), ..About::default() };
         let text = match self.content {
             true => to_jsonl_about(trace, &about, &Kept::of(shell)?),
-            false => to_jsonl_about(&trace.without_content(), &about, &NoContent),
+            false => {
+                to_jsonl_about(&trace.without_content(), &about.without_content(), &NoContent)
+            }
         };
         shell.write(path, &text)
     }

@@ -35,7 +35,7 @@ pub mod codes {
     pub const THROWN: Code = Code("E0508");
     /// A limit of the language: operations, depth, sizes.
     pub const LIMIT: Code = Code("E0509");
-    /// A test asks for a reply that was not recorded.
+    /// A reply is asked for that was not recorded.
     pub const UNRECORDED: Code = Code("E0510");
     /// A file that cannot be read or written.
     pub const FILE: Code = Code("E0704");
@@ -57,7 +57,7 @@ pub mod codes {
         (CANCELLED, "the run was stopped"),
         (THROWN, "the script threw an error"),
         (LIMIT, "a limit of the language is reached"),
-        (UNRECORDED, "a test asks for a reply that was not recorded"),
+        (UNRECORDED, "a reply is asked for that was not recorded"),
         (FILE, "a file cannot be read or written"),
         (STATE, "a state does not fit"),
         (SUGGEST, "a suggestion is not met"),

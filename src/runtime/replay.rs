@@ -21,6 +21,8 @@ pub struct Replay {
     /// Whether the same request may stand elsewhere in the trace.
     wherever: bool,
     fork: Option<Fork>,
+    /// How often the changed call had begun before, in attempts that were made again.
+    before_fork: usize,
     state: Mutex<Progress>,
 }
 
@@ -33,10 +35,20 @@ struct Progress {
     answered: u64,
     /// Requests that were not, by the nodes of the trace that they stand at.
     missed: BTreeMap<(usize, Address), Unrecorded>,
+    /// Whether there was one.
+    has_missed: bool,
     /// How often the changed call began.
     began: usize,
     /// Whether its reply was changed.
     has_changed: bool,
+}
+
+/// Which exchange answers a request.
+enum Meant {
+    /// One of the same call.
+    Here(usize),
+    /// One of another call.
+    Elsewhere(usize),
 }
 
 /// A call that is made otherwise.
@@ -83,10 +95,15 @@ impl Replay {
     }
 
     fn new(trace: Arc<Trace>, live: Option<Tell>, fork: Option<Fork>) -> Self {
+        let before_fork = fork.as_ref().map_or(0, |fork| {
+            let address = &trace.node(fork.at).address;
+            let before = trace.nodes[..fork.at.0].iter();
+            before.filter(|it| it.kind == Kind::Lm && it.address == *address).count()
+        });
         let exchanges = Exchanges::of(trace);
         let used = vec![false; exchanges.all().len()];
         let state = Mutex::new(Progress { used, ..Progress::default() });
-        Self { exchanges, wherever: live.is_some(), live, fork, state }
+        Self { exchanges, wherever: live.is_some(), live, fork, before_fork, state }
     }
 
     /// How many requests were answered from the trace.
@@ -120,16 +137,14 @@ impl Replay {
         last.filter(|_| again)
     }
 
-    /// The exchange that answers a request.
-    fn meant(&self, state: &Progress, asked: Asked<'_>, question: &str) -> Option<usize> {
+    /// The exchange of the call that answers a request, and else the first that asks the same.
+    fn meant(&self, state: &Progress, asked: Asked<'_>, question: &str) -> Option<Meant> {
         let all = self.exchanges.all();
         let here = self.exchanges.at(asked.place).iter().copied();
         let here = here.filter(|it| all[*it].question == question);
-        if !self.wherever {
-            return Self::pick(state, here, false);
-        }
-        let elsewhere = || self.exchanges.asking(question).iter().copied();
-        Self::pick(state, here, true).or_else(|| Self::pick(state, elsewhere(), true))
+        let here = Self::pick(state, here, self.wherever).map(Meant::Here);
+        let elsewhere = || self.exchanges.asking(question).first().copied();
+        here.or_else(|| elsewhere().filter(|_| self.wherever).map(Meant::Elsewhere))
     }
 
     /// Why the trace has no answer, and at which node of it.
@@ -156,7 +171,9 @@ impl Replay {
             false => vec![format!("model: [-{then}-] {{+{now}+}}")],
             true => {
                 let then = &self.exchanges.attempt(number).request;
-                request_difference(then, asked.request).lines().map(ToOwned::to_owned).collect()
+                let told = request_difference(then, asked.request);
+                let bare = |line: &str| line.strip_prefix("    ").unwrap_or(line).to_owned();
+                told.lines().map(bare).collect()
             }
         };
         (node.0, Unrecorded { message, notes, hint })
@@ -227,17 +244,27 @@ impl Tape for Replay {
                 ..Completion::default()
             }))));
         }
-        if let Some(number) = self.meant(&state, asked, &question) {
-            state.used[number] = true;
+        if let Some(meant) = self.meant(&state, asked, &question) {
+            let number = match meant {
+                Meant::Here(number) => {
+                    state.used[number] = true;
+                    number
+                }
+                // Another call's answer stays that call's: which of the two comes first is chance.
+                Meant::Elsewhere(number) => number,
+            };
             state.answered += 1;
             return Ok(Some(self.answer(number)));
         }
-        let (at, why) = self.difference(&state, asked);
-        let is_first = state.missed.is_empty();
-        state.missed.entry((at, asked.place.clone())).or_insert_with(|| why.clone());
-        drop(state);
-        let Some(tell) = &self.live else { return Err(why) };
+        let is_first = !std::mem::replace(&mut state.has_missed, true);
+        let Some(tell) = &self.live else {
+            let (at, why) = self.difference(&state, asked);
+            state.missed.entry((at, asked.place.clone())).or_insert_with(|| why.clone());
+            return Err(why);
+        };
         if is_first {
+            let (_, why) = self.difference(&state, asked);
+            drop(state);
             tell(&why.message);
         }
         Ok(None)
@@ -266,9 +293,7 @@ impl Tape for Replay {
         }
         let mut state = lock(&self.state);
         state.began += 1;
-        let before = trace.nodes[..fork.at.0].iter();
-        let before = before.filter(|it| it.kind == Kind::Lm && it.address == *address).count();
-        (state.began > before).then(|| fork.change.clone())
+        (state.began > self.before_fork).then(|| fork.change.clone())
     }
 }
 

@@ -194,6 +194,13 @@ fn head_line(about: &About, content: &dyn Content) -> String {
 }
 
 impl About {
+    /// The same of a trace without what was said.
+    #[must_use]
+    pub fn without_content(self) -> Self {
+        let bare = |it: Made| Made { printed: None, printed_hash: None, failed: None, ..it };
+        Self { content_left_out: true, made: self.made.map(bare), ..self }
+    }
+
     /// The same with what was printed kept as content.
     fn kept(&self, content: &dyn Content) -> Self {
         let mut about = self.clone();

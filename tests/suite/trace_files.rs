@@ -186,6 +186,7 @@ fn asked((name, text): (&str, &str), reply: &str) -> Node {
             sent: true,
             liberties: vec![reply.to_owned()],
             error: Some(reply.to_owned()),
+            fault: None,
             cost: Cost::default(),
             took: Duration::from_millis(3),
         }],
