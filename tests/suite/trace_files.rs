@@ -178,7 +178,6 @@ fn asked((name, text): (&str, &str), reply: &str) -> Node {
             model: None,
             extracts: false,
             replayed: false,
-            fault: None,
             request: Arc::new(Request::new(Prompt::Chat(messages))),
             parts: Arc::new([]),
             completion: Some(Arc::new(Completion { usage, ..completion })),
