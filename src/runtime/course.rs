@@ -574,7 +574,8 @@ impl Run {
         let id = NodeId(course.end());
         if gives_values(node.kind) {
             let depth = course.n_open();
-            course.sources.opened(id, depth);
+            let site = course.sources.opened(id, depth);
+            node.judge = site.is_some_and(|it| self.script().judges(it));
         }
         course.trace.nodes.push(node);
         course.open.push(id);

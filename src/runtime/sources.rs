@@ -114,12 +114,13 @@ impl Sources {
         }
     }
 
-    /// Takes down that a node was opened, or taken over, where so many are open around it.
-    pub(in crate::runtime) fn opened(&mut self, node: NodeId, depth: usize) {
+    /// Takes down that a node was opened, or taken over, where so many are open around it; the
+    /// site that it was opened for.
+    pub(in crate::runtime) fn opened(&mut self, node: NodeId, depth: usize) -> Option<i64> {
         self.room = (self.room + ROOM).min(WIDEST);
-        if let Some(call) = self.calls.last_mut().filter(|it| it.depth == depth) {
-            call.nodes.push(node);
-        }
+        let call = self.calls.last_mut().filter(|it| it.depth == depth)?;
+        call.nodes.push(node);
+        Some(call.site)
     }
 
     /// What flows into a node, where a site opened it.
