@@ -176,7 +176,13 @@ fn links_between_the_manuals_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages: Vec<PathBuf> =
         ["README.md", "tests/README.md", ".github/CONTRIBUTING.md"].map(PathBuf::from).into();
-    for dir in ["src/reference", "examples/asserts", "examples/triage", "examples/rag", "examples/embed"] {
+    for dir in [
+        "src/reference",
+        "examples/asserts",
+        "examples/triage",
+        "examples/rag",
+        "examples/embed",
+    ] {
         let entries = std::fs::read_dir(root.join(dir)).unwrap();
         let names = entries.map(|it| Path::new(dir).join(it.unwrap().file_name()));
         pages.extend(names.filter(|it| it.extension().is_some_and(|it| it == "md")));
