@@ -36,7 +36,7 @@ pub struct Unrecorded {
 #[derive(Debug)]
 pub enum Recorded {
     /// The reply.
-    Reply(Completion),
+    Reply(Arc<Completion>),
     /// It failed so.
     Failure(Option<ErrorKind>, String),
 }
@@ -118,7 +118,7 @@ pub(in crate::runtime) fn recorded(
 ) -> Result<Option<Arc<Completion>>, Error> {
     match tape.find(asked).map_err(Error::from)? {
         None => Ok(None),
-        Some(Recorded::Reply(completion)) => Ok(Some(Arc::new(completion))),
+        Some(Recorded::Reply(completion)) => Ok(Some(completion)),
         Some(Recorded::Failure(fault, message)) => Err(Error::of_trace(fault, &message)),
     }
 }

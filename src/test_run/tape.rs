@@ -92,7 +92,7 @@ impl Tape for Replay {
         let n = used.entry((asked.address.clone(), request)).or_default();
         let call = same[(*n).min(last)];
         *n += 1;
-        Ok(Some(Recorded::Reply(call.completion.clone())))
+        Ok(Some(Recorded::Reply(Arc::new(call.completion.clone()))))
     }
 
     fn note(&self, _: Asked<'_>, _: &Completion) {}

@@ -3,7 +3,7 @@
 use super::{Attempt, Kind, NodeId, Trace};
 use crate::lm::{Address, Request};
 use crate::util::sha256_hex;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The exchanges of a trace with models, in its order. Those that an attempt of the program took
@@ -13,8 +13,8 @@ use std::sync::Arc;
 pub struct Exchanges {
     trace: Arc<Trace>,
     all: Vec<Exchange>,
-    at: HashMap<Address, Vec<usize>>,
-    asking: HashMap<String, Vec<usize>>,
+    at: BTreeMap<Address, Vec<usize>>,
+    asking: BTreeMap<String, Vec<usize>>,
 }
 
 /// A request of a trace.
@@ -32,8 +32,8 @@ impl Exchanges {
     /// Those of a trace.
     pub fn of(trace: Arc<Trace>) -> Self {
         let mut all = Vec::new();
-        let mut at: HashMap<Address, Vec<usize>> = HashMap::new();
-        let mut asking: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut at: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
+        let mut asking: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let calls = trace.iter().filter(|(_, it)| it.kind == Kind::Lm);
         for (node, it) in calls {
             let Some(call) = &it.call else { continue };
