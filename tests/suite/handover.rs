@@ -63,7 +63,7 @@ fn one_of_those_that_wait_asks_when_the_first_leaves() {
     let server = server();
     let leaves = "|| { for part in p.stream(q: \"the same\") { break; } \"left\" }";
     let printed = run(&server, &program(leaves));
-    let yes = vec!["\"yes\""; 8].join(", ");
+    let yes = ["\"yes\""; 8].join(", ");
     // Seven of each of the two questions were answered by the call of another.
     assert_eq!(printed, format!("[\"left\", {yes}]\n14\n"));
     let same = server.seen().iter().filter(|it| asked(it).contains("the same")).count();
