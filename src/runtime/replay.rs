@@ -238,11 +238,8 @@ impl Tape for Replay {
         if let Some(reply) = self.is_changed(&state, asked, &question) {
             let text = reply.to_owned();
             state.has_changed = true;
-            return Ok(Some(Recorded::Reply(Arc::new(Completion {
-                text,
-                attempts: 1,
-                ..Completion::default()
-            }))));
+            let reply = Completion { text, attempts: 1, ..Completion::default() };
+            return Ok(Some(Recorded::Reply(Arc::new(reply))));
         }
         if let Some(meant) = self.meant(&state, asked, &question) {
             let number = match meant {

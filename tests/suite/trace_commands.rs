@@ -55,6 +55,7 @@ fn a_trace_is_shown_whole_and_in_part() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["nodes"].as_array().unwrap().len(), 2);
     assert_eq!(json["edges"][0]["from"], 1);
+    // Two prompts, two replies, and what was printed.
     assert_eq!(json["content"].as_object().unwrap().len(), 5);
 }
 
