@@ -37,6 +37,7 @@ mod error;
 mod evaluate;
 mod models;
 mod program;
+mod replay;
 mod session;
 mod units;
 mod wiring;

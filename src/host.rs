@@ -7,6 +7,7 @@
 
 mod blob;
 mod captured;
+mod copied;
 mod memory;
 mod os;
 mod process;
@@ -14,6 +15,7 @@ mod watched;
 
 pub use blob::{Blob, Scratch, reader};
 pub use captured::Captured;
+pub use copied::Copied;
 pub use memory::MemoryHost;
 pub use os::OsHost;
 pub use process::{Process, Started};

@@ -44,6 +44,8 @@ mod doc;
 #[cfg(all(feature = "http", feature = "local"))]
 #[path = "suite/download.rs"]
 mod download;
+#[path = "suite/edges.rs"]
+mod edges;
 #[cfg(feature = "local")]
 #[path = "suite/embedded.rs"]
 mod embedded;
@@ -106,6 +108,9 @@ mod recordings;
 mod reference;
 #[path = "suite/repl.rs"]
 mod repl;
+#[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/replays.rs"]
+mod replays;
 #[cfg(feature = "http")]
 #[path = "suite/resume.rs"]
 mod resume;

@@ -169,16 +169,50 @@ print(short.name.starts_with("template:"), two_step().name);
     ),
     (
         "Trace",
-        r#"let reply = predict("question -> answer", lm: scripted([#{ answer: "Paris" }]))(question: "Where?");
-let what = trace(reply);
-print(what.nodes.map(|it| it.kind), what.edges.len(), what.show().contains("Paris"));
+        r#"let ask = predict("question -> answer", lm: scripted(#{ self: [#{ answer: "Paris" }, #{ answer: "Rome" }] }));
+let what = trace(ask(question: "Where?"));
+print(what.nodes.map(|it| it.kind), what.calls.len(), what.roots[0].path, what.edges.len(), what.cost.calls);
+print(what.where(kind: "lm").len(), what.where(|it| it.path == "other"), what.show().contains("Paris"));
+print(what.diff(what).same, what.diff(trace(ask(question: "Who?"))).changed[0].fields.map(|it| it.name));
 print(what.canonical().contains("Where?"), what.to_json().len() > 0);
 print(what.to_mermaid());
-//> ["lm"] 0 true
+//> ["lm"] 1 self 0 1
+//> 1 [] true
+//> true ["in question", "prompt, message 2 (user)", "reply", "out answer"]
 //> true true
 //> flowchart TD
 //>     n0(["lm self<br>scripted"])
 //>"#,
+    ),
+    (
+        "Node",
+        r#"let first = predict("word -> other", lm: scripted([#{ other: "sea" }]));
+let last = predict("word -> other", lm: scripted([#{ other: "see" }]));
+let word = first(word: "bee").other;
+last(word);
+let node = trace().calls[1];
+print(node);
+print(node.id, node.kind, node.inputs.word, node.outputs.other, node.error == (), node.parents, node.children);
+for it in node.inputs_from { print(it.node.id, it.output, it.input, it.via); }
+print(node.reply, node.prompt.contains("sea"), node.cost.calls, trace().nodes[0].used_by[0].node.id);
+//> #1 lm self #{"word": "sea"} -> #{"other": "see"}
+//> 1 lm sea see true [] []
+//> 0 other word static
+//> {"other":"see"} true 1 1"#,
+    ),
+    (
+        "Difference",
+        r#"let ask = predict("question -> answer", lm: scripted(#{ self: [#{ answer: "Paris" }, #{ answer: "Rome" }] }));
+let a = trace(ask(question: "Where?"));
+let b = trace(ask(question: "Who?"));
+let found = a.diff(b);
+print(found.same, found.first.a.id, found.changed.len(), found.only_a, found.only_b);
+for it in found.changed[0].fields { print(it.name); }
+//> false 0 1 [] []
+//> in question
+//> prompt, message 2 (user)
+//> reply
+//> out answer"#,
     ),
     (
         "History",

@@ -128,7 +128,7 @@ fn workers(text: &str) -> Result<usize, String> {
     }
 }
 
-fn amount(text: &str) -> Result<f64, String> {
+pub(super) fn amount(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
         _ => Err("expected a number, 0 or more".to_owned()),
@@ -641,6 +641,12 @@ pub(super) enum TraceAction {
     Export(trace::Export),
     /// Say what differs between two traces; fail if anything does
     Diff(trace::Diff),
+    /// Run the script of a trace again, with the trace in place of the models
+    Replay(trace::Replay),
+    /// Run the script of a trace again with one call changed
+    Fork(trace::Fork),
+    /// Make a test of the run of a trace, with its replies recorded
+    Test(trace::Test),
 }
 
 /// Arguments of `dsp state`.
@@ -671,9 +677,8 @@ pub(super) enum StateAction {
         #[arg(long)]
         json: bool,
     },
-    /// Say what each part of a state is worth: score the program with each demo and each sentence
-    /// of the instructions left out
-    Ablate(StateAblate),
+    /// Say what each demo and each sentence of a state's instructions is worth
+    Ablate(Box<StateAblate>),
 }
 
 /// Arguments of `dsp state ablate`.

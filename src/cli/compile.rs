@@ -6,7 +6,7 @@ use super::log::Begun;
 use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
-use super::tracing::Tracer;
+use super::tracing::{Tracer, made};
 use super::via;
 use super::watch::{self, Watcher};
 use crate::catalog;
@@ -100,7 +100,8 @@ impl Watched<'_> {
         shell.diagnose(program.sources(), &finished.warnings);
         watcher.warnings(&finished.warnings);
         shell.warn(&engine.store_warnings());
-        tracer.write(&finished.trace)?;
+        let of = (&*asked.task.file, &asked.task.lm);
+        tracer.write(&finished.trace, made(shell, "compile", &program, of))?;
         finished.result?;
         shell.eprint(&format!("saved as {}\n", shown(shell, output)));
         if let Some(report) = &report {

@@ -7,7 +7,7 @@ use super::log::Begun;
 use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
-use super::tracing::Tracer;
+use super::tracing::{Tracer, made};
 use super::via;
 use super::watch::{self, Watcher};
 use crate::engine::Ask;
@@ -80,7 +80,8 @@ impl Watched<'_> {
         shell.diagnose(program.sources(), &finished.warnings);
         watcher.warnings(&finished.warnings);
         shell.warn(&engine.store_warnings());
-        tracer.write(&finished.trace)?;
+        let of = (&*asked.task.file, &asked.task.lm);
+        tracer.write(&finished.trace, made(shell, "eval", &program, of))?;
         let value = finished.result?;
         let evaluation = titled(evaluated(&value)?, asked);
         report(shell, args, &evaluation, watcher.takes_output())?;

@@ -5,10 +5,13 @@ use super::interrupt::Interrupt;
 use super::log::Begun;
 use super::session;
 use super::shell::{Failure, Shell};
-use super::tracing::Tracer;
+use super::tracing::{Tracer, made};
 use super::usage;
 use super::watch::Watcher;
+use crate::host::Copied;
+use crate::trace::Made;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Runs a script.
 pub(super) fn run(shell: &Shell, args: &Run) -> Result<(), Failure> {
@@ -30,8 +33,13 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
     let builder = session::builder(shell, &args.file, &args.lm)?;
     let builder = if args.quiet { builder } else { builder.progress() };
     let tracer = Tracer::new(shell, &args.tracing, &args.file)?;
-    let builder = tracer.traced(builder);
-    let engine = interrupt.heeded(watcher.watched(builder)).build()?;
+    let builder = watcher.watched(tracer.traced(builder));
+    let copied = tracer.writes().then(|| Arc::new(Copied::new(shell.host.clone())));
+    let builder = match &copied {
+        Some(host) => builder.host(host.clone()),
+        None => builder,
+    };
+    let engine = interrupt.heeded(builder).build()?;
     let program = session::load(shell, &engine, &args.file)?;
     let (hash, trace_file) = (program.hash(), tracer.file());
     watcher.begun(Begun { hash, trace_file, ..Begun::default() });
@@ -42,7 +50,13 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
     if args.usage {
         shell.eprint(&usage::text(&program.spent(), &program.shares()));
     }
-    tracer.write(&finished.trace)?;
+    let failed = finished.result.as_ref().err().and_then(|it| it.diagnostics().first());
+    let made = Made {
+        printed: copied.and_then(|it| it.printed()),
+        failed: failed.map(|it| it.message.clone()),
+        ..made(shell, "run", &program, (&args.file, &args.lm))
+    };
+    tracer.write(&finished.trace, made)?;
     finished.result?;
     if interrupt.came() { Err(Failure::told()) } else { Ok(()) }
 }

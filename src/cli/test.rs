@@ -1,6 +1,6 @@
 //! `dsp test`
 
-mod replies;
+pub(super) mod replies;
 mod watch;
 
 use super::args::Test;

@@ -1,10 +1,14 @@
 //! `dsp trace`: what was recorded, shown, compared and written for other programs.
 
+mod again;
 pub(super) mod args;
 mod diff;
 mod export;
+mod fork;
 mod html;
+mod replay;
 mod show;
+mod test;
 
 use super::args::{Trace as Arguments, TraceAction};
 use super::log;
@@ -12,7 +16,8 @@ use super::session::Kept;
 use super::shell::{Failure, Shell, UNUSABLE};
 use crate::diag::Diagnostic;
 use crate::source::Sources;
-use crate::trace::{About, Trace, parse};
+use crate::trace::{About, Content, Trace, parse};
+use std::cell::Cell;
 use std::path::Path;
 
 /// Looks at recorded traces.
@@ -22,6 +27,9 @@ pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
         TraceAction::Html(args) => html::run(shell, args),
         TraceAction::Export(args) => export::run(shell, args),
         TraceAction::Diff(args) => diff::run(shell, args),
+        TraceAction::Replay(args) => replay::run(shell, args),
+        TraceAction::Fork(args) => fork::run(shell, args),
+        TraceAction::Test(args) => test::run(shell, args),
     }
 }
 
@@ -31,6 +39,8 @@ struct Recorded {
     about: About,
     /// What the file is called.
     name: String,
+    /// How many of its prompts and replies are not at hand.
+    missing: usize,
 }
 
 /// Reads a trace; its prompts and replies are in the file or in the store. What is no file may be
@@ -41,13 +51,32 @@ fn read(shell: &Shell, path: &Path) -> Result<Recorded, Failure> {
     let path = logged.as_deref().unwrap_or(path);
     let mut sources = Sources::default();
     let id = shell.read(path, &mut sources)?;
-    let content = Kept::of(shell)?;
+    let content = Counted { kept: Kept::of(shell)?, missing: Cell::default() };
     let (trace, about) = parse(&sources.get(id).text, &content).map_err(|error| {
         let message = format!("`{}` is no trace: {error}", path.display());
         Failure::io(Diagnostic::bare(UNUSABLE, message))
     })?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Ok(Recorded { trace, about, name })
+    Ok(Recorded { trace, about, name, missing: content.missing.get() })
+}
+
+/// Content, and how much of it is not at hand.
+#[derive(Debug)]
+struct Counted {
+    kept: Kept,
+    missing: Cell<usize>,
+}
+
+impl Content for Counted {
+    fn keep(&self, hash: &str, bytes: &[u8]) {
+        self.kept.keep(hash, bytes);
+    }
+
+    fn find(&self, hash: &str) -> Option<Vec<u8>> {
+        let found = self.kept.find(hash);
+        self.missing.set(self.missing.get() + usize::from(found.is_none()));
+        found
+    }
 }
 
 /// The trace without what was said, where that is wanted.
@@ -56,7 +85,7 @@ fn told(recorded: Recorded, no_content: bool) -> Recorded {
         false => recorded,
         true => Recorded {
             trace: recorded.trace.without_content(),
-            about: About { content_left_out: true, ..recorded.about },
+            about: recorded.about.without_content(),
             ..recorded
         },
     }

@@ -1,11 +1,12 @@
 //! `--trace`: what a command writes down of what happened.
 
 use super::args::{Lm, Tracing};
-use super::session::Kept;
+use super::record;
+use super::session::{Kept, STDIN};
 use super::settings::Settings;
 use super::shell::{Failure, Shell};
-use crate::engine::Builder;
-use crate::trace::{About, NoContent, Trace, to_jsonl_about};
+use crate::engine::{Builder, Program};
+use crate::trace::{About, Made, NoContent, Trace, to_jsonl_about};
 use std::path::{Path, PathBuf};
 
 /// Writes a command's trace down, where one is wanted.
@@ -53,6 +54,11 @@ impl<'a> Tracer<'a> {
         if self.content { builder.note_origins() } else { builder }
     }
 
+    /// Whether anything is written.
+    pub(super) fn writes(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// The file that it is written to, as it is found from elsewhere.
     pub(super) fn file(&self) -> Option<String> {
         self.path.as_ref().and_then(|it| self.shell.absolute(it).ok())
@@ -62,17 +68,31 @@ impl<'a> Tracer<'a> {
     ///
     /// # Errors
     /// A file that cannot be written, and a store that cannot be used.
-    pub(super) fn write(&self, trace: &Trace) -> Result<(), Failure> {
+    pub(super) fn write(&self, trace: &Trace, made: Made) -> Result<(), Failure> {
         let (shell, Some(path)) = (self.shell, &self.path) else { return Ok(()) };
         let began = shell.host.since_epoch().saturating_sub(shell.host.elapsed());
-        let about = About {
-            began_us: u64::try_from(began.as_micros()).ok(),
-            content_left_out: !self.content,
-        };
+        let began_us = u64::try_from(began.as_micros()).ok();
+        let about = About { began_us, made: Some(made), ..About::default() };
         let text = match self.content {
             true => to_jsonl_about(trace, &about, &Kept::of(shell)?),
-            false => to_jsonl_about(&trace.without_content(), &about, &NoContent),
+            false => {
+                to_jsonl_about(&trace.without_content(), &about.without_content(), &NoContent)
+            }
         };
         shell.write(path, &text)
     }
+}
+
+/// What a trace says of the run that it is of.
+pub(super) fn made(
+    shell: &Shell,
+    command: &str,
+    program: &Program,
+    (script, lm): (&Path, &Lm),
+) -> Made {
+    let path = match script.as_os_str() == "-" {
+        true => STDIN.to_owned(),
+        false => shell.absolute(script).unwrap_or_default(),
+    };
+    Made { flags: record::record(lm.parts()), ..program.made(command, path) }
 }

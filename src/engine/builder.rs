@@ -76,6 +76,8 @@ pub struct Builder {
     pause: Option<Cancel>,
     fallback: Option<String>,
     stand_in: Option<StandIn>,
+    /// What stands for the models that write, and not for those that embed.
+    only_writers: bool,
     attached: Option<Arc<Attached>>,
     #[cfg(feature = "local")]
     announce_downloads: bool,
@@ -219,6 +221,12 @@ impl Builder {
         Self { stand_in: Some(StandIn(open)), ..self }
     }
 
+    /// As [`Builder::stand_in`], but for models that embed.
+    #[must_use]
+    pub fn stand_in_for_writers(self, open: Arc<Opener>) -> Self {
+        Self { only_writers: true, ..self.stand_in(open) }
+    }
+
     /// Lets models of this process be fetched when they are not here; it is announced on
     /// standard error. By default nothing is ever downloaded.
     #[cfg(feature = "local")]
@@ -252,8 +260,11 @@ impl Builder {
         let stand_in = self.stand_in.map(|it| it.0);
         // Who is not asked is not announced.
         let fallback = fallback.filter(|_| stand_in.is_none());
-        let open_embedder =
-            models::embedder_opener(host.clone(), config.clone(), stand_in.clone());
+        let open_embedder = models::embedder_opener(
+            host.clone(),
+            config.clone(),
+            stand_in.clone().filter(|_| !self.only_writers),
+        );
         let open_lm = models::opener(host.clone(), config, downloads, stand_in);
         let open_lm = match fallback {
             Some(name) => models::announced(open_lm, name, host.clone()),

@@ -3,6 +3,7 @@
 //! Callers ask it with predicates and print it; the kind is for clients of this floor and for
 //! tests. Its text never holds a key, and at most a short piece of what a server said.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What went wrong with a call.
@@ -17,7 +18,8 @@ pub struct Error {
 }
 
 /// Families of errors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The name of the model means nothing here, or an option does not fit it.

@@ -57,6 +57,7 @@ pages! {
     "traces",
     "store",
     "optimizing",
+    "debugging",
     "workers",
     "stdlib",
     "modules",

@@ -211,7 +211,8 @@ fn climb(search: &mut Search<'_>, states: usize) -> Result<(), Stop> {
         let room = search.room() / states;
         let rows = if room == 0 { most } else { most.min(room) };
         let (rung, left) = rest.split_at(rows.min(rest.len()));
-        search.score_on("ablate", &serials, rung)?;
+        let done = order.len() - left.len();
+        search.score_on(&format!("rows to {done} of {}", order.len()), &serials, rung)?;
         rest = left;
     }
     Ok(())

@@ -165,6 +165,9 @@ impl PredictorDiff {
     }
 }
 
+/// What two demos have in common that are the same one.
+type Way<'a> = &'a dyn Fn(&StateDemo) -> Option<String>;
+
 /// Which demo of the first list is which of the second: first those that say the same, then those
 /// of the same row, then those of the same question.
 fn pairs(before: &[StateDemo], after: &[StateDemo]) -> Vec<(usize, usize)> {
@@ -174,7 +177,7 @@ fn pairs(before: &[StateDemo], after: &[StateDemo]) -> Vec<(usize, usize)> {
     };
     let row = |it: &StateDemo| it.origin.as_ref().map(|it| it.row_hash.clone());
     let question = |it: &StateDemo| Some(record_text(&it.demo.inputs));
-    let ways: [&dyn Fn(&StateDemo) -> Option<String>; 3] = [&whole, &row, &question];
+    let ways: [Way<'_>; 3] = [&whole, &row, &question];
     let mut pairs: Vec<(usize, usize)> = Vec::new();
     for way in ways {
         let mut open: BTreeMap<String, Vec<usize>> = BTreeMap::new();

@@ -8,9 +8,10 @@
 use crate::host::Host;
 use crate::lm::Address;
 use crate::runtime::history::HistoryValue;
-use crate::runtime::origins::Origins;
+use crate::runtime::passages::Passages;
 use crate::runtime::repair::{Demand, GIVEN};
 use crate::runtime::run::{Run, Warning};
+use crate::runtime::sources::Sources;
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
 use crate::trace::{Edge, Kind, LmCall, Node, NodeId, Spill, Totals, Trace, Via};
@@ -53,7 +54,9 @@ pub(in crate::runtime) struct Course {
     /// What consts did that were first needed in a branch, by name.
     of_consts: BTreeMap<String, Self>,
     /// Where values of the program came from.
-    pub(super) origins: Origins,
+    pub(super) sources: Sources,
+    /// The latest texts of replies.
+    passages: Passages,
 }
 
 /// Where an attempt began.
@@ -61,6 +64,7 @@ pub(in crate::runtime) struct Course {
 pub(in crate::runtime) struct Mark {
     ordinals: BTreeMap<String, usize>,
     warnings: usize,
+    sites: usize,
 }
 
 impl Mark {
@@ -122,18 +126,23 @@ impl Course {
         self.open.clear();
         self.consts.clear();
         self.warnings.clear();
-        self.origins.forget_what_was_open();
+        self.sources.forget_what_was_open();
     }
 
     /// Where the course is.
     pub(in crate::runtime) fn mark(&self) -> Mark {
-        Mark { ordinals: self.ordinals.clone(), warnings: self.warnings.len() }
+        Mark {
+            ordinals: self.ordinals.clone(),
+            warnings: self.warnings.len(),
+            sites: self.sources.n_calls(),
+        }
     }
 
     /// Counts calls from a mark again, and forgets what was warned of since. The trace stays.
     pub(in crate::runtime) fn rewind(&mut self, mark: &Mark) {
         self.ordinals.clone_from(&mark.ordinals);
         self.warnings.truncate(mark.warnings);
+        self.sources.begin_again(mark.sites);
     }
 
     /// How often each predictor was called.
@@ -350,7 +359,7 @@ impl Course {
         for node in trace.nodes {
             let node = node.renumbered(|it| Some(moved(it)));
             if node.parent.is_none() && gives_values(node.kind) {
-                self.origins.opened(NodeId(self.end()), self.open.len());
+                self.sources.opened(NodeId(self.end()), self.open.len());
             }
             self.trace.nodes.push(Node { parent: node.parent.or(parent), ..node });
         }
@@ -377,6 +386,7 @@ pub(in crate::runtime) struct Fork {
     ordinals: Arc<BTreeMap<String, usize>>,
     /// How many nodes there were.
     pub(in crate::runtime) base: usize,
+    passages: Passages,
 }
 
 impl Fork {
@@ -390,12 +400,17 @@ impl Run {
     /// Begins branches.
     pub(in crate::runtime) fn fork(&self) -> Fork {
         let course = lock(&self.course);
-        Fork { ordinals: Arc::new(course.ordinals.clone()), base: course.end() }
+        Fork {
+            ordinals: Arc::new(course.ordinals.clone()),
+            base: course.end(),
+            passages: course.passages.clone(),
+        }
     }
 
     /// Returns the branch at a place.
     pub(in crate::runtime) fn branch(self: &Arc<Self>, fork: &Fork, place: Place) -> Arc<Self> {
-        let course = Course { base: fork.base, ..Course::default() };
+        let passages = fork.passages.clone();
+        let course = Course { base: fork.base, passages, ..Course::default() };
         let before = fork.ordinals.clone();
         let branch = Branch { outer: self.clone(), place, before };
         self.inner(course, Some(branch))
@@ -423,7 +438,9 @@ impl Run {
         course.demands.extend(theirs.demands);
         course.of_consts.extend(theirs.of_consts);
         course.take_over(trace, theirs.base);
-        course.origins.join(theirs.origins, theirs.base, end);
+        course.sources.join(theirs.sources, theirs.base, end);
+        let moved = |id| moved(id, theirs.base, end);
+        course.passages.join(theirs.passages, moved, theirs.base);
         course.spill(&*self.env().host);
         end
     }
@@ -557,7 +574,8 @@ impl Run {
         let id = NodeId(course.end());
         if gives_values(node.kind) {
             let depth = course.n_open();
-            course.origins.opened(id, depth);
+            let site = course.sources.opened(id, depth);
+            node.judge = site.is_some_and(|it| self.script().judges(it));
         }
         course.trace.nodes.push(node);
         course.open.push(id);
@@ -586,8 +604,13 @@ impl Run {
     ) {
         let inputs: Vec<(&str, &Val)> = inputs.collect();
         let names: Vec<&str> = inputs.iter().map(|it| it.0).collect();
-        let known = self.static_edges(to, &names);
-        self.note_edges(to, known.into_iter().chain(self.identity_edges(to, &inputs)));
+        let mut known = self.static_edges(to, &names);
+        known.extend(self.identity_edges(to, &inputs));
+        for (name, value) in inputs {
+            let found = lock(&self.course).passages.edges(to, name, value, &known);
+            known.extend(found);
+        }
+        self.note_edges(to, known.into_iter());
     }
 
     /// As [`Run::note_inputs`], for a condition and its site.
@@ -668,6 +691,7 @@ impl Run {
         let mut course = lock(&self.course);
         for (name, value) in outputs {
             remember_texts(&mut course, from, name, value);
+            course.passages.note(from, name, value);
         }
     }
 

@@ -134,7 +134,8 @@ impl Embedding {
     /// to hold all of them, nor where they are made here.
     fn is_kept(&self, run: &Run) -> bool {
         let is_made_here = self.lm.capabilities().in_process;
-        run.session().settings.cache && run.env().tape.is_none() && !is_made_here
+        let leaves = run.env().tape.as_ref().is_none_or(|it| it.leaves_vectors());
+        run.session().settings.cache && leaves && !is_made_here
     }
 
     fn key(&self, text: &str) -> Key {

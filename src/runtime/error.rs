@@ -5,6 +5,7 @@
 //! of the host language is kept as it is, with its positions, until it is told.
 
 use crate::diag::{Code, Diagnostic};
+use crate::lm::ErrorKind;
 use crate::runtime::rhai_host::Obj;
 use crate::runtime::script::Script;
 use crate::runtime::value::{Object, Val};
@@ -34,7 +35,7 @@ pub mod codes {
     pub const THROWN: Code = Code("E0508");
     /// A limit of the language: operations, depth, sizes.
     pub const LIMIT: Code = Code("E0509");
-    /// A test asks for a reply that was not recorded.
+    /// A reply is asked for that was not recorded.
     pub const UNRECORDED: Code = Code("E0510");
     /// A file that cannot be read or written.
     pub const FILE: Code = Code("E0704");
@@ -56,7 +57,7 @@ pub mod codes {
         (CANCELLED, "the run was stopped"),
         (THROWN, "the script threw an error"),
         (LIMIT, "a limit of the language is reached"),
-        (UNRECORDED, "a test asks for a reply that was not recorded"),
+        (UNRECORDED, "a reply is asked for that was not recorded"),
         (FILE, "a file cannot be read or written"),
         (STATE, "a state does not fit"),
         (SUGGEST, "a suggestion is not met"),
@@ -97,6 +98,8 @@ pub struct Failure {
     pub standing: bool,
     /// Another model may not have it.
     pub elsewhere: bool,
+    /// What kind of failure of a model's it is.
+    pub fault: Option<ErrorKind>,
     /// How many bytes of the text it is about, where that is more than a word.
     pub bytes: usize,
 }
@@ -115,6 +118,7 @@ impl Failure {
             infrastructure: false,
             standing: false,
             elsewhere: false,
+            fault: None,
             bytes: 0,
         }
     }
@@ -133,7 +137,7 @@ impl Error {
 
     /// A failure of a model client.
     pub fn lm(error: &crate::lm::Error) -> Self {
-        let cancelled = error.kind() == crate::lm::ErrorKind::Cancelled;
+        let cancelled = error.kind() == ErrorKind::Cancelled;
         let code = if cancelled { codes::CANCELLED } else { codes::LM };
         let mut failure = Failure::new(code, "lm", error.to_string());
         failure.hints.extend(error.hint_text().map(ToOwned::to_owned));
@@ -141,7 +145,29 @@ impl Error {
         failure.standing = error.is_standing();
         failure.elsewhere = error.may_go_elsewhere();
         failure.fatal = cancelled;
+        failure.fault = Some(error.kind());
         failure.into()
+    }
+
+    /// A failure of a model client as a trace has it; without a kind nobody may catch it.
+    pub(in crate::runtime) fn of_trace(fault: Option<ErrorKind>, message: &str) -> Self {
+        let Some(fault) = fault else {
+            let failure = Failure::new(codes::LM, "lm", message);
+            return Failure { fatal: true, ..failure }.into();
+        };
+        let mut error = Self::lm(&crate::lm::Error::new(fault, "", ""));
+        if let Inner::Ours(failure) = &mut *error.0 {
+            message.clone_into(&mut failure.message);
+        }
+        error
+    }
+
+    /// What kind of failure of a model's it is.
+    pub(in crate::runtime) fn fault(&self) -> Option<ErrorKind> {
+        match &*self.0 {
+            Inner::Ours(failure) => failure.fault,
+            Inner::Host(_) => None,
+        }
     }
 
     /// A reply that the provider filtered, or that says no more than that the model refuses.

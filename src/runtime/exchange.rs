@@ -111,10 +111,19 @@ pub(in crate::runtime) fn send_heard(
     run.reserve(call.most)?;
     let began = run.env().host.elapsed();
     let (name, capabilities) = (lm.name(), lm.capabilities());
-    let asked =
-        Asked { model: name, address: &context.address, request: &call.request, capabilities };
-    let tape = run.env().tape.as_deref().filter(|_| !lm.is_scripted());
+    let tape = run.env().tape.as_deref();
+    let tape = tape.filter(|it| !lm.is_scripted() || it.heeds_scripts());
+    // A trace knows media by their hashes.
+    let request = tape.map_or_else(|| call.request.clone(), |_| call.request.remembered());
+    let address = &context.address;
+    let asked = Asked { model: name, address, place, request: &request, capabilities };
     let taped = tape.map_or(Ok(None), |tape| recorded(tape, asked));
+    if lm.is_scripted() && matches!(taped, Ok(Some(_)) | Err(_)) {
+        // The next reply of the script is for the next call, also where this one took none.
+        run.renumbered(address);
+    }
+    let is_taped = matches!(taped, Ok(Some(_)));
+    run.session().note_model(lm);
     let to_note = tape.filter(|_| matches!(taped, Ok(None)));
     let known = match taped {
         Ok(None) => call.shared(),
@@ -124,7 +133,14 @@ pub(in crate::runtime) fn send_heard(
     let cached = matches!(known, Ok(Found::Known(_)));
     let mut sent = Sent::default();
     let result = known.and_then(|known| match known {
-        Found::Known(completion) => Ok(completion),
+        Found::Known(completion) => {
+            if let Some(ear) = ear.filter(|_| is_taped && completion.finish == Finish::Halted) {
+                // Why no more of it was wanted is found again.
+                let reason = (ear.hear)(Delta::Text(&completion.text));
+                ear.reason = reason.or(ear.reason.take());
+            }
+            Ok(completion)
+        }
         Found::Nothing(lead) => call.pay(&mut sent, lead, ear),
     });
     let completion = result.as_ref().ok();
@@ -145,6 +161,7 @@ pub(in crate::runtime) fn send_heard(
         sent: sent.is_sent,
         liberties: Vec::new(),
         error: result.as_ref().err().map(ToString::to_string),
+        fault: result.as_ref().err().and_then(Error::fault),
         took: run.env().host.elapsed().saturating_sub(began),
     };
     run.session().note(&context.address.path, name, happened.totals());
@@ -205,6 +222,7 @@ impl<'a> Call<'a> {
             sent: false,
             liberties: Vec::new(),
             error: None,
+            fault: None,
             took: Duration::ZERO,
         }
     }

@@ -143,6 +143,7 @@ impl LmValue {
         let repairs = run.repairs();
         let retry_of = repairs.as_ref().and_then(|it| it.earlier(&address));
         let node = run.open_node(Node { retry_of, ..node });
+        run.note_inputs(node, std::iter::once(("text", &Val::str(text))));
         let question = Question { text, told: repairs.and_then(|it| it.told(&address)) };
         let mut attempts = Vec::new();
         let sent = self.in_turn(&address).tried(run, &question, &address, &mut attempts);

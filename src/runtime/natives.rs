@@ -315,7 +315,7 @@ fn cost(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 }
 
 /// What calls took, as a map; what nobody told is `()`.
-fn spent(totals: &Totals) -> IndexMap<Arc<str>, Val> {
+pub(in crate::runtime) fn spent(totals: &Totals) -> IndexMap<Arc<str>, Val> {
     let count = |it: u64| Val::Int(i64::try_from(it).unwrap_or(i64::MAX));
     let told = |it: Option<u64>| it.map_or(Val::Null, count);
     let Totals { calls, cached, prompt_tokens, completion_tokens, details, cost } = totals;

@@ -24,6 +24,7 @@ use crate::runtime::reply::Reply;
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::stream::{Part, Shared, Stream, StreamValue};
+use crate::runtime::tape::{Change, NewPrompt};
 use crate::runtime::value::{Object, Val};
 use crate::runtime::watch::{Sight, Watch, halted};
 use crate::runtime::why::Why;
@@ -530,13 +531,43 @@ impl Predictor {
         let adapter = self.adapter(run, &lm.lm.capabilities())?;
         let asserts = self.overrides.asserts.unwrap_or(true);
         let ask = self.ask(&laid_out, &inputs, demos.as_deref());
-        let question = Question { ask, adapter, wanted: &wanted };
+        let question = Question { ask, adapter, wanted: &wanted, prompt: None };
         repaired(run, asserts, |earlier| {
             let node = self.open(run, inputs.clone(), earlier);
             run.note_inputs(node, given.iter().map(|(name, value)| (&**name, value)));
-            let result = self.answer(cx, node, &lm, &question, watch.as_deref_mut());
+            let change = change(run, node);
+            let changed = change.as_ref().map(|it| self.changed(run, it, &lm, &question));
+            let result = match changed {
+                None => self.answer(cx, node, &lm, &question, watch.as_deref_mut()),
+                Some(Ok((lm, question))) => {
+                    self.answer(cx, node, &lm, &question, watch.as_deref_mut())
+                }
+                Some(Err(error)) => {
+                    run.close_node(node, |it| it.error = Some(error.to_string()));
+                    Err(error)
+                }
+            };
             (node, result.map(Val::object))
         })
+    }
+
+    /// The model and the question of a call that somebody wants otherwise than the program.
+    fn changed<'a>(
+        &self,
+        run: &Run,
+        change: &'a Change,
+        lm: &LmValue,
+        question: &Question<'a>,
+    ) -> Result<(LmValue, Question<'a>), Error> {
+        let lm = match &change.lm {
+            Some(name) => LmValue::named(run, name)?,
+            None => lm.clone(),
+        };
+        let adapter = self.adapter(run, &lm.lm.capabilities())?;
+        let instructions = change.instructions.as_deref().unwrap_or(question.ask.instructions);
+        let ask = Ask { instructions, ..question.ask };
+        let prompt = change.prompt.as_ref();
+        Ok((lm, Question { ask, adapter, wanted: question.wanted, prompt }))
     }
 
     /// Opens the node of a call; `earlier` is that of the last attempt at it.
@@ -558,7 +589,7 @@ impl Predictor {
         question: &Question<'_>,
         mut watch: Option<&mut Watch<'_>>,
     ) -> Result<Reply, Error> {
-        let (run, Question { ask, adapter, wanted }) = (cx.run(), question);
+        let (run, Question { ask, adapter, wanted, .. }) = (cx.run(), question);
         let mut call = LmCall {
             model: lm.lm.name().to_owned(),
             adapter: adapter.name().to_owned(),
@@ -602,7 +633,7 @@ impl Predictor {
         call: &mut LmCall,
         mut watch: Option<&mut Watch<'_>>,
     ) -> Result<Parsed, Error> {
-        let Question { ask, adapter, wanted } = question;
+        let Question { ask, adapter, wanted, .. } = question;
         let capabilities = lm.lm.capabilities();
         let retries = self.retries(run.session().settings.retries);
         let address = run.trace_address(node);
@@ -618,6 +649,10 @@ impl Predictor {
             }
         };
         asked.again = told.as_ref().map_or(0, |it| it.again);
+        if let (Some(other), None) = (question.prompt, &told) {
+            prepared.prompt = other.of(&prepared.prompt);
+            parts = Arc::default();
+        }
         let model = format!("`{}`", lm.lm.name());
         media::taken(ask, &prepared.prompt, &capabilities, adapter.name(), &model)?;
         let mut second = None;
@@ -809,6 +844,13 @@ struct Question<'a> {
     ask: Ask<'a>,
     adapter: Adapter,
     wanted: &'a Signature,
+    /// What is sent in place of the first prompt.
+    prompt: Option<&'a NewPrompt>,
+}
+
+/// What is to be otherwise in a call that begins.
+fn change(run: &Run, node: NodeId) -> Option<Change> {
+    run.env().tape.as_ref()?.change(&run.trace_address(node))
 }
 
 /// What tells a question that is asked again word by word from another sample of it.

@@ -101,8 +101,8 @@ impl Demand {
 /// A call that was sent back.
 #[derive(Default)]
 struct Blamed {
-    /// What it was told each time; the first time it was only asked.
-    told: Vec<Option<Feedback>>,
+    /// What it was told, each time that it was asked again.
+    told: Vec<Feedback>,
     /// How much was wrong with each of its replies.
     broken: Vec<usize>,
     /// What is to hold, by condition.
@@ -179,7 +179,9 @@ impl Repairs {
     pub(in crate::runtime) fn told(&self, address: &Address) -> Option<Feedback> {
         let book = lock(&self.book);
         let blamed = book.blamed.get(&place(address))?;
-        blamed.told.get(blamed.kept.unwrap_or(blamed.told.len() - 1)).cloned().flatten()
+        // The first of its replies was to a question alone.
+        let latest = blamed.kept.unwrap_or(blamed.told.len());
+        blamed.told.get(latest.checked_sub(1)?).cloned()
     }
 
     /// The node of the last attempt at a call.
@@ -287,7 +289,7 @@ impl Repairs {
         let reply = reply.map(|it| it.2.clone()).unwrap_or_default();
         let demands = demands.into_iter().filter(|it| it.place == place).collect();
         let has_runs = book.runs < RUNS * self.most;
-        let blamed = book.blamed.entry(place.clone()).or_insert_with(Blamed::new);
+        let blamed = book.blamed.entry(place.clone()).or_default();
         let says_more = has_runs && blamed.asked() < self.most;
         blamed.is_wanting(demands, says_more.then_some(reply));
         book.told = says_more.then_some(place);
@@ -341,13 +343,9 @@ impl Book {
 }
 
 impl Blamed {
-    fn new() -> Self {
-        Self { told: vec![None], ..Self::default() }
-    }
-
     /// How often it was asked again.
     fn asked(&self) -> u32 {
-        u32::try_from(self.told.len() - 1).unwrap_or(u32::MAX)
+        u32::try_from(self.told.len()).unwrap_or(u32::MAX)
     }
 
     /// Notes what was wrong with its last reply; with `reply` it is asked again, else the reply
@@ -359,7 +357,7 @@ impl Blamed {
             self.reasons.insert(0, (demand.condition, demand.reason));
         }
         match reply {
-            Some(reply) => self.told.push(Some(self.feedback(reply))),
+            Some(reply) => self.told.push(self.feedback(reply)),
             None => self.keep_best(),
         }
     }
@@ -376,9 +374,9 @@ impl Blamed {
             }
         }
         let reasons = reasons.join("; ");
-        let told = self.told.iter().flatten();
         // Layouts shorten replies, so that other ones may make the same prompt.
         let same = |it: &&Feedback| it.reasons == reasons;
+        let told = self.told.iter();
         Feedback { again: told.filter(same).count() as u64, reply, reasons }
     }
 }

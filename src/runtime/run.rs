@@ -16,7 +16,7 @@ use crate::runtime::tape::Tape;
 use crate::runtime::value::Val;
 use crate::source::Span;
 use crate::store::Replies;
-use crate::trace::{Shares, Totals};
+use crate::trace::{Abilities, Shares, Totals};
 use crate::util::lock;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,6 +139,8 @@ struct Ledger {
     spent: Mutex<Totals>,
     /// The same by predictor and model.
     shares: Mutex<Shares>,
+    /// The models that were asked.
+    asked: Mutex<BTreeMap<String, Abilities>>,
 }
 
 /// The most operations of the host language in one command: hours of pure computation.
@@ -382,6 +384,19 @@ impl Session {
         let mut shares = lock(&self.ledger.shares);
         let share = shares.entry(of).or_default();
         *share = share.plus(totals);
+    }
+
+    /// Notes what a model can do that is asked.
+    pub(in crate::runtime) fn note_model(&self, lm: &SharedLm) {
+        let mut asked = lock(&self.ledger.asked);
+        if !asked.contains_key(lm.name()) {
+            asked.insert(lm.name().to_owned(), lm.capabilities().into());
+        }
+    }
+
+    /// What the models can do that were asked.
+    pub fn asked(&self) -> BTreeMap<String, Abilities> {
+        lock(&self.ledger.asked).clone()
     }
 
     /// What all runs of the command took so far, by predictor and model.

@@ -1,6 +1,6 @@
 //! Compiled programs: shared by all runs, never changed.
 
-use crate::check::slices::Slices;
+use crate::check::slices::{self, Slices};
 use crate::check::{Checked, FnInfo, ModuleInfo, TypeScope};
 use crate::diag::Diagnostic;
 use crate::lower::{Item, Linked, Part, items_named, lower, lower_part, named_items, names};
@@ -101,6 +101,13 @@ impl Default for Script {
 }
 
 impl Script {
+    /// Whether the value of a call flows only into conditions; the key of its site.
+    pub(in crate::runtime) fn judges(&self, site: i64) -> bool {
+        let (unit, site) = slices::split(site);
+        let site = self.slices(unit).and_then(|it| it.sites.get(site as usize));
+        site.is_some_and(|it| it.judges)
+    }
+
     /// Whether the program states somewhere what must hold.
     pub(in crate::runtime) fn has_conditions(&self) -> bool {
         self.has_conditions

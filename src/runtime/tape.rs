@@ -1,6 +1,7 @@
-//! Replies that were written down, in place of models: how tests run offline.
+//! Replies that were written down, in place of models: how tests run offline, and how a run is
+//! made again from its trace.
 
-use crate::lm::{Address, Capabilities, Completion, Request};
+use crate::lm::{Address, Capabilities, Completion, ErrorKind, Prompt, Request};
 use crate::runtime::error::{Error, Failure, codes};
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ pub struct Asked<'a> {
     pub model: &'a str,
     /// Which call of the program it is.
     pub address: &'a Address,
+    /// The node that it belongs to: that of a script's own replies may have another number.
+    pub place: &'a Address,
     /// What would be sent.
     pub request: &'a Request,
     /// What the model can do.
@@ -29,19 +32,81 @@ pub struct Unrecorded {
     pub hint: String,
 }
 
+/// What was recorded of a request.
+#[derive(Debug)]
+pub enum Recorded {
+    /// The reply.
+    Reply(Arc<Completion>),
+    /// It failed so.
+    Failure(Option<ErrorKind>, String),
+}
+
+/// What is to be otherwise in a call of a predictor than its program says.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// The model that is asked.
+    pub lm: Option<String>,
+    /// Its instructions.
+    pub instructions: Option<String>,
+    /// What is sent in place of its first prompt.
+    pub prompt: Option<NewPrompt>,
+}
+
+/// What is sent in place of a prompt.
+#[derive(Debug, Clone)]
+pub enum NewPrompt {
+    /// All of it.
+    Whole(Prompt),
+    /// Only the text of its last message.
+    Last(String),
+}
+
+impl NewPrompt {
+    /// The prompt that is sent in place of this one.
+    pub(in crate::runtime) fn of(&self, prompt: &Prompt) -> Prompt {
+        match (self, prompt) {
+            (Self::Whole(prompt), _) => prompt.clone(),
+            (Self::Last(text), Prompt::Text(_)) => Prompt::Text(text.clone()),
+            (Self::Last(text), Prompt::Chat(messages)) => {
+                let mut messages = messages.clone();
+                if let Some(last) = messages.last_mut() {
+                    last.text.clone_from(text);
+                    last.media.clear();
+                }
+                Prompt::Chat(messages)
+            }
+        }
+    }
+}
+
 /// Stands between a run and its models, those of a script's own replies excepted.
 pub trait Tape: Send + Sync + fmt::Debug {
     /// The reply that was recorded; `None` lets the model be asked.
     ///
     /// # Errors
     /// The model must not be asked.
-    fn find(&self, asked: Asked<'_>) -> Result<Option<Completion>, Unrecorded>;
+    fn find(&self, asked: Asked<'_>) -> Result<Option<Recorded>, Unrecorded>;
 
     /// Takes down what came back.
     fn note(&self, asked: Asked<'_>, completion: &Completion);
 
     /// The first request, in the order of the program, that nothing was recorded for.
     fn missed(&self) -> Option<Unrecorded> {
+        None
+    }
+
+    /// Whether it stands before a script's own replies, too.
+    fn heeds_scripts(&self) -> bool {
+        false
+    }
+
+    /// Whether it holds no vectors, so that those of the store serve.
+    fn leaves_vectors(&self) -> bool {
+        false
+    }
+
+    /// What is to be otherwise in a call of a predictor that begins now.
+    fn change(&self, _: &Address) -> Option<Change> {
         None
     }
 }
@@ -51,7 +116,11 @@ pub(in crate::runtime) fn recorded(
     tape: &dyn Tape,
     asked: Asked<'_>,
 ) -> Result<Option<Arc<Completion>>, Error> {
-    tape.find(asked).map(|it| it.map(Arc::new)).map_err(Error::from)
+    match tape.find(asked).map_err(Error::from)? {
+        None => Ok(None),
+        Some(Recorded::Reply(completion)) => Ok(Some(completion)),
+        Some(Recorded::Failure(fault, message)) => Err(Error::of_trace(fault, &message)),
+    }
 }
 
 impl From<Unrecorded> for Error {

@@ -6,6 +6,7 @@
 //! pure functions to a string.
 
 mod blame;
+pub mod from_trace;
 pub mod json;
 pub mod junit;
 pub mod recording;

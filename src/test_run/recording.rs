@@ -40,6 +40,9 @@ pub struct Model {
     /// It gives several replies to one request.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub n: bool,
+    /// Its server knows schemas.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub schema: bool,
 }
 
 /// A call of a test.
@@ -228,9 +231,9 @@ impl Recording {
 
     /// Adds a reply.
     pub fn add(&mut self, test: &str, asked: Asked<'_>, completion: Completion) {
-        let Asked { model, address, request, capabilities } = asked;
-        let Capabilities { chat, template, n, .. } = capabilities;
-        self.models.insert(model.to_owned(), Model { chat, template, n });
+        let Asked { model, address, request, capabilities, .. } = asked;
+        let Capabilities { chat, template, n, schema, .. } = capabilities;
+        self.models.insert(model.to_owned(), Model { chat, template, n, schema });
         let mut prompt = Vec::new();
         for (role, text) in turns(&request.prompt) {
             let hash = short(text.as_bytes());

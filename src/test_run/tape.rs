@@ -5,7 +5,7 @@ use crate::lm::{
     Address, CallContext, CallFuture, Capabilities, Completion, Error, ErrorKind, Lm, Request,
     Takes,
 };
-use crate::runtime::{Asked, Tape, Unrecorded};
+use crate::runtime::{Asked, Recorded, Tape, Unrecorded};
 use crate::util::lock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -79,7 +79,7 @@ impl Replay {
 }
 
 impl Tape for Replay {
-    fn find(&self, asked: Asked<'_>) -> Result<Option<Completion>, Unrecorded> {
+    fn find(&self, asked: Asked<'_>) -> Result<Option<Recorded>, Unrecorded> {
         let request = request_hash(asked.model, asked.request);
         let calls = self.recording.calls(&self.place(asked.address));
         let same: Vec<&Call> = calls.iter().filter(|it| it.request == request).collect();
@@ -92,7 +92,7 @@ impl Tape for Replay {
         let n = used.entry((asked.address.clone(), request)).or_default();
         let call = same[(*n).min(last)];
         *n += 1;
-        Ok(Some(call.completion.clone()))
+        Ok(Some(Recorded::Reply(Arc::new(call.completion.clone()))))
     }
 
     fn note(&self, _: Asked<'_>, _: &Completion) {}
@@ -126,9 +126,9 @@ impl Record {
 }
 
 impl Tape for Record {
-    fn find(&self, asked: Asked<'_>) -> Result<Option<Completion>, Unrecorded> {
+    fn find(&self, asked: Asked<'_>) -> Result<Option<Recorded>, Unrecorded> {
         let found = if self.reuse { self.known.find(asked).ok().flatten() } else { None };
-        if let Some(completion) = &found {
+        if let Some(Recorded::Reply(completion)) = &found {
             self.note(asked, completion);
         }
         Ok(found)
@@ -221,6 +221,7 @@ impl StandIn {
             chat: facts.is_none_or(|it| it.chat),
             template: facts.map_or(local, |it| it.template),
             n: facts.is_some_and(|it| it.n),
+            schema: facts.is_some_and(|it| it.schema),
             in_process: true,
             nonblocking: false,
             parallel: 64,

@@ -16,11 +16,7 @@ pub(super) fn graph(trace: &Trace) -> String {
     let relations = Relations::of(trace);
     relations.walk(|step| push_step(&mut out, trace, &relations, step));
     for edge in &trace.edges {
-        let style = match edge.via {
-            Via::Identity => "",
-            Via::Static => ", style=dashed",
-            Via::Text => ", style=dotted",
-        };
+        let style = if edge.via == Via::Text { ", style=dotted" } else { "" };
         let (from, to, label) = (edge.from.0, edge.to.0, quoted(&edge_label(edge)));
         let _ = writeln!(out, "    n{from} -> n{to} [label=\"{label}\"{style}];");
     }

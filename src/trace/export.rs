@@ -4,10 +4,12 @@
 //! and the file names them by hash. So a trace is small. What is exported to be read elsewhere
 //! holds its content: as lines of their own, or under `content` of the one JSON object.
 
-use crate::lm::{Address, Completion, Cost, Finish, Request, Usage};
+use crate::lm::{Address, Completion, Cost, ErrorKind, Finish, Request, Usage};
 use crate::schema::Record;
 use crate::trace::content::LEFT_OUT;
-use crate::trace::{Attempt, Edge, Kind, LmCall, Node, NodeId, Part, Trace, absent_completion};
+use crate::trace::{
+    Attempt, Edge, Kind, LmCall, Made, Node, NodeId, Part, Trace, absent_completion,
+};
 use crate::util::sha256_hex;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -34,7 +36,7 @@ pub trait Content {
 }
 
 /// What a file says of its trace as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct About {
     /// When the time began that its nodes count from, in microseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -42,6 +44,9 @@ pub struct About {
     /// Inputs, outputs, prompts and replies were left out.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub content_left_out: bool,
+    /// The run that it is of.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub made: Option<Made>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -138,6 +143,8 @@ struct AttemptLine {
     liberties: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    fault: Option<ErrorKind>,
     #[serde(skip_serializing_if = "Cost::is_nothing", default)]
     cost: Cost,
     took_us: u64,
@@ -163,7 +170,7 @@ pub fn to_jsonl(trace: &Trace, content: &dyn Content) -> String {
 
 /// The same with what is known of the trace as a whole.
 pub fn to_jsonl_about(trace: &Trace, about: &About, content: &dyn Content) -> String {
-    let mut out = head_line(about);
+    let mut out = head_line(about, content);
     push_lines(&mut out, trace, content);
     out
 }
@@ -173,7 +180,7 @@ pub fn to_whole_jsonl(trace: &Trace, about: &About) -> String {
     let kept = Kept::default();
     let mut lines = String::new();
     push_lines(&mut lines, trace, &kept);
-    let mut out = head_line(about);
+    let mut out = head_line(about, &kept);
     for (hash, value) in kept.0.into_inner() {
         out.push_str(&json(&Line::Content(ContentLine { hash, value })));
         out.push('\n');
@@ -182,8 +189,34 @@ pub fn to_whole_jsonl(trace: &Trace, about: &About) -> String {
     out
 }
 
-fn head_line(about: &About) -> String {
-    json(&Head { dsp_trace: VERSION, about: about.clone() }) + "\n"
+fn head_line(about: &About, content: &dyn Content) -> String {
+    json(&Head { dsp_trace: VERSION, about: about.kept(content) }) + "\n"
+}
+
+impl About {
+    /// The same of a trace without what was said.
+    #[must_use]
+    pub fn without_content(self) -> Self {
+        let bare = |it: Made| Made { printed: None, printed_hash: None, failed: None, ..it };
+        Self { content_left_out: true, made: self.made.map(bare), ..self }
+    }
+
+    /// The same with what was printed kept as content.
+    fn kept(&self, content: &dyn Content) -> Self {
+        let mut about = self.clone();
+        if let Some(made) = &mut about.made {
+            made.printed_hash = made.printed.as_ref().map(|it| keep(content, it));
+        }
+        about
+    }
+
+    /// The same with what was printed as it was kept.
+    fn found(mut self, content: &dyn Content) -> Self {
+        if let Some(made) = &mut self.made {
+            made.printed = made.printed_hash.as_ref().and_then(|it| find(content, it));
+        }
+        self
+    }
 }
 
 fn push_lines(out: &mut String, trace: &Trace, content: &dyn Content) {
@@ -211,7 +244,7 @@ pub fn whole(
     let edges = trace.edges.iter().filter(|it| is_wanted(it.from) && is_wanted(it.to));
     let whole = Whole {
         dsp_trace: VERSION,
-        about: about.clone(),
+        about: about.kept(&kept),
         nodes,
         edges: edges.cloned().collect(),
         content: kept.0.into_inner(),
@@ -283,6 +316,7 @@ fn attempt_line(attempt: &Attempt, content: &dyn Content) -> AttemptLine {
         sent: (attempt.sent == attempt.cached).then_some(attempt.sent),
         liberties: attempt.liberties.clone(),
         error: attempt.error.clone(),
+        fault: attempt.fault,
         cost: attempt.cost,
         took_us: micros(attempt.took),
     }
@@ -353,7 +387,8 @@ fn of_object(whole: Whole, content: &dyn Content) -> Result<(Trace, About), Read
         }
         trace.nodes.push(read_node(line, &content));
     }
-    checked(trace).map(|trace| (trace, whole.about))
+    let about = whole.about.found(&content);
+    checked(trace).map(|trace| (trace, about))
 }
 
 fn of_lines(text: &str, content: &dyn Content) -> Result<(Trace, About), ReadError> {
@@ -380,7 +415,8 @@ fn of_lines(text: &str, content: &dyn Content) -> Result<(Trace, About), ReadErr
             }
         }
     }
-    checked(trace).map(|trace| (trace, head.about))
+    let about = head.about.found(&content);
+    checked(trace).map(|trace| (trace, about))
 }
 
 fn fail(at: usize, message: String) -> ReadError {
@@ -482,6 +518,7 @@ fn read_attempt(line: AttemptLine, content: &dyn Content) -> Attempt {
         sent: line.sent.unwrap_or(!line.cached),
         liberties: line.liberties,
         error: line.error,
+        fault: line.fault,
         cost: line.cost,
         took: Duration::from_micros(line.took_us),
     }

@@ -14,8 +14,8 @@ pub(super) fn chart(trace: &Trace) -> String {
     relations.walk(|step| push_step(&mut out, trace, &relations, step));
     for edge in &trace.edges {
         let (from, to, label) = (edge.from.0, edge.to.0, quoted(&edge_label(edge)));
-        // Where it is not the very value that arrived, the arrow is dotted.
-        let arrow = if edge.via == Via::Identity { "-->" } else { "-.->" };
+        // Where only the same text was found, the arrow is dotted.
+        let arrow = if edge.via == Via::Text { "-.->" } else { "-->" };
         let _ = writeln!(out, "    n{from} {arrow}|\"{label}\"| n{to}");
     }
     for (id, node) in trace.iter() {

@@ -11,26 +11,30 @@ mod diff;
 mod dot;
 mod export;
 mod html;
+mod made;
 mod mermaid;
 mod otlp;
+mod recorded;
 mod relations;
 mod select;
 mod show;
 mod spill;
 
 pub use content::LEFT_OUT;
-pub use diff::{Difference, Field, diff};
+pub use diff::{Difference, Field, diff, request_difference};
 pub use export::{
     About, Content, NoContent, ReadError, parse, parse_jsonl, to_jsonl, to_jsonl_about,
     to_whole_jsonl, whole,
 };
 pub use html::{Shown, to_html};
+pub use made::{Abilities, Made};
 pub use otlp::{Export, to_otlp};
+pub use recorded::{Exchanges, question};
 pub use select::{Filter, find};
 pub use show::{Look, tree, tree_as, whole_node};
 pub use spill::Spill;
 
-use crate::lm::{Address, Completion, Cost, Details, Finish, Request};
+use crate::lm::{Address, Completion, Cost, Details, ErrorKind, Finish, Request};
 use crate::schema::Record;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -200,6 +204,8 @@ pub struct Attempt {
     pub liberties: Vec<String>,
     /// Why the reply could not be read, or the call failed.
     pub error: Option<String>,
+    /// What kind of failure of the model's it was, where it was one.
+    pub fault: Option<ErrorKind>,
     /// What it cost.
     pub cost: Cost,
     /// How long it took.

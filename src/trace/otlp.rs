@@ -1,4 +1,4 @@
-//! Traces as OpenTelemetry spans, in the JSON of OTLP, with the names of the GenAI conventions
+//! Traces as OpenTelemetry spans, in the JSON of OTLP, with the names of the `GenAI` conventions
 //! (semantic-conventions-genai 0.1.0; they are still being developed).
 //!
 //! A node is a span, and each request of a call a span in it: only those carry tokens, so that
@@ -291,7 +291,6 @@ impl<'a> Spans<'a> {
             })
         };
         let value = |edge: &&Edge| {
-            let via = serde_json::to_value(edge.via).unwrap_or_default();
             let name = |it: &Option<String>| it.as_deref().map_or(Json::Null, |it| json!(it));
             link(
                 edge.from,
@@ -299,7 +298,7 @@ impl<'a> Spans<'a> {
                     ("dsp.link", json!("value")),
                     ("dsp.output", name(&edge.output)),
                     ("dsp.input", name(&edge.input)),
-                    ("dsp.via", via),
+                    ("dsp.via", json!(edge.via.as_str())),
                 ],
             )
         };

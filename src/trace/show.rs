@@ -87,12 +87,8 @@ fn push_node(out: &mut String, pad: &str, node: &Node, edges: &[&Edge], look: &L
     for edge in edges {
         let output = edge.output.as_deref().map(|it| format!(".{it}")).unwrap_or_default();
         let input = edge.input.as_deref().filter(|it| !it.is_empty()).unwrap_or("*");
-        // That the very value arrived is what an arrow means.
-        let how = match edge.via {
-            Via::Identity => "",
-            Via::Static => "  (computed)",
-            Via::Text => "  (same text)",
-        };
+        // That a value was computed from the other is what an arrow means.
+        let how = if edge.via == Via::Text { "  (same text)" } else { "" };
         let _ = writeln!(out, "{pad}    {input} <- #{}{output}{how}", edge.from.0);
     }
     if let Some(call) = &node.call {

@@ -299,7 +299,7 @@ fn the_one_demo_that_carries_the_score_is_found_with_any_number_of_threads() {
 #[test]
 fn without_a_cap_it_asks_or_refuses() {
     let (told, calls, _) = with_model(MemoryHost::default(), Caps::default(), 4);
-    let expected = "this ablation has no cap and may make 720 calls";
+    let expected = "this ablation has no cap and may make 900 calls";
     assert_eq!((told.unwrap_err().as_str(), calls), (expected, 0));
     let host = MemoryHost::default().with_answer(true);
     let (found, _, asked) = with_model(host, Caps::default(), 4);

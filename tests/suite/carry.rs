@@ -235,6 +235,7 @@ fn a_recording_has_them() {
         let asked = Asked {
             model: lm.name(),
             address: &address,
+            place: &address,
             request: &request,
             capabilities: lm.capabilities(),
         };

@@ -187,7 +187,7 @@ fn sources(server: &Server) -> Sources {
         hub: Some(server.address.clone()),
         python: None,
         connect: Duration::from_secs(3),
-        silence: Duration::from_secs(1),
+        silence: Duration::from_secs(3),
     }
 }
 

@@ -5,7 +5,6 @@ use crate::http::server::{Play, Server};
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SCRIPT: &str = "signature QA { in q: str  out a: str }\n\
@@ -161,8 +160,7 @@ fn what_is_about_one_question_is_told_once_and_asked_once() {
 /// A key that is withdrawn, and given again: what was paid for is not asked again.
 #[test]
 fn an_evaluation_that_ends_early_is_gone_on_with() {
-    let count = Arc::new(AtomicUsize::new(0));
-    let seen = count.clone();
+    let seen = AtomicUsize::new(0);
     let server = Server::answering(move |_| match seen.fetch_add(1, Ordering::SeqCst) {
         20.. => error(401, "revoked", "invalid_api_key"),
         _ => Play::text("[[ ## a ## ]]\nyes"),

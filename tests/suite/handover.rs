@@ -51,7 +51,7 @@ fn run(server: &Server, text: &str) -> String {
 /// before, want the same reply meanwhile.
 fn program(leaves: &str) -> String {
     let waits = "|| { p(q: \"before\"); p(q: \"the same\").a }";
-    let others = vec![waits; 8].join(",\n");
+    let others = [waits; 8].join(",\n");
     format!(
         "let p = predict(\"q -> a\", lm: \"mock/m\");\n\
          print(parallel([\n{leaves},\n{others}], threads: 9));\nprint(cost().cached);\n"
@@ -63,7 +63,7 @@ fn one_of_those_that_wait_asks_when_the_first_leaves() {
     let server = server();
     let leaves = "|| { for part in p.stream(q: \"the same\") { break; } \"left\" }";
     let printed = run(&server, &program(leaves));
-    let yes = vec!["\"yes\""; 8].join(", ");
+    let yes = ["\"yes\""; 8].join(", ");
     // Seven of each of the two questions were answered by the call of another.
     assert_eq!(printed, format!("[\"left\", {yes}]\n14\n"));
     let same = server.seen().iter().filter(|it| asked(it).contains("the same")).count();

@@ -76,8 +76,8 @@ fn sample(n: usize, whole: bool) -> Demo {
         inputs.insert("note".into(), format!("demo-note-{n}").into());
     }
     let outputs = values(&[
-        ("topic", if n % 2 == 0 { "billing" } else { "other" }.into()),
-        ("urgent", (n % 3 == 0).into()),
+        ("topic", if n.is_multiple_of(2) { "billing" } else { "other" }.into()),
+        ("urgent", n.is_multiple_of(3).into()),
     ]);
     Demo { inputs, outputs }
 }

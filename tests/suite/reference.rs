@@ -147,7 +147,9 @@ fn help(command: &[&str]) -> String {
 /// The commands that a help text lists.
 fn commands(help: &str) -> Vec<String> {
     let listed = help.split("Commands:\n").nth(1).unwrap_or_default();
+    // What a command does may go on below it, further in.
     let lines = listed.lines().take_while(|line| !line.is_empty());
+    let lines = lines.filter(|line| !line.starts_with("   "));
     lines.filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).collect()
 }
 

@@ -134,7 +134,7 @@ fn spans_have_ids_parents_and_times() {
     }
     // A file is exported under the same ids each time, another run under others.
     assert_eq!(spans(&trace, &about, true), all);
-    let later = About { began_us: about.began_us.map(|it| it + 1), ..about.clone() };
+    let later = About { began_us: about.began_us.map(|it| it + 1), ..about };
     assert_ne!(spans(&trace, &later, true)[0]["traceId"], all[0]["traceId"]);
 }
 
@@ -185,6 +185,7 @@ fn asked((name, text): (&str, &str), reply: &str) -> Node {
             sent: true,
             liberties: vec![reply.to_owned()],
             error: Some(reply.to_owned()),
+            fault: None,
             cost: Cost::default(),
             took: Duration::from_millis(3),
         }],
@@ -407,7 +408,7 @@ proptest! {
         node.error = Some(text.clone());
         let edge = Edge {
             from: NodeId(0),
-            output: Some(name.clone()),
+            output: Some(name),
             to: NodeId(1),
             input: Some(text.clone()),
             via: Via::Text,

@@ -51,7 +51,7 @@ impl Setting {
     fn new() -> Self {
         let (dir, server) = (tempfile::tempdir().unwrap(), Server::answering(answer));
         let script = format!(
-            "import \"lib\" as lib;\n\
+            "settings {{ repairs: 0 }}\nimport \"lib\" as lib;\n\
              const words = load(\"words.jsonl\");\n\
              const ask = predict(\"question -> answer: int\", retries: 0,\n    \
              lm: lm(\"openai/m\", api_base: \"{}\", key_env: \"TEST_KEY\"));\n\

@@ -58,6 +58,10 @@ pub struct Site {
     pub flows: Vec<(Slot, Vec<Source>)>,
     /// Where the body of the function begins that it calls by its name.
     pub callee: Option<u32>,
+    /// Whether it is a condition.
+    pub is_condition: bool,
+    /// Whether its value flows only into conditions.
+    pub judges: bool,
 }
 
 /// Where something flows in.
@@ -142,6 +146,40 @@ impl Slices {
     /// What is noted where a round of the loop begins whose block begins at this byte.
     pub fn round_at(&self, start: u32) -> Option<u32> {
         self.of_round.get(&start).copied()
+    }
+
+    /// Finds the calls whose values flow only into conditions.
+    fn find_judges(&mut self) {
+        for site in 0..self.sites.len() {
+            let is_call = !self.sites[site].is_condition && self.sites[site].callee.is_none();
+            self.sites[site].judges = is_call && self.judges(Origin::Site(site as u32));
+        }
+    }
+
+    /// Whether what this gives flows into conditions, and nowhere else.
+    fn judges(&self, origin: Origin) -> bool {
+        let mut held = BTreeSet::from([origin]);
+        let reads = |held: &BTreeSet<Origin>, sources: &[Source]| {
+            sources.iter().any(|it| held.contains(&it.origin))
+        };
+        loop {
+            let n_held = held.len();
+            for mark in &self.marks {
+                if !reads(&held, &mark.sources) {
+                    continue;
+                }
+                match mark.note {
+                    Note::Set(var) | Note::Add(var) => held.insert(Origin::Var(var)),
+                    Note::Return | Note::Made(_) => return false,
+                };
+            }
+            if held.len() == n_held {
+                break;
+            }
+        }
+        let into = |it: &&Site| it.flows.iter().any(|it| reads(&held, &it.1));
+        let mut into = self.sites.iter().filter(into).peekable();
+        into.peek().is_some() && into.all(|it| it.is_condition)
     }
 
     /// Drops marks of which nobody can learn anything.

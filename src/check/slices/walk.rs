@@ -34,6 +34,7 @@ pub(in crate::check) fn slices(checked: &Checked, text: &str) -> Slices {
         walk.live(tree);
         walk.unit(tree);
     }
+    walk.out.find_judges();
     walk.out.prune();
     walk.out
 }
@@ -301,7 +302,8 @@ impl<'a> Walk<'a> {
         let named: Set = flows.iter().flat_map(|it| it.1.iter().cloned()).collect();
         let rest: Set = value.difference(&named).cloned().collect();
         flows.push((Slot::Some, rest));
-        self.site((condition.start, condition.end), flows);
+        let site = self.site((condition.start, condition.end), flows);
+        self.out.sites[site as usize].is_condition = true;
         for part in [node.message(), node.retry()].into_iter().flatten() {
             self.expr(part);
         }
@@ -313,7 +315,7 @@ impl<'a> Walk<'a> {
         self.out.at.insert(at, site);
         let flows = flows.into_iter().filter(|it| !it.1.is_empty());
         let flows = flows.map(|(slot, set)| (slot, set.into_iter().collect())).collect();
-        self.out.sites.push(Site { body: self.body, flows, callee: None });
+        self.out.sites.push(Site { body: self.body, flows, ..Site::default() });
         let mut body = Some(self.body);
         while let Some(at) = body {
             self.out.bodies[at as usize].has_sites = true;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 const ENDING: &str = "replies.jsonl";
 
 /// Where the replies to the tests of a script are recorded.
-pub(super) fn beside(script: &Path) -> PathBuf {
+pub(in crate::cli) fn beside(script: &Path) -> PathBuf {
     script.with_extension(ENDING)
 }
 
@@ -81,7 +81,7 @@ pub(super) fn merged(old: &Recording, all: &[String], taken: &[Taken<'_>]) -> Re
 ///
 /// # Errors
 /// The file cannot be written.
-pub(super) fn write(
+pub(in crate::cli) fn write(
     shell: &Shell,
     script: &Path,
     old: &Recording,

@@ -1,5 +1,6 @@
 //! Flags of `dsp trace`.
 
+use crate::cli::args::Lm;
 use crate::trace::Kind;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -120,4 +121,86 @@ pub(in crate::cli) struct Diff {
     /// Write JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Arguments of `dsp trace replay`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Replay {
+    /// The file that `dsp run --trace` wrote, or the id of an entry of `dsp log`
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The script; that of the trace when it is left out
+    #[arg(value_name = "SCRIPT")]
+    pub(super) script: Option<PathBuf>,
+    /// Ask the model for what differs from the trace, in place of an error
+    #[arg(long)]
+    pub(super) live: bool,
+    /// Write the trace of the new run to this file
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) lm: Lm,
+}
+
+/// Arguments of `dsp trace fork`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+pub(in crate::cli) struct Fork {
+    /// The file that `dsp run --trace` wrote, or the id of an entry of `dsp log`
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The script; that of the trace when it is left out
+    #[arg(value_name = "SCRIPT")]
+    pub(super) script: Option<PathBuf>,
+    /// The call that is changed: its number, or its path
+    #[arg(long, value_name = "ID")]
+    pub(super) at: String,
+    /// It is answered this; `@FILE` reads it from a file
+    #[arg(long, value_name = "TEXT", group = "change")]
+    pub(super) reply: Option<String>,
+    /// This model answers it
+    #[arg(long = "lm", value_name = "NAME", group = "change")]
+    pub(super) other_lm: Option<String>,
+    /// It is told to do this; `@FILE` reads it from a file
+    #[arg(long, value_name = "TEXT", group = "change")]
+    pub(super) instructions: Option<String>,
+    /// This is sent in place of the last message of its prompt, or of all of them where it is a
+    /// list of `{"role": …, "text": …}`; `@FILE` reads it from a file
+    #[arg(long, value_name = "TEXT", group = "change")]
+    pub(super) prompt: Option<String>,
+    /// Write the trace of the new branch to this file
+    #[arg(long, short, value_name = "FILE", required_unless_present = "dry")]
+    pub(super) output: Option<PathBuf>,
+    /// Send nothing: show what would be asked first
+    #[arg(long)]
+    pub(super) dry: bool,
+    /// Ask the model even where a reply is kept
+    #[arg(long)]
+    pub(super) no_cache: bool,
+    /// The most calls to models
+    #[arg(long, value_name = "N")]
+    pub(super) max_calls: Option<u64>,
+    /// The most tokens, read and written
+    #[arg(long, value_name = "N")]
+    pub(super) max_tokens: Option<u64>,
+    /// The most dollars
+    #[arg(long, value_name = "USD", value_parser = crate::cli::args::amount)]
+    pub(super) max_usd: Option<f64>,
+    /// How many nodes are shown that differ
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) limit: usize,
+}
+
+/// Arguments of `dsp trace test`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Test {
+    /// The file that `dsp run --trace` wrote, or the id of an entry of `dsp log`
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The script; that of the trace when it is left out
+    #[arg(value_name = "SCRIPT")]
+    pub(super) script: Option<PathBuf>,
+    /// The file with the test; beside the script, `NAME.test.dsp`, when it is left out
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 }

@@ -114,7 +114,7 @@ impl Collector {
 
     fn unreached(&self, error: &reqwest::Error) -> Error {
         let kind = if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Connect };
-        let why = self.redacted(&failure::root(error).to_string());
+        let why = self.redacted(&failure::root(error));
         let message = format!("`{}` cannot be reached: {why}", self.shown());
         Error::new(kind, NAME, message)
             .hint("is the collector running? OTLP over HTTP usually listens on port 4318")

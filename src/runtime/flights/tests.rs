@@ -33,7 +33,7 @@ fn what_the_first_came_to_is_heard_by_all() {
     let other = lead(&flights, "b");
     std::thread::scope(|scope| {
         let all: Vec<_> = (0..8).map(|_| scope.spawn(|| hears(&flights, "a"))).collect();
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::park_timeout(Duration::from_millis(50));
         first.landed(Ok(Arc::new(Completion { text: "yes".to_owned(), ..Default::default() })));
         for one in all {
             let came = one.join().unwrap().unwrap().unwrap().unwrap();
@@ -60,7 +60,7 @@ fn one_after_the_other_takes_over_from_those_that_leave() {
                                 now.fetch_add(1, Ordering::SeqCst) + 1,
                                 Ordering::SeqCst,
                             );
-                            std::thread::sleep(Duration::from_millis(5));
+                            std::thread::park_timeout(Duration::from_millis(5));
                             now.fetch_sub(1, Ordering::SeqCst);
                             let number = asked.fetch_add(1, Ordering::SeqCst);
                             // The first five are cancelled.

@@ -86,6 +86,13 @@ pub struct Field {
     pub b: Option<String>,
 }
 
+/// In what two requests differ, for people: prompts word by word.
+pub fn request_difference(a: &Request, b: &Request) -> String {
+    let mut out = Fields(Vec::new());
+    out.requests("", a, b);
+    show::fields(&out.0)
+}
+
 /// Where a node stands: two nodes of one trace never stand at the same place.
 type Place = (Option<usize>, &'static str, String, String, usize, usize);
 
@@ -179,7 +186,7 @@ impl Both<'_> {
 
     fn edges_a(&self, to: NodeId) -> Option<String> {
         let edges = self.of_a.edges_to(to);
-        (!edges.is_empty()).then(|| told(edges, |id| Some(id)))
+        (!edges.is_empty()).then(|| told(edges, Some))
     }
 
     fn edges_b(&self, to: NodeId) -> Option<String> {
@@ -194,7 +201,11 @@ fn told(edges: &[&Edge], number: impl Fn(NodeId) -> Option<NodeId>) -> String {
         let from =
             number(edge.from).map_or("another node".to_owned(), |it| format!("#{}", it.0));
         let output = edge.output.as_deref().map(|it| format!(".{it}")).unwrap_or_default();
-        format!("{} <- {from}{output} ({:?})", edge.input.as_deref().unwrap_or("*"), edge.via)
+        format!(
+            "{} <- {from}{output} ({})",
+            edge.input.as_deref().unwrap_or("*"),
+            edge.via.as_str()
+        )
     };
     edges.iter().map(one).collect::<Vec<_>>().join("\n")
 }

@@ -79,6 +79,13 @@ fn push_lost(out: &mut String, which: &str, trace: &Trace, ids: &[NodeId], limit
     }
 }
 
+/// In what something differs, for people.
+pub(super) fn fields(fields: &[Field]) -> String {
+    let mut out = String::new();
+    fields.iter().for_each(|it| push_field(&mut out, it));
+    out
+}
+
 fn push_field(out: &mut String, field: &Field) {
     let Field { name, a, b } = field;
     let told = match (a, b) {

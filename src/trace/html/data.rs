@@ -8,8 +8,8 @@ use crate::lm::{Completion, Message, Prompt, Request};
 use crate::schema::Record;
 use crate::trace::{Attempt, Difference, Edge, Node, NodeId, Part, diff};
 use crate::util::words::{self, Piece};
+use indexmap::IndexSet;
 use serde_json::{Map, Value as Json, json};
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// The kind of a part that is a picture, a sound or a file.
@@ -27,8 +27,8 @@ pub(super) fn of(first: Shown<'_>, second: Option<Shown<'_>>) -> Json {
     json!({
         "runs": runs,
         "diff": differs,
-        "labels": texts.labels.list,
-        "texts": texts.texts.list,
+        "labels": texts.labels,
+        "texts": texts.texts,
     })
 }
 
@@ -39,33 +39,15 @@ struct Texts {
     labels: Once<(String, String)>,
 }
 
-struct Once<T> {
-    list: Vec<T>,
-    places: HashMap<T, usize, ahash::RandomState>,
-}
-
-impl<T> Default for Once<T> {
-    fn default() -> Self {
-        Self { list: Vec::new(), places: HashMap::default() }
-    }
-}
-
-impl<T: Clone + Eq + std::hash::Hash> Once<T> {
-    fn place(&mut self, of: T) -> usize {
-        match self.places.get(&of) {
-            Some(at) => *at,
-            None => {
-                self.places.insert(of.clone(), self.list.len());
-                self.list.push(of);
-                self.list.len() - 1
-            }
-        }
-    }
-}
+/// Things in the order in which they first came.
+type Once<T> = IndexSet<T, ahash::RandomState>;
 
 impl Texts {
     fn text(&mut self, text: &str) -> Json {
-        json!(self.texts.place(text.to_owned()))
+        match self.texts.get_index_of(text) {
+            Some(at) => json!(at),
+            None => json!(self.texts.insert_full(text.to_owned()).0),
+        }
     }
 
     fn maybe(&mut self, text: Option<&str>) -> Json {
@@ -73,7 +55,7 @@ impl Texts {
     }
 
     fn label(&mut self, kind: &str, label: &str) -> Json {
-        json!(self.labels.place((kind.to_owned(), label.to_owned())))
+        json!(self.labels.insert_full((kind.to_owned(), label.to_owned())).0)
     }
 }
 

@@ -177,7 +177,7 @@ const drawGraph = (again) => {
   const button = (label, name, click) => el("button", { type: "button", "aria-label": name, title: name, click }, label);
   const told = drawn.size < all ? `${number.format(drawn.size)} of ${number.format(all)} nodes, those near #${state.chosen}` : count(all, "node");
   const tools = el("div", { class: "tools" }, button("−", "smaller", () => scale(graph.scale / 1.25)), button("+", "larger", () => scale(graph.scale * 1.25)),
-    button("fit", "as wide as there is room", fit), el("span", {}, told + "; solid: the very value, dashed: computed, dotted: the same text"));
+    button("fit", "as wide as there is room", fit), el("span", {}, told + "; dotted: the same text was found"));
   $("view").replaceChildren(tools, box);
   if (before) scale(graph.scale);
   else fit();

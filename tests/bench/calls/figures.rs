@@ -383,6 +383,42 @@ pub(crate) fn busy() {
     }
 }
 
+/// What a call costs besides its model with its trace kept to the end, with one that nobody
+/// looks at, and what knowing costs what it was computed from: each question has the reply
+/// before it, or a text of the same length.
+pub(crate) fn traced() {
+    let model =
+        Scripted::by(|_, _| r#"{"answer": "a reply of more than thirty letters"}"#.to_owned());
+    let model = Arc::new(model);
+    let kept = Engine::builder().model(model.clone()).no_cache().build().unwrap();
+    let lost = Engine::builder().model(model).no_cache().no_trace().build().unwrap();
+    let text = |value: &str| {
+        format!(
+            "let ask = predict(\"question -> answer\");\n\
+             let other = \"some text of more than thirty letters\";\nlet last = other;\n\
+             for i in 0..{CALLS} {{ last = ask(question: `and then? ${{{value}}}`).answer; }}"
+        )
+    };
+    let load = |engine: &Engine, value| engine.load_text("main.dsp", &text(value)).unwrap();
+    let programs = [
+        ("flows, kept", load(&kept, "last")),
+        ("flows", load(&lost, "last")),
+        ("no flows", load(&lost, "other")),
+    ];
+    let mut all = [const { Vec::new() }; 3];
+    for _ in 0..=ROUNDS {
+        for ((_, program), took) in programs.iter().zip(&mut all) {
+            took.push(time(|| drop(run(program))));
+        }
+    }
+    for ((name, _), took) in programs.iter().zip(&all) {
+        // The first ones warm up.
+        let us = median(&took[1..], |it| it.wall) / CALLS as f64 * 1e6;
+        figure("dsp", "trace", json!({ "program": name }), json!({ "us_per_call": us }));
+        eprintln!("trace, {name}: {us:.1} µs a call");
+    }
+}
+
 /// The most memory of an evaluation, and what calls of one script add to it.
 fn memory(mock: &Mock) {
     let peak: f64 = child("eval", mock).parse().unwrap();

@@ -5,7 +5,7 @@
 //! `MOCKLM=path/to/mocklm cargo bench --bench calls -- [figure …]`, where a figure is `first`,
 //! `call`, `cached`, `engine`, `adapter`, `eval`, `search`, `memory` or `faults`. The server is any program
 //! that takes `--port`, prints a line when it listens, and speaks chat completions as well as
-//! `POST /config` and `POST /reset`. Without one only `busy` is measured, which needs none.
+//! `POST /config` and `POST /reset`. Without one only `busy` and `trace` are measured, which need none.
 //! Standard output gets one JSON line a figure, standard error the ratios.
 #![allow(
     clippy::disallowed_methods,
@@ -35,6 +35,9 @@ fn main() {
     }
     if asked.is_empty() || asked.iter().any(|it| it == "busy") {
         figures::busy();
+    }
+    if asked.is_empty() || asked.iter().any(|it| it == "trace") {
+        figures::traced();
     }
     let Some(server) = std::env::var_os("MOCKLM").map(PathBuf::from) else {
         println!("MOCKLM names no server: nothing else is measured");

@@ -11,17 +11,17 @@ use crate::runtime::run::Run;
 use crate::source::SourceId;
 use crate::trace::{Edge, NodeId, Via};
 use crate::util::lock;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The number of main's frame.
 const MAIN: i64 = 0;
 
-/// The most places that a variable to which a loop adds is said to come from: the latest.
-const ADDED: usize = 256;
-/// The most places that any value is said to come from.
-const MOST: usize = 4096;
+/// The most nodes that a value is said to come from, where a loop adds to it: the latest.
+const MOST: usize = 128;
+/// The most that closures give together, and edges that are left to nodes behind.
+const WIDEST: usize = 1024;
 /// How many edges may lead to a node in any case.
 const FEW: usize = 32;
 /// How many more each node leaves to those behind it.
@@ -29,7 +29,7 @@ const ROOM: usize = 8;
 
 /// What a course knows of where values came from.
 #[derive(Debug, Default)]
-pub(in crate::runtime) struct Origins {
+pub(in crate::runtime) struct Sources {
     frames: BTreeMap<i64, Frame>,
     /// The frames of functions, with the depth of their calls, the innermost last.
     stack: Vec<(usize, i64)>,
@@ -93,23 +93,38 @@ struct Under {
     entered: Option<i64>,
 }
 
-impl Origins {
+impl Sources {
     /// What a run that was stopped left.
     pub(in crate::runtime) fn forget_what_was_open(&mut self) {
         self.calls.clear();
         self.told.clear();
     }
 
-    /// Takes down that a node was opened, or taken over, where so many are open around it.
-    pub(in crate::runtime) fn opened(&mut self, node: NodeId, depth: usize) {
-        self.room = (self.room + ROOM).min(MOST);
-        if let Some(call) = self.calls.last_mut().filter(|it| it.depth == depth) {
-            call.nodes.push(node);
+    /// How many sites are under way.
+    pub(in crate::runtime) fn n_calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// The innermost of so many sites is called anew: what it gave before is not its value.
+    pub(in crate::runtime) fn begin_again(&mut self, n_calls: usize) {
+        self.calls.truncate(n_calls);
+        if let Some(call) = self.calls.last_mut() {
+            call.nodes.clear();
+            (call.is_entered, call.entered) = (false, None);
         }
     }
 
+    /// Takes down that a node was opened, or taken over, where so many are open around it; the
+    /// site that it was opened for.
+    pub(in crate::runtime) fn opened(&mut self, node: NodeId, depth: usize) -> Option<i64> {
+        self.room = (self.room + ROOM).min(WIDEST);
+        let call = self.calls.last_mut().filter(|it| it.depth == depth)?;
+        call.nodes.push(node);
+        Some(call.site)
+    }
+
     /// What flows into a node, where a site opened it.
-    fn into_node(&self, node: NodeId) -> Option<Arc<Flows>> {
+    fn flows_into(&self, node: NodeId) -> Option<Arc<Flows>> {
         let call = self.calls.last().filter(|it| it.nodes.last() == Some(&node))?;
         call.given.clone()
     }
@@ -129,7 +144,7 @@ impl Origins {
     /// A closure gave a value: the frame of its function is told.
     fn tell(&mut self, frame: i64, closure: i64, from: Vec<From>) {
         match self.frames.get_mut(&frame) {
-            Some(frame) => frame.add(Held::Closure(closure), from, MOST),
+            Some(frame) => frame.add(Held::Closure(closure), from, WIDEST),
             None => self.told.push((frame, closure, from)),
         }
     }
@@ -143,11 +158,14 @@ impl Origins {
         }
     }
 
-    /// Takes over what a branch told.
+    /// Takes over what a branch told; of very much, the latest.
     pub(in crate::runtime) fn join(&mut self, theirs: Self, base: usize, end: usize) {
         for (frame, closure, from) in theirs.told {
             let from = from.into_iter().map(|it| it.moved(base, end)).collect();
             self.told.push((frame, closure, from));
+        }
+        if self.told.len() > 4 * WIDEST {
+            self.told.drain(..self.told.len() - 2 * WIDEST);
         }
     }
 }
@@ -190,11 +208,11 @@ impl Run {
         let held = self.params(body);
         let mut course = lock(&self.course);
         let n_open = course.n_open();
-        let origins = &mut course.origins;
-        origins.drop_frames(level);
-        origins.frames.insert(number, Frame { body, outer, held, ..Frame::default() });
-        origins.stack.push((level, number));
-        if let Some(call) = origins.entering(body) {
+        let sources = &mut course.sources;
+        sources.drop_frames(level);
+        sources.frames.insert(number, Frame { body, outer, held, ..Frame::default() });
+        sources.stack.push((level, number));
+        if let Some(call) = sources.entering(body) {
             call.is_entered = true;
             call.entered = (call.depth == n_open).then_some(number);
         }
@@ -205,7 +223,7 @@ impl Run {
     fn params(&self, body: i64) -> Vec<(Held, Arc<[From]>)> {
         let (unit, index) = slices::split(body);
         let call = lock(&self.course)
-            .origins
+            .sources
             .entering(body)
             .map(|it| (it.site, it.frame, it.given.clone()));
         let Some(slices) = self.script().slices(unit) else { return Vec::new() };
@@ -249,18 +267,16 @@ impl Run {
     pub(in crate::runtime) fn mark(&self, mark: i64, number: i64) {
         let (unit, index) = slices::split(mark);
         let Some(slices) = self.script().slices(unit) else { return };
-        lock(&self.course).origins.settle();
+        lock(&self.course).sources.settle();
         let mark = &slices.marks[index as usize];
-        let from: Vec<From> =
-            mark.sources.iter().flat_map(|it| self.resolve(unit, number, it)).collect();
-        let from = unique(from);
+        let from = self.resolve_all(unit, number, &mark.sources);
         match mark.note {
             Note::Set(var) => self.hold(unit, number, var, from, false),
             Note::Add(var) => self.hold(unit, number, var, from, true),
             Note::Return => self.returned(number, from),
             Note::Made(body) => {
                 let closure = Held::Closure(slices::key(unit, body));
-                if let Some(frame) = lock(&self.course).origins.frame(number) {
+                if let Some(frame) = lock(&self.course).sources.frame(number) {
                     frame.set(closure, Arc::default());
                 }
             }
@@ -275,13 +291,13 @@ impl Run {
         let owner = self.frame_of(number, body).unwrap_or(number);
         let mut course = lock(&self.course);
         let is_here = owner == MAIN && self.branch.is_none()
-            || course.origins.frames.contains_key(&owner);
+            || course.sources.frames.contains_key(&owner);
         let what = Held::Var(slices::key(unit, var));
-        let Some(frame) = course.origins.frame(if is_here { owner } else { number }) else {
+        let Some(frame) = course.sources.frame(if is_here { owner } else { number }) else {
             return;
         };
         match is_added {
-            true => frame.add(what, from, ADDED),
+            true => frame.add(what, from, MOST),
             false => frame.set(what, from.into()),
         }
     }
@@ -289,14 +305,14 @@ impl Run {
     /// A function returns what came from these.
     fn returned(&self, number: i64, from: Vec<From>) {
         let mut course = lock(&self.course);
-        let Some(frame) = course.origins.frames.get_mut(&number) else { return };
+        let Some(frame) = course.sources.frames.get_mut(&number) else { return };
         frame.returned.clone_from(&from);
         let (outer, body) = (frame.outer, frame.body);
         if let Some(outer) = outer {
             if outer == MAIN && self.branch.is_none() {
-                course.origins.frame(MAIN);
+                course.sources.frame(MAIN);
             }
-            course.origins.tell(outer, body, from);
+            course.sources.tell(outer, body, from);
         }
     }
 
@@ -315,8 +331,8 @@ impl Run {
         // What is there already was left by an error.
         let same = |it: &Under| (it.site, it.frame) == (site, frame);
         let mut course = lock(&self.course);
-        if let Some(at) = course.origins.calls.iter().position(same) {
-            course.origins.calls.truncate(at);
+        if let Some(at) = course.sources.calls.iter().position(same) {
+            course.sources.calls.truncate(at);
         }
         drop(course);
         self.push_site(site, frame, Some(slices::key(unit, callee)), None);
@@ -333,14 +349,14 @@ impl Run {
         let (depth, nodes) = (course.n_open(), Vec::new());
         let (entered, is_entered) = (None, false);
         let call = Under { site, frame, depth, callee, given, nodes, is_entered, entered };
-        course.origins.calls.push(call);
-        course.origins.calls.len() - 1
+        course.sources.calls.push(call);
+        course.sources.calls.len() - 1
     }
 
     /// A function ended that was called by its name.
     pub(in crate::runtime) fn end_function(&self, site: i64, frame: i64) {
         let same = |it: &Under| (it.site, it.frame) == (site, frame);
-        let at = lock(&self.course).origins.calls.iter().rposition(same);
+        let at = lock(&self.course).sources.calls.iter().rposition(same);
         if let Some(at) = at {
             self.end_site(at, true);
         }
@@ -349,10 +365,10 @@ impl Run {
     /// A site ended; with `gave`, it gave a value.
     pub(in crate::runtime) fn end_site(&self, at: usize, gave: bool) {
         let mut course = lock(&self.course);
-        let origins = &mut course.origins;
-        origins.settle();
-        origins.calls.truncate(at + 1);
-        let Some(call) = origins.calls.pop().filter(|_| gave) else { return };
+        let sources = &mut course.sources;
+        sources.settle();
+        sources.calls.truncate(at + 1);
+        let Some(call) = sources.calls.pop().filter(|_| gave) else { return };
         let mut from: Vec<From> = Vec::new();
         for node in &call.nodes {
             let fields = course.output_names(*node);
@@ -360,7 +376,7 @@ impl Run {
         }
         match call.entered {
             Some(number) => {
-                let frame = course.origins.frames.get_mut(&number);
+                let frame = course.sources.frames.get_mut(&number);
                 from.extend(
                     frame.map(|it| std::mem::take(&mut it.returned)).unwrap_or_default(),
                 );
@@ -373,7 +389,7 @@ impl Run {
             None => {}
         }
         let from = unique(from);
-        let frame = course.origins.frame(call.frame);
+        let frame = course.sources.frame(call.frame);
         if let Some(frame) = frame {
             frame.set(Held::Site(call.site), from.into());
         }
@@ -383,12 +399,22 @@ impl Run {
     fn given(&self, site: i64, frame: i64) -> Arc<Flows> {
         let (unit, index) = slices::split(site);
         let Some(slices) = self.script().slices(unit) else { return Arc::default() };
-        lock(&self.course).origins.settle();
+        lock(&self.course).sources.settle();
         let flow = |(slot, sources): &(Slot, Vec<Source>)| {
-            let all = sources.iter().flat_map(|it| self.resolve(unit, frame, it)).collect();
-            (slot.clone(), unique(all))
+            (slot.clone(), self.resolve_all(unit, frame, sources))
         };
         Arc::new(slices.sites[index as usize].flows.iter().map(flow).collect())
+    }
+
+    /// The nodes that sources mean now: of several that a loop adds to, the latest.
+    fn resolve_all(&self, unit: SourceId, number: i64, sources: &[Source]) -> Vec<From> {
+        if let [source] = sources {
+            return self.resolve(unit, number, source);
+        }
+        let all = sources.iter().flat_map(|it| self.resolve(unit, number, it)).collect();
+        let mut all = unique(all);
+        all.drain(..all.len().saturating_sub(MOST));
+        all
     }
 
     /// The nodes that a source means now.
@@ -440,7 +466,7 @@ impl Run {
     /// Looks at a frame of this run, or of one around it.
     fn with_frame<T>(&self, number: i64, look: impl FnOnce(&Frame) -> T) -> Option<T> {
         let course = lock(&self.course);
-        if let Some(frame) = course.origins.frames.get(&number) {
+        if let Some(frame) = course.sources.frames.get(&number) {
             return Some(look(frame));
         }
         drop(course);
@@ -451,21 +477,21 @@ impl Run {
     /// inputs, in their order.
     pub(in crate::runtime) fn static_edges(&self, to: NodeId, names: &[&str]) -> Vec<Edge> {
         let mut course = lock(&self.course);
-        let Some(flows) = course.origins.into_node(to) else { return Vec::new() };
-        let most = FEW + course.origins.room;
+        let Some(flows) = course.sources.flows_into(to) else { return Vec::new() };
+        let most = FEW + course.sources.room;
         let edges = edges(&flows, to, most, |nth| names.get(nth).copied());
-        let room = &mut course.origins.room;
+        let room = &mut course.sources.room;
         *room = room.saturating_sub(edges.len().saturating_sub(FEW));
         edges
     }
 
     /// As [`Run::static_edges`], of a condition: what it reads, by its site.
     pub(in crate::runtime) fn condition_edges(&self, to: NodeId, at: (i64, i64)) -> Vec<Edge> {
-        edges(&self.given(at.0, at.1), to, MOST, |_| None)
+        edges(&self.given(at.0, at.1), to, WIDEST, |_| None)
     }
 }
 
-impl Origins {
+impl Sources {
     /// A frame of this course.
     fn frame(&mut self, number: i64) -> Option<&mut Frame> {
         if number == MAIN {
@@ -500,13 +526,17 @@ fn edges<'n>(
     found
 }
 
-/// Each once, in their order.
-fn unique(all: Vec<From>) -> Vec<From> {
-    if all.len() < 2 {
-        return all;
+/// Each once, in the order of the nodes.
+fn unique(mut all: Vec<From>) -> Vec<From> {
+    all.sort_by_key(|it| it.node);
+    let mut kept: Vec<From> = Vec::with_capacity(all.len());
+    for it in all {
+        let same = kept.iter().rev().take_while(|known| known.node == it.node);
+        if !same.into_iter().any(|known| known.output == it.output) {
+            kept.push(it);
+        }
     }
-    let mut seen = BTreeSet::new();
-    all.into_iter().filter(|it| seen.insert((it.node, it.output.clone()))).collect()
+    kept
 }
 
 impl From {

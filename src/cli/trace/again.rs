@@ -1,0 +1,176 @@
+//! Runs that are made again from their traces: what they are runs of, and how they are made.
+
+use super::Recorded;
+use crate::cli::args::Lm;
+use crate::cli::session::{self, Kept, STDIN};
+use crate::cli::shell::{Failure, Shell, UNUSABLE};
+use crate::cli::tracing::made;
+use crate::diag::Diagnostic;
+use crate::engine::{Builder, Finished, Program};
+use crate::host::Copied;
+use crate::lm::{LmOptions, SharedLm};
+use crate::runtime::{Absent, Opener, Replay};
+use crate::trace::{About, Made, Trace, to_jsonl_about};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A run that is made again.
+pub(super) struct Again<'a> {
+    shell: &'a Shell,
+    made: Made,
+    script: PathBuf,
+    lm: Lm,
+}
+
+/// A run that was made again.
+pub(super) struct Ended {
+    pub(super) program: Program,
+    pub(super) finished: Finished,
+    pub(super) printed: Option<String>,
+}
+
+impl<'a> Again<'a> {
+    /// The run that a trace is of, with what flags say anew.
+    ///
+    /// # Errors
+    /// The trace is of something else than a run, or does not hold what is needed.
+    pub(super) fn of(
+        shell: &'a Shell,
+        recorded: &Recorded,
+        script: Option<&Path>,
+        now: &Lm,
+    ) -> Result<Self, Failure> {
+        whole(recorded)?;
+        let made = recorded.about.made.clone().unwrap_or_default();
+        let known = Some(made.script.as_str()).filter(|it| !it.is_empty() && *it != STDIN);
+        let Some(script) = script.map(Path::to_owned).or(known.map(PathBuf::from)) else {
+            let mut failure =
+                unusable(format!("`{}` does not say which script it is of", recorded.name));
+            let file = &recorded.name;
+            failure.hint(format!("name it: `dsp trace replay {file} SCRIPT`"));
+            return Err(failure);
+        };
+        if !made.command.is_empty() && made.command != "run" {
+            let (name, command) = (&recorded.name, &made.command);
+            let mut failure = unusable(format!("`{name}` is a trace of `dsp {command}`"));
+            failure.hint("only runs of scripts are made again: `dsp run --trace`".to_owned());
+            return Err(failure);
+        }
+        let seed = (!made.command.is_empty()).then_some(made.seed);
+        let then = Lm { lm: made.lm.clone(), seed, ..Lm::of(&made.flags) };
+        Ok(Self { shell, lm: then.with(now), made, script })
+    }
+
+    /// What is known of the run that the trace is of.
+    pub(super) fn made(&self) -> &Made {
+        &self.made
+    }
+
+    /// Runs the script with nothing but the trace for its models.
+    pub(super) fn without_models(&self, replay: Arc<Replay>) -> Result<Ended, Failure> {
+        let open = self.opener();
+        self.run(replay, false, |builder| builder.stand_in_for_writers(open))
+    }
+
+    /// Opens what stands for the models of the run.
+    pub(super) fn opener(&self) -> Arc<Opener> {
+        let known = self.made.models.clone();
+        let open = move |name: &str, _: &LmOptions| -> Result<SharedLm, _> {
+            Ok(Arc::new(Absent::new(name, known.get(name).copied())))
+        };
+        Arc::new(open)
+    }
+
+    /// The script.
+    pub(super) fn script(&self) -> &Path {
+        &self.script
+    }
+
+    /// Runs the script with its models, which are asked for nothing where it is `dry`.
+    pub(super) fn with_models(&self, replay: Arc<Replay>, dry: bool) -> Result<Ended, Failure> {
+        self.run(replay, dry, |builder| builder)
+    }
+
+    fn run(
+        &self,
+        replay: Arc<Replay>,
+        dry: bool,
+        with: impl FnOnce(Builder) -> Builder,
+    ) -> Result<Ended, Failure> {
+        let shell = self.shell;
+        let host = Arc::new(Copied::new(shell.host.clone()));
+        let builder = session::builder(shell, &self.script, &self.lm)?;
+        let builder = with(builder.note_origins().host(host.clone()));
+        let engine = builder.build()?;
+        let program = session::load(shell, &engine, &self.script)?;
+        if !self.made.hash.is_empty() && self.made.hash != program.hash() {
+            let script = self.script.display();
+            shell.warn(&[format!("`{script}` was changed since the trace was written")]);
+        }
+        let finished = program.run_taped(replay, dry);
+        shell.diagnose(program.sources(), &finished.warnings);
+        shell.warn(&engine.store_warnings());
+        Ok(Ended { program, finished, printed: host.printed() })
+    }
+
+    /// Writes the trace of the new run.
+    pub(super) fn write(&self, path: &Path, ended: &Ended) -> Result<(), Failure> {
+        let shell = self.shell;
+        let began = shell.host.since_epoch().saturating_sub(shell.host.elapsed());
+        let made = Made {
+            printed: ended.printed.clone(),
+            failed: failure(&ended.finished),
+            // What was not asked again can do what it could.
+            models: self
+                .made
+                .models
+                .clone()
+                .into_iter()
+                .chain(ended.program.models_asked())
+                .collect(),
+            ..made(shell, "run", &ended.program, (&self.script, &self.lm))
+        };
+        let about = About {
+            began_us: u64::try_from(began.as_micros()).ok(),
+            content_left_out: false,
+            made: Some(made),
+        };
+        let trace: &Trace = &ended.finished.trace;
+        shell.write(path, &to_jsonl_about(trace, &about, &Kept::of(shell)?))
+    }
+}
+
+/// Why a run failed.
+pub(super) fn failure(finished: &Finished) -> Option<String> {
+    let error = finished.result.as_ref().err()?;
+    error.diagnostics().first().map(|it| it.message.clone())
+}
+
+/// Refuses a trace that does not hold what was said.
+fn whole(recorded: &Recorded) -> Result<(), Failure> {
+    let name = &recorded.name;
+    if recorded.about.content_left_out {
+        let mut failure = unusable(format!("`{name}` holds no prompts and replies"));
+        failure.hint(
+            "it was written with `--no-trace-content`, or `trace_content = false` is in the \
+             settings"
+                .to_owned(),
+        );
+        return Err(failure);
+    }
+    if recorded.missing > 0 {
+        let missing = recorded.missing;
+        let mut failure =
+            unusable(format!("{missing} prompts and replies of `{name}` are not in the store"));
+        failure.hint(
+            "a trace of another machine is written with `dsp trace export --format jsonl`"
+                .to_owned(),
+        );
+        return Err(failure);
+    }
+    Ok(())
+}
+
+fn unusable(message: String) -> Failure {
+    Failure::io(Diagnostic::bare(UNUSABLE, message))
+}

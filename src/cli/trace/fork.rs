@@ -1,0 +1,121 @@
+//! `dsp trace fork`
+
+use super::again::Again;
+use super::args::Fork as Arguments;
+use super::read;
+use super::replay::told;
+use crate::cli::args::Lm;
+use crate::cli::shell::{Failure, Shell};
+use crate::lm::{Message, Prompt};
+use crate::render::plain;
+use crate::runtime::{Change, Fork, NewPrompt, Replay};
+use crate::source::Sources;
+use crate::trace::{Kind, NodeId, Trace, diff, find, whole_node};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Runs the script of a trace again with one call changed.
+pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
+    let recorded = read(shell, &args.file)?;
+    let again = Again::of(shell, &recorded, args.script.as_deref(), &caps(args))?;
+    let trace = Arc::new(recorded.trace);
+    let fork = fork(shell, args, &trace)?;
+    let replay = Arc::new(Replay::forked(trace.clone(), fork, |_| {}));
+    let ended = again.with_models(replay.clone(), args.dry)?;
+    if let Some(path) = &args.output {
+        again.write(path, &ended)?;
+    }
+    let branch = &ended.finished.trace;
+    shell.print(&plain(&diff(&trace, branch).show(&trace, branch, args.limit)));
+    if args.dry {
+        shell.print(&plain(&unsent(branch)));
+    }
+    shell.eprint(&format!("{}\n", told(&replay, &ended)));
+    match ended.finished.result {
+        Err(error) if !(args.dry && has_unsent(branch)) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// What may be spent on the branch; the models are those of the run.
+fn caps(args: &Arguments) -> Lm {
+    let Arguments { no_cache, max_calls, max_tokens, max_usd, .. } = args;
+    Lm {
+        lm: None,
+        no_cache: *no_cache,
+        max_calls: *max_calls,
+        max_tokens: *max_tokens,
+        max_usd: *max_usd,
+        max_seconds: None,
+        seed: None,
+        threads: None,
+    }
+}
+
+/// What is changed, and where.
+fn fork(shell: &Shell, args: &Arguments, trace: &Trace) -> Result<Fork, Failure> {
+    let at = find(trace, &args.at).map_err(Failure::usage)?;
+    let node = trace.node(at);
+    let Some(call) = node.call.as_ref().filter(|_| node.kind == Kind::Lm) else {
+        return Err(Failure::usage(format!("#{} is no call of a model", at.0)));
+    };
+    if call.attempts.iter().all(|it| it.replayed) {
+        let earlier = node.retry_of.map_or(0, |it| it.0);
+        let mut failure =
+            Failure::usage(format!("the reply of #{} is that of #{earlier}", at.0));
+        failure.hint(format!("change that one: `--at {earlier}`"));
+        return Err(failure);
+    }
+    let text = |it: &Option<String>| it.as_deref().map(|it| said(shell, it)).transpose();
+    let change = Change {
+        lm: args.other_lm.clone(),
+        instructions: text(&args.instructions)?,
+        prompt: text(&args.prompt)?.map(prompt),
+    };
+    let is_bare = call.adapter == "none";
+    if is_bare && args.reply.is_none() {
+        let mut failure = Failure::usage(format!("#{} is no call of a predictor", at.0));
+        failure
+            .hint("of a bare call of a model only the reply is changed: `--reply`".to_owned());
+        return Err(failure);
+    }
+    Ok(Fork { at, change, reply: text(&args.reply)? })
+}
+
+/// A text, or that of a file.
+fn said(shell: &Shell, text: &str) -> Result<String, Failure> {
+    let Some(path) = text.strip_prefix('@') else { return Ok(text.to_owned()) };
+    let mut sources = Sources::default();
+    let id = shell.read(Path::new(path), &mut sources)?;
+    Ok(sources.get(id).text.to_string())
+}
+
+fn prompt(text: String) -> NewPrompt {
+    match serde_json::from_str::<Vec<Message>>(&text) {
+        Ok(messages) => NewPrompt::Whole(Prompt::Chat(messages)),
+        Err(_) => NewPrompt::Last(text),
+    }
+}
+
+fn has_unsent(trace: &Trace) -> bool {
+    !waiting(trace).is_empty()
+}
+
+/// Calls that would have been made.
+fn waiting(trace: &Trace) -> Vec<NodeId> {
+    let is_waiting = |it: &crate::trace::Node| {
+        let last = it.call.as_ref().and_then(|it| it.attempts.last());
+        last.is_some_and(|it| it.completion.is_none() && !it.sent && it.fault.is_none())
+    };
+    trace.iter().filter(|(_, it)| is_waiting(it)).map(|it| it.0).collect()
+}
+
+fn unsent(trace: &Trace) -> String {
+    let calls = waiting(trace);
+    let mut out = String::new();
+    for id in calls {
+        out.push_str("\nwould be asked:\n");
+        out.push_str(&whole_node(trace, id));
+    }
+    out
+}

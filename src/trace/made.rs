@@ -1,0 +1,90 @@
+//! What a trace says of the run that it is of: enough to make it again.
+
+use crate::lm::{Capabilities, Takes};
+use crate::schema::Record;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The run that a trace is of.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Made {
+    /// The command: `run`, `eval`, `compile`.
+    pub command: String,
+    /// Where the script stands.
+    pub script: String,
+    /// The hash of the program.
+    pub hash: String,
+    /// The model that predictors asked that name none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lm: Option<String>,
+    /// Where all choices started.
+    #[serde(default)]
+    pub seed: u64,
+    /// What was said on the command line.
+    #[serde(skip_serializing_if = "Record::is_empty", default)]
+    pub flags: Record,
+    /// What the models could that were asked: it shapes prompts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub models: BTreeMap<String, Abilities>,
+    /// What the run wrote to standard output; `None` where it is not known.
+    #[serde(skip)]
+    pub printed: Option<String>,
+    /// The hash of it.
+    #[serde(rename = "printed", skip_serializing_if = "Option::is_none", default)]
+    pub printed_hash: Option<String>,
+    /// What stopped the run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failed: Option<String>,
+}
+
+/// What a model can do, as far as it shapes what it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one ability")]
+pub struct Abilities {
+    chat: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    template: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    in_process: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    schema: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    tools: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    image: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    audio: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    file: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    logprobs: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    n: bool,
+}
+
+impl From<Capabilities> for Abilities {
+    fn from(it: Capabilities) -> Self {
+        let Takes { image, audio, file } = it.media;
+        let Capabilities { chat, template, in_process, schema, tools, logprobs, n, .. } = it;
+        Self { chat, template, in_process, schema, tools, image, audio, file, logprobs, n }
+    }
+}
+
+impl Abilities {
+    /// What stands for the model can do the same; nothing is kept of its replies.
+    pub fn capabilities(self) -> Capabilities {
+        let Self { chat, template, in_process, schema, tools, image, audio, file, .. } = self;
+        Capabilities {
+            chat,
+            template,
+            in_process,
+            schema,
+            tools,
+            media: Takes { image, audio, file },
+            logprobs: self.logprobs,
+            n: self.n,
+            parallel: 64,
+            ..Capabilities::PLAIN
+        }
+    }
+}
