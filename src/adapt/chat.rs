@@ -7,9 +7,9 @@
 
 use crate::adapt::conversation::{conversation, repaired};
 use crate::adapt::fields::{self, Marked, Marks, is_nested};
-use crate::adapt::origin::{Pen, Said};
+use crate::adapt::origin::Pen;
 use crate::adapt::{Ask, ParseError, Prepared};
-use crate::schema::{Record, Signature};
+use crate::schema::{Field, Record, Signature};
 
 const MARKS: Marks = Marks::Brackets;
 
@@ -32,17 +32,10 @@ pub(super) fn reply(signature: &Signature, outputs: &Record, pen: &mut impl Pen)
 }
 
 fn system(ask: &Ask<'_>, pen: &mut impl Pen) -> String {
-    let signature = ask.signature;
-    let mut out = String::with_capacity(256 + ask.instructions.len());
-    fields::push_inputs(&mut out, ask, MARKS, pen);
-    fields::push_outputs(&mut out, signature, MARKS, pen);
-    fields::push_types(&mut out, signature, MARKS, pen);
-    pen.says(out.len(), Said::Layout);
-    out.push_str("A value stands below its marker");
-    if signature.outputs.iter().any(|field| is_nested(&field.ty, signature)) {
-        out.push_str(", lists and objects as JSON");
-    }
-    out.push('.');
-    fields::push_instructions(&mut out, ask.instructions, pen);
-    out
+    let is_nested = |it: &Field| is_nested(&it.ty, ask.signature);
+    let rule = match ask.signature.outputs.iter().any(is_nested) {
+        true => "A value stands below its marker, lists and objects as JSON.",
+        false => "A value stands below its marker.",
+    };
+    fields::system(ask, MARKS, rule, pen)
 }

@@ -42,6 +42,19 @@ impl Turns for Marked<'_> {
     }
 }
 
+/// What is told at first: the fields, what their types are, how the layout has replies written,
+/// and the task.
+pub(super) fn system(ask: &Ask<'_>, marks: Marks, rule: &str, pen: &mut impl Pen) -> String {
+    let mut out = String::with_capacity(256 + ask.instructions.len());
+    push_inputs(&mut out, ask, marks, pen);
+    push_outputs(&mut out, ask.signature, marks, pen);
+    push_types(&mut out, ask.signature, marks, pen);
+    pen.says(out.len(), Said::Layout);
+    out.push_str(rule);
+    push_instructions(&mut out, ask.instructions, pen);
+    out
+}
+
 /// How fields are marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marks {

@@ -6,7 +6,7 @@
 
 use crate::adapt::conversation::{Turns, conversation, room};
 use crate::adapt::fields::{self, Marks};
-use crate::adapt::origin::{Part, Pen, Said, Silent, noted};
+use crate::adapt::origin::{Part, Pen, Silent, noted};
 use crate::adapt::{Ask, ParseError, Prepared, chat};
 use crate::schema::{Field, Record, Signature, Ty, Value};
 use std::sync::Arc;
@@ -89,13 +89,5 @@ impl Turns for Free<'_> {
 }
 
 fn system(ask: &Ask<'_>, pen: &mut impl Pen) -> String {
-    let signature = ask.signature;
-    let mut out = String::with_capacity(256 + ask.instructions.len());
-    fields::push_inputs(&mut out, ask, MARKS, pen);
-    fields::push_outputs(&mut out, signature, MARKS, pen);
-    fields::push_types(&mut out, signature, MARKS, pen);
-    pen.says(out.len(), Said::Layout);
-    out.push_str("Answer in your own words, and say what each output is.");
-    fields::push_instructions(&mut out, ask.instructions, pen);
-    out
+    fields::system(ask, MARKS, "Answer in your own words, and say what each output is.", pen)
 }

@@ -6,7 +6,7 @@
 
 use crate::adapt::conversation::{conversation, repaired};
 use crate::adapt::fields::{self, ABSENT, Marked, Marks, is_nested};
-use crate::adapt::origin::{Pen, Said};
+use crate::adapt::origin::Pen;
 use crate::adapt::read::folded;
 use crate::adapt::write::push_value;
 use crate::adapt::{Ask, ParseError, Prepared};
@@ -45,19 +45,14 @@ pub(super) fn reply(signature: &Signature, outputs: &Record, pen: &mut impl Pen)
 }
 
 fn system(ask: &Ask<'_>, pen: &mut impl Pen) -> String {
-    let signature = ask.signature;
-    let mut out = String::with_capacity(256 + ask.instructions.len());
-    fields::push_inputs(&mut out, ask, MARKS, pen);
-    fields::push_outputs(&mut out, signature, MARKS, pen);
-    fields::push_types(&mut out, signature, MARKS, pen);
-    pen.says(out.len(), Said::Layout);
-    out.push_str("A value stands before its end tag");
-    if signature.outputs.iter().any(|field| is_nested(&field.ty, signature)) {
-        out.push_str("; items of lists in <item>, fields of objects in tags");
-    }
-    out.push('.');
-    fields::push_instructions(&mut out, ask.instructions, pen);
-    out
+    let is_nested = |it: &Field| is_nested(&it.ty, ask.signature);
+    let rule = match ask.signature.outputs.iter().any(is_nested) {
+        true => {
+            "A value stands before its end tag; items of lists in <item>, fields of objects in tags."
+        }
+        false => "A value stands before its end tag.",
+    };
+    fields::system(ask, MARKS, rule, pen)
 }
 
 /// Appends a field between its tags, each on a line of its own.
