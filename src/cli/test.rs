@@ -14,7 +14,7 @@ use crate::engine::{Engine, Error, Program, TestOptions};
 use crate::lm::LmOptions;
 use crate::test_run::junit::{self, Suite};
 use crate::test_run::recording::Recording;
-use crate::test_run::tape::{Record, Replay, StandIn};
+use crate::test_run::tape::{Record, Replay, stand_in};
 use crate::test_run::{self, Ended, Tally, json, text};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -144,7 +144,7 @@ impl<'a> Report<'a> {
         }
         let recording = recording.clone();
         let stand_in = move |name: &str, _: &LmOptions| -> Result<crate::lm::SharedLm, _> {
-            Ok(Arc::new(StandIn::new(&recording, name)))
+            Ok(Arc::new(stand_in(&recording, name)))
         };
         let builder = session::offline(&self.shell, path, &self.args.lm)?;
         Ok(self.interrupt.heeded(builder).stand_in(Arc::new(stand_in)).build()?)

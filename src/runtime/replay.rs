@@ -323,7 +323,7 @@ fn shown(address: &Address) -> String {
     format!("{}{example}#{}", address.place(), address.ordinal)
 }
 
-/// A model that is not opened, because a trace has its replies.
+/// A model that is not opened, because its replies are at hand.
 #[derive(Debug)]
 pub struct Absent {
     name: String,
@@ -333,7 +333,11 @@ pub struct Absent {
 impl Absent {
     /// What stands for the model of this name.
     pub fn new(name: &str, known: Option<Abilities>) -> Self {
-        let capabilities = known.map_or(Capabilities::PLAIN, Abilities::capabilities);
+        Self::able(name, known.map_or(Capabilities::PLAIN, Abilities::capabilities))
+    }
+
+    /// What stands for a model of this name that can do this.
+    pub fn able(name: &str, capabilities: Capabilities) -> Self {
         Self { name: name.to_owned(), capabilities }
     }
 }

@@ -1,11 +1,8 @@
 //! Tapes: replies taken from a recording, or written into one.
 
 use super::recording::{Call, Place, Recording, request_hash, shown, turns};
-use crate::lm::{
-    Address, CallContext, CallFuture, Capabilities, Completion, Error, ErrorKind, Lm, Request,
-    Takes,
-};
-use crate::runtime::{Asked, Recorded, Tape, Unrecorded};
+use crate::lm::{Address, Capabilities, Completion, Takes};
+use crate::runtime::{Absent, Asked, Recorded, Tape, Unrecorded};
 use crate::util::lock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -204,51 +201,22 @@ fn apart(a: &str, b: &str) -> (String, String) {
     (cut(a), cut(b))
 }
 
-/// A model that is not opened, because its replies are recorded.
-#[derive(Debug)]
-pub struct StandIn {
-    name: String,
-    capabilities: Capabilities,
-}
-
-impl StandIn {
-    /// Returns what stands for a model: it can do what the recording says that the model can,
-    /// or what its name tells.
-    pub fn new(recording: &Recording, name: &str) -> Self {
-        let local = name.starts_with("local/") || name.starts_with("local:");
-        let facts = recording.model(name);
-        let capabilities = Capabilities {
-            chat: facts.is_none_or(|it| it.chat),
-            template: facts.map_or(local, |it| it.template),
-            n: facts.is_some_and(|it| it.n),
-            schema: facts.is_some_and(|it| it.schema),
-            in_process: true,
-            nonblocking: false,
-            parallel: 64,
-            cacheable: false,
-            media: Takes::ALL,
-            ..Capabilities::PLAIN
-        };
-        Self { name: name.to_owned(), capabilities }
-    }
-}
-
-impl Lm for StandIn {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn identity(&self) -> String {
-        format!("recorded {}", self.name)
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.capabilities
-    }
-
-    fn complete<'a>(&'a self, _: &'a Request, _: &'a CallContext) -> CallFuture<'a> {
-        Box::pin(async {
-            Err(Error::new(ErrorKind::Scripted, &self.name, "it stands for recorded replies"))
-        })
-    }
+/// What stands for a model whose replies are recorded: it can do what the recording says that the
+/// model can, or what its name tells.
+pub fn stand_in(recording: &Recording, name: &str) -> Absent {
+    let local = name.starts_with("local/") || name.starts_with("local:");
+    let facts = recording.model(name);
+    let capabilities = Capabilities {
+        chat: facts.is_none_or(|it| it.chat),
+        template: facts.map_or(local, |it| it.template),
+        n: facts.is_some_and(|it| it.n),
+        schema: facts.is_some_and(|it| it.schema),
+        in_process: true,
+        nonblocking: false,
+        parallel: 64,
+        cacheable: false,
+        media: Takes::ALL,
+        ..Capabilities::PLAIN
+    };
+    Absent::able(name, capabilities)
 }

@@ -16,7 +16,7 @@ use crate::source::Sources;
 use crate::test_run;
 use crate::test_run::from_trace::{self, FromTrace};
 use crate::test_run::recording::Recording;
-use crate::test_run::tape::{Replay, StandIn};
+use crate::test_run::tape::{Replay, stand_in};
 use crate::trace::Trace;
 use std::path::Path;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ fn is_green(shell: &Shell, path: &Path, recording: &Recording) -> Result<(), Fai
     let recording = Arc::new(read);
     let known = recording.clone();
     let open = move |name: &str, _: &LmOptions| -> Result<SharedLm, _> {
-        Ok(Arc::new(StandIn::new(&known, name)))
+        Ok(Arc::new(stand_in(&known, name)))
     };
     let program = program(shell, path, Arc::new(open))?;
     let command = format!("dsp test {} --record", path.display());
