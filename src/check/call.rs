@@ -450,7 +450,7 @@ fn absent_on_purpose(name: &str) -> Option<&'static str> {
             Some("tools and what is built on them are not supported yet")
         }
         "gepa" | "mipro_v2" | "simba" | "knn_few_shot" | "infer_rules" | "tune"
-        | "better_together" | "bootstrap_finetune" => Some(
+        | "bootstrap_finetune" => Some(
             "not supported yet; there are `labeled_few_shot`, `bootstrap_few_shot`, `random_search` and `copro`",
         ),
         _ => None,

@@ -1,12 +1,15 @@
 //! The natives of optimizers: what a script writes becomes a policy.
 
+use crate::diag::did_you_mean;
 use crate::eval::{OPTIONS, Scoring};
 use crate::optimize::natives::Optimizer;
 use crate::optimize::{
-    BootstrapFewShot, Copro, LabeledFewShot, Policy, Race, RandomSearch, Settings,
+    BetterTogether, BootstrapFewShot, Copro, LabeledFewShot, Policy, Race, RandomSearch,
+    Settings,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, LmValue, Program, Val, wrong};
+use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// The natives of this floor.
@@ -19,6 +22,7 @@ pub fn natives() -> Vec<Bound> {
         bound("bootstrap_few_shot", bootstrap_few_shot),
         bound("random_search", random_search),
         bound("copro", copro),
+        bound("better_together", better_together),
     ]
 }
 
@@ -72,6 +76,47 @@ fn copro(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         ));
     }
     optimizer(cx, "copro", Arc::new(policy), args)
+}
+
+/// What is meant where a step of a strategy is no optimizer of the user's own.
+const STEPS: [(&str, fn() -> Arc<dyn Policy + Send + Sync>); 5] = [
+    ("demos", || Arc::new(RandomSearch::default())),
+    ("instructions", || Arc::new(Copro::default())),
+    ("random_search", || Arc::new(RandomSearch::default())),
+    ("bootstrap_few_shot", || Arc::new(BootstrapFewShot::default())),
+    ("copro", || Arc::new(Copro::default())),
+];
+
+fn better_together(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let strategy = match args.take(0, "strategy") {
+        Some(it) => {
+            it.as_str().map(str::to_owned).ok_or_else(|| wrong("strategy", "a text", &it))?
+        }
+        None => "demos -> instructions -> demos".to_owned(),
+    };
+    // Taken; what is left is told to be too much.
+    args.positional.drain(..args.positional.len().min(1));
+    let own = match args.option("steps") {
+        None => IndexMap::new(),
+        Some(Val::Map(own)) => own,
+        Some(other) => return Err(wrong("steps", "a map of optimizers by name", &other)),
+    };
+    let step = |name: &str| -> Result<(String, Arc<dyn Policy + Send + Sync>), Error> {
+        if let Some(value) = own.get(name) {
+            let optimizer = value.downcast::<Optimizer>();
+            let optimizer = optimizer.ok_or_else(|| wrong("steps", "optimizers", value))?;
+            return Ok((name.to_owned(), optimizer.policy.clone()));
+        }
+        if let Some((_, policy)) = STEPS.iter().find(|it| it.0 == name) {
+            return Ok((name.to_owned(), policy()));
+        }
+        let known = STEPS.iter().map(|it| it.0).chain(own.keys().map(|it| &**it));
+        let hint = did_you_mean(name, known);
+        Err(Error::value(format!("`strategy`: there is no step `{name}`")).hint(hint))
+    };
+    let steps: Vec<_> =
+        strategy.split("->").map(|it| step(it.trim())).collect::<Result<_, Error>>()?;
+    optimizer(cx, "better_together", Arc::new(BetterTogether { steps }), args)
 }
 
 fn race(value: &Val) -> Result<Race, Error> {

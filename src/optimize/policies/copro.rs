@@ -60,8 +60,8 @@ impl Policy for Copro {
         true
     }
 
-    fn questions(&self) -> &'static [Question] {
-        &[Question::FirstInstructions, Question::BetterInstructions]
+    fn questions(&self) -> Vec<Question> {
+        vec![Question::FirstInstructions, Question::BetterInstructions]
     }
 
     fn phases(&self, sizes: &Sizes) -> Vec<Phase> {

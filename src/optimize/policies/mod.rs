@@ -3,11 +3,13 @@
 //! A policy proposes states and reads scores. It names no models, and knows
 //! nothing of how runs are made.
 
+mod better_together;
 mod bootstrap_few_shot;
 mod copro;
 mod labeled_few_shot;
 mod random_search;
 
+pub use better_together::BetterTogether;
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use copro::Copro;
 pub use labeled_few_shot::LabeledFewShot;
