@@ -351,7 +351,11 @@ print(tuned.answer.instructions);
     native(
         "better_together",
         &[
-            optional("strategy", "str", "steps and their order: \"demos -> instructions -> demos\""),
+            optional(
+                "strategy",
+                "str",
+                "steps and their order: \"demos -> instructions -> demos\"",
+            ),
             METRIC,
             option("steps", "map", "optimizers by the names that the strategy has"),
             PROPOSER,

@@ -78,8 +78,10 @@ fn copro(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     optimizer(cx, "copro", Arc::new(policy), args)
 }
 
+type Shared = Arc<dyn Policy + Send + Sync>;
+
 /// What is meant where a step of a strategy is no optimizer of the user's own.
-const STEPS: [(&str, fn() -> Arc<dyn Policy + Send + Sync>); 5] = [
+const STEPS: [(&str, fn() -> Shared); 5] = [
     ("demos", || Arc::new(RandomSearch::default())),
     ("instructions", || Arc::new(Copro::default())),
     ("random_search", || Arc::new(RandomSearch::default())),
@@ -101,7 +103,7 @@ fn better_together(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         Some(Val::Map(own)) => own,
         Some(other) => return Err(wrong("steps", "a map of optimizers by name", &other)),
     };
-    let step = |name: &str| -> Result<(String, Arc<dyn Policy + Send + Sync>), Error> {
+    let step = |name: &str| -> Result<(String, Shared), Error> {
         if let Some(value) = own.get(name) {
             let optimizer = value.downcast::<Optimizer>();
             let optimizer = optimizer.ok_or_else(|| wrong("steps", "optimizers", value))?;
@@ -141,12 +143,7 @@ fn bootstrap(args: &mut Args) -> Result<BootstrapFewShot, Error> {
 }
 
 /// Takes the options that all optimizers with a metric share.
-fn optimizer(
-    cx: &Cx<'_>,
-    what: &str,
-    policy: Arc<dyn Policy + Send + Sync>,
-    mut args: Args,
-) -> Result<Val, Error> {
+fn optimizer(cx: &Cx<'_>, what: &str, policy: Shared, mut args: Args) -> Result<Val, Error> {
     let scoring = Scoring::take(cx, &mut args)?;
     let teacher =
         args.option("teacher").map(|it| Program::from_val("teacher", &it)).transpose()?;
