@@ -51,6 +51,17 @@ impl fmt::Debug for Env {
     }
 }
 
+/// Hears of the model that is asked though nobody named one, before it is; an error keeps it from
+/// being asked.
+#[derive(Clone)]
+pub struct Unnamed(pub Arc<dyn Fn(&str) -> Result<(), lm::Error> + Send + Sync>);
+
+impl fmt::Debug for Unnamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unnamed").finish_non_exhaustive()
+    }
+}
+
 /// What a command was told, in the order flags, environment, script, project, user.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -58,6 +69,8 @@ pub struct Settings {
     pub lm: Option<SharedLm>,
     /// Its name, when it is to be opened at first use.
     pub lm_name: Option<String>,
+    /// Hears of it, where nobody named one.
+    pub unnamed: Option<Unnamed>,
     /// The adapter, in place of what the model suggests.
     pub adapter: Option<String>,
     /// How tokens are drawn, where a predictor says nothing.
@@ -255,9 +268,13 @@ impl Session {
         if let Some(lm) = &self.settings.lm {
             return Ok(lm.clone());
         }
-        match &self.settings.lm_name {
-            Some(name) => self.named_lm(name),
-            None => Err(Error::from(Failure {
+        match (&self.settings.lm_name, &self.settings.unnamed) {
+            (Some(name), None) => self.named_lm(name),
+            (Some(name), Some(unnamed)) => {
+                (unnamed.0)(name).map_err(|it| Error::lm(&it))?;
+                self.named_lm(name)
+            }
+            (None, _) => Err(Error::from(Failure {
                 hints: vec![
                     "name one in the script: `settings { lm: \"provider/model\" }`".to_owned(),
                     "or run with `--lm local/smollm2-135m`, which needs no key".to_owned(),
