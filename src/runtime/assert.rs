@@ -5,6 +5,7 @@
 
 use crate::runtime::cx::Cx;
 use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::repair::Verdict;
 use crate::runtime::run::Warning;
 use crate::runtime::value::Val;
 use crate::schema::Record;
@@ -35,14 +36,15 @@ pub(in crate::runtime) fn failed(
     let suggest = kind == "suggest";
     let node = note(cx, suggest, source, &values, &reason, at);
     if let Some(repairs) = cx.run().repairs() {
-        let is_made_again =
-            repairs.demand(cx.run(), node, (source, &reason), !suggest, &retry)?;
-        if is_made_again {
-            return Ok(Val::Null);
+        match repairs.demand(cx.run(), node, (source, &reason), !suggest, &retry)? {
+            Verdict::MadeAgain => return Ok(Val::Null),
+            Verdict::Stands(tried) => {
+                let failure = repairs.failure();
+                let failure = failure.map(|it| format!("it was asked again in vain: {it}"));
+                notes.extend(failure.or(tried));
+            }
         }
     }
-    let failure = cx.run().repairs().and_then(|it| it.failure());
-    notes.extend(failure.map(|it| format!("it was asked again in vain: {it}")));
     if suggest {
         let place = cx.place().map(|it| it.longer(bytes(source)));
         cx.run().warn(Warning { code: codes::SUGGEST, message: reason, notes, place });
