@@ -36,7 +36,12 @@ pub(in crate::runtime) fn failed(
     let suggest = kind == "suggest";
     let node = note(cx, suggest, source, &values, &reason, at);
     if let Some(repairs) = cx.run().repairs() {
-        match repairs.demand(cx.run(), node, (source, &reason), !suggest, &retry)? {
+        // A model cannot look up what a condition read.
+        let told = match (&message, &*notes) {
+            (Val::Null, [_, ..]) => format!("{reason} ({})", notes.join(", ")),
+            _ => reason.clone(),
+        };
+        match repairs.demand(cx.run(), node, (source, &told), !suggest, &retry)? {
             Verdict::MadeAgain => return Ok(Val::Null),
             Verdict::Stands(tried) => {
                 let failure = repairs.failure();
