@@ -3,7 +3,8 @@
 //! Inside a call of a program they send back the call to a model that their values came from; see
 //! [`repair`](crate::runtime::repair). What is told here is for where nothing is left to try.
 
-use crate::runtime::cx::Cx;
+use crate::runtime::blame::paths_of;
+use crate::runtime::cx::{Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::repair::Verdict;
 use crate::runtime::run::Warning;
@@ -33,6 +34,9 @@ pub(in crate::runtime) fn failed(
         .filter(|(path, _)| !path.is_empty())
         .map(|(path, value)| format!("{path} = {}", clip(value)))
         .collect();
+    if !retry.is_null() && paths_of(&retry).is_empty() {
+        return Err(wrong("retry", "a predictor or a module's instance", &retry));
+    }
     let suggest = kind == "suggest";
     let node = note(cx, suggest, source, &values, &reason, at);
     if let Some(repairs) = cx.run().repairs() {

@@ -9,7 +9,7 @@
 //! so that all reasons are told at once; a false `assert` ends it where it stands.
 
 use crate::lm::{Address, Completion};
-use crate::runtime::blame::blame;
+use crate::runtime::blame::{blame, paths_of};
 use crate::runtime::course::{Course, Mark};
 use crate::runtime::error::{Error, Failure, codes};
 use crate::runtime::predictor::BARE;
@@ -235,7 +235,13 @@ impl Repairs {
             return Ok(Verdict::Stands(None));
         };
         let blamed = blame(run, node, root, retry).and_then(|it| run.read_node(it));
-        let Some((call, _)) = blamed else { return Ok(Verdict::Stands(None)) };
+        let Some((call, _)) = blamed else {
+            let unasked = (!retry.is_null()).then(|| {
+                let named = paths_of(retry).join("`, `");
+                format!("`{named}`, which `retry:` names, was not asked before")
+            });
+            return Ok(Verdict::Stands(unasked));
+        };
         let place = place(&call.address);
         let weight = if is_assert { ASSERT } else { 1 };
         let tried = self.tried(&place);
