@@ -136,7 +136,10 @@ pub(in crate::runtime) fn repaired(
     mut once: impl FnMut(Option<NodeId>) -> (NodeId, Result<Val, Error>),
 ) -> Result<Val, Error> {
     if run.repairs().is_some() || !run.script().has_conditions() {
-        return once(None).1;
+        return match wanted {
+            true => once(None).1,
+            false => run.unrepaired(|| once(None).1),
+        };
     }
     let most = if wanted { run.session().settings.repairs } else { 0 };
     let course = run.course.clone();
@@ -231,7 +234,8 @@ impl Repairs {
         is_assert: bool,
         retry: &Val,
     ) -> Result<Verdict, Error> {
-        let Some(root) = lock(&self.book).root.filter(|_| self.most > 0) else {
+        let root = lock(&self.book).root.filter(|_| self.most > 0 && run.is_repairing());
+        let Some(root) = root else {
             return Ok(Verdict::Stands(None));
         };
         let blamed = blame(run, node, root, retry).and_then(|it| run.read_node(it));

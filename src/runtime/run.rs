@@ -504,6 +504,8 @@ pub struct Run {
     log: Option<SharedCallLog>,
     /// The book of the outermost call that is under way.
     repairs: Mutex<Option<Arc<Repairs>>>,
+    /// How many calls under way want no condition of theirs repaired.
+    unrepaired: AtomicUsize,
 }
 
 /// Something that went wrong and did not stop the run.
@@ -561,8 +563,19 @@ impl Run {
         limits: Limits,
     ) -> Self {
         let (meter, course) = (Arc::default(), Arc::default());
-        let (branch, log, repairs) = (None, None, Mutex::default());
-        Self { session, script, example, rollout, limits, meter, course, branch, log, repairs }
+        Self {
+            session,
+            script,
+            example,
+            rollout,
+            limits,
+            meter,
+            course,
+            branch: None,
+            log: None,
+            repairs: Mutex::default(),
+            unrepaired: AtomicUsize::new(0),
+        }
     }
 
     /// Returns a run inside this one that keeps a course of its own.
@@ -572,8 +585,22 @@ impl Run {
         let (meter, log) = (self.meter.clone(), self.log.clone());
         // What goes on beside it, such as a const, is no part of an attempt.
         let repairs = Mutex::new(self.repairs().filter(|_| branch.is_some()));
+        let unrepaired = AtomicUsize::new(self.unrepaired.load(Ordering::SeqCst));
         let course = Arc::new(Mutex::new(course));
-        Arc::new(Self { meter, log, course, branch, repairs, ..fresh })
+        Arc::new(Self { meter, log, course, branch, repairs, unrepaired, ..fresh })
+    }
+
+    /// Does something in which no condition is repaired.
+    pub(in crate::runtime) fn unrepaired<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.unrepaired.fetch_add(1, Ordering::SeqCst);
+        let done = work();
+        self.unrepaired.fetch_sub(1, Ordering::SeqCst);
+        done
+    }
+
+    /// Whether conditions that are false now are repaired, where a book is open.
+    pub(in crate::runtime) fn is_repairing(&self) -> bool {
+        self.unrepaired.load(Ordering::SeqCst) == 0
     }
 
     /// The book of the outermost call that is under way.

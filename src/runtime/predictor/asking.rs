@@ -168,7 +168,8 @@ impl Predictor {
         let mut asked = Asked { run, lm: lm_now, place: address.clone(), address, again: 0 };
         let repairs = run.repairs();
         let told = repairs.as_ref().and_then(|it| it.told(&asked.address));
-        let may_repair = repairs.is_some_and(|it| it.may_ask_again(&asked.address));
+        let may_repair =
+            run.is_repairing() && repairs.is_some_and(|it| it.may_ask_again(&asked.address));
         let pen = Pen::of(run, self.state.as_deref());
         let (mut prepared, mut parts) = match &told {
             None => pen.prompt(adapter, ask, &capabilities),
