@@ -41,11 +41,12 @@ pub(in crate::runtime) fn failed(
     let node = note(cx, suggest, source, &values, &reason, at);
     if let Some(repairs) = cx.run().repairs() {
         // A model cannot look up what a condition read.
-        let told = match (&message, &*notes) {
-            (Val::Null, [_, ..]) => format!("{reason} ({})", notes.join(", ")),
-            _ => reason.clone(),
+        let read = match (&message, &*notes) {
+            (Val::Null, [_, ..]) => format!(" ({})", notes.join(", ")),
+            _ => String::new(),
         };
-        match repairs.demand(cx.run(), node, (source, &told), !suggest, &retry)? {
+        let told = (source, &*format!("{reason}{read}"));
+        match repairs.demand(cx.run(), node, told, !suggest, &retry)? {
             Verdict::MadeAgain => return Ok(Val::Null),
             Verdict::Stands(tried) => {
                 let failure = repairs.failure();

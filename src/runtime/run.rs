@@ -54,7 +54,10 @@ impl fmt::Debug for Env {
 /// Hears of the model that is asked though nobody named one, before it is; an error keeps it from
 /// being asked.
 #[derive(Clone)]
-pub struct Unnamed(pub Arc<dyn Fn(&str) -> Result<(), lm::Error> + Send + Sync>);
+pub struct Unnamed(pub Arc<Hearing>);
+
+/// Hears the name of a model.
+type Hearing = dyn Fn(&str) -> Result<(), lm::Error> + Send + Sync;
 
 impl fmt::Debug for Unnamed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -60,6 +60,9 @@ impl<'a> Ends<'a> {
         let slices = self.slices;
         let flows = &slices.sites[condition as usize].flows;
         let all = self.of_all(flows.iter().flat_map(|it| &it.1), &[], 0)?;
+        if all.len() < 2 {
+            return Some(all);
+        }
         let behind: Vec<Either> = all.iter().map(|it| self.behind(it)).collect();
         let is_last = |at: usize| {
             let mut others = behind.iter().enumerate().filter(|it| it.0 != at);
