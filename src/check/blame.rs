@@ -17,6 +17,25 @@ use std::sync::Arc;
 /// A call that asks a model: what is called, and the call.
 type Calls<'a> = BTreeMap<u32, (&'a str, &'a Node)>;
 
+/// How many calls are named at most.
+const MOST_SHOWN: usize = 4;
+
+/// `a`, `b` and `c`; of many the first.
+fn listed(names: &[String]) -> String {
+    match names {
+        [one] => one.clone(),
+        [first @ .., last] if names.len() <= MOST_SHOWN => {
+            format!("{} and {last}", first.join(", "))
+        }
+        _ => {
+            let shown = names.iter().take(MOST_SHOWN - 1).map(String::as_str);
+            let shown: Vec<&str> = shown.collect();
+            let more = names.len() - shown.len();
+            format!("{} and {more} more", shown.join(", "))
+        }
+    }
+}
+
 impl<'a> Checker<'a> {
     /// Looks at the conditions of all modules.
     pub(super) fn blame(&mut self) {
@@ -55,11 +74,11 @@ impl<'a> Checker<'a> {
         names.dedup();
         let message = format!(
             "{} flow into this condition, and nothing says which is to be asked again",
-            names.join(" and ")
+            listed(&names)
         );
         let mut calls: Vec<(&str, &Node)> = found.into_iter().flatten().collect();
         calls.sort_by_key(|it| it.1.start);
-        let labels = calls.iter().map(|(name, node)| {
+        let labels = calls.iter().take(MOST_SHOWN).map(|(name, node)| {
             let text = format!("asks `{name}`");
             Label { span: self.span(node), text }
         });
