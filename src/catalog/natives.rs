@@ -341,7 +341,7 @@ module Solve() {
     let answer = predict("question -> answer", lm: scripted(#{ answer: #{ answer: "2" } }));
     fn forward(question) { answer(question) }
 }
-let proposer = scripted(#{ "proposer.FirstInstructions": #{ proposal: "Write the sum in digits." } });
+let proposer = scripted(#{ "proposer.FirstInstructions": #{ proposed_instruction: "Write the sum in digits." } });
 let right = |example, reply| example.answer == reply.answer;
 let tuned = copro(metric: right, breadth: 2, depth: 1, proposer: proposer, max_calls: 50)
     .compile(Solve(), trainset: data.take(1), valset: data.slice(1));

@@ -138,15 +138,19 @@ impl Copro {
         let of = |(path, signature): (&String, &Signature)| {
             let pool = &pools[path];
             let fields = Value::from(fields(signature).as_str());
-            let (question, known) = match round {
-                0 => (
-                    Question::FirstInstructions,
-                    ("instructions", pool[0].text.as_str().into()),
-                ),
-                _ => (Question::BetterInstructions, ("tried", self.told(pool))),
-            };
-            let inputs: Record =
-                [known, ("fields", fields)].into_iter().map(|(k, v)| (k.into(), v)).collect();
+            let best = pool.iter().rev().max_by(|a, b| a.score.total_cmp(&b.score));
+            let best = best.map(|it| it.text.as_str()).unwrap_or_default();
+            let mut inputs: Record = IndexMap::from([
+                (Arc::from("current_instruction"), Value::from(best)),
+                (Arc::from("fields"), fields),
+            ])
+            .into_iter()
+            .collect();
+            let mut question = Question::FirstInstructions;
+            if round > 0 {
+                question = Question::BetterInstructions;
+                inputs.insert(Arc::from("attempted_instructions"), self.told(pool));
+            }
             let ask = |rollout: usize| {
                 search.question(question, inputs.clone(), self.temperature, rollout as u64)
             };
@@ -239,7 +243,7 @@ fn taken(
 ) -> Vec<Proposal> {
     let mut new: Vec<Proposal> = Vec::new();
     for answer in answers {
-        let proposal = judge.text(answer.as_deref(), "proposal", &known[0].text);
+        let proposal = judge.text(answer.as_deref(), "proposed_instruction", &known[0].text);
         let is_known = |text: &str| {
             known.iter().any(|it| it.text == text) || new.iter().any(|it| it.text == text)
         };
