@@ -153,6 +153,9 @@ mod traces;
 #[path = "suite/units.rs"]
 mod units;
 #[cfg(feature = "http")]
+#[path = "suite/unnamed.rs"]
+mod unnamed;
+#[cfg(feature = "http")]
 #[path = "suite/usage.rs"]
 mod usage;
 #[cfg(feature = "http")]

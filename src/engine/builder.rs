@@ -266,14 +266,12 @@ impl Builder {
             stand_in.clone().filter(|_| !self.only_writers),
         );
         let open_lm = models::opener(host.clone(), config, downloads, stand_in);
-        let open_lm = match fallback {
-            Some(name) => models::announced(open_lm, name, host.clone()),
-            None => open_lm,
-        };
+        let unnamed = fallback.map(|_| models::unnamed(host.clone()));
         let bindings = wiring::bindings();
         let env = Arc::new(Env { host, bindings, store, open_lm, open_embedder, tape: None });
         let base = Settings {
             lm: self.lm,
+            unnamed,
             adapter: self.adapter,
             cache: !self.no_cache,
             retries: 4,

@@ -7,7 +7,7 @@ use crate::lm::keys::{PROVIDERS, Provider};
 #[cfg(feature = "local")]
 use crate::lm::models;
 use crate::lm::{EmbeddingLm, Error, ErrorKind, LmOptions, UserEndpoints, open, open_embedder};
-use crate::runtime::Opener;
+use crate::runtime::{Opener, Unnamed};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -100,25 +100,16 @@ fn merge(said: &LmOptions, model: &LmOptions) -> LmOptions {
     }
 }
 
-/// Returns an opener that says once on standard error that `fallback` answers, which nobody
-/// named.
-pub(in crate::engine) fn announced(
-    open: Arc<Opener>,
-    fallback: String,
-    host: SharedHost,
-) -> Arc<Opener> {
+/// Says once on standard error which model answers that nobody named.
+pub(in crate::engine) fn unnamed(host: SharedHost) -> Unnamed {
     let said = AtomicBool::new(false);
-    Arc::new(move |name, options| {
-        if name == fallback {
-            refuse_where_keys_are(name, &*host)?;
-            if !said.swap(true, Ordering::Relaxed) {
-                host.eprint(&format!(
-                    "no model is named: `{fallback}` answers, in this process\n"
-                ));
-            }
+    Unnamed(Arc::new(move |name| {
+        refuse_where_keys_are(name, &*host)?;
+        if !said.swap(true, Ordering::Relaxed) {
+            host.eprint(&format!("no model is named: `{name}` answers, in this process\n"));
         }
-        open(name, options)
-    })
+        Ok(())
+    }))
 }
 
 /// Who has a key means to use it: then a model has to be named.

@@ -86,9 +86,11 @@ impl Program {
         }
         let shared = &engine.shared;
         let config = script_config(&checked.settings);
+        let is_named = config.lm.is_some();
         let config = shared.strong.clone().or(config).or(shared.weak.clone());
         let mut settings = settings(&shared.base, &config);
         script_settings(&mut settings, &checked.settings);
+        settings.unnamed = settings.unnamed.filter(|_| !is_named);
         let script = Script::default().extend(&libraries(&units), checked, sources.clone());
         let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
         let (env, cancel) = (shared.env.clone(), shared.cancel.clone());
@@ -145,6 +147,7 @@ impl Program {
         let settings = runtime::Settings {
             lm: None,
             lm_name: Some(name.to_owned()),
+            unnamed: None,
             ..self.session.settings.clone()
         };
         let session = self.session.told(settings, self.session.base.clone());

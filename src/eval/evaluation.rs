@@ -153,7 +153,8 @@ pub struct Evaluation {
     pub judge: JudgeCost,
     /// Assertions that stayed false.
     pub asserts_failed: u64,
-    /// Replies that could not be read and were asked for again, with the reason.
+    /// Replies that were asked for again with the reason: they could not be read, or broke a
+    /// condition.
     pub repairs: u64,
     /// How long a row took.
     pub latency: Latency,

@@ -77,7 +77,8 @@ pub struct Outcome {
     pub reply: Record,
     /// Assertions that were false and stayed so.
     pub asserts_failed: u32,
-    /// Replies that could not be read and were asked for again, with the reason.
+    /// Replies that were asked for again with the reason: they could not be read, or broke a
+    /// condition.
     #[serde(skip_serializing_if = "is_zero")]
     pub repairs: u32,
     /// Calls to models, cached ones and the metric's included.

@@ -86,6 +86,16 @@ pub(in crate::runtime) struct Ear<'a> {
     pub(in crate::runtime) reason: Option<String>,
 }
 
+impl Ear<'_> {
+    /// Why no more of a reply was wanted is found again.
+    fn hear_again(&mut self, completion: &Completion) {
+        if completion.finish == Finish::Halted {
+            let reason = (self.hear)(Delta::Text(&completion.text));
+            self.reason = reason.or(self.reason.take());
+        }
+    }
+}
+
 /// As [`send`], with the address of the node that it belongs to, and with somebody who hears the
 /// reply while it comes. A reply from the store comes in one piece, which nobody hears.
 pub(in crate::runtime) fn send_heard(
@@ -95,13 +105,16 @@ pub(in crate::runtime) fn send_heard(
     (context, place): (&CallContext, &Address),
     cache: bool,
     attempt: &mut Option<Attempt>,
-    ear: Option<&mut Ear<'_>>,
+    mut ear: Option<&mut Ear<'_>>,
 ) -> Result<Arc<Completion>, Error> {
     let call = Call::new(run, lm, request, context, cache)?;
     let key = hex(call.key.as_bytes());
     let repairs = run.repairs();
     let replayed = repairs.and_then(|it| it.reply(place, &key));
     if let Some(completion) = replayed {
+        if let Some(ear) = ear.as_deref_mut() {
+            ear.hear_again(&completion);
+        }
         *attempt = Some(call.replayed(key, completion.clone()));
         return Ok(completion);
     }
@@ -134,10 +147,8 @@ pub(in crate::runtime) fn send_heard(
     let mut sent = Sent::default();
     let result = known.and_then(|known| match known {
         Found::Known(completion) => {
-            if let Some(ear) = ear.filter(|_| is_taped && completion.finish == Finish::Halted) {
-                // Why no more of it was wanted is found again.
-                let reason = (ear.hear)(Delta::Text(&completion.text));
-                ear.reason = reason.or(ear.reason.take());
+            if let Some(ear) = ear.filter(|_| is_taped) {
+                ear.hear_again(&completion);
             }
             Ok(completion)
         }

@@ -315,10 +315,7 @@ impl Instance {
             let returned = cx.call_lowered(&forward.lowered, Some(this), args.clone());
             let result = returned.and_then(|value| self.reply(node, value));
             run.close_node(node, |it| {
-                // How the host language carries a failure says nothing to anybody.
-                let told =
-                    |it: &Error| it.failure().map_or_else(|| it.to_string(), |it| it.message);
-                it.error = result.as_ref().err().map(told);
+                it.error = result.as_ref().err().map(ToString::to_string);
                 it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
             });
             (node, result.map(Val::object))

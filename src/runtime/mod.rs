@@ -75,7 +75,7 @@ pub use record_value::typed_reply;
 pub use replay::{Absent, Fork, Replay};
 pub use reply::Reply;
 pub use rhai_host::{Bindings, STACK_SIZE};
-pub use run::{Env, Opener, Run, Session, Settings, Warning, unpriced};
+pub use run::{Env, Opener, Run, Session, Settings, Unnamed, Warning, unpriced};
 pub use score::{Judgement, judgement, normalized};
 pub use script::{Library, Script, Variables};
 pub use signature_value::SignatureValue;

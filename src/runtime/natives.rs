@@ -18,7 +18,7 @@ use crate::runtime::several::{best_of, ensemble, majority, refine};
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::trace_value::TraceValue;
 use crate::runtime::value::{Object, Val};
-use crate::trace::{Totals, Trace};
+use crate::trace::{Kind, Totals, Trace};
 use indexmap::IndexMap;
 use std::any::Any;
 use std::fmt;
@@ -344,10 +344,15 @@ fn warnings(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         let told = cx.run().told_warnings();
         return Ok(Val::List(told.iter().map(|it| Val::str(it)).collect()));
     }
-    match value.downcast::<Reply>() {
-        Some(reply) => Ok(Val::List(reply.warnings().iter().map(|it| Val::str(it)).collect())),
-        None => Err(wrong("reply", "a reply", &value)),
-    }
+    let Some(reply) = value.downcast::<Reply>() else {
+        return Err(wrong("reply", "a reply", &value));
+    };
+    let course = reply.course().map(|it| cx.run().trace_of(it)).unwrap_or_default();
+    let abandoned = course.abandoned();
+    let unmet = course.iter().filter(|(id, it)| it.kind == Kind::Suggest && !abandoned[id.0]);
+    let unmet = unmet.filter_map(|(_, it)| it.error.as_deref());
+    let told = reply.warnings().iter().map(String::as_str).chain(unmet);
+    Ok(Val::List(told.map(Val::str).collect()))
 }
 
 fn completions(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {

@@ -51,6 +51,20 @@ impl fmt::Debug for Env {
     }
 }
 
+/// Hears of the model that is asked though nobody named one, before it is; an error keeps it from
+/// being asked.
+#[derive(Clone)]
+pub struct Unnamed(pub Arc<Hearing>);
+
+/// Hears the name of a model.
+type Hearing = dyn Fn(&str) -> Result<(), lm::Error> + Send + Sync;
+
+impl fmt::Debug for Unnamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unnamed").finish_non_exhaustive()
+    }
+}
+
 /// What a command was told, in the order flags, environment, script, project, user.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -58,6 +72,8 @@ pub struct Settings {
     pub lm: Option<SharedLm>,
     /// Its name, when it is to be opened at first use.
     pub lm_name: Option<String>,
+    /// Hears of it, where nobody named one.
+    pub unnamed: Option<Unnamed>,
     /// The adapter, in place of what the model suggests.
     pub adapter: Option<String>,
     /// How tokens are drawn, where a predictor says nothing.
@@ -255,9 +271,13 @@ impl Session {
         if let Some(lm) = &self.settings.lm {
             return Ok(lm.clone());
         }
-        match &self.settings.lm_name {
-            Some(name) => self.named_lm(name),
-            None => Err(Error::from(Failure {
+        match (&self.settings.lm_name, &self.settings.unnamed) {
+            (Some(name), None) => self.named_lm(name),
+            (Some(name), Some(unnamed)) => {
+                (unnamed.0)(name).map_err(|it| Error::lm(&it))?;
+                self.named_lm(name)
+            }
+            (None, _) => Err(Error::from(Failure {
                 hints: vec![
                     "name one in the script: `settings { lm: \"provider/model\" }`".to_owned(),
                     "or run with `--lm local/smollm2-135m`, which needs no key".to_owned(),
@@ -487,6 +507,8 @@ pub struct Run {
     log: Option<SharedCallLog>,
     /// The book of the outermost call that is under way.
     repairs: Mutex<Option<Arc<Repairs>>>,
+    /// How many calls under way want no condition of theirs repaired.
+    unrepaired: AtomicUsize,
 }
 
 /// Something that went wrong and did not stop the run.
@@ -544,8 +566,19 @@ impl Run {
         limits: Limits,
     ) -> Self {
         let (meter, course) = (Arc::default(), Arc::default());
-        let (branch, log, repairs) = (None, None, Mutex::default());
-        Self { session, script, example, rollout, limits, meter, course, branch, log, repairs }
+        Self {
+            session,
+            script,
+            example,
+            rollout,
+            limits,
+            meter,
+            course,
+            branch: None,
+            log: None,
+            repairs: Mutex::default(),
+            unrepaired: AtomicUsize::new(0),
+        }
     }
 
     /// Returns a run inside this one that keeps a course of its own.
@@ -555,8 +588,22 @@ impl Run {
         let (meter, log) = (self.meter.clone(), self.log.clone());
         // What goes on beside it, such as a const, is no part of an attempt.
         let repairs = Mutex::new(self.repairs().filter(|_| branch.is_some()));
+        let unrepaired = AtomicUsize::new(self.unrepaired.load(Ordering::SeqCst));
         let course = Arc::new(Mutex::new(course));
-        Arc::new(Self { meter, log, course, branch, repairs, ..fresh })
+        Arc::new(Self { meter, log, course, branch, repairs, unrepaired, ..fresh })
+    }
+
+    /// Does something in which no condition is repaired.
+    pub(in crate::runtime) fn unrepaired<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.unrepaired.fetch_add(1, Ordering::SeqCst);
+        let done = work();
+        self.unrepaired.fetch_sub(1, Ordering::SeqCst);
+        done
+    }
+
+    /// Whether conditions that are false now are repaired, where a book is open.
+    pub(in crate::runtime) fn is_repairing(&self) -> bool {
+        self.unrepaired.load(Ordering::SeqCst) == 0
     }
 
     /// The book of the outermost call that is under way.

@@ -166,7 +166,10 @@ impl Predictor {
         let address = run.trace_address(node);
         let lm_now = lm.in_turn(&address);
         let mut asked = Asked { run, lm: lm_now, place: address.clone(), address, again: 0 };
-        let told = run.repairs().and_then(|it| it.told(&asked.address));
+        let repairs = run.repairs();
+        let told = repairs.as_ref().and_then(|it| it.told(&asked.address));
+        let may_repair =
+            run.is_repairing() && repairs.is_some_and(|it| it.may_ask_again(&asked.address));
         let pen = Pen::of(run, self.state.as_deref());
         let (mut prepared, mut parts) = match &told {
             None => pen.prompt(adapter, ask, &capabilities),
@@ -190,7 +193,7 @@ impl Predictor {
                 adapter,
                 wanted,
                 inputs: ask.inputs,
-                contracts: self.base.contracts.as_ref(),
+                contracts: self.base.contracts.as_ref().filter(|_| may_repair),
                 may_halt: turn < retries,
             };
             // What a model writes in its own words states no outputs yet.
@@ -204,6 +207,9 @@ impl Predictor {
                 None => it,
             })?;
             let Came { completion, reason } = came;
+            if let Some(contract) = watch.as_deref_mut().and_then(Watch::contract) {
+                sent_back_early(run, contract)?;
+            }
             // A refusal is no output, and who refuses once refuses again.
             if completion.finish == crate::lm::Finish::Filter {
                 return Err(Error::filtered(asked.lm.lm.name(), &completion.text, turn + 1));
@@ -373,6 +379,16 @@ struct Question<'a> {
 /// What is to be otherwise in a call that begins.
 fn change(run: &Run, node: NodeId) -> Option<Change> {
     run.env().tape.as_ref()?.change(&run.trace_address(node))
+}
+
+/// Sends a call back whose reply was ended for a contract.
+fn sent_back_early(run: &Run, contract: Node) -> Result<(), Error> {
+    let (source, reason) = (contract.name.to_string(), contract.error.unwrap_or_default());
+    let address = run.next_address(&source);
+    let node = run.open_node(Node::new(Kind::Assert, &*source, address, contract.inputs));
+    run.close_node(node, |it| it.error = Some(reason.clone()));
+    let Some(repairs) = run.repairs() else { return Ok(()) };
+    repairs.demand(run, node, (&source, &reason), true, &Val::Null).map(|_| ())
 }
 
 /// How often the same was asked and answered in this call: the store would only say it again.
