@@ -101,7 +101,7 @@ impl Watched<'_> {
         watcher.warnings(&finished.warnings);
         shell.warn(&engine.store_warnings());
         let of = (&*asked.task.file, &asked.task.lm);
-        tracer.write(&finished.trace, made(shell, "compile", &program, of))?;
+        tracer.write(&finished, made(shell, "compile", &program, of))?;
         finished.result?;
         shell.eprint(&format!("saved as {}\n", shown(shell, output)));
         if let Some(report) = &report {

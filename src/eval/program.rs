@@ -1,11 +1,12 @@
 //! The evaluator of real programs: one run of the host language a row.
 
 use crate::eval::metric::judgement;
+use crate::eval::row_traces::RowTraces;
 use crate::eval::{
     Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Spent, Step, Used,
 };
 use crate::lm::{Details, SharedLm};
-use crate::program::{State, row_hash};
+use crate::program::State;
 use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
 use crate::trace::{Kind, Node, NodeId, Trace};
@@ -24,8 +25,8 @@ pub struct ProgramEvaluator {
     max_calls: Option<u64>,
     /// The program with the state that was asked for last: rows of one state come together.
     latest: Mutex<Option<(Arc<State>, Program)>>,
-    /// Traces to be kept, in the order of what they are traces of.
-    traces: Mutex<BTreeMap<(String, u64, usize, String), Trace>>,
+    /// Traces to be kept.
+    traces: Mutex<RowTraces>,
 }
 
 impl ProgramEvaluator {
@@ -61,9 +62,8 @@ impl ProgramEvaluator {
 
     /// Hands the traces of all runs so far over to the run that evaluates.
     pub fn adopt_traces(&self) {
-        for trace in std::mem::take(&mut *lock(&self.traces)).into_values() {
-            self.run.adopt(trace);
-        }
+        let traces = std::mem::take(&mut *lock(&self.traces));
+        traces.give(&mut |trace| self.run.adopt(trace));
     }
 
     fn with_state(&self, state: &Arc<State>) -> Program {
@@ -103,10 +103,7 @@ impl ProgramEvaluator {
 
     fn keep_trace(&self, job: &Job, trace: Trace) {
         if self.run.session().settings.keep_traces {
-            // Rows of several data sets have the same indices.
-            let row = row_hash(&job.row);
-            let key = (job.state.hash(), job.rollout, job.row.index, row);
-            lock(&self.traces).insert(key, trace);
+            lock(&self.traces).keep(&*self.run.env().host, job, trace);
         }
     }
 }
@@ -289,6 +286,8 @@ fn used(trace: &Trace, n_nodes: usize) -> Vec<Used> {
             Used { predictor, model, calls, prompt_tokens, completion_tokens, details, cost };
         one.add_to(&mut all);
     }
+    // One for each row of a large evaluation is held, and most programs have one predictor.
+    all.shrink_to_fit();
     all
 }
 

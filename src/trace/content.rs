@@ -13,8 +13,16 @@ impl Trace {
     /// places, hashes, times, tokens and costs stay.
     #[must_use]
     pub fn without_content(&self) -> Self {
-        let nodes = self.nodes.iter().map(without).collect();
+        let nodes = self.nodes.iter().map(Node::without_content).collect();
         Self { nodes, edges: self.edges.clone() }
+    }
+}
+
+impl Node {
+    /// The node without content.
+    #[must_use]
+    pub fn without_content(&self) -> Self {
+        without(self)
     }
 }
 

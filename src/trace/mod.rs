@@ -23,8 +23,8 @@ mod spill;
 pub use content::LEFT_OUT;
 pub use diff::{Difference, Field, diff, request_difference};
 pub use export::{
-    About, Content, NoContent, ReadError, parse, parse_jsonl, to_jsonl, to_jsonl_about,
-    to_whole_jsonl, whole,
+    About, Content, NoContent, ReadError, head_line, line_of_edge, line_of_node, parse,
+    parse_jsonl, to_jsonl, to_jsonl_about, to_whole_jsonl, whole,
 };
 pub use html::{Shown, to_html};
 pub use made::{Abilities, Made};
