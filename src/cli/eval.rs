@@ -73,7 +73,13 @@ impl Watched<'_> {
         let metric = format!("({})", asked.task.metric);
         let expression = asked.for_workers();
         let lm = &asked.task.lm;
-        let ask = via::Ask { script: &asked.task.file, program: &program, expression, lm };
+        let ask = via::Ask {
+            script: &asked.task.file,
+            program: &program,
+            expression,
+            lm,
+            tracer: &tracer,
+        };
         watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
         let title = title(asked);
         let ask = Ask {

@@ -61,6 +61,11 @@ impl<'a> Tracer<'a> {
         self.path.is_some()
     }
 
+    /// Whether prompts and replies are written down, too.
+    pub(super) fn tells_content(&self) -> bool {
+        self.content
+    }
+
     /// The file that it is written to, as it is found from elsewhere.
     pub(super) fn file(&self) -> Option<String> {
         self.path.as_ref().and_then(|it| self.shell.absolute(it).ok())

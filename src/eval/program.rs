@@ -9,7 +9,7 @@ use crate::lm::{Details, SharedLm};
 use crate::program::State;
 use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
-use crate::trace::{Kind, Node, NodeId, Trace};
+use crate::trace::{Kind, NoContent, Node, NodeId, Trace, parse_jsonl};
 use crate::util::{lock, sha256_hex};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -101,6 +101,24 @@ impl ProgramEvaluator {
         }
     }
 
+    /// Makes one run and gives its trace away, where traces are kept.
+    pub(crate) fn run_traced(&self, job: &Job) -> (Outcome, Option<Trace>) {
+        let (outcome, trace) = self.made(job, None);
+        (outcome, self.run.session().settings.keep_traces.then_some(trace))
+    }
+
+    /// Keeps the trace of a run that was made elsewhere, as if it had just ended here. One that
+    /// cannot be read is missing.
+    pub(crate) fn keep_told(&self, job: &Job, lines: &str) {
+        let Ok(mut trace) = parse_jsonl(lines, &NoContent) else { return };
+        let ended = trace.nodes.iter().map(|it| it.began.saturating_add(it.took)).max();
+        let (now, ended) = (self.run.env().host.elapsed(), ended.unwrap_or_default());
+        for node in &mut trace.nodes {
+            node.began = now.saturating_sub(ended.saturating_sub(node.began));
+        }
+        self.keep_trace(job, trace);
+    }
+
     fn keep_trace(&self, job: &Job, trace: Trace) {
         if self.run.session().settings.keep_traces {
             lock(&self.traces).keep(&*self.run.env().host, job, trace);
@@ -121,6 +139,23 @@ impl Evaluator for ProgramEvaluator {
     }
 
     fn run_noted(&self, job: &Job, log: Option<&SharedCallLog>) -> Outcome {
+        let (outcome, trace) = self.made(job, log);
+        self.keep_trace(job, trace);
+        outcome
+    }
+
+    fn max_calls_per_run(&self) -> Option<u64> {
+        self.max_calls
+    }
+
+    fn only_waits(&self) -> bool {
+        self.run.session().usually_waits()
+    }
+}
+
+impl ProgramEvaluator {
+    /// Makes a run: what came of it, and what happened.
+    fn made(&self, job: &Job, log: Option<&SharedCallLog>) -> (Outcome, Trace) {
         let began = self.run.env().host.elapsed();
         let limits = job.limits();
         let run = self.run.for_example(job.row.index, job.rollout, limits, log.cloned());
@@ -150,16 +185,7 @@ impl Evaluator for ProgramEvaluator {
         if !outcome.judge.is_nothing() {
             outcome.judge.latency = elapsed().saturating_sub(outcome.latency);
         }
-        self.keep_trace(job, trace);
-        outcome
-    }
-
-    fn max_calls_per_run(&self) -> Option<u64> {
-        self.max_calls
-    }
-
-    fn only_waits(&self) -> bool {
-        self.run.session().usually_waits()
+        (outcome, trace)
     }
 }
 

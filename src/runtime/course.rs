@@ -638,11 +638,21 @@ impl Run {
         while course.open.last().is_some_and(|it| *it >= id) {
             course.open.pop();
         }
+        if !self.is_recorded() {
+            let kept = id.0.saturating_sub(course.in_memory_from());
+            course.trace.nodes.truncate(kept);
+            return;
+        }
         let node = course.node(id);
         node.took = now.saturating_sub(node.began);
         finish(node);
         course.spill_again(&*self.env().host, id);
         course.spill(&*self.env().host);
+    }
+
+    /// Whether what happens is written down.
+    pub(in crate::runtime) fn is_recorded(&self) -> bool {
+        !self.session().settings.unrecorded
     }
 
     /// Notes which replies flow into a node.
@@ -651,6 +661,9 @@ impl Run {
         to: NodeId,
         inputs: impl Iterator<Item = (&'a str, &'a Val)>,
     ) {
+        if !self.is_recorded() {
+            return;
+        }
         let inputs: Vec<(&str, &Val)> = inputs.collect();
         let names: Vec<&str> = inputs.iter().map(|it| it.0).collect();
         let mut known = self.static_edges(to, &names);
@@ -669,6 +682,9 @@ impl Run {
         at: Option<(i64, i64)>,
         reads: &[(&str, &Val)],
     ) {
+        if !self.is_recorded() {
+            return;
+        }
         let known = at.map(|at| self.condition_edges(to, at)).unwrap_or_default();
         self.note_edges(to, known.into_iter().chain(self.identity_edges(to, reads)));
     }
@@ -737,6 +753,9 @@ impl Run {
         from: NodeId,
         outputs: impl Iterator<Item = (&'a Arc<str>, &'a Val)>,
     ) {
+        if !self.is_recorded() {
+            return;
+        }
         let mut course = lock(&self.course);
         for (name, value) in outputs {
             remember_texts(&mut course, from, name, value);

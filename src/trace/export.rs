@@ -8,7 +8,7 @@ use crate::lm::{Address, Completion, Cost, ErrorKind, Finish, Request, Usage};
 use crate::schema::Record;
 use crate::trace::content::LEFT_OUT;
 use crate::trace::{
-    Attempt, Edge, Kind, LmCall, Made, Node, NodeId, Part, Trace, absent_completion,
+    Attempt, Edge, Kind, Liberty, LmCall, Made, Node, NodeId, Part, Trace, absent_completion,
 };
 use crate::util::sha256_hex;
 use serde::{Deserialize, Serialize};
@@ -140,7 +140,7 @@ struct AttemptLine {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     sent: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    liberties: Vec<String>,
+    liberties: Vec<Liberty>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -11,6 +11,7 @@ mod diff;
 mod dot;
 mod export;
 mod html;
+mod liberty;
 mod made;
 mod mermaid;
 mod otlp;
@@ -27,6 +28,7 @@ pub use export::{
     parse_jsonl, to_jsonl, to_jsonl_about, to_whole_jsonl, whole,
 };
 pub use html::{Shown, to_html};
+pub use liberty::Liberty;
 pub use made::{Abilities, Made};
 pub use otlp::{Export, to_otlp};
 pub use recorded::{Exchanges, question};
@@ -201,7 +203,7 @@ pub struct Attempt {
     /// refused it.
     pub sent: bool,
     /// Liberties that were taken to read the reply.
-    pub liberties: Vec<String>,
+    pub liberties: Vec<Liberty>,
     /// Why the reply could not be read, or the call failed.
     pub error: Option<String>,
     /// What kind of failure of the model's it was, where it was one.

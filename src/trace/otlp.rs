@@ -366,7 +366,8 @@ impl<'a> Spans<'a> {
         if self.content && operation != "embeddings" {
             of.extend(content(request, attempt.completion.as_deref(), provider));
             if !attempt.liberties.is_empty() {
-                of.push(("dsp.read_freely", json!(attempt.liberties)));
+                let notes: Vec<&str> = attempt.liberties.iter().map(|it| &*it.note).collect();
+                of.push(("dsp.read_freely", json!(notes)));
             }
         }
         (format!("{operation} {model}"), of)

@@ -183,7 +183,11 @@ fn asked((name, text): (&str, &str), reply: &str) -> Node {
             completion: Some(Arc::new(Completion { usage, ..completion })),
             cached: false,
             sent: true,
-            liberties: vec![reply.to_owned()],
+            liberties: vec![dsp_lang::trace::Liberty {
+                note: reply.to_owned(),
+                kind: "spelling".to_owned(),
+                at: Some(0..reply.len()),
+            }],
             error: Some(reply.to_owned()),
             fault: None,
             cost: Cost::default(),
