@@ -30,7 +30,7 @@ pub use export::{
 pub use html::{Shown, to_html};
 pub use liberty::Liberty;
 pub use made::{Abilities, Made};
-pub use otlp::{Export, to_otlp};
+pub use otlp::{Export, to_otlp, to_protobuf};
 pub use recorded::{Exchanges, question};
 pub use select::{Filter, find};
 pub use show::{Look, tree, tree_as, whole_node};

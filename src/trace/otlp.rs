@@ -6,6 +6,10 @@
 //! flowed are links. What has no name there is under `dsp.`. Ids come from the canonical form and
 //! from when the run began, so that a file is exported under the same ids each time.
 
+mod protobuf;
+
+pub use protobuf::to_protobuf;
+
 use super::relations::Relations;
 use super::{About, Attempt, Edge, Kind, LmCall, Node, NodeId, Trace};
 use crate::lm::{Completion, Decoding, Finish, Message, Prompt, Request, Role};

@@ -210,6 +210,38 @@ mod over_http {
     }
 
     #[test]
+    fn a_collector_without_json_is_sent_protobuf() {
+        let folder = project(PROGRAM);
+        folder.does(&["run", "main.dsp", "--trace", "t.jsonl"]);
+        let server = Server::start([
+            Play::status(415, "no JSON"),
+            Play::ok("\n\u{2}\u{8}\u{2}"),
+            Play::status(415, "nothing"),
+        ]);
+        let args =
+            ["trace", "export", "t.jsonl", "--format", "otlp", "--to", &address(&server)];
+        let sent = folder.dsp(&args);
+        let forms = |from: usize| {
+            let seen = server.seen();
+            let form = |it: &crate::http::server::Seen| {
+                it.header("content-type").unwrap_or_default().to_owned()
+            };
+            seen[from..].iter().map(form).collect::<Vec<_>>()
+        };
+        assert_eq!(forms(0), ["application/json", "application/x-protobuf"]);
+        assert!(server.seen()[1].body.contains("invoke_workflow Two"));
+        assert_eq!(sent.code, Some(2));
+        assert!(sent.stderr.contains("did not take 2 of them"), "{}", sent.stderr);
+        let wish = [("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")];
+        let refused = folder.dsp_with(&args, &wish);
+        assert_eq!(forms(2), ["application/x-protobuf"]);
+        assert!(refused.stderr.contains("names another form"), "{}", refused.stderr);
+        let wrong = folder.dsp_with(&args, &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+        assert_eq!(wrong.code, Some(2));
+        assert!(wrong.stderr.contains("`http/json` or `http/protobuf`"), "{}", wrong.stderr);
+    }
+
+    #[test]
     fn headers_go_to_nobody_else() {
         let folder = project(PROGRAM);
         folder.does(&["run", "main.dsp", "--trace", "t.jsonl"]);
