@@ -285,7 +285,7 @@ impl Evaluation {
         let outcomes = || rows.iter().filter_map(|it| it.outcome.as_deref());
         let sum = |part: fn(&Outcome) -> u64| outcomes().map(part).sum::<u64>();
         let cost = outcomes().fold(Cost::default(), |sum, it| sum.plus(it.cost));
-        let judge = outcomes().fold(JudgeCost::default(), |sum, it| sum.plus(it.judge));
+        let judge = outcomes().fold(JudgeCost::default(), |sum, it| sum.plus(*it.judge));
         let details = outcomes().fold(Details::default(), |sum, it| sum.plus(it.details));
         let mut used = Vec::new();
         outcomes().flat_map(|it| &it.used).for_each(|it| it.add_to(&mut used));

@@ -100,7 +100,7 @@ impl Evaluation {
         let feedback = outcome.and_then(|it| it.feedback.as_deref());
         let (inputs, labels) = self.columns_of(it);
         let named = self.scores.keys().map(|name| (Arc::from(&**name), number(it.named(name))));
-        let by = outcome.into_iter().flat_map(|it| &it.feedback_by);
+        let by = outcome.into_iter().flat_map(|it| it.feedback_by.iter());
         let by = by.map(|(path, said)| (Arc::from(&**path), said.as_str().into()));
         let seconds = outcome.map(|it| it.latency.as_secs_f64());
         let time = object([

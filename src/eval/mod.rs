@@ -20,6 +20,7 @@ mod natives;
 mod observe;
 mod program;
 mod progress;
+mod rare;
 mod results;
 mod row_traces;
 mod run;

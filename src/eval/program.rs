@@ -93,9 +93,9 @@ impl ProgramEvaluator {
                 Err(error) => outcome.failure = fail(&error, Some(FailureKind::Metric), ""),
                 Ok(said) => {
                     outcome.score = Some(said.score);
-                    outcome.scores = said.scores;
+                    outcome.scores = said.scores.into();
                     outcome.feedback = said.feedback;
-                    outcome.feedback_by = said.by;
+                    outcome.feedback_by = said.by.into();
                 }
             },
         }
@@ -222,7 +222,7 @@ fn micros(time: Duration) -> Duration {
 /// `n_nodes` on are the metric's: they cost, but they are no steps of the program.
 fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     let of_program = spent(&trace.nodes[..n_nodes]);
-    outcome.judge = spent(&trace.nodes[n_nodes..]);
+    outcome.judge = spent(&trace.nodes[n_nodes..]).into();
     outcome.calls = of_program.calls + outcome.judge.calls;
     outcome.cached_calls = of_program.cached_calls + outcome.judge.cached_calls;
     outcome.prompt_tokens = of_program.prompt_tokens + outcome.judge.prompt_tokens;
@@ -239,7 +239,7 @@ fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     if job.keep_steps {
         let of_program = trace.iter().take(n_nodes).filter(stands);
         outcome.steps = of_program.filter_map(|(_, it)| step(it, &trace.nodes)).collect();
-        outcome.by_path = by_path(trace, n_nodes);
+        outcome.by_path = by_path(trace, n_nodes).into();
     }
     if job.keep_exchanges && outcome.value().is_none_or(|it| it < 1.0) {
         outcome.exchanges = exchanges(trace, n_nodes);
