@@ -1,6 +1,7 @@
 //! One run of a program on one row, and who makes it.
 
 use crate::eval::progress::Running;
+use crate::eval::rare::Rare;
 use crate::eval::stats::Interval;
 use crate::lm::{Cost, Details, Money};
 use crate::program::State;
@@ -51,14 +52,14 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// All scores, where the metric gives several; the one that counts is the first.
-    #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    pub scores: IndexMap<String, f64>,
+    #[serde(skip_serializing_if = "Rare::is_nothing")]
+    pub scores: Rare<IndexMap<String, f64>>,
     /// What the metric said besides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
     /// What it said of single predictors, by their paths.
-    #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    pub feedback_by: IndexMap<String, String>,
+    #[serde(skip_serializing_if = "Rare::is_nothing")]
+    pub feedback_by: Rare<IndexMap<String, String>>,
     /// Why there is no reply, or no score for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -67,8 +68,8 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
     /// What calls of each predictor took, the metric's under [`METRIC`]; kept with the steps.
-    #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    pub by_path: IndexMap<String, Spent>,
+    #[serde(skip_serializing_if = "Rare::is_nothing")]
+    pub by_path: Rare<IndexMap<String, Spent>>,
     /// What was sent to models and what came back, the metric's included. Kept only where the
     /// score is less than 1, for that is where one looks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -103,8 +104,8 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "is_nothing")]
     pub needed: Amount,
     /// What of all that the metric took.
-    #[serde(skip_serializing_if = "Spent::is_nothing")]
-    pub judge: Spent,
+    #[serde(skip_serializing_if = "made_no_calls")]
+    pub judge: Rare<Spent>,
     /// How long the program took, without the metric.
     #[serde(with = "micros")]
     pub latency: Duration,
@@ -176,6 +177,10 @@ impl Used {
 
 fn is_zero(it: &u32) -> bool {
     *it == 0
+}
+
+fn made_no_calls(it: &Spent) -> bool {
+    it.is_nothing()
 }
 
 fn is_nothing(it: &Amount) -> bool {
