@@ -80,14 +80,18 @@ fn copro(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 
 type Shared = Arc<dyn Policy + Send + Sync>;
 
-/// What is meant where a step of a strategy is no optimizer of the user's own.
-const STEPS: [(&str, fn() -> Shared); 5] = [
-    ("demos", || Arc::new(RandomSearch::default())),
-    ("instructions", || Arc::new(Copro::default())),
-    ("random_search", || Arc::new(RandomSearch::default())),
-    ("bootstrap_few_shot", || Arc::new(BootstrapFewShot::default())),
-    ("copro", || Arc::new(Copro::default())),
-];
+/// Steps of a strategy that are no optimizer of the user's own.
+const STEPS: [&str; 5] =
+    ["demos", "instructions", "random_search", "bootstrap_few_shot", "copro"];
+
+fn usual(step: &str) -> Option<Shared> {
+    Some(match step {
+        "demos" | "random_search" => Arc::new(RandomSearch::default()),
+        "instructions" | "copro" => Arc::new(Copro::default()),
+        "bootstrap_few_shot" => Arc::new(BootstrapFewShot::default()),
+        _ => return None,
+    })
+}
 
 fn better_together(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     let strategy = match args.take(0, "strategy") {
@@ -109,10 +113,10 @@ fn better_together(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
             let optimizer = optimizer.ok_or_else(|| wrong("steps", "optimizers", value))?;
             return Ok((name.to_owned(), optimizer.policy.clone()));
         }
-        if let Some((_, policy)) = STEPS.iter().find(|it| it.0 == name) {
-            return Ok((name.to_owned(), policy()));
+        if let Some(policy) = usual(name) {
+            return Ok((name.to_owned(), policy));
         }
-        let known = STEPS.iter().map(|it| it.0).chain(own.keys().map(|it| &**it));
+        let known = STEPS.into_iter().chain(own.keys().map(|it| &**it));
         let hint = did_you_mean(name, known);
         Err(Error::value(format!("`strategy`: there is no step `{name}`")).hint(hint))
     };
