@@ -6,7 +6,9 @@ use crate::eval::{
 };
 use crate::lm::{Details, SharedLm};
 use crate::program::{State, row_hash};
-use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
+use crate::runtime::{
+    Args, Batch, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text,
+};
 use crate::schema::{Record, Row};
 use crate::trace::{Kind, Node, NodeId, Trace};
 use crate::util::{lock, sha256_hex};
@@ -24,8 +26,8 @@ pub struct ProgramEvaluator {
     max_calls: Option<u64>,
     /// The program with the state that was asked for last: rows of one state come together.
     latest: Mutex<Option<(Arc<State>, Program)>>,
-    /// Traces to be kept, in the order of what they are traces of.
-    traces: Mutex<BTreeMap<(String, u64, usize, String), Trace>>,
+    /// What the traces of its runs are kept as, where they are.
+    rows: Option<Batch>,
 }
 
 impl ProgramEvaluator {
@@ -44,8 +46,9 @@ impl ProgramEvaluator {
             }
             _ => of_program,
         };
-        let (latest, traces) = (Mutex::default(), Mutex::default());
-        Self { run: run.clone(), program, metric, max_calls, latest, traces }
+        let rows = settings.keep_traces.then(|| run.begin_rows());
+        let latest = Mutex::default();
+        Self { run: run.clone(), program, metric, max_calls, latest, rows }
     }
 
     /// The program.
@@ -59,10 +62,10 @@ impl ProgramEvaluator {
         models.iter().map(|lm| (lm.name().to_owned(), model_hash(lm))).collect()
     }
 
-    /// Hands the traces of all runs so far over to the run that evaluates.
-    pub fn adopt_traces(&self) {
-        for trace in std::mem::take(&mut *lock(&self.traces)).into_values() {
-            self.run.adopt(trace);
+    /// Says that all its runs were made here and now, for the trace of the run that evaluates.
+    pub fn place_traces(&self) {
+        if let Some(rows) = self.rows {
+            self.run.place_rows(rows);
         }
     }
 
@@ -101,12 +104,12 @@ impl ProgramEvaluator {
         }
     }
 
-    fn keep_trace(&self, job: &Job, trace: Trace) {
-        if self.run.session().settings.keep_traces {
+    fn keep_trace(&self, job: &Job, run: &Run, trace: Trace) {
+        if let Some(rows) = self.rows {
             // Rows of several data sets have the same indices.
             let row = row_hash(&job.row);
             let key = (job.state.hash(), job.rollout, job.row.index, row);
-            lock(&self.traces).insert(key, trace);
+            self.run.keep_row(rows, key, run.with_rows(trace));
         }
     }
 }
@@ -144,6 +147,7 @@ impl Evaluator for ProgramEvaluator {
                 outcome.failure = Some(failure(cx, &error));
             }
         });
+        outcome.printed = run.take_printed();
         let trace = run.take_trace();
         // Only where there is a cap does anybody ask.
         if job.limits().bounds_tokens() {
@@ -153,12 +157,16 @@ impl Evaluator for ProgramEvaluator {
         if !outcome.judge.is_nothing() {
             outcome.judge.latency = elapsed().saturating_sub(outcome.latency);
         }
-        self.keep_trace(job, trace);
+        self.keep_trace(job, &run, trace);
         outcome
     }
 
     fn max_calls_per_run(&self) -> Option<u64> {
         self.max_calls
+    }
+
+    fn print(&self, text: &str) {
+        self.run.print(text);
     }
 
     fn only_waits(&self) -> bool {

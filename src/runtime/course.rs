@@ -482,15 +482,20 @@ impl Run {
         })
     }
 
-    /// Writes to the standard output; what branches print is written in their order.
-    pub(in crate::runtime) fn print(&self, text: &str) {
+    /// Writes to the standard output; what branches and rows print is written in their order.
+    pub fn print(&self, text: &str) {
         if let Some(repairs) = self.repairs().filter(|it| it.holds_prints_of(self)) {
             repairs.print(text);
-        } else if self.branch.is_some() {
+        } else if self.branch.is_some() || self.example().is_some() {
             lock(&self.course).printed.push_str(text);
         } else if !text.is_empty() {
             self.env().host.print(text);
         }
+    }
+
+    /// Takes what the run of a row printed.
+    pub fn take_printed(&self) -> String {
+        std::mem::take(&mut lock(&self.course).printed)
     }
 
     /// The address of the next call of the predictor at `path`.
@@ -765,11 +770,20 @@ impl Run {
         lock(&self.course).whole().totals()
     }
 
-    /// Takes over the trace of another run, as if it had happened here now.
-    pub fn adopt(&self, other: Trace) {
-        let mut course = lock(&self.course);
-        course.take_over(other, 0);
-        course.spill(&*self.env().host);
+    /// Where rows stand that are evaluated now: before which node of the outermost run, inside
+    /// which, and in which of its branches.
+    pub(in crate::runtime) fn place_of_rows(&self) -> (usize, Option<NodeId>, Vec<String>) {
+        let Some(branch) = &self.branch else {
+            let course = lock(&self.course);
+            return (course.end(), course.open_node(), Vec::new());
+        };
+        let (at, parent, mut branches) = branch.outer.place_of_rows();
+        branches.push(match &branch.place {
+            Place::Element { at, .. } => format!("{at:08}"),
+            Place::Named(name) => name.to_string(),
+            Place::Alone => String::new(),
+        });
+        (at, parent, branches)
     }
 
     /// The const whose value is being computed.

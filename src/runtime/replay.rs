@@ -181,11 +181,6 @@ impl Replay {
 
     /// What else the trace has of a predictor.
     fn others(&self, asked: Asked<'_>) -> String {
-        if asked.place.example.is_some() {
-            return "the runs of rows are in the traces of `dsp eval`, and not in those of \
-                    `dsp run`"
-                .to_owned();
-        }
         let trace = self.exchanges.trace();
         let same = trace
             .iter()
@@ -198,14 +193,21 @@ impl Replay {
     }
 
     /// Whether a request is the first one of the call whose reply is changed.
-    fn is_changed(&self, state: &Progress, asked: Asked<'_>, question: &str) -> Option<&str> {
+    fn is_changed(
+        &self,
+        state: &Progress,
+        asked: Asked<'_>,
+        question: &str,
+    ) -> Option<(usize, &str)> {
         let fork = self.fork.as_ref()?;
         let reply = fork.reply.as_deref().filter(|_| !state.has_changed)?;
-        let here = self.exchanges.at(asked.place);
-        let first = here.iter().find(|it| self.exchanges.all()[**it].node == fork.at)?;
-        let is_it =
-            self.exchanges.all()[*first].question == question || self.is_asked_otherwise();
-        is_it.then_some(reply)
+        let all = self.exchanges.all();
+        let here = self.exchanges.at(asked.place).iter().copied();
+        // Another evaluation may have asked the same before, at the same place.
+        let same = |it: &usize| all[*it].question == question || self.is_asked_otherwise();
+        let first = Self::pick(state, here.filter(same), false)?;
+        let is_begun = !self.is_asked_otherwise() || state.began > self.before_fork;
+        (is_begun && all[first].node == fork.at).then_some((first, reply))
     }
 
     /// Whether the changed call is asked something else.
@@ -235,9 +237,10 @@ impl Tape for Replay {
         }
         let question = question(asked.model, asked.request);
         let mut state = lock(&self.state);
-        if let Some(reply) = self.is_changed(&state, asked, &question) {
+        if let Some((number, reply)) = self.is_changed(&state, asked, &question) {
             let text = reply.to_owned();
             state.has_changed = true;
+            state.used[number] = true;
             let reply = Completion { text, attempts: 1, ..Completion::default() };
             return Ok(Some(Recorded::Reply(Arc::new(reply))));
         }

@@ -11,6 +11,7 @@ use crate::runtime::lm_value::listed;
 use crate::runtime::meter::{Amount, Limits, Meter, Passed};
 use crate::runtime::repair::Repairs;
 use crate::runtime::rhai_host::Bindings;
+use crate::runtime::rows::Rows;
 use crate::runtime::script::Script;
 use crate::runtime::tape::Tape;
 use crate::runtime::value::Val;
@@ -48,6 +49,22 @@ pub struct Env {
 impl fmt::Debug for Env {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Env").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+impl Env {
+    /// The same with something else between runs and their models.
+    #[must_use]
+    pub fn taped(&self, tape: Arc<dyn Tape>) -> Self {
+        let Self { host, bindings, store, open_lm, open_embedder, .. } = self;
+        Self {
+            host: host.clone(),
+            bindings: bindings.clone(),
+            store: store.clone(),
+            open_lm: open_lm.clone(),
+            open_embedder: open_embedder.clone(),
+            tape: Some(tape),
+        }
     }
 }
 
@@ -487,6 +504,8 @@ pub struct Run {
     log: Option<SharedCallLog>,
     /// The book of the outermost call that is under way.
     repairs: Mutex<Option<Arc<Repairs>>>,
+    /// The traces of rows that it and its branches evaluated.
+    pub(super) rows: Arc<Mutex<Rows>>,
 }
 
 /// Something that went wrong and did not stop the run.
@@ -519,7 +538,7 @@ impl Run {
         let course = self.course.clone();
         lock(&course).forget_what_was_open();
         let fresh = Self::fresh(session, script, None, 0, Limits::default());
-        Arc::new(Self { course, ..fresh })
+        Arc::new(Self { course, rows: self.rows.clone(), ..fresh })
     }
 
     /// Returns a run of its own for an example: another trace, the same session.
@@ -545,7 +564,19 @@ impl Run {
     ) -> Self {
         let (meter, course) = (Arc::default(), Arc::default());
         let (branch, log, repairs) = (None, None, Mutex::default());
-        Self { session, script, example, rollout, limits, meter, course, branch, log, repairs }
+        Self {
+            session,
+            script,
+            example,
+            rollout,
+            limits,
+            meter,
+            course,
+            branch,
+            log,
+            repairs,
+            rows: Arc::default(),
+        }
     }
 
     /// Returns a run inside this one that keeps a course of its own.
@@ -556,7 +587,8 @@ impl Run {
         // What goes on beside it, such as a const, is no part of an attempt.
         let repairs = Mutex::new(self.repairs().filter(|_| branch.is_some()));
         let course = Arc::new(Mutex::new(course));
-        Arc::new(Self { meter, log, course, branch, repairs, ..fresh })
+        let rows = self.rows.clone();
+        Arc::new(Self { meter, log, course, branch, repairs, rows, ..fresh })
     }
 
     /// The book of the outermost call that is under way.

@@ -23,6 +23,12 @@ pub struct Made {
     /// What was said on the command line.
     #[serde(skip_serializing_if = "Record::is_empty", default)]
     pub flags: Record,
+    /// What an evaluation was asked for.
+    #[serde(skip_serializing_if = "Record::is_empty", default)]
+    pub asked: Record,
+    /// The files that it read, and the hashes of what stood in them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub files: BTreeMap<String, String>,
     /// What the models could that were asked: it shapes prompts.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub models: BTreeMap<String, Abilities>,

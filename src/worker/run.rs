@@ -14,8 +14,10 @@ pub(super) fn make(desk: &Desk, run: Run, state: Arc<State>) {
     let outcome = match desk.program() {
         Ok(program) => {
             let job = run.into_job(state);
-            catch_unwind(AssertUnwindSafe(|| program.run(&job)))
-                .unwrap_or_else(|panic| panicked(&*panic))
+            let outcome = catch_unwind(AssertUnwindSafe(|| program.run(&job)))
+                .unwrap_or_else(|panic| panicked(&*panic));
+            program.print(&outcome.printed);
+            outcome
         }
         Err(why) => Outcome::failed(Failure::new(FailureKind::Infrastructure, why)),
     };

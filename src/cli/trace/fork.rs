@@ -3,7 +3,7 @@
 use super::again::Again;
 use super::args::Fork as Arguments;
 use super::read;
-use super::replay::told;
+use super::replay::{tell_files, told};
 use crate::cli::args::Lm;
 use crate::cli::shell::{Failure, Shell};
 use crate::lm::{Message, Prompt};
@@ -30,6 +30,7 @@ pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
     if args.dry {
         shell.print(&plain(&unsent(branch)));
     }
+    tell_files(shell, &again, &ended);
     shell.eprint(&format!("{}\n", told(&replay, &ended)));
     match ended.finished.result {
         Err(error) if !(args.dry && has_unsent(branch)) => Err(error.into()),

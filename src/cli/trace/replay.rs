@@ -1,9 +1,10 @@
 //! `dsp trace replay`
 
-use super::again::{Again, Ended, failure};
+use super::again::{Again, Ended};
 use super::args::Replay as Arguments;
 use super::{Recorded, read};
 use crate::cli::shell::{Failure, Shell};
+use crate::cli::tracing::failed;
 use crate::diag::Diagnostic;
 use crate::render::plain;
 use crate::runtime::{Replay, codes};
@@ -29,7 +30,8 @@ pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
     if let Some(path) = &args.output {
         again.write(path, &ended)?;
     }
-    let failed = failure(&ended.finished);
+    same_files(&again, &ended, &name)?;
+    let failed = failed(&ended.finished);
     if failed.is_none() || failed != again.made().failed {
         let Ended { finished, .. } = &ended;
         if finished.result.is_err() {
@@ -62,9 +64,36 @@ fn live(
     if let Some(path) = &args.output {
         again.write(path, &ended)?;
     }
+    tell_files(shell, again, &ended);
     shell.eprint(&format!("{}\n", told(&replay, &ended)));
     ended.finished.result?;
     Ok(())
+}
+
+/// Refuses a run that read something else than the one of the trace.
+fn same_files(again: &Again<'_>, ended: &Ended, name: &str) -> Result<(), Failure> {
+    let changed = again.changed_files(ended);
+    let Some(first) = changed.first() else { return Ok(()) };
+    let message = match changed.len() {
+        1 => format!("`{first}` is not what it was when `{name}` was written"),
+        n => {
+            let others = n - 1;
+            format!(
+                "`{first}` and {others} more are not what they were when `{name}` was written"
+            )
+        }
+    };
+    let notes = changed.iter().skip(1).take(MOST).cloned().collect();
+    let mut failure = differs(message, notes);
+    failure.hint("put it back as it was, or make the run again with `--live`".to_owned());
+    Err(failure)
+}
+
+/// Tells which files are read that were changed since.
+pub(super) fn tell_files(shell: &Shell, again: &Again<'_>, ended: &Ended) {
+    for file in again.changed_files(ended) {
+        shell.warn(&[format!("`{file}` was changed since the trace was written")]);
+    }
 }
 
 /// How many requests were answered by what.
