@@ -432,6 +432,12 @@ impl Program {
         TestEnd { finished, written: host.written(), took }
     }
 
+    /// The program with a tape between it and its models, counting what it spends with what was
+    /// spent.
+    pub(in crate::engine) fn behind(&self, tape: Arc<dyn Tape>) -> Self {
+        self.in_session(self.session.taped(tape))
+    }
+
     /// The program in another session.
     pub(in crate::engine) fn in_session(&self, session: Session) -> Self {
         Self { session: Arc::new(session), ..self.clone() }

@@ -12,6 +12,7 @@ use crate::runtime::passages::Passages;
 use crate::runtime::repair::{Demand, GIVEN};
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::sources::Sources;
+use crate::runtime::tape::Tape;
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
 use crate::trace::{Edge, Kind, LmCall, Node, NodeId, Spill, Totals, Trace, Via};
@@ -98,6 +99,8 @@ pub(in crate::runtime) enum Place {
     Element { at: usize, of: usize },
     /// One that has a name, and counts its calls by itself.
     Named(Arc<str>),
+    /// One that has a name, and in which something is made again: nothing goes on beside it.
+    Again(Arc<str>),
     /// The only one, beside the run itself.
     Alone,
 }
@@ -107,7 +110,7 @@ impl Place {
     fn ordinal(&self, count: usize) -> usize {
         match self {
             Self::Element { at, of } => at + count * of,
-            Self::Named(_) | Self::Alone => count,
+            Self::Named(_) | Self::Again(_) | Self::Alone => count,
         }
     }
 
@@ -115,7 +118,7 @@ impl Place {
     fn after(&self, count: usize) -> usize {
         match self {
             Self::Element { of, .. } => count * of,
-            Self::Named(_) | Self::Alone => count,
+            Self::Named(_) | Self::Again(_) | Self::Alone => count,
         }
     }
 }
@@ -370,6 +373,10 @@ impl Course {
     }
 }
 
+/// How often each predictor of a run was called.
+#[derive(Debug, Clone, Default)]
+pub struct Counts(BTreeMap<String, usize>);
+
 /// Whether a node of this kind gives the program values.
 fn gives_values(kind: Kind) -> bool {
     !matches!(kind, Kind::Assert | Kind::Suggest | Kind::Metric)
@@ -413,7 +420,56 @@ impl Run {
         let course = Course { base: fork.base, passages, ..Course::default() };
         let before = fork.ordinals.clone();
         let branch = Branch { outer: self.clone(), place, before };
-        self.inner(course, Some(branch))
+        Arc::new(self.inner(course, Some(branch)))
+    }
+
+    /// Returns a branch in which something is made again: it counts calls from the first, with
+    /// a tape between it and its models.
+    pub(in crate::runtime) fn again(
+        self: &Arc<Self>,
+        fork: &Fork,
+        place: Place,
+        tape: impl FnOnce(&Self) -> Arc<dyn Tape>,
+    ) -> Arc<Self> {
+        let passages = fork.passages.clone();
+        let course = Course { base: fork.base, passages, ..Course::default() };
+        let branch = Branch { outer: self.clone(), place, before: Arc::default() };
+        let branch = self.inner(course, Some(branch));
+        let tape = tape(&branch);
+        branch.behind(tape)
+    }
+
+    /// How often each predictor was called so far.
+    pub fn counts(&self) -> Counts {
+        Counts(lock(&self.course).ordinals.clone())
+    }
+
+    /// Counts calls on from there.
+    pub fn count_from(&self, Counts(ordinals): &Counts) {
+        lock(&self.course).ordinals.clone_from(ordinals);
+    }
+
+    /// The id of the next node, where no call is under way in this run.
+    pub(in crate::runtime) fn end_where_outermost(&self) -> Option<NodeId> {
+        let course = lock(&self.course);
+        course.open.is_empty().then(|| NodeId(course.end()))
+    }
+
+    /// By how much the numbers of two calls of one predictor differ that follow each other.
+    pub(in crate::runtime) fn stride(&self) -> usize {
+        let Some(branch) = &self.branch else { return 1 };
+        let own = match branch.place {
+            Place::Element { of, .. } => of,
+            Place::Named(_) | Place::Again(_) | Place::Alone => 1,
+        };
+        own.saturating_mul(branch.outer.stride())
+    }
+
+    /// How many forks it stands in.
+    pub(in crate::runtime) fn n_forks(&self) -> usize {
+        let Some(branch) = &self.branch else { return 0 };
+        let is_fork = matches!(&branch.place, Place::Again(_));
+        usize::from(is_fork) + branch.outer.n_forks()
     }
 
     /// Takes over what a branch that has ended wrote down, and returns the id from which its
@@ -465,7 +521,8 @@ impl Run {
 
     /// A run in which a const is computed that a branch is the first to need.
     pub(in crate::runtime) fn for_const(&self, name: &str) -> Arc<Self> {
-        self.inner(Course { consts: vec![name.to_owned()], ..Course::default() }, None)
+        let course = Course { consts: vec![name.to_owned()], ..Course::default() };
+        Arc::new(self.inner(course, None))
     }
 
     /// Keeps what such a run did.
@@ -477,7 +534,7 @@ impl Run {
     /// How many runs it is a branch inside of.
     pub(in crate::runtime) fn depth(&self) -> usize {
         self.branch.as_ref().map_or(0, |it| {
-            let is_beside = !matches!(it.place, Place::Alone);
+            let is_beside = !matches!(it.place, Place::Alone | Place::Again(_));
             usize::from(is_beside) + it.outer.depth()
         })
     }
@@ -523,18 +580,18 @@ impl Run {
     }
 
     /// The names of the branches that it is inside of, with dots.
-    fn branch_name(&self) -> String {
+    pub(in crate::runtime) fn branch_name(&self) -> String {
         let Some(branch) = &self.branch else { return String::new() };
         let outer = branch.outer.branch_name();
         match &branch.place {
             Place::Element { .. } | Place::Alone => outer,
-            Place::Named(name) if outer.is_empty() => name.to_string(),
-            Place::Named(name) => format!("{outer}.{name}"),
+            Place::Named(name) | Place::Again(name) if outer.is_empty() => name.to_string(),
+            Place::Named(name) | Place::Again(name) => format!("{outer}.{name}"),
         }
     }
 
     /// The number of the `count`-th call in this run among all calls.
-    fn ordinal(&self, path: &str, count: usize) -> usize {
+    pub(in crate::runtime) fn ordinal(&self, path: &str, count: usize) -> usize {
         match &self.branch {
             None => count,
             Some(branch) => {
@@ -780,7 +837,7 @@ impl Run {
         let (at, parent, mut branches) = branch.outer.place_of_rows();
         branches.push(match &branch.place {
             Place::Element { at, .. } => format!("{at:08}"),
-            Place::Named(name) => name.to_string(),
+            Place::Named(name) | Place::Again(name) => name.to_string(),
             Place::Alone => String::new(),
         });
         (at, parent, branches)

@@ -205,6 +205,14 @@ impl Session {
         Self { models: self.models.clone(), ..session }
     }
 
+    /// The same session with something else between its runs and their models: what is spent
+    /// counts together.
+    #[must_use]
+    pub fn taped(&self, tape: Arc<dyn Tape>) -> Self {
+        let env = Arc::new(self.env.taped(tape));
+        Self { env, began: self.began, ..self.resumed(self.cancel.clone()) }
+    }
+
     /// The same session told otherwise: consts are computed anew, what was spent stays spent.
     #[must_use]
     pub fn told(&self, settings: Settings, base: PathBuf) -> Self {
@@ -580,7 +588,7 @@ impl Run {
     }
 
     /// Returns a run inside this one that keeps a course of its own.
-    pub(super) fn inner(&self, course: Course, branch: Option<Branch>) -> Arc<Self> {
+    pub(super) fn inner(&self, course: Course, branch: Option<Branch>) -> Self {
         let (session, script) = (self.session.clone(), self.script.clone());
         let fresh = Self::fresh(session, script, self.example, self.rollout, self.limits);
         let (meter, log) = (self.meter.clone(), self.log.clone());
@@ -588,7 +596,13 @@ impl Run {
         let repairs = Mutex::new(self.repairs().filter(|_| branch.is_some()));
         let course = Arc::new(Mutex::new(course));
         let rows = self.rows.clone();
-        Arc::new(Self { meter, log, course, branch, repairs, rows, ..fresh })
+        Self { meter, log, course, branch, repairs, rows, ..fresh }
+    }
+
+    /// The same run with another tape between it and its models.
+    pub(in crate::runtime) fn behind(self, tape: Arc<dyn Tape>) -> Arc<Self> {
+        let session = Arc::new(self.session.taped(tape));
+        Arc::new(Self { session, ..self })
     }
 
     /// The book of the outermost call that is under way.

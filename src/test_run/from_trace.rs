@@ -125,7 +125,9 @@ impl Tape for FromTrace {
     fn find(&self, asked: Asked<'_>) -> Result<Option<Recorded>, Unrecorded> {
         let found = self.replay.find(asked)?;
         match &found {
-            Some(Recorded::Reply(completion)) => self.note(asked, completion),
+            Some(Recorded::Reply(completion) | Recorded::Again(completion, _)) => {
+                self.note(asked, completion)
+            }
             Some(Recorded::Failure(..)) => {
                 return Err(Unrecorded {
                     message: format!("a call of `{}` failed", asked.model),
