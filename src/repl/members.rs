@@ -72,3 +72,40 @@ fn members(value: &Val) -> BTreeSet<String> {
         _ => BTreeSet::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::behind;
+    use crate::runtime::{Reply, Val, Variables};
+    use indexmap::IndexMap;
+    use std::sync::Arc;
+
+    fn names(before: &str) -> Vec<String> {
+        let fields = IndexMap::from([(Arc::from("answer"), Val::str("x"))]);
+        let reply = Val::object(Reply::new(fields, None));
+        let all = Val::Map(IndexMap::from([(
+            Arc::from("all"),
+            Val::List(vec![Val::Null, reply.clone()]),
+        )]));
+        let variables = Variables::default();
+        variables.set("reply", reply);
+        variables.set("map", all);
+        behind(&variables, before).into_iter().collect()
+    }
+
+    #[test]
+    fn fields_and_methods_stand_behind_a_dot() {
+        let of_reply = names("reply.");
+        assert!(
+            of_reply.contains(&"answer".to_owned()) && of_reply.contains(&"with(".to_owned())
+        );
+        assert_eq!(names("let a = f(map."), ["all"]);
+        assert_eq!(names("map.all[1]."), of_reply);
+        assert_eq!(names("map.all[-1]."), of_reply);
+        for nothing in
+            ["", "reply", "map.all[2].", "map.all[x].", "map.no.", "no.", "f().", "]."]
+        {
+            assert_eq!(names(nothing), Vec::<String>::new(), "{nothing}");
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub use export::{
     to_whole_jsonl, whole,
 };
 pub use html::{Shown, to_html};
-pub use made::{Abilities, Made};
+pub use made::{Abilities, Forked, Made};
 pub use otlp::{Export, to_otlp};
 pub use recorded::{Exchanges, question};
 pub use select::{Filter, find};

@@ -236,9 +236,9 @@ fn a_recording_has_them() {
             model: lm.name(),
             address: &address,
             place: &address,
+            request: &request,
             capabilities: lm.capabilities(),
             is_scripted: false,
-            capabilities: lm.capabilities(),
         };
         let mut recording = Recording::default();
         recording.add("a test", asked, reply.clone());

@@ -10,8 +10,8 @@ use crate::diag::Diagnostic;
 use crate::engine::{Builder, Finished, Program};
 use crate::host::Copied;
 use crate::lm::{LmOptions, SharedLm};
-use crate::runtime::{Absent, Opener, Replay};
-use crate::trace::{About, Made, Trace, to_jsonl_about};
+use crate::runtime::{Absent, Change, Fork, NewLm, NewPrompt, Opener, Replay, Standing};
+use crate::trace::{About, Forked, Made, Trace, to_jsonl_about};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,6 +65,21 @@ impl<'a> Again<'a> {
     /// What is known of the run that the trace is of.
     pub(super) fn made(&self) -> &Made {
         &self.made
+    }
+
+    /// The calls that were made otherwise in the run that the trace is of, the newest change first.
+    pub(super) fn forks(&self, trace: &Trace) -> Vec<Fork> {
+        let known = self.made.forks.iter().rev().filter(|it| it.at.0 < trace.nodes.len());
+        let fork = |it: &Forked| {
+            let whole = it.prompt.clone().map(NewPrompt::Whole);
+            let change = Change {
+                lm: it.lm.clone().map(NewLm::Named),
+                instructions: it.instructions.clone(),
+                prompt: whole.or(it.last_message.clone().map(NewPrompt::Last)),
+            };
+            Fork { at: it.at, change, reply: None }
+        };
+        known.map(fork).collect()
     }
 
     /// Runs the script with nothing but the trace for its models.
@@ -135,14 +150,21 @@ impl<'a> Again<'a> {
         Ok(Ended { program, finished, printed: host.printed(), files })
     }
 
-    /// Writes the trace of the new run.
-    pub(super) fn write(&self, path: &Path, ended: &Ended) -> Result<(), Failure> {
+    /// Writes the trace of the new run, in which these calls are made otherwise, the newest change
+    /// first.
+    pub(super) fn write(
+        &self,
+        path: &Path,
+        ended: &Ended,
+        standing: &[Standing],
+    ) -> Result<(), Failure> {
         let shell = self.shell;
         let began = shell.host.since_epoch().saturating_sub(shell.host.elapsed());
         let made = Made {
             printed: ended.printed.clone(),
             files: ended.files.clone(),
             asked: self.made.asked.clone(),
+            forks: forked(&ended.finished.trace, standing),
             failed: failed(&ended.finished),
             // What was not asked again can do what it could.
             models: self
@@ -162,6 +184,24 @@ impl<'a> Again<'a> {
         let trace: &Trace = &ended.finished.trace;
         shell.write(path, &to_jsonl_about(trace, &about, &Kept::of(shell)?))
     }
+}
+
+/// What was made otherwise in a trace, the oldest change first.
+fn forked(trace: &Trace, standing: &[Standing]) -> Vec<Forked> {
+    let found = standing.iter().rev().filter_map(|it| it.in_trace(trace));
+    let forked = found.map(|Fork { at, change, .. }| {
+        let lm = change.lm.and_then(|it| match it {
+            NewLm::Named(name) => Some(name),
+            NewLm::Value(_) => None,
+        });
+        let (prompt, last_message) = match change.prompt {
+            Some(NewPrompt::Whole(prompt)) => (Some(prompt), None),
+            Some(NewPrompt::Last(text)) => (None, Some(text)),
+            None => (None, None),
+        };
+        Forked { at, lm, instructions: change.instructions, last_message, prompt }
+    });
+    forked.collect()
 }
 
 /// The evaluation that a trace is of, with its script where that is now; `None` for the main of a

@@ -20,10 +20,14 @@ pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
     let again = Again::of(shell, &recorded, args.script.as_deref(), &caps(args))?;
     let trace = Arc::new(recorded.trace);
     let fork = fork(shell, args, &trace)?;
-    let replay = Arc::new(Replay::forked(trace.clone(), fork, |_| {}));
+    let earlier = again.forks(&trace);
+    let all = std::iter::once(&fork).chain(&earlier);
+    let standing: Vec<_> = all.filter_map(|it| it.standing(&trace)).collect();
+    let replay = Replay::forked(trace.clone(), fork, |_| {}).with(earlier);
+    let replay = Arc::new(replay);
     let ended = again.with_models(replay.clone(), args.dry)?;
     if let Some(path) = &args.output {
-        again.write(path, &ended)?;
+        again.write(path, &ended, &standing)?;
     }
     let branch = &ended.finished.trace;
     shell.print(&plain(&diff(&trace, branch).show(&trace, branch, args.limit)));

@@ -25,10 +25,12 @@ pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
     if args.live {
         return live(shell, &again, args, trace);
     }
-    let replay = Arc::new(Replay::strict(trace.clone()));
+    let forks = again.forks(&trace);
+    let standing: Vec<_> = forks.iter().filter_map(|it| it.standing(&trace)).collect();
+    let replay = Arc::new(Replay::strict(trace.clone()).with(forks));
     let ended = again.without_models(replay.clone())?;
     if let Some(path) = &args.output {
-        again.write(path, &ended)?;
+        again.write(path, &ended, &standing)?;
     }
     same_files(&again, &ended, &name)?;
     let failed = failed(&ended.finished);
@@ -56,13 +58,15 @@ fn live(
     trace: Arc<Trace>,
 ) -> Result<(), Failure> {
     let host = shell.host.clone();
+    let forks = again.forks(&trace);
+    let standing: Vec<_> = forks.iter().filter_map(|it| it.standing(&trace)).collect();
     let replay = Replay::live(trace, move |why| {
         host.eprint(&format!("from here on the model is asked: {}\n", plain(why)));
     });
-    let replay = Arc::new(replay);
+    let replay = Arc::new(replay.with(forks));
     let ended = again.with_models(replay.clone(), false)?;
     if let Some(path) = &args.output {
-        again.write(path, &ended)?;
+        again.write(path, &ended, &standing)?;
     }
     tell_files(shell, again, &ended);
     shell.eprint(&format!("{}\n", told(&replay, &ended)));
