@@ -362,7 +362,7 @@ pub(super) fn parse(signature: &Signature, text: &str) -> Result<Parsed, ParseEr
         return Ok(parsed);
     }
     let found = sections(signature, text);
-    let strict = read_sections(signature, &found);
+    let strict = read_sections(signature, text, &found);
     match strict {
         Ok(parsed) => Ok(parsed),
         Err(error) if other => Err(error),

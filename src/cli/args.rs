@@ -114,7 +114,7 @@ pub(super) struct Watch {
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Via {
     /// Have workers make the runs: a command that speaks their frames, such as `dsp worker`
-    #[arg(long, value_name = "COMMAND", conflicts_with = "trace")]
+    #[arg(long, value_name = "COMMAND")]
     pub(super) via: Option<String>,
     /// How many workers are started; results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 1, requires = "via", value_parser = workers)]

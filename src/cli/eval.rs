@@ -76,9 +76,16 @@ impl Watched<'_> {
         let keep = asked.task.keep(shell, folder, resumed, &program, asked.record());
         let expression = asked.for_workers();
         let lm = &asked.task.lm;
-        let ask = via::Ask { script: &asked.task.file, program: &program, expression, lm };
+        let ask = via::Ask {
+            script: &asked.task.file,
+            program: &program,
+            expression,
+            lm,
+            tracer: &tracer,
+        };
         watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
-        let finished = asked.evaluated(keep.as_ref(), |ask| program.evaluate(ask))?;
+        let title = title(asked);
+        let finished = asked.evaluated(&title, keep.as_ref(), |ask| program.evaluate(ask))?;
         shell.diagnose(program.sources(), &finished.warnings);
         watcher.warnings(&finished.warnings);
         shell.warn(&engine.store_warnings());
@@ -90,11 +97,11 @@ impl Watched<'_> {
             failed: failed(&finished),
             ..made(shell, "eval", &program, of)
         };
-        tracer.write(&finished.trace, made)?;
+        tracer.write(&finished, made)?;
         let value = finished.result?;
-        let evaluation = titled(evaluated(&value)?, asked);
-        report(shell, args, &evaluation, watcher.takes_output())?;
-        left(shell, &evaluation, keep.as_ref(), interrupt.came())
+        let evaluation = evaluated(&value)?;
+        report(shell, args, evaluation, watcher.takes_output())?;
+        left(shell, evaluation, keep.as_ref(), interrupt.came())
     }
 }
 
@@ -103,12 +110,9 @@ fn evaluated(value: &Val) -> Result<&Evaluation, Failure> {
     evaluation.map(|it| &*it.0).ok_or_else(|| Failure::usage("nothing was evaluated"))
 }
 
-fn titled(evaluation: &Evaluation, asked: &Asked) -> Evaluation {
+fn title(asked: &Asked) -> String {
     let data = Path::new(&asked.data).file_name().unwrap_or_default().to_string_lossy();
-    let mut evaluation = evaluation.clone();
-    evaluation.subject.title =
-        format!("{} by {} on {data}", asked.task.expression, asked.task.metric);
-    evaluation
+    format!("{} by {} on {data}", asked.task.expression, asked.task.metric)
 }
 
 /// Writes what the flags want, and to standard output what a person or a program reads.
@@ -126,10 +130,10 @@ fn report(
     }
     match args.json.as_deref() {
         Some(path) if path != Path::new("-") => {
-            shell.write(path, &format!("{}\n", evaluation.to_value().to_json()))?;
+            shell.write(path, &format!("{}\n", evaluation.to_json()))?;
         }
         Some(_) => {
-            shell.print(&format!("{}\n", evaluation.to_value().to_json()));
+            shell.print(&format!("{}\n", evaluation.to_json()));
             return Ok(());
         }
         None => {}

@@ -58,7 +58,7 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
         failed: failed(&finished),
         ..made(shell, "run", &program, (&args.file, &args.lm))
     };
-    tracer.write(&finished.trace, made)?;
+    tracer.write(&finished, made)?;
     finished.result?;
     if interrupt.came() { Err(Failure::told()) } else { Ok(()) }
 }

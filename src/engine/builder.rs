@@ -72,6 +72,7 @@ pub struct Builder {
     keep_traces: bool,
     note_origins: bool,
     no_trace: bool,
+    unrecorded: bool,
     cancel: Cancel,
     pause: Option<Cancel>,
     fallback: Option<String>,
@@ -188,6 +189,13 @@ impl Builder {
         Self { no_trace: true, ..self }
     }
 
+    /// Records nothing, for benches: what recording costs is the difference.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn unrecorded(self) -> Self {
+        Self { unrecorded: true, no_trace: true, ..self }
+    }
+
     /// What ends all runs.
     #[must_use]
     pub fn cancel(self, cancel: Cancel) -> Self {
@@ -281,6 +289,7 @@ impl Builder {
             keep_traces: self.keep_traces,
             note_origins: self.note_origins,
             no_trace: self.no_trace,
+            unrecorded: self.unrecorded,
             progress: self.progress,
             pause: self.pause,
             attached: self.attached.map(|it| -> Arc<dyn Any + Send + Sync> { it }),

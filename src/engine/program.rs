@@ -19,7 +19,7 @@ use crate::schema::{Record, Value};
 use crate::source::Sources;
 use crate::store::{Replies, Store};
 use crate::syntax::ast::SignatureItem;
-use crate::trace::{Shares, Totals, Trace};
+use crate::trace::{Edge, Node, NodeId, Shares, Totals, Trace};
 use crate::util::lock;
 use indexmap::IndexMap;
 use std::path::PathBuf;
@@ -44,8 +44,25 @@ pub struct Finished {
     pub result: Result<Val, Error>,
     /// What went wrong and did not stop it.
     pub warnings: Vec<Diagnostic>,
-    /// What happened.
+    /// What happened; nothing where nobody wanted to have it in memory.
     pub trace: Trace,
+    /// Whose trace it is.
+    run: Arc<Run>,
+}
+
+impl Finished {
+    /// Tells what happened in the whole run, without having it in memory: all nodes in their
+    /// order, then all edges.
+    ///
+    /// # Errors
+    /// Those of whom it tells.
+    pub fn tell_trace<E>(
+        &self,
+        node: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
+        edge: &mut dyn FnMut(&Edge) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.run.tell_trace(node, edge)
+    }
 }
 
 /// How a test is run.
@@ -496,7 +513,7 @@ impl Program {
         let result = result.map_err(|error| self.tell(&error));
         let is_wanted = !self.session.settings.no_trace;
         let trace = if is_wanted { run.whole_trace() } else { Trace::default() };
-        Finished { result, warnings, trace }
+        Finished { result, warnings, trace, run: run.clone() }
     }
 
     pub(in crate::engine) fn tell(&self, error: &runtime::Error) -> Error {

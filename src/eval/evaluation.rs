@@ -1,7 +1,7 @@
 //! A program scored on a data set.
 
 use crate::data::Read;
-use crate::eval::run::{Batch, RunOptions, Stop, run_jobs};
+use crate::eval::run::{Batch, RunOptions, Stop, run_flow};
 use crate::eval::stats::{Interval, mean, mean_interval};
 use crate::eval::worst::Worst;
 use crate::eval::{
@@ -251,10 +251,11 @@ pub fn evaluate(
         seen.usd = cost.worth_telling();
         seen.running.add(outcome.value());
         progress(&seen);
+        Vec::new()
     };
     let mut budget = Budget::new(&options.caps());
     let worst = Worst::of(evaluator);
-    let mut batch = run_jobs(&worst, &jobs, options.run, &mut budget, cancel, &mut done);
+    let mut batch = run_flow(&worst, jobs, options.run, &mut budget, cancel, &mut done);
     worst.give_back(&rows, &mut batch.outcomes);
     let elapsed = host.elapsed().saturating_sub(started);
     let evaluation = Evaluation::of(data, &rows, batch, options.seed, elapsed);

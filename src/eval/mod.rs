@@ -21,6 +21,7 @@ mod observe;
 mod program;
 mod progress;
 mod results;
+mod row_traces;
 mod run;
 mod tables;
 mod text;

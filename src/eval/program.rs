@@ -1,16 +1,15 @@
 //! The evaluator of real programs: one run of the host language a row.
 
 use crate::eval::metric::judgement;
+use crate::eval::row_traces::RowTraces;
 use crate::eval::{
     Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Spent, Step, Used,
 };
 use crate::lm::{Details, SharedLm};
-use crate::program::{State, row_hash};
-use crate::runtime::{
-    Args, Batch, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text,
-};
+use crate::program::State;
+use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
-use crate::trace::{Kind, Node, NodeId, Trace};
+use crate::trace::{Kind, NoContent, Node, NodeId, Trace, parse_jsonl};
 use crate::util::{lock, sha256_hex};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -26,8 +25,8 @@ pub struct ProgramEvaluator {
     max_calls: Option<u64>,
     /// The program with the state that was asked for last: rows of one state come together.
     latest: Mutex<Option<(Arc<State>, Program)>>,
-    /// What the traces of its runs are kept as, where they are.
-    rows: Option<Batch>,
+    /// Traces to be kept, where they are.
+    traces: Option<Mutex<RowTraces>>,
 }
 
 impl ProgramEvaluator {
@@ -46,9 +45,9 @@ impl ProgramEvaluator {
             }
             _ => of_program,
         };
-        let rows = settings.keep_traces.then(|| run.begin_rows());
+        let traces = settings.keep_traces.then(|| Mutex::new(RowTraces::new(run)));
         let latest = Mutex::default();
-        Self { run: run.clone(), program, metric, max_calls, latest, rows }
+        Self { run: run.clone(), program, metric, max_calls, latest, traces }
     }
 
     /// The program.
@@ -64,8 +63,8 @@ impl ProgramEvaluator {
 
     /// Says that all its runs were made here and now, for the trace of the run that evaluates.
     pub fn place_traces(&self) {
-        if let Some(rows) = self.rows {
-            self.run.place_rows(rows);
+        if let Some(traces) = &self.traces {
+            lock(traces).place(&self.run);
         }
     }
 
@@ -104,12 +103,27 @@ impl ProgramEvaluator {
         }
     }
 
-    fn keep_trace(&self, job: &Job, run: &Run, trace: Trace) {
-        if let Some(rows) = self.rows {
-            // Rows of several data sets have the same indices.
-            let row = row_hash(&job.row);
-            let key = (job.state.hash(), job.rollout, job.row.index, row);
-            self.run.keep_row(rows, key, run.with_rows(trace));
+    /// Makes one run and gives its trace away, where traces are kept.
+    pub(crate) fn run_traced(&self, job: &Job) -> (Outcome, Option<Trace>) {
+        let (outcome, trace) = self.made(job, None);
+        (outcome, self.traces.is_some().then_some(trace))
+    }
+
+    /// Keeps the trace of a run that was made elsewhere, as if it had just ended here. One that
+    /// cannot be read is missing.
+    pub(crate) fn keep_told(&self, job: &Job, lines: &str) {
+        let Ok(mut trace) = parse_jsonl(lines, &NoContent) else { return };
+        let ended = trace.nodes.iter().map(|it| it.began.saturating_add(it.took)).max();
+        let (now, ended) = (self.run.env().host.elapsed(), ended.unwrap_or_default());
+        for node in &mut trace.nodes {
+            node.began = now.saturating_sub(ended.saturating_sub(node.began));
+        }
+        self.keep_trace(job, trace);
+    }
+
+    fn keep_trace(&self, job: &Job, trace: Trace) {
+        if let Some(traces) = &self.traces {
+            lock(traces).keep(&self.run, job, trace);
         }
     }
 }
@@ -127,6 +141,27 @@ impl Evaluator for ProgramEvaluator {
     }
 
     fn run_noted(&self, job: &Job, log: Option<&SharedCallLog>) -> Outcome {
+        let (outcome, trace) = self.made(job, log);
+        self.keep_trace(job, trace);
+        outcome
+    }
+
+    fn max_calls_per_run(&self) -> Option<u64> {
+        self.max_calls
+    }
+
+    fn print(&self, text: &str) {
+        self.run.print(text);
+    }
+
+    fn only_waits(&self) -> bool {
+        self.run.session().usually_waits()
+    }
+}
+
+impl ProgramEvaluator {
+    /// Makes a run: what came of it, and what happened.
+    fn made(&self, job: &Job, log: Option<&SharedCallLog>) -> (Outcome, Trace) {
         let began = self.run.env().host.elapsed();
         let limits = job.limits();
         let run = self.run.for_example(job.row.index, job.rollout, limits, log.cloned());
@@ -157,20 +192,8 @@ impl Evaluator for ProgramEvaluator {
         if !outcome.judge.is_nothing() {
             outcome.judge.latency = elapsed().saturating_sub(outcome.latency);
         }
-        self.keep_trace(job, &run, trace);
-        outcome
-    }
-
-    fn max_calls_per_run(&self) -> Option<u64> {
-        self.max_calls
-    }
-
-    fn print(&self, text: &str) {
-        self.run.print(text);
-    }
-
-    fn only_waits(&self) -> bool {
-        self.run.session().usually_waits()
+        let trace = if self.traces.is_some() { run.with_rows(trace) } else { trace };
+        (outcome, trace)
     }
 }
 
@@ -297,6 +320,8 @@ fn used(trace: &Trace, n_nodes: usize) -> Vec<Used> {
             Used { predictor, model, calls, prompt_tokens, completion_tokens, details, cost };
         one.add_to(&mut all);
     }
+    // One for each row of a large evaluation is held, and most programs have one predictor.
+    all.shrink_to_fit();
     all
 }
 

@@ -102,6 +102,9 @@ fn said(repl: &Repl, text: &str) -> Result<String, String> {
         let bytes = bytes.map_err(|it| format!("`{path}` cannot be read: {it}"))?;
         return String::from_utf8(bytes).map_err(|_| format!("`{path}` is no UTF-8 text"));
     }
+    if let Some(bare) = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
+        return Ok(bare.to_owned());
+    }
     let quoted = text.starts_with('"').then(|| serde_json::from_str::<String>(text).ok());
     Ok(quoted.flatten().unwrap_or_else(|| text.to_owned()))
 }

@@ -236,12 +236,7 @@ impl Course {
         }
         let mut whole = Trace::default();
         for id in self.base..self.in_memory_from() {
-            // A place must be taken, so that ids stay what they are.
-            let unread = || {
-                let address = Address::default();
-                (Node::new(Kind::Module, "(lost)", address, Record::new()), Vec::new())
-            };
-            let (node, edges) = self.read(NodeId(id)).unwrap_or_else(unread);
+            let (node, edges) = self.read(NodeId(id)).unwrap_or_else(lost);
             whole.nodes.push(node);
             whole.edges.extend(edges);
         }
@@ -354,23 +349,75 @@ impl Course {
         part
     }
 
-    /// Takes over nodes and edges whose ids are counted from `base`.
-    fn take_over(&mut self, trace: Trace, base: usize) {
-        let end = self.end();
+    /// Takes over what another course wrote down, a node after the other, so that it is never
+    /// in memory as a whole.
+    fn take_over_from(&mut self, theirs: &mut Self, host: &dyn Host) {
+        let (base, end) = (theirs.base, self.end());
         let parent = self.open.last().copied();
         let moved = |id: NodeId| moved(id, base, end);
-        for node in trace.nodes {
+        theirs.drain(&mut |node, edges| {
             let node = node.renumbered(|it| Some(moved(it)));
             if node.parent.is_none() && gives_values(node.kind) {
                 self.sources.opened(NodeId(self.end()), self.open.len());
             }
             self.trace.nodes.push(Node { parent: node.parent.or(parent), ..node });
-        }
-        for edge in trace.edges {
-            let (from, to) = (moved(edge.from), moved(edge.to));
-            self.trace.edges.push(Edge { from, to, ..edge });
-        }
+            self.trace.edges.extend(edges.into_iter().map(|edge| {
+                let (from, to) = (moved(edge.from), moved(edge.to));
+                Edge { from, to, ..edge }
+            }));
+            self.spill(host);
+        });
     }
+
+    /// Gives its nodes away, each with the edges that lead to it.
+    fn drain(&mut self, give: &mut dyn FnMut(Node, Vec<Edge>)) {
+        for id in self.base..self.in_memory_from() {
+            let (node, edges) = self.read(NodeId(id)).unwrap_or_else(lost);
+            give(node, edges);
+        }
+        let first = self.in_memory_from();
+        let mut edges = by_target(std::mem::take(&mut self.trace.edges));
+        for (at, node) in std::mem::take(&mut self.trace.nodes).into_iter().enumerate() {
+            give(node, edges.remove(&NodeId(first + at)).unwrap_or_default());
+        }
+        (self.spilled, self.aside) = Default::default();
+    }
+
+    /// Tells all nodes in their order, and then all edges in the order of where they lead.
+    pub(in crate::runtime) fn tell<E>(
+        &mut self,
+        node: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
+        edge: &mut dyn FnMut(&Edge) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let first = self.in_memory_from();
+        for id in (self.base..first).map(NodeId) {
+            let (it, _) = self.read(id).unwrap_or_else(lost);
+            node(id, &it)?;
+        }
+        for (at, it) in self.trace.nodes.iter().enumerate() {
+            node(NodeId(first + at), it)?;
+        }
+        for at in 0..self.spilled.len() {
+            self.spilled.edges(at).unwrap_or_default().iter().try_for_each(&mut *edge)?;
+        }
+        let edges = by_target(self.trace.edges.clone());
+        edges.values().flatten().try_for_each(edge)
+    }
+}
+
+/// What stands for a node that cannot be read again: a place must be taken, so that ids stay
+/// what they are.
+pub(in crate::runtime) fn lost() -> (Node, Vec<Edge>) {
+    (Node::new(Kind::Module, "(lost)", Address::default(), Record::new()), Vec::new())
+}
+
+/// Edges by where they lead.
+fn by_target(edges: Vec<Edge>) -> BTreeMap<NodeId, Vec<Edge>> {
+    let mut by: BTreeMap<NodeId, Vec<Edge>> = BTreeMap::new();
+    for edge in edges {
+        by.entry(edge.to).or_default().push(edge);
+    }
+    by
 }
 
 /// How often each predictor of a run was called.
@@ -477,10 +524,10 @@ impl Run {
     pub(in crate::runtime) fn join(&self, ended: &Self) -> usize {
         let Some(branch) = &ended.branch else { return 0 };
         let mut theirs = std::mem::take(&mut *lock(&ended.course));
-        let trace = theirs.take_whole();
         self.print(&theirs.printed);
         let mut course = lock(&self.course);
         let end = course.end();
+        course.take_over_from(&mut theirs, &*self.env().host);
         for (identity, (text, node, field)) in theirs.texts {
             let from = (text, moved(node, theirs.base, end), field);
             course.texts.entry(identity).or_insert(from);
@@ -493,11 +540,9 @@ impl Run {
         course.warnings.extend(theirs.warnings);
         course.demands.extend(theirs.demands);
         course.of_consts.extend(theirs.of_consts);
-        course.take_over(trace, theirs.base);
         course.sources.join(theirs.sources, theirs.base, end);
         let moved = |id| moved(id, theirs.base, end);
         course.passages.join(theirs.passages, moved, theirs.base);
-        course.spill(&*self.env().host);
         end
     }
 
@@ -510,12 +555,10 @@ impl Run {
         let of_consts = std::mem::take(&mut lock(&self.course).of_consts);
         for (_, theirs) in of_consts {
             let mut theirs = theirs;
-            let trace = theirs.take_whole();
             self.print(&theirs.printed);
             let mut course = lock(&self.course);
+            course.take_over_from(&mut theirs, &*self.env().host);
             course.warnings.extend(theirs.warnings);
-            course.take_over(trace, 0);
-            course.spill(&*self.env().host);
         }
     }
 
@@ -651,11 +694,21 @@ impl Run {
         while course.open.last().is_some_and(|it| *it >= id) {
             course.open.pop();
         }
+        if !self.is_recorded() {
+            let kept = id.0.saturating_sub(course.in_memory_from());
+            course.trace.nodes.truncate(kept);
+            return;
+        }
         let node = course.node(id);
         node.took = now.saturating_sub(node.began);
         finish(node);
         course.spill_again(&*self.env().host, id);
         course.spill(&*self.env().host);
+    }
+
+    /// Whether what happens is written down.
+    pub(in crate::runtime) fn is_recorded(&self) -> bool {
+        !self.session().settings.unrecorded
     }
 
     /// Notes which replies flow into a node.
@@ -664,6 +717,9 @@ impl Run {
         to: NodeId,
         inputs: impl Iterator<Item = (&'a str, &'a Val)>,
     ) {
+        if !self.is_recorded() {
+            return;
+        }
         let inputs: Vec<(&str, &Val)> = inputs.collect();
         let names: Vec<&str> = inputs.iter().map(|it| it.0).collect();
         let mut known = self.static_edges(to, &names);
@@ -682,6 +738,9 @@ impl Run {
         at: Option<(i64, i64)>,
         reads: &[(&str, &Val)],
     ) {
+        if !self.is_recorded() {
+            return;
+        }
         let known = at.map(|at| self.condition_edges(to, at)).unwrap_or_default();
         self.note_edges(to, known.into_iter().chain(self.identity_edges(to, reads)));
     }
@@ -750,6 +809,9 @@ impl Run {
         from: NodeId,
         outputs: impl Iterator<Item = (&'a Arc<str>, &'a Val)>,
     ) {
+        if !self.is_recorded() {
+            return;
+        }
         let mut course = lock(&self.course);
         for (name, value) in outputs {
             remember_texts(&mut course, from, name, value);

@@ -6,6 +6,7 @@
 //! are done are written to a file where there are many.
 
 use crate::host::Host;
+use crate::runtime::course::{Course, lost};
 use crate::runtime::run::Run;
 use crate::trace::{Edge, Node, NodeId, Spill, Trace};
 use crate::util::lock;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 const IN_MEMORY: usize = 1024;
 
 /// What a row is told apart by: the state, the sample, its number, and what it is.
-pub type RowKey = (String, u64, usize, String);
+pub type RowKey = ([u8; 16], u64, usize, [u8; 16]);
 
 /// Which of the evaluations of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,86 +93,194 @@ impl Rows {
         Some(first)
     }
 
-    fn read(&mut self, kept: &Kept) -> Trace {
-        let (first, nodes) = match kept {
-            Kept::Here(trace) => return trace.clone(),
-            Kept::Spilled { first, nodes } => (*first, *nodes),
-        };
-        let mut trace = Trace::default();
-        for at in first..first + nodes {
-            let Some((node, edges)) = self.spilled.get(at) else { break };
-            trace.nodes.push(node);
-            trace.edges.extend(edges);
-        }
-        trace
+    /// Where the evaluations stand.
+    fn layout(&self) -> Layout {
+        let mut order: Vec<usize> = (0..self.batches.len()).collect();
+        // Those of one branch are in the order in which they came.
+        order.sort_by(|a, b| self.batches[*a].place.cmp(&self.batches[*b].place));
+        let mut before = 0;
+        let placed = order.into_iter().map(|batch| {
+            let Rowed { place, rows } = &self.batches[batch];
+            before += rows.values().map(Kept::len).sum::<usize>();
+            Placed { at: place.at, batch, end: before }
+        });
+        Layout(placed.collect())
     }
 
-    /// The trace of the run with those of its rows where they were evaluated.
-    fn merged(&mut self, own: Trace) -> Trace {
-        if self.is_empty() {
-            return own;
+    /// The nodes of an evaluation, which are counted from `first` in the whole trace.
+    fn tell_nodes<E>(
+        &mut self,
+        batch: usize,
+        layout: &Layout,
+        mut first: usize,
+        tell: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Rowed { place, rows } = &self.batches[batch];
+        let parent = place.parent.map(|it| layout.moved(it));
+        for kept in rows.values() {
+            for at in 0..kept.len() {
+                let node = match kept {
+                    Kept::Here(trace) => trace.nodes[at].clone(),
+                    Kept::Spilled { first, .. } => {
+                        self.spilled.get(first + at).unwrap_or_else(lost).0
+                    }
+                };
+                let node = node.renumbered(|it| Some(NodeId(it.0 + first)));
+                let node = Node { parent: node.parent.or(parent), ..node };
+                tell(NodeId(first + at), &node)?;
+            }
+            first += kept.len();
         }
-        let mut batches = std::mem::take(&mut self.batches);
-        // Those of one branch are in the order in which they came.
-        let mut order: Vec<usize> = (0..batches.len()).collect();
-        order.sort_by(|a, b| batches[*a].place.cmp(&batches[*b].place));
-        let mut into = Merged::default();
-        let mut order = order.into_iter().peekable();
-        let end = own.nodes.len();
-        let mut nodes = own.nodes.into_iter();
-        for at in 0..=end {
-            let is_here = |it: &usize| batches[*it].place.at.min(end) == at;
-            while let Some(batch) = order.next_if(is_here) {
-                let parent = batches[batch].place.parent;
-                for kept in batches[batch].rows.values() {
-                    let row = self.read(kept);
-                    into.row(row, parent);
+        Ok(())
+    }
+
+    /// Its edges.
+    fn tell_edges<E>(
+        &mut self,
+        batch: usize,
+        mut first: usize,
+        tell: &mut dyn FnMut(&Edge) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for kept in self.batches[batch].rows.values() {
+            let moved = |it: NodeId| NodeId(it.0 + first);
+            let mut one =
+                |it: Edge| tell(&Edge { from: moved(it.from), to: moved(it.to), ..it });
+            match kept {
+                Kept::Here(trace) => trace.edges.iter().cloned().try_for_each(&mut one)?,
+                Kept::Spilled { first, nodes } => {
+                    for at in *first..first + nodes {
+                        let edges = self.spilled.edges(at).unwrap_or_default();
+                        edges.into_iter().try_for_each(&mut one)?;
+                    }
                 }
             }
-            into.own(nodes.next());
+            first += kept.len();
         }
-        std::mem::swap(&mut self.batches, &mut batches);
-        into.edges(own.edges)
+        Ok(())
     }
 }
 
-/// A trace that is put together.
-#[derive(Default)]
-struct Merged {
-    trace: Trace,
-    /// Where the nodes of the run are in it.
-    moved: Vec<NodeId>,
+/// Where the evaluations of a run stand in its trace, in order.
+#[derive(Debug)]
+struct Layout(Vec<Placed>);
+
+/// Where an evaluation stands.
+#[derive(Debug)]
+struct Placed {
+    /// Before which node of the run.
+    at: usize,
+    /// Which it is.
+    batch: usize,
+    /// How many nodes it and those before it have.
+    end: usize,
 }
 
-impl Merged {
-    fn row(&mut self, row: Trace, parent: Option<NodeId>) {
-        let end = self.trace.nodes.len();
-        let parent = parent.and_then(|it| self.moved.get(it.0).copied());
-        let moved = |it: NodeId| NodeId(it.0 + end);
-        let nodes = row.nodes.into_iter().map(|it| it.renumbered(|it| Some(moved(it))));
-        self.trace.nodes.extend(nodes.map(|it| Node { parent: it.parent.or(parent), ..it }));
-        let edges = row.edges.into_iter();
-        self.trace.edges.extend(edges.map(|it| Edge {
-            from: moved(it.from),
-            to: moved(it.to),
-            ..it
-        }));
+impl Layout {
+    /// Where a node of the run is in the whole trace.
+    fn moved(&self, id: NodeId) -> NodeId {
+        let n_before = self.0.partition_point(|it| it.at <= id.0);
+        let before = n_before.checked_sub(1).map_or(0, |it| self.0[it].end);
+        NodeId(id.0 + before)
     }
+}
 
-    fn own(&mut self, node: Option<Node>) {
-        let Some(node) = node else { return };
-        let node = node.renumbered(|it| self.moved.get(it.0).copied());
-        self.moved.push(NodeId(self.trace.nodes.len()));
-        self.trace.nodes.push(node);
+impl Kept {
+    /// How many nodes it has.
+    fn len(&self) -> usize {
+        match self {
+            Self::Here(trace) => trace.nodes.len(),
+            Self::Spilled { nodes, .. } => *nodes,
+        }
     }
+}
 
-    fn edges(mut self, own: Vec<Edge>) -> Trace {
-        let place = |it: NodeId| self.moved.get(it.0).copied();
-        let own = own.into_iter().filter_map(|it| {
-            Some(Edge { from: place(it.from)?, to: place(it.to)?, ..it.clone() })
-        });
-        self.trace.edges.extend(own);
-        self.trace
+/// A trace that is told: its nodes in their order, and its edges.
+trait Told {
+    fn tell<E>(
+        &mut self,
+        node: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
+        edge: &mut dyn FnMut(&Edge) -> Result<(), E>,
+    ) -> Result<(), E>;
+}
+
+impl Told for Course {
+    fn tell<E>(
+        &mut self,
+        node: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
+        edge: &mut dyn FnMut(&Edge) -> Result<(), E>,
+    ) -> Result<(), E> {
+        Self::tell(self, node, edge)
+    }
+}
+
+impl Told for Trace {
+    fn tell<E>(
+        &mut self,
+        node: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
+        edge: &mut dyn FnMut(&Edge) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.iter().try_for_each(|(id, it)| node(id, it))?;
+        self.edges.iter().try_for_each(edge)
+    }
+}
+
+/// Tells the trace of a run with those of its rows where they were evaluated.
+fn tell_merged<E>(
+    rows: &mut Rows,
+    own: &mut impl Told,
+    node: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
+    edge: &mut dyn FnMut(&Edge) -> Result<(), E>,
+) -> Result<(), E> {
+    if rows.is_empty() {
+        return own.tell(node, edge);
+    }
+    let layout = rows.layout();
+    let mut open = layout.0.iter().peekable();
+    // How many nodes of the run and of rows were told.
+    let (mut n_own, mut n_rows) = (0, 0);
+    own.tell(
+        &mut |id, it| {
+            while let Some(Placed { batch, end, .. }) = open.next_if(|it| it.at <= id.0) {
+                rows.tell_nodes(*batch, &layout, n_own + n_rows, node)?;
+                n_rows = *end;
+            }
+            n_own += 1;
+            node(layout.moved(id), &it.clone().renumbered(|it| Some(layout.moved(it))))
+        },
+        &mut |_| Ok(()),
+    )?;
+    for Placed { batch, end, .. } in open {
+        rows.tell_nodes(*batch, &layout, n_own + n_rows, node)?;
+        n_rows = *end;
+    }
+    n_rows = 0;
+    for Placed { at, batch, end } in &layout.0 {
+        rows.tell_edges(*batch, at.min(&n_own) + n_rows, edge)?;
+        n_rows = *end;
+    }
+    own.tell(&mut |_, _| Ok(()), &mut |it| {
+        let (from, to) = (layout.moved(it.from), layout.moved(it.to));
+        edge(&Edge { from, to, ..it.clone() })
+    })
+}
+
+/// The same as a whole.
+fn merged(rows: &mut Rows, own: &mut impl Told) -> Trace {
+    let (mut nodes, mut edges) = (Vec::new(), Vec::new());
+    let told: Result<(), std::convert::Infallible> = tell_merged(
+        rows,
+        own,
+        &mut |_, it| {
+            nodes.push(it.clone());
+            Ok(())
+        },
+        &mut |it| {
+            edges.push(it.clone());
+            Ok(())
+        },
+    );
+    match told {
+        Ok(()) => Trace { nodes, edges },
     }
 }
 
@@ -200,24 +309,36 @@ impl Run {
 
     /// The trace so far, the rows that were evaluated among it.
     pub fn whole_trace(&self) -> Trace {
-        let own = self.trace();
-        lock(&self.rows).merged(own)
+        let mut rows = lock(&self.rows);
+        if rows.is_empty() {
+            return self.trace();
+        }
+        merged(&mut rows, &mut self.trace())
+    }
+
+    /// Tells that trace without having it in memory as a whole: all nodes, then all edges.
+    ///
+    /// # Errors
+    /// Those of whom it tells.
+    pub fn tell_trace<E>(
+        &self,
+        node: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
+        edge: &mut dyn FnMut(&Edge) -> Result<(), E>,
+    ) -> Result<(), E> {
+        tell_merged(&mut lock(&self.rows), &mut *lock(&self.course), node, edge)
     }
 
     /// How many nodes that trace has.
     pub fn n_whole(&self) -> usize {
         let rows = lock(&self.rows);
-        let nodes = |it: &Kept| match it {
-            Kept::Here(trace) => trace.nodes.len(),
-            Kept::Spilled { nodes, .. } => *nodes,
-        };
         let all = rows.batches.iter().flat_map(|it| it.rows.values());
-        all.map(nodes).sum::<usize>() + self.n_nodes()
+        all.map(Kept::len).sum::<usize>() + self.n_nodes()
     }
 
     /// The trace of a run of a row that has ended, with those of the rows that it evaluated.
     #[must_use]
-    pub fn with_rows(&self, own: Trace) -> Trace {
-        lock(&self.rows).merged(own)
+    pub fn with_rows(&self, mut own: Trace) -> Trace {
+        let mut rows = lock(&self.rows);
+        if rows.is_empty() { own } else { merged(&mut rows, &mut own) }
     }
 }

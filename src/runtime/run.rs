@@ -108,6 +108,9 @@ pub struct Settings {
     pub note_origins: bool,
     /// Nobody looks at the traces of runs that have ended.
     pub no_trace: bool,
+    /// Nothing is recorded at all, so that what recording costs can be measured: programs whose
+    /// conditions are repaired, evaluations and searches need the record.
+    pub unrecorded: bool,
     /// Tell what is being done, on standard error.
     pub progress: bool,
     /// Requests are made up and written into the trace, but none is sent: what the store does

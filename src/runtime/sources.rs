@@ -204,6 +204,9 @@ impl Run {
     /// A function begins, at a depth of calls; `outer` is the frame of the one that a closure
     /// stands in.
     pub(in crate::runtime) fn enter(&self, body: i64, outer: Option<i64>, level: usize) -> i64 {
+        if !self.is_recorded() {
+            return MAIN;
+        }
         let number = next_number();
         let held = self.params(body);
         let mut course = lock(&self.course);
@@ -265,6 +268,9 @@ impl Run {
 
     /// A mark of the program: something is noted of a value.
     pub(in crate::runtime) fn mark(&self, mark: i64, number: i64) {
+        if !self.is_recorded() {
+            return;
+        }
         let (unit, index) = slices::split(mark);
         let Some(slices) = self.script().slices(unit) else { return };
         lock(&self.course).sources.settle();
@@ -318,12 +324,18 @@ impl Run {
 
     /// A site begins: what was begun is at the place that is returned.
     pub(in crate::runtime) fn begin_site(&self, site: i64, frame: i64) -> usize {
+        if !self.is_recorded() {
+            return 0;
+        }
         let given = Some(self.given(site, frame));
         self.push_site(site, frame, None, given)
     }
 
     /// A function is called next by its name, once its arguments are computed.
     pub(in crate::runtime) fn begin_function(&self, site: i64, frame: i64) {
+        if !self.is_recorded() {
+            return;
+        }
         let (unit, index) = slices::split(site);
         let Some(slices) = self.script().slices(unit) else { return };
         let callee = slices.sites[index as usize].callee;

@@ -317,7 +317,7 @@ fn attempt(node: &Node, it: &Attempt) -> Val {
         ("reply", text(reply)),
         ("error", text(it.error.as_deref())),
         ("cached", Val::Bool(it.cached)),
-        ("read_freely", Val::List(it.liberties.iter().map(|it| Val::str(it)).collect())),
+        ("read_freely", Val::List(it.liberties.iter().map(|it| Val::str(&it.note)).collect())),
     ])
 }
 

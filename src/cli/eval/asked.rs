@@ -45,12 +45,13 @@ impl Asked {
     /// The evaluation as expressions over the items of the script.
     pub(in crate::cli) fn evaluated<T>(
         &self,
+        title: &str,
         keep: Option<&Keep>,
         evaluate: impl FnOnce(&Ask<'_>) -> T,
     ) -> T {
         let (program, metric) = (self.task.program(), format!("({})", self.task.metric));
         let data = format!("load({})", text(&self.data));
-        evaluate(&Ask { program: &program, data: &data, metric: &metric, keep })
+        evaluate(&Ask { program: &program, data: &data, metric: &metric, title, keep })
     }
 
     /// As the file of a run keeps it.

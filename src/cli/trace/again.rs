@@ -141,7 +141,7 @@ impl<'a> Again<'a> {
         let program = program.taped(replay, dry);
         let finished = match &self.asked {
             None => program.run(),
-            Some(asked) => asked.evaluated(None, |ask| program.evaluate(ask))?,
+            Some(asked) => asked.evaluated("", None, |ask| program.evaluate(ask))?,
         };
         let program = program.program().clone();
         let files = files(shell, &self.script, &host);

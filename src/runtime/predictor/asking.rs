@@ -1,7 +1,7 @@
 //! The call of a predictor: the question, the requests and replies, and what is read of them.
 
 use super::{EXTRACT, Predictor, REPEATED};
-use crate::adapt::{Adapter, Ask, ParseError, Parsed, Prepared};
+use crate::adapt::{self, Adapter, Ask, ParseError, Parsed, Prepared};
 use crate::lm::{Address, CallContext, Completion, Delta, Request, Sampling, SharedLm};
 use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx};
@@ -21,7 +21,7 @@ use crate::runtime::tape::{Change, NewPrompt};
 use crate::runtime::value::Val;
 use crate::runtime::watch::{Sight, Watch, halted};
 use crate::schema::{Record, Signature};
-use crate::trace::{Attempt, Kind, LmCall, Node, NodeId};
+use crate::trace::{self, Attempt, Kind, LmCall, Node, NodeId};
 use std::sync::Arc;
 
 impl Predictor {
@@ -425,7 +425,12 @@ impl Asked<'_> {
 
 fn note_liberties(call: &mut LmCall, parsed: &Parsed) {
     if let Some(attempt) = call.attempts.last_mut() {
-        attempt.liberties = parsed.liberties.iter().map(ToString::to_string).collect();
+        let liberty = |it: &adapt::Liberty| trace::Liberty {
+            note: it.to_string(),
+            kind: it.kind.as_str().to_owned(),
+            at: it.at.clone(),
+        };
+        attempt.liberties = parsed.liberties.iter().map(liberty).collect();
     }
 }
 
