@@ -277,7 +277,7 @@ fn found(trace: &Trace, at: &Val) -> Result<NodeId, Error> {
 fn other_lm(cx: &Cx<'_>, value: &Val) -> Result<(NewLm, String), Error> {
     let lm = LmValue::from_val(cx, value)?;
     let name = lm.lm.name().to_owned();
-    Ok((NewLm::Value(lm), name))
+    Ok((NewLm::Value(Box::new(lm)), name))
 }
 
 /// The text of the last message, or a list of `#{ role, text }` in place of all.

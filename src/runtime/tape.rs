@@ -96,7 +96,7 @@ pub enum NewLm {
     /// The one of this name, or the first of several that answers.
     Named(String),
     /// One that is open.
-    Value(LmValue),
+    Value(Box<LmValue>),
 }
 
 impl NewLm {
@@ -104,7 +104,7 @@ impl NewLm {
     pub(in crate::runtime) fn open(&self, run: &Run) -> Result<LmValue, Error> {
         match self {
             Self::Named(name) => LmValue::named(run, name),
-            Self::Value(lm) => Ok(lm.clone()),
+            Self::Value(lm) => Ok(LmValue::clone(lm)),
         }
     }
 }
@@ -168,11 +168,14 @@ pub trait Tape: Send + Sync + fmt::Debug {
     }
 }
 
+/// A recorded reply, and what it took where that is told again.
+type Known = (Arc<Completion>, Option<Took>);
+
 /// The recorded reply to a request; `None` where a model may be asked.
 pub(in crate::runtime) fn recorded(
     tape: &dyn Tape,
     asked: Asked<'_>,
-) -> Result<Option<(Arc<Completion>, Option<Took>)>, Error> {
+) -> Result<Option<Known>, Error> {
     match tape.find(asked).map_err(Error::from)? {
         None => Ok(None),
         Some(Recorded::Reply(completion)) => Ok(Some((completion, None))),

@@ -126,7 +126,7 @@ impl Tape for FromTrace {
         let found = self.replay.find(asked)?;
         match &found {
             Some(Recorded::Reply(completion) | Recorded::Again(completion, _)) => {
-                self.note(asked, completion)
+                self.note(asked, completion);
             }
             Some(Recorded::Failure(..)) => {
                 return Err(Unrecorded {

@@ -106,7 +106,7 @@ fn push(out: &mut Vec<u8>, number: u32, kind: &Kind, value: &Json) {
         Kind::Message(fields) => push_bytes(out, tag(LENGTH), &message(value, fields)),
         Kind::Number => push_varints(out, [tag(VARINT), value.as_u64().unwrap_or_default()]),
         Kind::Bool => {
-            push_varints(out, [tag(VARINT), value.as_bool().unwrap_or_default().into()])
+            push_varints(out, [tag(VARINT), value.as_bool().unwrap_or_default().into()]);
         }
         Kind::Int => {
             let number: i64 = text().parse().unwrap_or_default();
