@@ -214,6 +214,7 @@ impl Session {
     }
 
     /// Its variables, as they are now and will be.
+    #[cfg(feature = "cli")]
     pub(crate) fn values(&self) -> Arc<Variables> {
         self.variables.clone()
     }
