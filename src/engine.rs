@@ -52,6 +52,7 @@ pub use evaluate::Ask;
 #[cfg(all(feature = "cli", feature = "local"))]
 pub(crate) use models::announce;
 pub use program::{Finished, Program, TestEnd, TestOptions};
+pub use replay::Taped;
 pub use session::{Entered, Interrupt, Session};
 
 use crate::check::Checked;

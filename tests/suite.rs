@@ -109,6 +109,8 @@ mod reference;
 #[path = "suite/repl.rs"]
 mod repl;
 #[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/replay_rows.rs"]
+mod replay_rows;
 #[path = "suite/replays.rs"]
 mod replays;
 #[cfg(feature = "http")]

@@ -72,7 +72,7 @@ impl Watched<'_> {
         let granted = Lm { max_seconds, ..asked.task.lm.clone() };
         let builder = session::builder(shell, &asked.task.file, &granted)?.progress();
         let tracer = Tracer::new(shell, &args.tracing, &asked.task.file)?;
-        let builder = tracer.traced_whole(builder);
+        let builder = tracer.traced(builder);
         let engine = interrupt.heeded(watcher.watched(builder)).build()?;
         let program = session::load(shell, &engine, &asked.task.file)?;
         if args.plan {

@@ -6,8 +6,10 @@ use super::session::{Kept, STDIN};
 use super::settings::Settings;
 use super::shell::{Failure, Shell};
 use crate::engine::{Builder, Finished, Program};
+use crate::host::Copied;
 use crate::trace::{About, Content, Made, NoContent, head_line, line_of_edge, line_of_node};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Writes a command's trace down, where one is wanted.
@@ -40,13 +42,8 @@ impl<'a> Tracer<'a> {
         Ok(Self { shell, path, content })
     }
 
-    /// An engine that keeps what is written down.
+    /// An engine that keeps what is written down, the runs of rows among it.
     pub(super) fn traced(&self, builder: Builder) -> Builder {
-        if self.path.is_some() { self.noted(builder) } else { builder }.no_trace()
-    }
-
-    /// The same for evaluations and searches: the runs of their rows are kept, too.
-    pub(super) fn traced_whole(&self, builder: Builder) -> Builder {
         let builder = builder.no_trace();
         if self.path.is_some() { self.noted(builder.keep_traces()) } else { builder }
     }
@@ -140,6 +137,25 @@ impl Out<'_> {
     fn end(mut self) -> Result<(), Failure> {
         if self.has_begun && self.lines.is_empty() { Ok(()) } else { self.write() }
     }
+}
+
+/// Why a run failed.
+pub(super) fn failed(finished: &Finished) -> Option<String> {
+    let error = finished.result.as_ref().err()?;
+    error.diagnostics().first().map(|it| it.message.clone())
+}
+
+/// The files that a run read, as its trace names them: from the folder of the script on, where
+/// they stand there.
+pub(super) fn files(shell: &Shell, script: &Path, read: &Copied) -> BTreeMap<String, String> {
+    let folder = shell.absolute(script).ok().map(PathBuf::from);
+    let folder = folder.as_deref().and_then(Path::parent);
+    let named = |path: PathBuf| {
+        let path = shell.absolute(&path).map_or(path, PathBuf::from);
+        let inside = folder.and_then(|it| path.strip_prefix(it).ok());
+        inside.unwrap_or(&path).to_string_lossy().into_owned()
+    };
+    read.files().into_iter().map(|(path, hash)| (named(path), hash)).collect()
 }
 
 /// What a trace says of the run that it is of.

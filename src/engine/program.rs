@@ -256,7 +256,7 @@ impl Program {
             Some(before) => before.resumed(session, self.script.clone()),
             None => Run::new(session, self.script.clone()),
         };
-        let n_before = run.n_nodes();
+        let n_before = run.n_whole();
         let mut finished = self.on_thread(&run, |run| self.script.run_main(run, variables));
         finished.trace = finished.trace.since(n_before);
         (finished, run)
@@ -452,6 +452,17 @@ impl Program {
         TestEnd { finished, written: host.written(), took }
     }
 
+    /// The program with a tape between it and its models, counting what it spends with what was
+    /// spent.
+    pub(in crate::engine) fn behind(&self, tape: Arc<dyn Tape>) -> Self {
+        self.in_session(self.session.taped(tape))
+    }
+
+    /// The program in another session.
+    pub(in crate::engine) fn in_session(&self, session: Session) -> Self {
+        Self { session: Arc::new(session), ..self.clone() }
+    }
+
     pub(in crate::engine) fn session(&self) -> &Session {
         &self.session
     }
@@ -504,7 +515,7 @@ impl Program {
         let warnings = warnings.filter(|it| !seen(it)).collect();
         let result = result.map_err(|error| self.tell(&error));
         let is_wanted = !self.session.settings.no_trace;
-        let trace = if is_wanted { run.trace() } else { Trace::default() };
+        let trace = if is_wanted { run.whole_trace() } else { Trace::default() };
         Finished { result, warnings, trace, run: run.clone() }
     }
 

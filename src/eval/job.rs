@@ -109,6 +109,9 @@ pub struct Outcome {
     /// How long the program took, without the metric.
     #[serde(with = "micros")]
     pub latency: Duration,
+    /// What it printed, to be written in the order of the runs.
+    #[serde(skip)]
+    pub printed: String,
 }
 
 /// What a metric took that asks models itself.
@@ -335,6 +338,11 @@ pub trait Evaluator: Sync {
     /// The most calls to models that one run can make, retries, repairs and metric included;
     /// `None` where the program has no such bound.
     fn max_calls_per_run(&self) -> Option<u64>;
+
+    /// Writes what a run printed, which has come to its turn. By default nobody reads it.
+    fn print(&self, text: &str) {
+        let _ = text;
+    }
 
     /// Whether a run waits for models most of its time, in ways that leave its thread to others:
     /// many then share a few threads.

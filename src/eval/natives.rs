@@ -314,7 +314,7 @@ fn score_kept(
         &mut |progress| reporter.tell(progress),
     )?;
     drop(reporter);
-    evaluator.adopt_traces();
+    evaluator.place_traces();
     evaluation.subject = subject;
     evaluation.stop = deadline.stop(evaluation.stop);
     if let Some(journal) = &journal {

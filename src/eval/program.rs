@@ -25,8 +25,8 @@ pub struct ProgramEvaluator {
     max_calls: Option<u64>,
     /// The program with the state that was asked for last: rows of one state come together.
     latest: Mutex<Option<(Arc<State>, Program)>>,
-    /// Traces to be kept.
-    traces: Mutex<RowTraces>,
+    /// Traces to be kept, where they are.
+    traces: Option<Mutex<RowTraces>>,
 }
 
 impl ProgramEvaluator {
@@ -45,7 +45,8 @@ impl ProgramEvaluator {
             }
             _ => of_program,
         };
-        let (latest, traces) = (Mutex::default(), Mutex::default());
+        let traces = settings.keep_traces.then(|| Mutex::new(RowTraces::new(run)));
+        let latest = Mutex::default();
         Self { run: run.clone(), program, metric, max_calls, latest, traces }
     }
 
@@ -60,10 +61,11 @@ impl ProgramEvaluator {
         models.iter().map(|lm| (lm.name().to_owned(), model_hash(lm))).collect()
     }
 
-    /// Hands the traces of all runs so far over to the run that evaluates.
-    pub fn adopt_traces(&self) {
-        let traces = std::mem::take(&mut *lock(&self.traces));
-        traces.give(&mut |trace| self.run.adopt(trace));
+    /// Says that all its runs were made here and now, for the trace of the run that evaluates.
+    pub fn place_traces(&self) {
+        if let Some(traces) = &self.traces {
+            lock(traces).place(&self.run);
+        }
     }
 
     fn with_state(&self, state: &Arc<State>) -> Program {
@@ -104,7 +106,7 @@ impl ProgramEvaluator {
     /// Makes one run and gives its trace away, where traces are kept.
     pub(crate) fn run_traced(&self, job: &Job) -> (Outcome, Option<Trace>) {
         let (outcome, trace) = self.made(job, None);
-        (outcome, self.run.session().settings.keep_traces.then_some(trace))
+        (outcome, self.traces.is_some().then_some(trace))
     }
 
     /// Keeps the trace of a run that was made elsewhere, as if it had just ended here. One that
@@ -120,8 +122,8 @@ impl ProgramEvaluator {
     }
 
     fn keep_trace(&self, job: &Job, trace: Trace) {
-        if self.run.session().settings.keep_traces {
-            lock(&self.traces).keep(&*self.run.env().host, job, trace);
+        if let Some(traces) = &self.traces {
+            lock(traces).keep(&self.run, job, trace);
         }
     }
 }
@@ -146,6 +148,10 @@ impl Evaluator for ProgramEvaluator {
 
     fn max_calls_per_run(&self) -> Option<u64> {
         self.max_calls
+    }
+
+    fn print(&self, text: &str) {
+        self.run.print(text);
     }
 
     fn only_waits(&self) -> bool {
@@ -176,6 +182,7 @@ impl ProgramEvaluator {
                 outcome.failure = Some(failure(cx, &error));
             }
         });
+        outcome.printed = run.take_printed();
         let trace = run.take_trace();
         // Only where there is a cap does anybody ask.
         if job.limits().bounds_tokens() {
@@ -185,6 +192,7 @@ impl ProgramEvaluator {
         if !outcome.judge.is_nothing() {
             outcome.judge.latency = elapsed().saturating_sub(outcome.latency);
         }
+        let trace = if self.traces.is_some() { run.with_rows(trace) } else { trace };
         (outcome, trace)
     }
 }

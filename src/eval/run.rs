@@ -261,6 +261,9 @@ impl Runner<'_> {
         };
         let seen = |_, outcome: &Result<Box<Outcome>, String>| match outcome {
             Ok(outcome) => {
+                if !outcome.printed.is_empty() {
+                    self.evaluator.print(&outcome.printed);
+                }
                 if self.unserved.borrow_mut().is_hopeless_after(outcome) {
                     halt.cancel();
                 }

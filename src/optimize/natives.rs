@@ -162,7 +162,7 @@ impl Optimizer {
                     })
                 }
             };
-            evaluator.adopt_traces();
+            evaluator.place_traces();
             let (mut compiled, took) = (compiled?, host.elapsed().saturating_sub(began));
             name_adapters(cx, &program, &mut compiled.state);
             self.account(cx, problem, &compiled, &program, keep, took);

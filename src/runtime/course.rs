@@ -12,6 +12,7 @@ use crate::runtime::passages::Passages;
 use crate::runtime::repair::{Demand, GIVEN};
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::sources::Sources;
+use crate::runtime::tape::Tape;
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
 use crate::trace::{Edge, Kind, LmCall, Node, NodeId, Spill, Totals, Trace, Via};
@@ -98,6 +99,8 @@ pub(in crate::runtime) enum Place {
     Element { at: usize, of: usize },
     /// One that has a name, and counts its calls by itself.
     Named(Arc<str>),
+    /// One that has a name, and in which something is made again: nothing goes on beside it.
+    Again(Arc<str>),
     /// The only one, beside the run itself.
     Alone,
 }
@@ -107,7 +110,7 @@ impl Place {
     fn ordinal(&self, count: usize) -> usize {
         match self {
             Self::Element { at, of } => at + count * of,
-            Self::Named(_) | Self::Alone => count,
+            Self::Named(_) | Self::Again(_) | Self::Alone => count,
         }
     }
 
@@ -115,7 +118,7 @@ impl Place {
     fn after(&self, count: usize) -> usize {
         match self {
             Self::Element { of, .. } => count * of,
-            Self::Named(_) | Self::Alone => count,
+            Self::Named(_) | Self::Again(_) | Self::Alone => count,
         }
     }
 }
@@ -346,12 +349,6 @@ impl Course {
         part
     }
 
-    /// Takes over nodes and edges whose ids are counted from `base`.
-    fn take_over(&mut self, trace: Trace, base: usize, host: &dyn Host) {
-        let mut theirs = Self { base, trace, ..Self::default() };
-        self.take_over_from(&mut theirs, host);
-    }
-
     /// Takes over what another course wrote down, a node after the other, so that it is never
     /// in memory as a whole.
     fn take_over_from(&mut self, theirs: &mut Self, host: &dyn Host) {
@@ -387,7 +384,7 @@ impl Course {
     }
 
     /// Tells all nodes in their order, and then all edges in the order of where they lead.
-    fn tell<E>(
+    pub(in crate::runtime) fn tell<E>(
         &mut self,
         node: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
         edge: &mut dyn FnMut(&Edge) -> Result<(), E>,
@@ -410,7 +407,7 @@ impl Course {
 
 /// What stands for a node that cannot be read again: a place must be taken, so that ids stay
 /// what they are.
-fn lost() -> (Node, Vec<Edge>) {
+pub(in crate::runtime) fn lost() -> (Node, Vec<Edge>) {
     (Node::new(Kind::Module, "(lost)", Address::default(), Record::new()), Vec::new())
 }
 
@@ -422,6 +419,10 @@ fn by_target(edges: Vec<Edge>) -> BTreeMap<NodeId, Vec<Edge>> {
     }
     by
 }
+
+/// How often each predictor of a run was called.
+#[derive(Debug, Clone, Default)]
+pub struct Counts(BTreeMap<String, usize>);
 
 /// Whether a node of this kind gives the program values.
 fn gives_values(kind: Kind) -> bool {
@@ -466,7 +467,56 @@ impl Run {
         let course = Course { base: fork.base, passages, ..Course::default() };
         let before = fork.ordinals.clone();
         let branch = Branch { outer: self.clone(), place, before };
-        self.inner(course, Some(branch))
+        Arc::new(self.inner(course, Some(branch)))
+    }
+
+    /// Returns a branch in which something is made again: it counts calls from the first, with
+    /// a tape between it and its models.
+    pub(in crate::runtime) fn again(
+        self: &Arc<Self>,
+        fork: &Fork,
+        place: Place,
+        tape: impl FnOnce(&Self) -> Arc<dyn Tape>,
+    ) -> Arc<Self> {
+        let passages = fork.passages.clone();
+        let course = Course { base: fork.base, passages, ..Course::default() };
+        let branch = Branch { outer: self.clone(), place, before: Arc::default() };
+        let branch = self.inner(course, Some(branch));
+        let tape = tape(&branch);
+        branch.behind(tape)
+    }
+
+    /// How often each predictor was called so far.
+    pub fn counts(&self) -> Counts {
+        Counts(lock(&self.course).ordinals.clone())
+    }
+
+    /// Counts calls on from there.
+    pub fn count_from(&self, Counts(ordinals): &Counts) {
+        lock(&self.course).ordinals.clone_from(ordinals);
+    }
+
+    /// The id of the next node, where no call is under way in this run.
+    pub(in crate::runtime) fn end_where_outermost(&self) -> Option<NodeId> {
+        let course = lock(&self.course);
+        course.open.is_empty().then(|| NodeId(course.end()))
+    }
+
+    /// By how much the numbers of two calls of one predictor differ that follow each other.
+    pub(in crate::runtime) fn stride(&self) -> usize {
+        let Some(branch) = &self.branch else { return 1 };
+        let own = match branch.place {
+            Place::Element { of, .. } => of,
+            Place::Named(_) | Place::Again(_) | Place::Alone => 1,
+        };
+        own.saturating_mul(branch.outer.stride())
+    }
+
+    /// How many forks it stands in.
+    pub(in crate::runtime) fn n_forks(&self) -> usize {
+        let Some(branch) = &self.branch else { return 0 };
+        let is_fork = matches!(&branch.place, Place::Again(_));
+        usize::from(is_fork) + branch.outer.n_forks()
     }
 
     /// Takes over what a branch that has ended wrote down, and returns the id from which its
@@ -514,7 +564,8 @@ impl Run {
 
     /// A run in which a const is computed that a branch is the first to need.
     pub(in crate::runtime) fn for_const(&self, name: &str) -> Arc<Self> {
-        self.inner(Course { consts: vec![name.to_owned()], ..Course::default() }, None)
+        let course = Course { consts: vec![name.to_owned()], ..Course::default() };
+        Arc::new(self.inner(course, None))
     }
 
     /// Keeps what such a run did.
@@ -526,20 +577,25 @@ impl Run {
     /// How many runs it is a branch inside of.
     pub(in crate::runtime) fn depth(&self) -> usize {
         self.branch.as_ref().map_or(0, |it| {
-            let is_beside = !matches!(it.place, Place::Alone);
+            let is_beside = !matches!(it.place, Place::Alone | Place::Again(_));
             usize::from(is_beside) + it.outer.depth()
         })
     }
 
-    /// Writes to the standard output; what branches print is written in their order.
-    pub(in crate::runtime) fn print(&self, text: &str) {
+    /// Writes to the standard output; what branches and rows print is written in their order.
+    pub fn print(&self, text: &str) {
         if let Some(repairs) = self.repairs().filter(|it| it.holds_prints_of(self)) {
             repairs.print(text);
-        } else if self.branch.is_some() {
+        } else if self.branch.is_some() || self.example().is_some() {
             lock(&self.course).printed.push_str(text);
         } else if !text.is_empty() {
             self.env().host.print(text);
         }
+    }
+
+    /// Takes what the run of a row printed.
+    pub fn take_printed(&self) -> String {
+        std::mem::take(&mut lock(&self.course).printed)
     }
 
     /// The address of the next call of the predictor at `path`.
@@ -567,18 +623,18 @@ impl Run {
     }
 
     /// The names of the branches that it is inside of, with dots.
-    fn branch_name(&self) -> String {
+    pub(in crate::runtime) fn branch_name(&self) -> String {
         let Some(branch) = &self.branch else { return String::new() };
         let outer = branch.outer.branch_name();
         match &branch.place {
             Place::Element { .. } | Place::Alone => outer,
-            Place::Named(name) if outer.is_empty() => name.to_string(),
-            Place::Named(name) => format!("{outer}.{name}"),
+            Place::Named(name) | Place::Again(name) if outer.is_empty() => name.to_string(),
+            Place::Named(name) | Place::Again(name) => format!("{outer}.{name}"),
         }
     }
 
     /// The number of the `count`-th call in this run among all calls.
-    fn ordinal(&self, path: &str, count: usize) -> usize {
+    pub(in crate::runtime) fn ordinal(&self, path: &str, count: usize) -> usize {
         match &self.branch {
             None => count,
             Some(branch) => {
@@ -833,21 +889,20 @@ impl Run {
         lock(&self.course).whole().totals()
     }
 
-    /// Takes over the trace of another run, as if it had happened here now.
-    pub fn adopt(&self, other: Trace) {
-        lock(&self.course).take_over(other, 0, &*self.env().host);
-    }
-
-    /// Tells the trace so far without having it in memory as a whole: all nodes, then all edges.
-    ///
-    /// # Errors
-    /// Those of whom it tells.
-    pub fn tell_trace<E>(
-        &self,
-        node: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
-        edge: &mut dyn FnMut(&Edge) -> Result<(), E>,
-    ) -> Result<(), E> {
-        lock(&self.course).tell(node, edge)
+    /// Where rows stand that are evaluated now: before which node of the outermost run, inside
+    /// which, and in which of its branches.
+    pub(in crate::runtime) fn place_of_rows(&self) -> (usize, Option<NodeId>, Vec<String>) {
+        let Some(branch) = &self.branch else {
+            let course = lock(&self.course);
+            return (course.end(), course.open_node(), Vec::new());
+        };
+        let (at, parent, mut branches) = branch.outer.place_of_rows();
+        branches.push(match &branch.place {
+            Place::Element { at, .. } => format!("{at:08}"),
+            Place::Named(name) | Place::Again(name) => name.to_string(),
+            Place::Alone => String::new(),
+        });
+        (at, parent, branches)
     }
 
     /// The const whose value is being computed.

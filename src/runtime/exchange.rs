@@ -10,7 +10,7 @@ use crate::runtime::meter::Amount;
 use crate::runtime::repair::given_up;
 use crate::runtime::run::{OUT_OF_TIME, Run, unpriced};
 use crate::runtime::stream::LEFT;
-use crate::runtime::tape::{Asked, recorded};
+use crate::runtime::tape::{Asked, Took, recorded};
 use crate::store::{About, Key};
 use crate::trace::Attempt;
 use crate::util::{fiber, hex};
@@ -129,7 +129,14 @@ pub(in crate::runtime) fn send_heard(
     // A trace knows media by their hashes.
     let request = tape.map_or_else(|| call.request.clone(), |_| call.request.remembered());
     let address = &context.address;
-    let asked = Asked { model: name, address, place, request: &request, capabilities };
+    let asked = Asked {
+        model: name,
+        address,
+        place,
+        request: &request,
+        capabilities,
+        is_scripted: lm.is_scripted(),
+    };
     let taped = tape.map_or(Ok(None), |tape| recorded(tape, asked));
     if lm.is_scripted() && matches!(taped, Ok(Some(_)) | Err(_)) {
         // The next reply of the script is for the next call, also where this one took none.
@@ -138,9 +145,13 @@ pub(in crate::runtime) fn send_heard(
     let is_taped = matches!(taped, Ok(Some(_)));
     run.session().note_model(lm);
     let to_note = tape.filter(|_| matches!(taped, Ok(None)));
+    let mut then = None;
     let known = match taped {
         Ok(None) => call.shared(),
-        Ok(Some(known)) => Ok(Found::Known(known)),
+        Ok(Some((known, took))) => {
+            then = took;
+            Ok(Found::Known(known))
+        }
         Err(error) => Err(error),
     };
     let cached = matches!(known, Ok(Found::Known(_)));
@@ -159,17 +170,19 @@ pub(in crate::runtime) fn send_heard(
     if let (Some(tape), Some(completion)) = (to_note, completion) {
         tape.note(asked, completion);
     }
+    let usual = Took { cached, sent: sent.is_sent, cost: call.cost(completion, cached, &sent) };
+    let Took { cached, sent, cost } = then.unwrap_or(usual);
     let happened = Attempt {
         key,
         model: None,
         extracts: false,
         replayed: false,
-        cost: call.cost(completion, cached, &sent),
+        cost,
         request: call.request.remembered(),
         parts: Arc::default(),
         completion: completion.cloned(),
         cached,
-        sent: sent.is_sent,
+        sent,
         liberties: Vec::new(),
         error: result.as_ref().err().map(ToString::to_string),
         fault: result.as_ref().err().and_then(Error::fault),

@@ -6,6 +6,7 @@ use crate::program::{PredictorState, State};
 use crate::runtime::bind::bind;
 use crate::runtime::cx::{Args, Cx};
 use crate::runtime::error::Error;
+use crate::runtime::forking::forgetful;
 use crate::runtime::predictor::{BARE, Predictor};
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::repair::repaired;
@@ -74,7 +75,8 @@ pub(in crate::runtime) fn create(
 ) -> Result<Val, Error> {
     let class = run.script().module(class).cloned();
     let class = class.ok_or_else(|| Error::value("this module is not known"))?;
-    let members: IndexMap<Arc<str>, Val> = members.into_iter().collect();
+    let members = members.into_iter().map(|(name, it)| (name, forgetful(&it)));
+    let members: IndexMap<Arc<str>, Val> = members.collect();
     let mut state = State::default();
     for (name, value) in &members {
         collect_state(value, name, &mut state);

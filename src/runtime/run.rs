@@ -11,6 +11,7 @@ use crate::runtime::lm_value::listed;
 use crate::runtime::meter::{Amount, Limits, Meter, Passed};
 use crate::runtime::repair::Repairs;
 use crate::runtime::rhai_host::Bindings;
+use crate::runtime::rows::Rows;
 use crate::runtime::script::Script;
 use crate::runtime::tape::Tape;
 use crate::runtime::value::Val;
@@ -62,6 +63,22 @@ type Hearing = dyn Fn(&str) -> Result<(), lm::Error> + Send + Sync;
 impl fmt::Debug for Unnamed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unnamed").finish_non_exhaustive()
+    }
+}
+
+impl Env {
+    /// The same with something else between runs and their models.
+    #[must_use]
+    pub fn taped(&self, tape: Arc<dyn Tape>) -> Self {
+        let Self { host, bindings, store, open_lm, open_embedder, .. } = self;
+        Self {
+            host: host.clone(),
+            bindings: bindings.clone(),
+            store: store.clone(),
+            open_lm: open_lm.clone(),
+            open_embedder: open_embedder.clone(),
+            tape: Some(tape),
+        }
     }
 }
 
@@ -205,6 +222,14 @@ impl Session {
     pub fn apart(&self, env: Arc<Env>, settings: Settings, cancel: Cancel) -> Self {
         let session = Self::new(env, settings, cancel, self.base.clone());
         Self { models: self.models.clone(), ..session }
+    }
+
+    /// The same session with something else between its runs and their models: what is spent
+    /// counts together.
+    #[must_use]
+    pub fn taped(&self, tape: Arc<dyn Tape>) -> Self {
+        let env = Arc::new(self.env.taped(tape));
+        Self { env, began: self.began, ..self.resumed(self.cancel.clone()) }
     }
 
     /// The same session told otherwise: consts are computed anew, what was spent stays spent.
@@ -512,6 +537,8 @@ pub struct Run {
     repairs: Mutex<Option<Arc<Repairs>>>,
     /// How many calls under way want no condition of theirs repaired.
     unrepaired: AtomicUsize,
+    /// The traces of rows that it and its branches evaluated.
+    pub(super) rows: Arc<Mutex<Rows>>,
 }
 
 /// Something that went wrong and did not stop the run.
@@ -544,7 +571,7 @@ impl Run {
         let course = self.course.clone();
         lock(&course).forget_what_was_open();
         let fresh = Self::fresh(session, script, None, 0, Limits::default());
-        Arc::new(Self { course, ..fresh })
+        Arc::new(Self { course, rows: self.rows.clone(), ..fresh })
     }
 
     /// Returns a run of its own for an example: another trace, the same session.
@@ -569,6 +596,7 @@ impl Run {
         limits: Limits,
     ) -> Self {
         let (meter, course) = (Arc::default(), Arc::default());
+        let (branch, log, repairs) = (None, None, Mutex::default());
         Self {
             session,
             script,
@@ -577,15 +605,16 @@ impl Run {
             limits,
             meter,
             course,
-            branch: None,
-            log: None,
-            repairs: Mutex::default(),
+            branch,
+            log,
+            repairs,
             unrepaired: AtomicUsize::new(0),
+            rows: Arc::default(),
         }
     }
 
     /// Returns a run inside this one that keeps a course of its own.
-    pub(super) fn inner(&self, course: Course, branch: Option<Branch>) -> Arc<Self> {
+    pub(super) fn inner(&self, course: Course, branch: Option<Branch>) -> Self {
         let (session, script) = (self.session.clone(), self.script.clone());
         let fresh = Self::fresh(session, script, self.example, self.rollout, self.limits);
         let (meter, log) = (self.meter.clone(), self.log.clone());
@@ -593,7 +622,14 @@ impl Run {
         let repairs = Mutex::new(self.repairs().filter(|_| branch.is_some()));
         let unrepaired = AtomicUsize::new(self.unrepaired.load(Ordering::SeqCst));
         let course = Arc::new(Mutex::new(course));
-        Arc::new(Self { meter, log, course, branch, repairs, unrepaired, ..fresh })
+        let rows = self.rows.clone();
+        Self { meter, log, course, branch, repairs, unrepaired, rows, ..fresh }
+    }
+
+    /// The same run with another tape between it and its models.
+    pub(in crate::runtime) fn behind(self, tape: Arc<dyn Tape>) -> Arc<Self> {
+        let session = Arc::new(self.session.taped(tape));
+        Arc::new(Self { session, ..self })
     }
 
     /// Does something in which no condition is repaired.

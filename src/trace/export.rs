@@ -208,7 +208,13 @@ impl About {
     /// The same of a trace without what was said.
     #[must_use]
     pub fn without_content(self) -> Self {
-        let bare = |it: Made| Made { printed: None, printed_hash: None, failed: None, ..it };
+        let bare = |it: Made| Made {
+            printed: None,
+            printed_hash: None,
+            failed: None,
+            forks: Vec::new(),
+            ..it
+        };
         Self { content_left_out: true, made: self.made.map(bare), ..self }
     }
 

@@ -29,7 +29,7 @@ pub use export::{
 };
 pub use html::{Shown, to_html};
 pub use liberty::Liberty;
-pub use made::{Abilities, Made};
+pub use made::{Abilities, Forked, Made};
 pub use otlp::{Export, to_otlp, to_protobuf};
 pub use recorded::{Exchanges, question};
 pub use select::{Filter, find};

@@ -1,6 +1,6 @@
 //! One run of a worker.
 
-use crate::eval::{Failure, FailureKind, Outcome};
+use crate::eval::{Evaluator, Failure, FailureKind, Outcome};
 use crate::program::State;
 use crate::trace::{About, to_whole_jsonl};
 use crate::via::frame::{Run, Word};
@@ -15,8 +15,10 @@ pub(super) fn make(desk: &Desk, run: Run, state: Arc<State>) {
     let (outcome, trace) = match desk.program() {
         Ok(program) => {
             let job = run.into_job(state);
-            catch_unwind(AssertUnwindSafe(|| program.run_traced(&job)))
-                .unwrap_or_else(|panic| (panicked(&*panic), None))
+            let (outcome, trace) = catch_unwind(AssertUnwindSafe(|| program.run_traced(&job)))
+                .unwrap_or_else(|panic| (panicked(&*panic), None));
+            program.print(&outcome.printed);
+            (outcome, trace)
         }
         Err(why) => (Outcome::failed(Failure::new(FailureKind::Infrastructure, why)), None),
     };

@@ -87,7 +87,7 @@ impl Predictor {
         question: &Question<'a>,
     ) -> Result<(LmValue, Question<'a>), Error> {
         let lm = match &change.lm {
-            Some(name) => LmValue::named(run, name)?,
+            Some(other) => other.open(run)?,
             None => lm.clone(),
         };
         let adapter = self.adapter(run, &lm.lm.capabilities())?;
