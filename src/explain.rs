@@ -162,6 +162,7 @@ pages! {
     "W0721",
     "W0722",
     "W0724",
+    "W0728",
 }
 
 /// The page of a code as somebody may write it: `E0203`, `e0203`, `0203`, `203`.

@@ -44,6 +44,9 @@ mod doc;
 #[cfg(all(feature = "http", feature = "local"))]
 #[path = "suite/download.rs"]
 mod download;
+#[cfg(feature = "cli")]
+#[path = "suite/dspy_states.rs"]
+mod dspy_states;
 #[path = "suite/edges.rs"]
 mod edges;
 #[cfg(feature = "local")]

@@ -679,6 +679,47 @@ pub(super) enum StateAction {
     },
     /// Say what each demo and each sentence of a state's instructions is worth
     Ablate(Box<StateAblate>),
+    /// Read a state that DSPy saved, and say what of it has no counterpart
+    Import(StateImport),
+    /// Write a state for DSPy, and say what of it has no counterpart there
+    Export(StateExport),
+}
+
+/// Arguments of `dsp state import`.
+#[derive(Debug, Args)]
+pub(super) struct StateImport {
+    /// The file that DSPy saved: `program.save("….json")`
+    #[arg(value_name = "DSPY.json")]
+    pub(super) state: PathBuf,
+    /// The script whose items the expression uses
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The program that the state is for, such as `rag` or `Rag(k: 5)`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) program: String,
+    /// Where the state goes; standard output when it is left out
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// Arguments of `dsp state export`.
+#[derive(Debug, Args)]
+pub(super) struct StateExport {
+    /// The saved state
+    #[arg(value_name = "STATE")]
+    pub(super) state: PathBuf,
+    /// The script whose items the expression uses
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The program that the state is of, such as `rag` or `Rag(k: 5)`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) program: String,
+    /// Write it as DSPy 2.6 and later load it; there is no other form, and this may be left out
+    #[arg(long)]
+    pub(super) dspy: bool,
+    /// Where the file goes; standard output when it is left out
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 }
 
 /// Arguments of `dsp state ablate`.
