@@ -128,6 +128,9 @@ mod sampling;
 mod schema;
 #[path = "suite/scripted.rs"]
 mod scripted;
+#[cfg(all(feature = "serve", feature = "http", feature = "local"))]
+#[path = "suite/serve.rs"]
+mod serve;
 #[path = "suite/sizes.rs"]
 mod sizes;
 #[path = "suite/sources.rs"]

@@ -46,6 +46,9 @@ pub(super) enum Command {
     Runs(Runs),
     /// Try things out, line by line
     Repl(Repl),
+    /// Serve a model to other programs, over HTTP
+    #[cfg(feature = "serve")]
+    Serve(Serve),
     /// Look at recorded traces
     Trace(Trace),
     /// Look at saved states
@@ -621,6 +624,27 @@ pub(super) struct Repl {
     pub(super) file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) lm: Lm,
+}
+
+/// Arguments of `dsp serve`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Speak OpenAI's chat completions: what programs take that can be told a base URL
+    #[arg(long, required = true)]
+    pub(super) openai: bool,
+    /// The port; 0 takes one that is free
+    #[arg(long, value_name = "N", default_value_t = 8787)]
+    pub(super) port: u16,
+    /// The address to listen at; others than this machine's own let in whoever can reach it
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(super) host: std::net::IpAddr,
+    /// The model: `provider/model`, or a name of `[models]`
+    #[arg(long, value_name = "NAME")]
+    pub(super) lm: Option<String>,
+    /// Write nothing to standard error but errors
+    #[arg(long, short)]
+    pub(super) quiet: bool,
 }
 
 /// Arguments of `dsp trace`.
