@@ -130,7 +130,7 @@ fn paths_are_those_of_all_versions() {
     };
     let named = r#"{"prog.predict": {"demos": [], "traces": []}}"#;
     let expected = "`prog.predict` of the file is taken for `self`: each side has only one";
-    assert_eq!(told(named, bare.clone()), expected);
+    assert_eq!(told(named, bare), expected);
     let flat = r#"{"demos": [], "traces": []}"#;
     let expected = "`self` of the file is taken for `answer`: each side has only one";
     assert_eq!(told(flat, one("answer", qa())), expected);

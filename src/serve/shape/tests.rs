@@ -34,7 +34,7 @@ fn a_reply_of_a_template_is_json_of_the_schema() {
     assert_eq!(
         mended,
         json!({
-            "topic": "ab", "reason": "it\\ is é \\u", "level": 3, "count": -7, "share": 0.5,
+            "topic": "ab", "reason": "it\\ is é \\u0", "level": 3, "count": -7, "share": 0.5,
             "sure": true, "pair": ["x", "tab\t"]
         })
     );
