@@ -741,6 +741,10 @@ pub(super) struct StateExport {
     /// Write it as DSPy 2.6 and later load it; there is no other form, and this may be left out
     #[arg(long)]
     pub(super) dspy: bool,
+    /// A file that DSPy saved of its program: paths are spelt as there, and what is no predictor,
+    /// such as a retriever, is taken from there
+    #[arg(long, value_name = "DSPY.json")]
+    pub(super) like: Option<PathBuf>,
     /// Where the file goes; standard output when it is left out
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,

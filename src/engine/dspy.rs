@@ -5,7 +5,7 @@ use crate::diag::Diagnostic;
 use crate::engine::error::Error;
 use crate::engine::program::Program;
 use crate::engine::read_file;
-use crate::program::{Exported, Fitted, State, pickled};
+use crate::program::{Exported, Fitted, Like, State, pickled};
 use crate::runtime;
 use std::path::Path;
 
@@ -44,11 +44,17 @@ impl Program {
         Ok(Imported { state, warnings, untold })
     }
 
-    /// Writes a state of ours as DSPy loads it, for the program that an expression gives.
+    /// Writes a state of ours as DSPy loads it, for the program that an expression gives. Where
+    /// there is a file that DSPy saved of it, paths and what is no predictor are as there.
     ///
     /// # Errors
     /// The expression is not correct or gives no program; the file is no state of it.
-    pub fn export_dspy(&self, program: &str, path: &Path) -> Result<Exported, Error> {
+    pub fn export_dspy(
+        &self,
+        program: &str,
+        path: &Path,
+        like: Option<&Path>,
+    ) -> Result<Exported, Error> {
         let host = &*self.engine().shared.env.host;
         let text = read_file(host, path)?;
         let program = self.expressed(program)?;
@@ -56,7 +62,15 @@ impl Program {
         let fitted = State::open(&text, &path.display().to_string(), &signatures, read_loose);
         let Fitted { state, warnings } =
             fitted.map_err(|all| Error::new(self.sources().clone(), all))?;
-        let mut exported = state.to_dspy(&signatures, |path| program.reasons(path));
+        let like = match like {
+            Some(path) => {
+                let text = read_file(host, path)?;
+                let like = Like::of(&text, &path.display().to_string(), &signatures);
+                like.map_err(|it| Error::bare(*it))?
+            }
+            None => Like::default(),
+        };
+        let mut exported = state.to_dspy(&signatures, |path| program.reasons(path), &like);
         exported.warnings.splice(0..0, warnings);
         Ok(exported)
     }

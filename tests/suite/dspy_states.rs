@@ -4,7 +4,7 @@
 
 use dsp_lang::adapt::read_loose;
 use dsp_lang::diag::Diagnostic;
-use dsp_lang::program::{Exported, Fitted, State};
+use dsp_lang::program::{Exported, Fitted, Like, State};
 use dsp_lang::schema::{Field, Record, Signature, Ty, TypeTable, Value};
 use indexmap::IndexMap;
 use proptest::prelude::*;
@@ -245,8 +245,29 @@ fn descriptions_are_matched_by_prefix_then_by_place() {
     let expected =
         ["left out: `a.signature.fields[3].prefix` is \"Was:\": fields have no prefixes"];
     assert_eq!(messages(&warnings), expected);
+    // In another order places say nothing.
+    let file = r#"{"a": {"demos": [], "signature": {"instructions": "", "fields": [
+        {"prefix": "C:", "description": "c"}, {"prefix": "First:", "description": "1"},
+        {"prefix": "Second:", "description": "2"}, {"prefix": "A B:", "description": "ab"}]}}}"#;
+    let Fitted { state: found, warnings } = read(file, &program).unwrap();
+    let found: Vec<&String> = found.predictors["a"].descriptions.keys().collect();
+    assert_eq!(found, ["c", "a_b"]);
+    assert_eq!(warnings.len(), 2);
+    // 2.4 could be asked for the names of fields.
+    let named = r#"{"a": {"demos": [{"a_b": "x", "c": "y", "text2number": "1", "HTMLParser": "2"}],
+        "signature_instructions": "Do.", "signature_prefix": "C:",
+        "fields": [{"name": "a_b", "field_type": "output", "description": "ab", "prefix": "Ab is:"},
+            {"name": "c", "field_type": "output", "description": "${c}", "prefix": "C:"}]}}"#;
+    let Fitted { state: found, warnings } = read(named, &program).unwrap();
+    assert_eq!(
+        found.predictors["a"].descriptions,
+        [("a_b".to_owned(), "ab".to_owned())].into()
+    );
+    assert_eq!(found.predictors["a"].instructions.as_deref(), Some("Do."));
+    let expected = ["left out: `a.fields[0].prefix` is \"Ab is:\": fields have no prefixes"];
+    assert_eq!(messages(&warnings), expected);
     // What is written has DSPy's own prefixes, in the order of the signature.
-    let text = state.to_dspy(&program, |_| false).text;
+    let text = state.to_dspy(&program, |_| false, &Like::default()).text;
     let at = |it: &str| text.find(it).unwrap_or_else(|| panic!("{it} in {text}"));
     assert!(at("\"Text 2 Number:\"") < at("\"HTML Parser:\""));
     assert!(at("\"HTML Parser:\"") < at("\"A B:\""));
@@ -406,7 +427,7 @@ fn real_files_go_in_and_out() {
         }
         let own = State::from_text(&state.to_text().unwrap(), "s.json").unwrap();
         assert_eq!(own, state);
-        let Exported { text, warnings } = state.to_dspy(&program, |_| true);
+        let Exported { text, warnings } = state.to_dspy(&program, |_| true, &Like::default());
         assert!(warnings.is_empty(), "{path:?}: {warnings:?}");
         let back = read(&text, &program).unwrap();
         assert_eq!(back.state, state, "{path:?}");
@@ -485,6 +506,18 @@ fn the_commands_read_and_write_files() {
     assert_eq!(count["demos"][0]["count"], 2);
     assert_eq!(count["lm"], serde_json::json!({"model": "openai/gpt-4o-mini"}));
     assert_eq!(count["signature"]["instructions"], "Count the words.");
+    // As the file of a program that wraps its predictors and retrieves.
+    let like = r#"{"count.module._predict": {"demos": [], "lm": null}, "retrieve": {"k": 3}}"#;
+    std::fs::write(at("like.json"), like).unwrap();
+    let (code, text, told) = dsp(dir.path(), &[&export[..], &["--like", "like.json"]].concat());
+    assert_eq!((code, &*told), (0, ""));
+    let wrapped: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let names: Vec<&String> = wrapped.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["count.module._predict", "name", "retrieve", "metadata"]);
+    assert_eq!(wrapped["count.module._predict"], *count);
+    assert_eq!(wrapped["retrieve"], serde_json::json!({"k": 3}));
+    let (code, _, told) = dsp(dir.path(), &[&export[..], &["--like", "a.dsp"]].concat());
+    assert!(code == 1 && told.contains("`a.dsp`: no state that DSPy saved"), "{told}");
     let made_up = "Given the fields `text`, produce the fields `name`.";
     assert_eq!(file["name"]["signature"]["instructions"], made_up);
 }
@@ -595,7 +628,7 @@ proptest! {
         let placed = serde_json::json!({ "count.predict": inner.clone() });
         for file in [whole, inner, placed] {
             let Ok(Fitted { state, .. }) = read(&file.to_string(), &program) else { continue };
-            let text = state.to_dspy(&program, |_| true).text;
+            let text = state.to_dspy(&program, |_| true, &Like::default()).text;
             let back = read(&text, &program).unwrap();
             prop_assert_eq!(&back.state, &state, "{}", text);
             let own = State::from_text(&state.to_text().unwrap(), "s").unwrap();

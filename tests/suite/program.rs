@@ -5,7 +5,7 @@ use dsp_lang::adapt::read_loose;
 use dsp_lang::diag::Diagnostic;
 use dsp_lang::host::{MemoryHost, OsHost, read_text};
 use dsp_lang::program::{
-    DataOrigin, DemoOrigin, DemoSource, Fitted, GainRecord, InstructionsOrigin, Options,
+    DataOrigin, DemoOrigin, DemoSource, Fitted, GainRecord, InstructionsOrigin, Like, Options,
     PredictorState, Provenance, ScoreRecord, State, StateDemo, show,
 };
 use dsp_lang::schema::{
@@ -508,7 +508,7 @@ fn files_of_dspy_are_read() {
 #[test]
 fn what_is_written_for_dspy_reads_back() {
     let state = open(DSPY, &reasoning_program()).unwrap().state;
-    let text = state.to_dspy(&reasoning_program(), |_| true).text;
+    let text = state.to_dspy(&reasoning_program(), |_| true, &Like::default()).text;
     assert!(text.contains("\"answer.predict\": {"), "{text}");
     let back = open(&text, &reasoning_program()).unwrap();
     assert_eq!(back.state, state);

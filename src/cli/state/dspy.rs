@@ -29,7 +29,7 @@ pub(super) fn import(shell: &Shell, args: &StateImport) -> Result<(), Failure> {
 /// Writes a state for DSPy.
 pub(super) fn export(shell: &Shell, args: &StateExport) -> Result<(), Failure> {
     let program = load(shell, &args.file)?;
-    let exported = program.export_dspy(&args.program, &args.state)?;
+    let exported = program.export_dspy(&args.program, &args.state, args.like.as_deref())?;
     losses(shell, &exported.warnings);
     written(shell, args.output.as_deref(), &exported.text)?;
     told(shell, args.output.as_deref(), "for `program.load` of DSPy 2.6 and later");

@@ -6,10 +6,11 @@ use crate::program::file::check_name;
 use crate::schema::{Record, Value};
 
 /// What a file says of a client that only repeats the rule.
-const USUAL: [(&str, &str); 5] = [
+const USUAL: [(&str, &str); 6] = [
     ("_dspy_lm_class", "\"dspy.clients.lm.LM\""),
     ("model_type", "\"chat\""),
     ("cache", "true"),
+    ("cache_in_memory", "true"),
     ("num_retries", "3"),
     ("num_retries", "8"),
 ];

@@ -31,6 +31,11 @@ impl Reader<'_> {
         for (name, value) in values.iter().filter(|(name, _)| !BOOKKEEPING.contains(&&***name))
         {
             let known = renamed(&**name, self.signature);
+            if known != **name && values.contains_key(&*known) {
+                unknown
+                    .push(left_out(format!("`{place}`: no field `{name}` beside `{known}`")));
+                continue;
+            }
             let input = self.signature.input(&known);
             let Some(field) = input.or_else(|| self.signature.output(&known)) else {
                 unknown.push(left_out(format!("`{place}`: no field `{name}`")));

@@ -20,6 +20,10 @@ impl Reader<'_> {
         let flat = ["extended_signature_", "signature_"];
         let flat = flat.iter().find(|it| parts.contains_key(&*format!("{it}instructions")));
         let mut instructions = None;
+        // One version could be asked to write all fields, and then with their names.
+        if let Some(Value::List(fields)) = parts.get("fields") {
+            self.fields("fields", fields, state);
+        }
         if let Some((name, signature)) = listed {
             instructions = text(signature, "instructions");
             if let Some(Value::List(fields)) = signature.get("fields") {
@@ -92,15 +96,23 @@ fn matched<'a>(
         !found.iter().flatten().any(|it| it.name == field.name)
     };
     for (at, said) in listed.iter().enumerate() {
-        let name = renamed(folded(text(said, "prefix").unwrap_or_default()), signature);
+        let said = text(said, "name").or_else(|| text(said, "prefix"));
+        let name = renamed(folded(said.unwrap_or_default()), signature);
         let field = all.iter().find(|it| folded(&it.name) == name);
         found[at] = field.copied().filter(|it| is_free(&found, it));
     }
     if listed.len() == all.len() {
-        for at in 0..listed.len() {
-            if found[at].is_none() && is_free(&found, all[at]) {
-                found[at] = Some(all[at]);
+        let in_order = |(at, it): (usize, &Option<&Field>)| {
+            it.is_none_or(|field| field.name == all[at].name)
+        };
+        let left: Vec<&Field> = all.iter().filter(|it| is_free(&found, it)).copied().collect();
+        // Where the order is another one, places say nothing, unless there is only one.
+        match (found.iter().enumerate().all(in_order), left.as_slice()) {
+            (true, _) => found = all.into_iter().map(Some).collect(),
+            (false, [only]) => {
+                found.iter_mut().filter(|it| it.is_none()).for_each(|it| *it = Some(only));
             }
+            (false, _) => {}
         }
     }
     listed.into_iter().zip(found).collect()

@@ -14,7 +14,7 @@ mod pickle;
 mod write;
 
 pub use pickle::pickled;
-pub use write::Exported;
+pub use write::{Exported, Like};
 
 use crate::diag::{Code, Diagnostic};
 use crate::program::apply::{Fitted, UNKNOWN_PREDICTOR, resolve, unknown_predictor};
@@ -260,10 +260,12 @@ impl Reader<'_> {
         };
         self.demos(demos, &mut state)?;
         self.client(parts.get("lm"), &mut state);
-        for (name, _) in parts.iter().filter(|(_, part)| !is_empty(part)) {
+        for (name, part) in parts.iter().filter(|(_, part)| !is_empty(part)) {
             match &**name {
                 "traces" | "train" => self.leave_out(name, "are runs and rows of a search"),
                 name if PARTS.contains(&name) => {}
+                // Names and descriptions of fields, which were read with the other words.
+                "fields" if matches!(part, Value::List(_)) => {}
                 _ => self.leave_out(name, "has no counterpart"),
             }
         }

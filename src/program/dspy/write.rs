@@ -1,8 +1,10 @@
 //! States for DSPy.
 
 use super::fields::{REASONING, made_up, prefix_of};
-use super::left_out;
+use super::{BARE, METADATA, is_predictor, left_out, looks_like_dspy, place, predictors};
 use crate::diag::Diagnostic;
+use crate::program::apply::unknown_predictor;
+use crate::program::decode::wrong;
 use crate::program::{DemoSource, Options, PredictorState, State, StateDemo, json};
 use crate::schema::{Field, Record, Signature, Value};
 use indexmap::IndexMap;
@@ -19,11 +21,13 @@ pub struct Exported {
 impl State {
     /// The text of a file that DSPy 2.6 and later load into a program of the same paths. It has
     /// all predictors, for DSPy wants them, also where the state says nothing of one. Those that
-    /// `reasons` names are chains of thought, which have an inner predictor there.
+    /// `reasons` names are chains of thought, which have an inner predictor there. Where a file of
+    /// that program is `like` it, paths and what is no predictor are taken from there.
     pub fn to_dspy(
         &self,
         signatures: &IndexMap<String, Signature>,
         reasons: impl Fn(&str) -> bool,
+        like: &Like,
     ) -> Exported {
         let (mut file, mut warnings) = (Record::new(), Vec::new());
         let usual = PredictorState::default();
@@ -32,20 +36,63 @@ impl State {
             let chain = reasons(path);
             unsaid(path, state, &mut warnings);
             let parts = parts(path, state, signature, chain, &mut warnings);
-            match (path.as_str(), chain) {
-                // What is saved by itself stands in the file without a path.
-                ("self", false) if signatures.len() == 1 => file.extend(parts),
-                _ => {
-                    file.insert(spelled(path, chain).into(), Value::map(parts));
-                }
+            let theirs = like.paths.get(path).cloned().unwrap_or_else(|| spelled(path, chain));
+            // What is saved by itself stands in the file without a path.
+            if theirs == BARE && !chain && signatures.len() == 1 {
+                file.extend(parts);
+            } else {
+                file.insert(theirs.into(), Value::map(parts));
             }
         }
+        file.extend(like.others.clone());
         if self.provenance.is_some() || self.predictors.values().any(has_origins) {
             warnings
                 .push(left_out("where the state, its instructions and its demos came from"));
         }
-        file.insert("metadata".into(), object([("dependency_versions", object([]))]));
+        file.insert(METADATA.into(), object([("dependency_versions", object([]))]));
         Exported { text: json::write(&Value::map(file)), warnings }
+    }
+}
+
+/// What a file of a program has besides what a state says: how its paths are spelt, and parts that
+/// are no predictors, such as retrievers.
+#[derive(Debug, Clone, Default)]
+pub struct Like {
+    /// The file's paths by ours.
+    paths: IndexMap<String, String>,
+    others: Record,
+}
+
+impl Like {
+    /// Reads it off a file that DSPy saved of the program with these signatures.
+    ///
+    /// # Errors
+    /// It is no such file.
+    pub fn of(
+        text: &str,
+        name: &str,
+        signatures: &IndexMap<String, Signature>,
+    ) -> Result<Self, Box<Diagnostic>> {
+        let file = match json::read(text) {
+            Ok(Value::Map(file)) if looks_like_dspy(&file) => file,
+            _ => return Err(wrong(format!("`{name}`: no state that DSPy saved"))),
+        };
+        let mut ignored = Vec::new();
+        let parts = predictors(&file, &mut ignored);
+        let all: Vec<&str> = parts.keys().copied().collect();
+        let mut like = Self::default();
+        for path in parts.keys() {
+            match place(path, &all, signatures, &mut ignored) {
+                Some(known) => like.paths.insert(known.to_owned(), (*path).to_owned()),
+                None => return Err(Box::new(unknown_predictor(path, signatures))),
+            };
+        }
+        let is_other = |name: &str| !parts.contains_key(name) && name != METADATA;
+        if !is_predictor(&file) {
+            let others = file.iter().filter(|(name, _)| is_other(name));
+            like.others = others.map(|(name, it)| (name.clone(), it.clone())).collect();
+        }
+        Ok(like)
     }
 }
 
