@@ -19,6 +19,7 @@ pub const PRELUDE: &str = "prelude";
 pub const UNITS: &[Unit] = &[
     Unit { name: "metrics", text: include_str!("../stdlib/metrics.dsp") },
     Unit { name: PRELUDE, text: include_str!("../stdlib/prelude.dsp") },
+    Unit { name: "proposals", text: include_str!("../stdlib/proposals.dsp") },
 ];
 
 /// The functions of the prelude, sorted.

@@ -29,6 +29,11 @@ const MAX_LABELED: Param =
     option("max_labeled", "int", "the most demos taken from the data as they are");
 const ONLY: Param =
     option("only", "str | list[str]", "the paths of the predictors that may change");
+const PROPOSER: Param = option(
+    "proposer",
+    "lm | str",
+    "the model that proposes; the usual one where none is named",
+);
 const TEACHER: Param = option("teacher", "program", "the program whose runs become demos");
 const THREADS: Param = option("threads", "int", "how many runs go on at once");
 const SEED: Param = option("seed", "int", "where randomness starts");
@@ -311,6 +316,37 @@ let tuned = random_search(metric: right, candidates: 2, max_bootstrapped: 1, max
     .compile(program, trainset: data.take(1), valset: data.slice(1));
 print(tuned.demos.len());
 //> 0"#,
+    ),
+    native(
+        "copro",
+        &[
+            METRIC,
+            option("breadth", "int", "how many instructions of a predictor a round has"),
+            option("depth", "int", "how many rounds there are"),
+            option("proposer_temperature", "float", "how freely instructions are proposed"),
+            PROPOSER,
+            TEACHER,
+            ONLY,
+            THREADS,
+            SEED,
+            MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
+        ],
+        "optimizer",
+        "has instructions proposed, scores them, and shows the scores to who proposes more",
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+0?", answer: "2" }]);
+module Solve() {
+    let answer = predict("question -> answer", lm: scripted(#{ answer: #{ answer: "2" } }));
+    fn forward(question) { answer(question) }
+}
+let proposer = scripted(#{ "proposer.FirstInstructions": #{ proposal: "Write the sum in digits." } });
+let right = |example, reply| example.answer == reply.answer;
+let tuned = copro(metric: right, breadth: 2, depth: 1, proposer: proposer, max_calls: 50)
+    .compile(Solve(), trainset: data.take(1), valset: data.slice(1));
+print(tuned.answer.instructions);
+//> From `question`, write `answer`."#,
     ),
     native(
         "index",

@@ -308,6 +308,9 @@ pub struct Step {
     /// Whether an earlier reply did not fulfil what must hold.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repaired: bool,
+    /// Whether the model did not come to the end of its reply.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 /// Runs a program on rows. Shared by all threads of a search; the same job gives the same

@@ -130,6 +130,9 @@ struct Key {
     /// Whether the teacher makes it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     teacher: bool,
+    /// Whether it is an answer of the model that proposes.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    proposer: bool,
     /// Whether its steps are kept.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     steps: bool,
@@ -138,8 +141,9 @@ struct Key {
 impl Key {
     /// What the lines of calls know the run by.
     fn short(&self) -> String {
-        let Self { candidate, example, row, rollout, teacher, steps } = self;
-        let text = format!("{candidate} {example} {row} {rollout} {teacher} {steps}");
+        let Self { candidate, example, row, rollout, teacher, proposer, steps } = self;
+        let text =
+            format!("{candidate} {example} {row} {rollout} {teacher} {proposer} {steps}");
         let mut hash = sha256_hex(text.as_bytes());
         hash.truncate(16);
         hash

@@ -4,7 +4,7 @@ use crate::eval::metric::judgement;
 use crate::eval::{
     Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Spent, Step, Used,
 };
-use crate::lm::{Details, SharedLm};
+use crate::lm::{Details, Finish, SharedLm};
 use crate::program::{State, row_hash};
 use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
@@ -318,5 +318,6 @@ fn step(node: &Node, nodes: &[Node]) -> Option<Step> {
         outputs: outputs.clone(),
         reply_hash: Some(last.key.clone()),
         repaired: is_repaired(node, nodes),
+        cut: last.completion.as_ref().is_some_and(|it| it.finish == Finish::Length),
     })
 }

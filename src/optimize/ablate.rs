@@ -119,7 +119,7 @@ impl Setup {
             phases.push(Phase::new("confirm", Who::Student, held, 2));
         }
         let student = problem.evaluator.max_calls_per_run();
-        let plan = Plan::new(phases, student, student, settings.max_calls);
+        let plan = Plan::new(phases, |_| student, settings.max_calls);
         Ok(Self { parts, data, plan })
     }
 }

@@ -5,9 +5,9 @@
 
 use crate::data::{Read, Shared, nearly_shared, rows, shared};
 use crate::diag::Diagnostic;
-use crate::eval::{Dataset, Evaluator};
+use crate::eval::Dataset;
 use crate::optimize::confirm::{FINALISTS, Held};
-use crate::optimize::search::examples;
+use crate::optimize::search::{evaluator, examples, predictors};
 use crate::optimize::{
     NEAR_LEAK, NO_VALSET, OVERLAP, Phase, Plan, Policy, Problem, Settings, Sizes, Who,
     check_only, refused,
@@ -197,17 +197,16 @@ impl Data {
         let sizes = Sizes {
             train: self.trainset.len(),
             val: self.valset.len(),
+            predictors: predictors(problem, settings).count(),
             start_has_demos: problem.start.demo_count() > 0,
         };
-        let student = problem.evaluator.max_calls_per_run();
-        let teacher = problem.teacher.as_ref().and_then(|teacher| teacher.evaluator);
-        let teacher = teacher.map_or(student, Evaluator::max_calls_per_run);
         let mut phases = policy.phases(&sizes);
         let held = [("finalists", &self.runoff, FINALISTS), ("confirm", &self.last, 2)];
         for (name, data, times) in held.into_iter().filter(|it| !it.1.is_empty()) {
             phases.push(Phase::new(name, Who::Student, data.len(), times));
         }
-        Plan::new(phases, student, teacher, settings.max_calls)
+        let per_run = |who| evaluator(problem, who).max_calls_per_run();
+        Plan::new(phases, per_run, settings.max_calls)
     }
 }
 

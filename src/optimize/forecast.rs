@@ -14,7 +14,9 @@ use crate::eval::{
 };
 use crate::lm::{Cost, Money};
 use crate::optimize::data::Data;
-use crate::optimize::{Example, Policy, Problem, Settings, Teacher, Who, compile};
+use crate::optimize::guess::Guess;
+use crate::optimize::search::evaluator;
+use crate::optimize::{Example, Policy, Problem, Proposer, Settings, Teacher, Who, compile};
 use crate::program::{State, row_hash};
 use crate::schema::Record;
 use crate::util::lock;
@@ -47,7 +49,7 @@ pub struct Share {
 }
 
 impl Share {
-    fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             calls: self.calls + other.calls,
             prompt_tokens: self.prompt_tokens + other.prompt_tokens,
@@ -174,7 +176,8 @@ pub fn forecast(
             latest: Mutex::default(),
         };
         let (student, teacher) = (dream(Who::Student), dream(Who::Teacher));
-        let played = with_evaluators(problem, &student, &teacher);
+        let guess = Guess::new(policy.questions(), &ledger);
+        let played = with_evaluators(problem, &student, &teacher, &guess);
         let compiled = compile(policy, &played, &alone, &Cancel::default(), &mut |_| ())?;
         calls.push(compiled.report.calls);
         stops.push(compiled.report.stop);
@@ -226,35 +229,18 @@ fn share(outcome: &Outcome) -> Share {
     }
 }
 
-fn evaluator<'a>(problem: &Problem<'a>, who: Who) -> &'a dyn Evaluator {
-    let teacher = problem.teacher.as_ref().and_then(|it| it.evaluator);
-    match who {
-        Who::Student => problem.evaluator,
-        Who::Teacher => teacher.unwrap_or(problem.evaluator),
-    }
-}
-
 /// The same problem with other evaluators.
 fn with_evaluators<'a>(
     problem: &'a Problem<'_>,
     student: &'a dyn Evaluator,
     teacher: &'a dyn Evaluator,
+    proposer: &'a dyn Proposer,
 ) -> Problem<'a> {
     let teacher = problem.teacher.as_ref().map(|it| Teacher {
         evaluator: it.evaluator.map(|_| teacher),
         state: it.state.clone(),
     });
-    Problem {
-        evaluator: student,
-        signatures: problem.signatures,
-        start: problem.start.clone(),
-        teacher,
-        trainset: problem.trainset.clone(),
-        valset: problem.valset.clone(),
-        testset: problem.testset.clone(),
-        care: problem.care.clone(),
-        lm: problem.lm.clone(),
-    }
+    Problem { evaluator: student, teacher, proposer: Some(proposer), ..problem.clone() }
 }
 
 /// Takes down what is asked for first, and lets the search go on with anything.
@@ -300,7 +286,9 @@ fn scouted(
     let (student, teacher) = (scout(Who::Student), scout(Who::Teacher));
     let uncapped =
         Settings { max_calls: None, max_tokens: None, max_cost: None, ..settings.clone() };
-    let seen = with_evaluators(problem, &student, &teacher);
+    let ledger = Mutex::default();
+    let guess = Guess::new(policy.questions(), &ledger);
+    let seen = with_evaluators(problem, &student, &teacher, &guess);
     compile(policy, &seen, &uncapped, &Cancel::default(), &mut |_| ())?;
     let of = |it: &Scout<'_>| std::mem::take(&mut *lock(&it.asked));
     Ok([of(&student), of(&teacher)].concat())
@@ -407,7 +395,7 @@ impl Phases {
     }
 }
 
-type Ledger = BTreeMap<(String, String), Share>;
+pub(crate) type Ledger = BTreeMap<(String, String), Share>;
 
 /// How long prompts are.
 struct Lengths<'a> {

@@ -6,18 +6,20 @@
 //! same seed and the same replies give the same state with any number of threads.
 
 mod ablate;
-mod bootstrap_few_shot;
+mod asker;
 mod confirm;
 mod data;
 mod demo;
 mod export;
 mod forecast;
-mod labeled_few_shot;
+mod guess;
 mod matrix;
 mod natives;
+mod options;
 mod plan;
+mod policies;
+mod propose;
 mod race;
-mod random_search;
 mod report;
 mod search;
 mod sentences;
@@ -26,16 +28,16 @@ pub use ablate::{
     Ablated, Ablation, Finding, Part, Smaller, Verdict, Wish, Worth, ablate, ablate_asked,
     plan_ablation,
 };
-pub use bootstrap_few_shot::BootstrapFewShot;
 pub use confirm::{Confirmation, End};
 pub use data::Care;
 pub use forecast::{Forecast, Prompts, Share, forecast};
-pub use labeled_few_shot::LabeledFewShot;
 pub use matrix::Matrix;
-pub use natives::{compile_kept, natives};
+pub use natives::compile_kept;
+pub use options::natives;
 pub use plan::{Phase, Plan};
+pub use policies::{BootstrapFewShot, Copro, LabeledFewShot, RandomSearch};
+pub use propose::{Proposer, Question};
 pub use race::Race;
-pub use random_search::RandomSearch;
 pub use report::{Candidate, Path, Report};
 pub use search::{Ask, Example, Next, Runs, Search, Step, Who};
 
@@ -55,12 +57,15 @@ pub(crate) const BAD_OPTION: Code = Code("E0720");
 pub(crate) const NO_VALSET: Code = Code("W0721");
 /// An optimizer found less than it was asked for.
 pub(crate) const FEW_DEMOS: Code = Code("W0722");
+/// Texts that a model proposed were not taken.
+pub(crate) const REFUSED: Code = Code("W0725");
 /// Rows stand in two sets that are to have nothing in common.
 pub(crate) const OVERLAP: Code = Code("E0723");
 /// Rows of two sets are nearly the same.
 pub(crate) const NEAR_LEAK: Code = Code("W0724");
 
 /// What is optimized, on what.
+#[derive(Clone)]
 pub struct Problem<'a> {
     /// Runs the program.
     pub evaluator: &'a dyn Evaluator,
@@ -70,6 +75,8 @@ pub struct Problem<'a> {
     pub start: State,
     /// Who makes the runs that demos are taken from; the program itself when `None`.
     pub teacher: Option<Teacher<'a>>,
+    /// Who proposes texts, for policies that ask.
+    pub proposer: Option<&'a dyn Proposer>,
     /// Rows to learn from.
     pub trainset: Dataset,
     /// Rows to choose by.
@@ -83,6 +90,7 @@ pub struct Problem<'a> {
 }
 
 /// Who makes the runs that demos are taken from.
+#[derive(Clone)]
 pub struct Teacher<'a> {
     /// Runs another program, or the same with another model; the program itself when `None`.
     pub evaluator: Option<&'a dyn Evaluator>,
@@ -121,8 +129,6 @@ pub struct Settings {
     pub max_cost: Option<Money>,
     /// The longest; `None` is no cap.
     pub max_time: Option<Duration>,
-    /// What models may take that propose instructions, apart from those that run the program.
-    pub proposer: Caps,
     /// The predictors that may be changed; all when `None`.
     pub only: Option<Vec<String>>,
 }
@@ -150,6 +156,11 @@ pub trait Policy {
     /// Whether it chooses between states by their scores.
     fn needs_valset(&self) -> bool;
 
+    /// What it asks the model that proposes.
+    fn questions(&self) -> &'static [Question] {
+        &[]
+    }
+
     /// The most runs that it makes, by phase.
     fn phases(&self, sizes: &Sizes) -> Vec<Phase>;
 
@@ -167,6 +178,8 @@ pub struct Sizes {
     pub train: usize,
     /// Rows to choose by.
     pub val: usize,
+    /// Predictors that may be changed.
+    pub predictors: usize,
     /// Whether the program already has demos.
     pub start_has_demos: bool,
 }

@@ -1,20 +1,20 @@
-//! The natives of optimizers: what a script writes becomes a policy, and `compile` runs it.
+//! Optimizers as values of scripts: `compile` and `plan`, and the command that compiles.
 
 use crate::eval::journal::{End, Header, Journaled, Keep, Role, header as journal_header};
 use crate::eval::{
-    Account, Caps, Dataset, DatasetValue, Evaluator, Event, OPTIONS, ProgramEvaluator, Remote,
-    Reporter, Scoring, Stop, attached, called, contents, evaluator_of, open_journal, priced,
-    run_options, warn_of_broken,
+    Account, Caps, Dataset, DatasetValue, Evaluator, Event, ProgramEvaluator, Remote, Reporter,
+    Stop, attached, called, contents, evaluator_of, open_journal, priced, run_options,
+    warn_of_broken,
 };
-use crate::lm::SharedLm;
+use crate::lm::{LmOptions, SharedLm};
+use crate::optimize::asker::{Asker, Kept};
 use crate::optimize::{
-    BootstrapFewShot, Care, Compiled, LabeledFewShot, Plan, Policy, Problem, Prompts, Race,
-    RandomSearch, Settings, Teacher, Who, compile, forecast, plan,
+    Care, Compiled, Plan, Policy, Problem, Prompts, Proposer, Question, Settings, Teacher, Who,
+    compile, forecast, plan,
 };
 use crate::program::State;
-use crate::runtime::natives::Bound;
 use crate::runtime::{
-    Args, Cx, Error, Failure, Limits, Object, Program, Run, Val, Warning, codes, wrong,
+    Args, Cx, Error, Failure, Limits, LmValue, Object, Program, Run, Val, Warning, codes, wrong,
 };
 use crate::schema::Record;
 use std::any::Any;
@@ -22,117 +22,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The natives of this floor.
-pub fn natives() -> Vec<Bound> {
-    fn bound(name: &'static str, call: fn(&Cx<'_>, Args) -> Result<Val, Error>) -> Bound {
-        (name, Arc::new(call))
-    }
-    vec![
-        bound("labeled_few_shot", labeled_few_shot),
-        bound("bootstrap_few_shot", bootstrap_few_shot),
-        bound("random_search", random_search),
-    ]
-}
-
-fn labeled_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
-    let usual = LabeledFewShot::default();
-    let policy = LabeledFewShot { k: args.count("k")?.unwrap_or(usual.k) };
-    let seed = args.count("seed")?.map_or(cx.run().session().settings.seed, |it| it as u64);
-    args.finish("labeled_few_shot", 0, &["k", "seed"])?;
-    let settings = Settings { seed, ..Settings::default() };
-    Ok(Val::object(Optimizer {
-        policy: Arc::new(policy),
-        settings,
-        threads: None,
-        metric: None,
-        teacher: None,
-    }))
-}
-
-fn bootstrap_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
-    let policy = bootstrap(&mut args)?;
-    optimizer(cx, "bootstrap_few_shot", Arc::new(policy), args)
-}
-
-fn random_search(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
-    let usual = RandomSearch::default();
-    let policy = RandomSearch {
-        bootstrap: bootstrap(&mut args)?,
-        candidates: args.count("candidates")?.unwrap_or(usual.candidates),
-        stop_at: args.number("stop_at")?,
-        race: args.option("race").map(|it| race(&it)).transpose()?,
-    };
-    if policy.race.is_some() && policy.stop_at.is_some() {
-        let message = "`stop_at` ends a search that scores one candidate after another; in a `race` \
-                       all go side by side";
-        return Err(Error::value(message).hint("leave one of them out"));
-    }
-    optimizer(cx, "random_search", Arc::new(policy), args)
-}
-
-fn race(value: &Val) -> Result<Race, Error> {
-    let names = Race::NAMES.map(|it| format!("{it:?}")).join(" or ");
-    value.as_str().and_then(Race::of).ok_or_else(|| wrong("race", &names, value))
-}
-
-fn bootstrap(args: &mut Args) -> Result<BootstrapFewShot, Error> {
-    let usual = BootstrapFewShot::default();
-    let threshold = args.number("threshold")?;
-    if let Some(it) = threshold.filter(|it| !(0.0..=1.0).contains(it)) {
-        return Err(Error::value(format!(
-            "`threshold` wants a number from 0 to 1, found {it}"
-        )));
-    }
-    Ok(BootstrapFewShot {
-        max_bootstrapped: args.count("max_bootstrapped")?.unwrap_or(usual.max_bootstrapped),
-        max_labeled: args.count("max_labeled")?.unwrap_or(usual.max_labeled),
-        max_rounds: args.count("max_rounds")?.unwrap_or(usual.max_rounds),
-        threshold,
-    })
-}
-
-/// Takes the options that all optimizers with a metric share.
-fn optimizer(
-    cx: &Cx<'_>,
-    what: &str,
-    policy: Arc<dyn Policy + Send + Sync>,
-    mut args: Args,
-) -> Result<Val, Error> {
-    let scoring = Scoring::take(cx, &mut args)?;
-    let teacher =
-        args.option("teacher").map(|it| Program::from_val("teacher", &it)).transpose()?;
-    let only = args.option("only").map(|it| paths(&it)).transpose()?;
-    args.finish(what, 0, OPTIONS)?;
-    let settings = Settings {
-        seed: scoring.options.seed,
-        run: scoring.options.run,
-        max_calls: scoring.options.max_calls,
-        max_tokens: scoring.options.max_tokens,
-        max_cost: scoring.options.max_cost,
-        max_time: scoring.options.max_time,
-        only,
-        ..Settings::default()
-    };
-    let (metric, threads) = (Some(scoring.metric), scoring.threads);
-    Ok(Val::object(Optimizer { policy, settings, threads, metric, teacher }))
-}
-
-fn paths(value: &Val) -> Result<Vec<String>, Error> {
-    let one = |it: &Val| it.as_str().map(ToOwned::to_owned);
-    let all = match value {
-        Val::List(items) => items.iter().map(one).collect(),
-        other => one(other).map(|it| vec![it]),
-    };
-    all.ok_or_else(|| wrong("only", "the path of a predictor, or a list of them", value))
-}
-
 /// An optimizer with its options, ready to compile.
-struct Optimizer {
-    policy: Arc<dyn Policy + Send + Sync>,
-    settings: Settings,
-    threads: Option<usize>,
-    metric: Option<Val>,
-    teacher: Option<Program>,
+pub(in crate::optimize) struct Optimizer {
+    pub(in crate::optimize) policy: Arc<dyn Policy + Send + Sync>,
+    pub(in crate::optimize) settings: Settings,
+    pub(in crate::optimize) threads: Option<usize>,
+    pub(in crate::optimize) metric: Option<Val>,
+    pub(in crate::optimize) teacher: Option<Program>,
+    /// The model that proposes; the program's usual one when `None`.
+    pub(in crate::optimize) proposer: Option<LmValue>,
 }
 
 impl fmt::Debug for Optimizer {
@@ -258,7 +156,7 @@ impl Optimizer {
                 None => self.search(cx, problem, &settings),
                 Some(keep) => {
                     let header = self.header(cx, keep, &program, problem, &settings)?;
-                    keeping(cx, keep, &header, problem, |problem| {
+                    keeping(cx, keep, &header, problem, self.policy.questions(), |problem| {
                         self.search(cx, problem, &settings)
                     })
                 }
@@ -329,6 +227,7 @@ impl Optimizer {
     ) -> Result<Header, Error> {
         let teacher = self.teacher.iter();
         let models = std::iter::once(program).chain(teacher).flat_map(|it| it.models(cx.run()));
+        let models = models.chain(self.proposers(cx, program));
         let mut models: Vec<String> = models.map(|lm| lm.name().to_owned()).collect();
         models.dedup();
         let options = self.policy.options();
@@ -382,6 +281,7 @@ impl Optimizer {
             return Err(Error::value(message)
                 .hint("measure what it gave: `compare(before, after, test, metric: …)`"));
         }
+        let asker = Asker::new(run, self.policy.questions(), self.asked(cx, &given.program));
         let signatures = given.program.trainable();
         let remote = evaluator_of(&evaluator, remote, run.session());
         // What a program takes makes its rows equal; where it does not say it, usual names do.
@@ -399,7 +299,8 @@ impl Optimizer {
             valset: given.valset,
             testset: given.testset,
             care: Care { inputs, ..given.care },
-            lm: asked(&given.program.models(run)),
+            lm: named(&given.program.models(run)),
+            proposer: Some(&asker),
         };
         work(&problem, &evaluator)
     }
@@ -415,7 +316,28 @@ impl Optimizer {
         let what = self.policy.name();
         let hint = format!("cap it: `{what}(…, max_calls: 500)`");
         let spender = Spender { what, work: "search", caps: self.settings.caps(), hint: &hint };
-        spender.announce(cx, program, self.teacher.as_ref(), &plan)
+        let more = self.proposers(cx, program);
+        spender.announce(cx, program, self.teacher.as_ref(), more, &plan)
+    }
+
+    /// The model that proposes, for a policy that asks: the one that was given, else the usual
+    /// one of the script, else the first that the program asks.
+    fn asked(&self, cx: &Cx<'_>, program: &Program) -> Option<LmValue> {
+        let settings = &cx.run().session().settings;
+        let has_usual = settings.lm.is_some() || settings.lm_name.is_some();
+        let of_program = || {
+            let first = program.models(cx.run()).into_iter().next()?;
+            Some(LmValue::new(first, LmOptions::default()))
+        };
+        self.proposer.clone().or_else(|| if has_usual { None } else { of_program() })
+    }
+
+    /// The models that propose, as far as they are not the script's usual one.
+    fn proposers(&self, cx: &Cx<'_>, program: &Program) -> Vec<SharedLm> {
+        match self.policy.questions() {
+            [] => Vec::new(),
+            _ => self.asked(cx, program).map(|it| it.lm).into_iter().collect(),
+        }
     }
 }
 
@@ -438,6 +360,7 @@ impl Spender<'_> {
         cx: &Cx<'_>,
         program: &Program,
         teacher: Option<&Program>,
+        others: Vec<SharedLm>,
         plan: &Plan,
     ) -> Result<(), Error> {
         let session = cx.run().session();
@@ -450,7 +373,8 @@ impl Spender<'_> {
             || session.limits() != Limits::default()
             || settings.max_time.is_some();
         let asked = std::iter::once(program).chain(teacher);
-        let models: Vec<SharedLm> = asked.flat_map(|it| it.models(cx.run())).collect();
+        let models: Vec<SharedLm> =
+            asked.flat_map(|it| it.models(cx.run())).chain(others).collect();
         priced(cx, &models, self.caps.max_cost)?;
         // What a function asks is only known when it runs: the run's model is assumed.
         let local = |name: &str| name.starts_with("local/") || name.starts_with("local:");
@@ -488,6 +412,7 @@ impl Prompts for Lengths {
         let program = match who {
             Who::Student => &self.student,
             Who::Teacher => &self.teacher,
+            Who::Proposer(_) => return None,
         };
         let predictor = program.with_state(&Arc::new(state.clone())).predictor(path)?;
         predictor.prompt_bytes(&self.run, inputs).ok()
@@ -548,6 +473,7 @@ fn keeping(
     keep: &Keep,
     header: &Header,
     problem: &Problem<'_>,
+    questions: &[Question],
     work: impl FnOnce(&Problem<'_>) -> Result<Compiled, Error>,
 ) -> Result<Compiled, Error> {
     let journal = open_journal(cx, keep, header)?;
@@ -559,17 +485,9 @@ fn keeping(
         evaluator: it.evaluator.map(|_| &teaching as &dyn Evaluator),
         state: it.state.clone(),
     });
-    let kept = Problem {
-        evaluator: &student,
-        signatures: problem.signatures,
-        start: problem.start.clone(),
-        teacher,
-        trainset: problem.trainset.clone(),
-        valset: problem.valset.clone(),
-        testset: problem.testset.clone(),
-        care: problem.care.clone(),
-        lm: problem.lm.clone(),
-    };
+    let asking = problem.proposer.map(|inner| Kept::new(inner, questions, journal));
+    let proposer = asking.as_ref().map(|it| it as &dyn Proposer);
+    let kept = Problem { evaluator: &student, teacher, proposer, ..problem.clone() };
     let compiled = work(&kept)?;
     if compiled.report.stop.is_none() {
         let best = compiled.report.best_candidate();
@@ -583,7 +501,7 @@ fn keeping(
 }
 
 /// The names of the models that a program asks.
-pub(in crate::optimize) fn asked(models: &[SharedLm]) -> Option<String> {
+pub(in crate::optimize) fn named(models: &[SharedLm]) -> Option<String> {
     let names: Vec<&str> = models.iter().map(|lm| lm.name()).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }

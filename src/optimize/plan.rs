@@ -35,17 +35,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Returns the plan of these phases, when a run takes at most so many calls.
+    /// Returns the plan of these phases, when a run takes at most so many calls, by who makes it.
     pub(crate) fn new(
         phases: Vec<Phase>,
-        student: Option<u64>,
-        teacher: Option<u64>,
+        per_run: impl Fn(Who) -> Option<u64>,
         max_calls: Option<u64>,
     ) -> Self {
-        let per_run = |who| match who {
-            Who::Student => student,
-            Who::Teacher => teacher,
-        };
         let bound = |phase: &Phase| match phase.runs {
             0 => Some(0),
             runs => Some(runs.saturating_mul(per_run(phase.who)?)),

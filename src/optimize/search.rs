@@ -18,7 +18,7 @@ use crate::eval::{
 };
 use crate::lm::{Cost, Details};
 use crate::optimize::data::Data;
-use crate::optimize::{Candidate, Path, Plan, Problem, Report, Settings};
+use crate::optimize::{Candidate, Path, Plan, Problem, Question, Report, Settings};
 use crate::program::{State, row_hash};
 use crate::schema::{Row, Signature};
 use indexmap::IndexMap;
@@ -41,6 +41,8 @@ pub enum Who {
     Student,
     /// The program that demos are taken from.
     Teacher,
+    /// The model that proposes, asked this.
+    Proposer(Question),
 }
 
 /// A row of a search.
@@ -112,7 +114,6 @@ pub struct Search<'a> {
     train: Vec<Example>,
     val: Vec<Example>,
     budget: Budget,
-    proposer: Budget,
     memo: BTreeMap<Key, Known>,
     candidates: Vec<Candidate>,
     /// The candidate that was chosen otherwise than by its score.
@@ -156,7 +157,6 @@ impl<'a> Search<'a> {
             train: examples(&data.trainset)?,
             val: examples(&data.valset)?,
             budget: Budget::new(&settings.caps()),
-            proposer: Budget::new(&settings.proposer),
             memo: BTreeMap::new(),
             candidates: Vec::new(),
             preferred: None,
@@ -172,9 +172,7 @@ impl<'a> Search<'a> {
 
     /// The predictors that may be changed, with the signatures the program declares.
     pub fn predictors(&self) -> IndexMap<String, Signature> {
-        let only = self.settings.only.as_ref();
-        let wanted = |path: &String| only.is_none_or(|only| only.contains(path));
-        let all = self.problem.signatures.iter().filter(|(path, _)| wanted(path));
+        let all = predictors(self.problem, self.settings);
         all.map(|(path, signature)| (path.clone(), signature.clone())).collect()
     }
 
@@ -201,11 +199,6 @@ impl<'a> Search<'a> {
     /// How many runs may be started before it is known whether they are needed.
     pub fn width(&self) -> usize {
         self.settings.run.width.max(1)
-    }
-
-    /// What the models that propose may take: an account of their own.
-    pub fn proposer(&mut self) -> &mut Budget {
-        &mut self.proposer
     }
 
     /// The stream of random numbers of this label; decisions with labels of their own do not
@@ -249,15 +242,15 @@ impl<'a> Search<'a> {
     /// The runs at `asked`, those of one evaluator together.
     fn groups(&self, asks: &[Ask], asked: &[usize]) -> Vec<Vec<usize>> {
         let apart = self.problem.teacher.as_ref().is_some_and(|it| it.evaluator.is_some());
-        if !apart {
-            return vec![asked.to_vec()];
+        let mut groups: BTreeMap<Who, Vec<usize>> = BTreeMap::new();
+        for at in asked {
+            let who = match asks[*at].who {
+                Who::Teacher if !apart => Who::Student,
+                who => who,
+            };
+            groups.entry(who).or_default().push(*at);
         }
-        let of = |who| asked.iter().copied().filter(|at| asks[*at].who == who).collect();
-        [Who::Student, Who::Teacher]
-            .map(of)
-            .into_iter()
-            .filter(|it: &Vec<_>| !it.is_empty())
-            .collect()
+        groups.into_values().collect()
     }
 
     /// Makes the runs at `asked`, all of one evaluator, and remembers them.
@@ -579,11 +572,27 @@ fn job(ask: &Ask) -> Job {
     }
 }
 
-fn evaluator<'a>(problem: &Problem<'a>, who: Who) -> &'a dyn Evaluator {
+/// The predictors that may be changed.
+pub(super) fn predictors<'a>(
+    problem: &Problem<'a>,
+    settings: &Settings,
+) -> impl Iterator<Item = (&'a String, &'a Signature)> {
+    let only = settings.only.as_ref();
+    let wanted = move |path: &String| only.is_none_or(|only| only.contains(path));
+    problem.signatures.iter().filter(move |(path, _)| wanted(path))
+}
+
+/// Who makes runs of this kind.
+pub(super) fn evaluator<'a>(problem: &Problem<'a>, who: Who) -> &'a dyn Evaluator {
     let teacher = problem.teacher.as_ref().and_then(|teacher| teacher.evaluator);
     match who {
         Who::Student => problem.evaluator,
         Who::Teacher => teacher.unwrap_or(problem.evaluator),
+        Who::Proposer(question) => {
+            let proposer =
+                problem.proposer.expect("who runs a policy that asks gives a proposer");
+            proposer.evaluator(question)
+        }
     }
 }
 

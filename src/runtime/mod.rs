@@ -70,7 +70,7 @@ pub use lm_value::LmValue;
 pub use meter::{Amount, Limits, Meter, Passed};
 pub use pool::{Workers, ordered_flow, ordered_map};
 pub use predictor::Predictor;
-pub use program::{Program, Shown, prompt_text, static_prompt, static_why};
+pub use program::{Overrides, Program, Shown, prompt_text, static_prompt, static_why};
 pub use record_value::typed_reply;
 pub use replay::{Absent, Fork, Replay};
 pub use reply::Reply;

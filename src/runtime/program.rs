@@ -75,9 +75,17 @@ impl Overrides {
 #[derive(Debug, Clone)]
 pub struct Program {
     value: Val,
+    /// Where a predictor that is none of the script's own stands in traces.
+    place: Option<Arc<str>>,
 }
 
 impl Program {
+    /// Returns the program of one predictor that is none of the script's own, so that its calls
+    /// stand apart from those of the script.
+    pub fn apart(predictor: Predictor, place: &str) -> Self {
+        Self { value: Val::object(predictor.at(place)), place: Some(place.into()) }
+    }
+
     /// Reads what stands where a program is wanted.
     ///
     /// # Errors
@@ -94,7 +102,7 @@ impl Program {
             || matches!(value, Val::Func(_))
             || !parts(value).is_empty();
         if is_program {
-            return Ok(Self { value: value.clone() });
+            return Ok(Self { value: value.clone(), place: None });
         }
         let error = wrong(what, "a predictor, an instance of a module or a function", value);
         let is_class = matches!(value, Val::Object(object) if object.type_name() == "class");
@@ -170,13 +178,17 @@ impl Program {
     #[must_use]
     pub fn with_state(&self, state: &Arc<State>) -> Self {
         let value = if let Some(predictor) = self.value.downcast::<Predictor>() {
-            Val::object(predictor.placed(BARE, state))
+            let predictor = predictor.placed(BARE, state);
+            Val::object(match &self.place {
+                Some(place) => predictor.at(place),
+                None => predictor,
+            })
         } else if let Some(instance) = self.value.downcast::<Instance>() {
             Val::object(instance.with_state(state.clone()))
         } else {
             place(&self.value, root(&self.value), state)
         };
-        Self { value }
+        Self { value, place: self.place.clone() }
     }
 
     /// The most requests that one run makes, repairs included. `None` where that cannot be
@@ -202,7 +214,7 @@ impl Program {
                 .collect());
         }
         if let Some(part) = parts(&self.value).into_iter().next() {
-            return Self { value: part }.params(script);
+            return Self { value: part, place: None }.params(script);
         }
         let params = if let Some(instance) = self.value.downcast::<Instance>() {
             instance.class().methods.get("forward").map(|it| it.params.clone())
@@ -227,7 +239,7 @@ impl Program {
             return inputs.iter().map(|it| (it.name.clone(), it.ty.clone())).collect();
         }
         if let Some(part) = parts(&self.value).into_iter().next() {
-            return Self { value: part }.types(script);
+            return Self { value: part, place: None }.types(script);
         }
         let params = if let Some(instance) = self.value.downcast::<Instance>() {
             instance.class().methods.get("forward").map(|it| &it.params)

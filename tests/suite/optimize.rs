@@ -103,6 +103,7 @@ impl Evaluator for Fake {
             return Outcome { calls: calls as u32, ..Outcome::failed(failure) };
         }
         let step = |path: &str, inputs: Record, outputs: Record| Step {
+            cut: false,
             path: path.into(),
             inputs,
             outputs,
@@ -145,6 +146,7 @@ fn problem<'a>(
     val: usize,
 ) -> Problem<'a> {
     Problem {
+        proposer: None,
         evaluator,
         signatures,
         start: State::default(),
@@ -541,36 +543,16 @@ fn a_report_reads_well() {
 
 #[test]
 fn optimizers_name_neither_models_nor_threads() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/optimize");
-    let engine = [
-        "mod.rs",
-        "natives.rs",
-        "search",
-        "search.rs",
-        "plan.rs",
-        "report.rs",
-        "data.rs",
-        "confirm.rs",
-        "matrix.rs",
-        "race.rs",
-        "export.rs",
-        "forecast.rs",
-        "ablate.rs",
-        "ablate",
-        "sentences.rs",
-    ];
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/optimize/policies");
     let mut policies = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if engine.contains(&name.as_str()) {
-            continue;
-        }
         policies += 1;
         let text = std::fs::read_to_string(&path).unwrap();
         for word in ["lm::", "thread", "Evaluator", "Cancel", "rhai", "host::", "HashMap"] {
             assert!(!text.contains(word), "{name} names `{word}`");
         }
     }
-    assert_eq!(policies, 4);
+    assert!(policies > 4);
 }

@@ -95,6 +95,7 @@ impl Journal {
             row: row_hash(&job.row),
             rollout: job.rollout,
             teacher: role == Role::Teacher,
+            proposer: role == Role::Proposer,
             steps: job.keep_steps,
         }
     }
@@ -171,6 +172,8 @@ pub(crate) enum Role {
     Program,
     /// The one that it is to learn from.
     Teacher,
+    /// The model that proposes.
+    Proposer,
 }
 
 /// An evaluator that keeps what it ran, and does not run what is kept.

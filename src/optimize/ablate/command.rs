@@ -6,7 +6,7 @@ use crate::eval::{
     evaluator_of, run_options,
 };
 use crate::optimize::ablate::{Ablation, Part, Smaller, Verdict, ablate, plan_ablation};
-use crate::optimize::natives::{Spender, asked, told};
+use crate::optimize::natives::{Spender, named, told};
 use crate::optimize::{Care, Plan, Problem, Settings};
 use crate::program::{DataOrigin, GainRecord, Provenance, ScoreRecord, State};
 use crate::runtime::{Args, Cx, Error, Program, Val, codes};
@@ -62,7 +62,8 @@ pub fn ablate_asked(cx: &Cx<'_>, parts: &[Val], wish: &Wish<'_>) -> Result<Ablat
         valset: None,
         testset: None,
         care: Care { inputs, ..Care::default() },
-        lm: asked(&program.models(run)),
+        lm: named(&program.models(run)),
+        proposer: None,
     };
     let settings = Settings {
         seed: scoring.options.seed,
@@ -80,7 +81,7 @@ pub fn ablate_asked(cx: &Cx<'_>, parts: &[Val], wish: &Wish<'_>) -> Result<Ablat
     }
     let hint = "cap it: `--max-calls 500`, `--max-tokens`, `--max-usd` or `--max-seconds`";
     let spender = Spender { what: "ablate", work: "ablation", caps: settings.caps(), hint };
-    spender.announce(cx, &program, None, &plan)?;
+    spender.announce(cx, &program, None, Vec::new(), &plan)?;
     let session = run.session();
     let cancel = session.settings.pause.as_ref().unwrap_or(&session.cancel);
     let mut reporter = Reporter::new(cx, "ablate");

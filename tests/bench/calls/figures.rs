@@ -45,7 +45,8 @@ pub(crate) fn work(name: &str, base: &str) {
             let engine = engine(base).no_cache().build().unwrap();
             let threads = std::env::var("THREADS").map_or(64, |it| it.parse().unwrap());
             let n = std::env::var("ROWS").map_or(10_000, |it| it.parse().unwrap());
-            let program = evaluation(&engine, "Reason", threads, &rows(n));
+            let module = std::env::var("MODULE").unwrap_or_else(|_| "Reason".to_owned());
+            let program = evaluation(&engine, &module, threads, &rows(n));
             eprintln!("{:?}", time(|| drop(run(&program))));
         }
         "eval" => {

@@ -8,6 +8,7 @@
 
 use crate::eval::Stop;
 use crate::optimize::demo::{Labels, with_demos};
+use crate::optimize::policies::count;
 use crate::optimize::{Phase, Policy, Search, Sizes};
 use crate::schema::Value;
 use indexmap::IndexMap;
@@ -52,9 +53,4 @@ impl Policy for LabeledFewShot {
         search.propose("labeled", state);
         Ok(())
     }
-}
-
-/// A count as a value.
-pub(crate) fn count(it: usize) -> Value {
-    Value::Int(i64::try_from(it).unwrap_or(i64::MAX))
 }

@@ -12,9 +12,9 @@
 //! is asked for, candidates race (see [`Race`]) instead of being scored on all rows.
 
 use crate::eval::Stop;
-use crate::optimize::bootstrap_few_shot::{Bootstrap, Courses, Wanted};
 use crate::optimize::demo::{Demos, Labels, with_demos};
-use crate::optimize::labeled_few_shot::count;
+use crate::optimize::policies::bootstrap_few_shot::{Bootstrap, Courses, Wanted};
+use crate::optimize::policies::count;
 use crate::optimize::{BootstrapFewShot, Phase, Policy, Race, Search, Sizes, Step, Who};
 use crate::program::State;
 use crate::schema::Value;

@@ -19,7 +19,7 @@
 use crate::diag::Diagnostic;
 use crate::eval::{Outcome, Stop};
 use crate::optimize::demo::{Demos, Labels, from_run, with_demos, without_row};
-use crate::optimize::labeled_few_shot::count;
+use crate::optimize::policies::count;
 use crate::optimize::{Ask, Example, FEW_DEMOS, Phase, Policy, Search, Sizes, Who};
 use crate::program::State;
 use crate::schema::{Signature, Value};

@@ -1,0 +1,132 @@
+//! The natives of optimizers: what a script writes becomes a policy.
+
+use crate::eval::{OPTIONS, Scoring};
+use crate::optimize::natives::Optimizer;
+use crate::optimize::{
+    BootstrapFewShot, Copro, LabeledFewShot, Policy, Race, RandomSearch, Settings,
+};
+use crate::runtime::natives::Bound;
+use crate::runtime::{Args, Cx, Error, LmValue, Program, Val, wrong};
+use std::sync::Arc;
+
+/// The natives of this floor.
+pub fn natives() -> Vec<Bound> {
+    fn bound(name: &'static str, call: fn(&Cx<'_>, Args) -> Result<Val, Error>) -> Bound {
+        (name, Arc::new(call))
+    }
+    vec![
+        bound("labeled_few_shot", labeled_few_shot),
+        bound("bootstrap_few_shot", bootstrap_few_shot),
+        bound("random_search", random_search),
+        bound("copro", copro),
+    ]
+}
+
+fn labeled_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = LabeledFewShot::default();
+    let policy = LabeledFewShot { k: args.count("k")?.unwrap_or(usual.k) };
+    let seed = args.count("seed")?.map_or(cx.run().session().settings.seed, |it| it as u64);
+    args.finish("labeled_few_shot", 0, &["k", "seed"])?;
+    let settings = Settings { seed, ..Settings::default() };
+    Ok(Val::object(Optimizer {
+        policy: Arc::new(policy),
+        settings,
+        threads: None,
+        metric: None,
+        teacher: None,
+        proposer: None,
+    }))
+}
+
+fn bootstrap_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let policy = bootstrap(&mut args)?;
+    optimizer(cx, "bootstrap_few_shot", Arc::new(policy), args)
+}
+
+fn random_search(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = RandomSearch::default();
+    let policy = RandomSearch {
+        bootstrap: bootstrap(&mut args)?,
+        candidates: args.count("candidates")?.unwrap_or(usual.candidates),
+        stop_at: args.number("stop_at")?,
+        race: args.option("race").map(|it| race(&it)).transpose()?,
+    };
+    if policy.race.is_some() && policy.stop_at.is_some() {
+        let message = "`stop_at` ends a search that scores one candidate after another; in a `race` \
+                       all go side by side";
+        return Err(Error::value(message).hint("leave one of them out"));
+    }
+    optimizer(cx, "random_search", Arc::new(policy), args)
+}
+
+fn copro(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = Copro::default();
+    let policy = Copro {
+        breadth: args.count("breadth")?.unwrap_or(usual.breadth),
+        depth: args.count("depth")?.unwrap_or(usual.depth),
+        temperature: args.number("proposer_temperature")?.unwrap_or(usual.temperature),
+    };
+    if policy.breadth < 2 {
+        return Err(Error::value(
+            "`breadth` wants at least 2: the instructions as they are, and another",
+        ));
+    }
+    optimizer(cx, "copro", Arc::new(policy), args)
+}
+
+fn race(value: &Val) -> Result<Race, Error> {
+    let names = Race::NAMES.map(|it| format!("{it:?}")).join(" or ");
+    value.as_str().and_then(Race::of).ok_or_else(|| wrong("race", &names, value))
+}
+
+fn bootstrap(args: &mut Args) -> Result<BootstrapFewShot, Error> {
+    let usual = BootstrapFewShot::default();
+    let threshold = args.number("threshold")?;
+    if let Some(it) = threshold.filter(|it| !(0.0..=1.0).contains(it)) {
+        return Err(Error::value(format!(
+            "`threshold` wants a number from 0 to 1, found {it}"
+        )));
+    }
+    Ok(BootstrapFewShot {
+        max_bootstrapped: args.count("max_bootstrapped")?.unwrap_or(usual.max_bootstrapped),
+        max_labeled: args.count("max_labeled")?.unwrap_or(usual.max_labeled),
+        max_rounds: args.count("max_rounds")?.unwrap_or(usual.max_rounds),
+        threshold,
+    })
+}
+
+/// Takes the options that all optimizers with a metric share.
+fn optimizer(
+    cx: &Cx<'_>,
+    what: &str,
+    policy: Arc<dyn Policy + Send + Sync>,
+    mut args: Args,
+) -> Result<Val, Error> {
+    let scoring = Scoring::take(cx, &mut args)?;
+    let teacher =
+        args.option("teacher").map(|it| Program::from_val("teacher", &it)).transpose()?;
+    let proposer = args.option("proposer").map(|it| LmValue::from_val(cx, &it)).transpose()?;
+    let only = args.option("only").map(|it| paths(&it)).transpose()?;
+    args.finish(what, 0, OPTIONS)?;
+    let settings = Settings {
+        seed: scoring.options.seed,
+        run: scoring.options.run,
+        max_calls: scoring.options.max_calls,
+        max_tokens: scoring.options.max_tokens,
+        max_cost: scoring.options.max_cost,
+        max_time: scoring.options.max_time,
+        only,
+        ..Settings::default()
+    };
+    let (metric, threads) = (Some(scoring.metric), scoring.threads);
+    Ok(Val::object(Optimizer { policy, settings, threads, metric, teacher, proposer }))
+}
+
+fn paths(value: &Val) -> Result<Vec<String>, Error> {
+    let one = |it: &Val| it.as_str().map(ToOwned::to_owned);
+    let all = match value {
+        Val::List(items) => items.iter().map(one).collect(),
+        other => one(other).map(|it| vec![it]),
+    };
+    all.ok_or_else(|| wrong("only", "the path of a predictor, or a list of them", value))
+}

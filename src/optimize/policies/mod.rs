@@ -1,0 +1,21 @@
+//! The optimizers, one file each: their papers, and where they differ from DSPy's.
+//!
+//! A policy proposes states and reads scores. It names no models, and knows
+//! nothing of how runs are made.
+
+mod bootstrap_few_shot;
+mod copro;
+mod labeled_few_shot;
+mod random_search;
+
+pub use bootstrap_few_shot::BootstrapFewShot;
+pub use copro::Copro;
+pub use labeled_few_shot::LabeledFewShot;
+pub use random_search::RandomSearch;
+
+use crate::schema::Value;
+
+/// A count as a value.
+fn count(it: usize) -> Value {
+    Value::Int(i64::try_from(it).unwrap_or(i64::MAX))
+}
