@@ -44,7 +44,13 @@ pub(super) fn run(shell: &Shell, args: &Serve) -> Result<(), Failure> {
         }
         tokio::select! {
             () = serve(listener, server) => Ok(()),
-            came = tokio::signal::ctrl_c() => came,
+            came = tokio::signal::ctrl_c() => {
+                // The terminal has shown `^C` where the next line is to begin.
+                if shell.host.is_terminal() {
+                    shell.eprint("\n");
+                }
+                came
+            }
         }
     });
     served.map_err(|error: io::Error| {
