@@ -116,7 +116,6 @@ fn optimizer(
         max_cost: scoring.options.max_cost,
         max_time: scoring.options.max_time,
         only,
-        ..Settings::default()
     };
     let (metric, threads) = (Some(scoring.metric), scoring.threads);
     Ok(Val::object(Optimizer { policy, settings, threads, metric, teacher, proposer }))
