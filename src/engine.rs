@@ -33,6 +33,7 @@ mod ablate;
 mod builder;
 mod callable;
 mod compile;
+mod dspy;
 mod error;
 mod evaluate;
 mod models;
@@ -47,6 +48,7 @@ pub use ablate::{Taken, Whole};
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
 pub use compile::{Searched, Wanted};
+pub use dspy::Imported;
 pub use error::Error;
 pub use evaluate::Ask;
 #[cfg(all(feature = "cli", feature = "local"))]

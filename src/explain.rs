@@ -164,6 +164,7 @@ pages! {
     "W0722",
     "W0724",
     "W0725",
+    "W0728",
 }
 
 /// The page of a code as somebody may write it: `E0203`, `e0203`, `0203`, `203`.

@@ -44,6 +44,9 @@ mod doc;
 #[cfg(all(feature = "http", feature = "local"))]
 #[path = "suite/download.rs"]
 mod download;
+#[cfg(feature = "cli")]
+#[path = "suite/dspy_states.rs"]
+mod dspy_states;
 #[path = "suite/edges.rs"]
 mod edges;
 #[cfg(feature = "local")]
@@ -127,6 +130,9 @@ mod sampling;
 mod schema;
 #[path = "suite/scripted.rs"]
 mod scripted;
+#[cfg(all(feature = "serve", feature = "http", feature = "local"))]
+#[path = "suite/serve.rs"]
+mod serve;
 #[path = "suite/sizes.rs"]
 mod sizes;
 #[path = "suite/sources.rs"]

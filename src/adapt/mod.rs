@@ -22,7 +22,7 @@ mod write;
 mod xml;
 
 pub use origin::{Origin, Part};
-pub use read::{read_partial, read_value};
+pub use read::{read_loose, read_partial, read_value};
 pub use two_step::Extraction;
 
 use crate::adapt::origin::{Pen, Silent};

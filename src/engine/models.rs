@@ -1,6 +1,8 @@
 //! From the names of models to models: the names of settings files first, then providers.
 
 use crate::config::{Config, Origin};
+#[cfg(feature = "serve")]
+use crate::engine::builder::settings;
 use crate::host::{Host, SharedHost};
 #[cfg(feature = "http")]
 use crate::lm::keys::{PROVIDERS, Provider};
@@ -44,6 +46,25 @@ pub(in crate::engine) fn embedder_opener(
         let embedder = open_embedder(&name, &options, &endpoints, &host)?;
         Ok(Arc::new(EmbeddingLm::new(embedder)))
     })
+}
+
+#[cfg(feature = "serve")]
+impl crate::Engine {
+    /// Opens the model that predictors ask when they name none.
+    ///
+    /// # Errors
+    /// None is named, or it cannot be opened.
+    pub fn open_lm(&self) -> Result<crate::lm::SharedLm, Error> {
+        let config = self.shared.strong.clone().or(self.shared.weak.clone());
+        let settings = settings(&self.shared.base, &config);
+        if let Some(lm) = settings.lm {
+            return Ok(lm);
+        }
+        let name = settings.lm_name.ok_or_else(|| {
+            Error::new(ErrorKind::Unknown, "", "no model is named").hint("say one: `--lm NAME`")
+        })?;
+        (self.shared.env.open_lm)(&name, &LmOptions::default())
+    }
 }
 
 fn endpoints(config: &Config) -> UserEndpoints {

@@ -11,6 +11,7 @@ mod fit;
 mod json;
 mod label;
 mod list;
+mod loose;
 mod number;
 mod partial;
 mod plain;
@@ -20,6 +21,7 @@ mod text;
 mod xml;
 
 pub(super) use begun::{begun_object, read_begun, read_begun_sections};
+pub use loose::read_loose;
 pub use partial::read_partial;
 pub(super) use plain::folded;
 pub(super) use reply::{is_thinking, read_object, read_reply, read_sections, without_thoughts};
