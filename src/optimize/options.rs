@@ -3,7 +3,8 @@
 use crate::eval::{OPTIONS, Scoring};
 use crate::optimize::natives::Optimizer;
 use crate::optimize::{
-    BootstrapFewShot, Copro, LabeledFewShot, Policy, Race, RandomSearch, Settings,
+    BootstrapFewShot, Copro, LabeledFewShot, MiproV2, Policy, Race, RandomSearch, Settings,
+    Size,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, LmValue, Program, Val, wrong};
@@ -19,6 +20,7 @@ pub fn natives() -> Vec<Bound> {
         bound("bootstrap_few_shot", bootstrap_few_shot),
         bound("random_search", random_search),
         bound("copro", copro),
+        bound("mipro_v2", mipro_v2),
     ]
 }
 
@@ -39,14 +41,14 @@ fn labeled_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 }
 
 fn bootstrap_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
-    let policy = bootstrap(&mut args)?;
+    let policy = bootstrap(&mut args, BootstrapFewShot::default())?;
     optimizer(cx, "bootstrap_few_shot", Arc::new(policy), args)
 }
 
 fn random_search(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     let usual = RandomSearch::default();
     let policy = RandomSearch {
-        bootstrap: bootstrap(&mut args)?,
+        bootstrap: bootstrap(&mut args, usual.bootstrap)?,
         candidates: args.count("candidates")?.unwrap_or(usual.candidates),
         stop_at: args.number("stop_at")?,
         race: args.option("race").map(|it| race(&it)).transpose()?,
@@ -74,13 +76,37 @@ fn copro(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     optimizer(cx, "copro", Arc::new(policy), args)
 }
 
+fn mipro_v2(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = MiproV2::default();
+    let policy = MiproV2 {
+        auto: args.option("auto").map_or(Ok(usual.auto), |it| size(&it))?,
+        candidates: args.count("candidates")?,
+        trials: args.count("trials")?,
+        bootstrap: bootstrap(&mut args, usual.bootstrap)?,
+        minibatch: args.count("minibatch")?.unwrap_or(usual.minibatch),
+        full_every: args.count("full_every")?.unwrap_or(usual.full_every),
+        at_once: args.count("at_once")?.unwrap_or(usual.at_once),
+        temperature: args.number("proposer_temperature")?.unwrap_or(usual.temperature),
+    };
+    for (name, it) in [("full_every", policy.full_every), ("at_once", policy.at_once)] {
+        if it == 0 {
+            return Err(Error::value(format!("`{name}` wants a count above 0")));
+        }
+    }
+    optimizer(cx, "mipro_v2", Arc::new(policy), args)
+}
+
+fn size(value: &Val) -> Result<Size, Error> {
+    let names = Size::NAMES.map(|it| format!("{it:?}")).join(" or ");
+    value.as_str().and_then(Size::of).ok_or_else(|| wrong("auto", &names, value))
+}
+
 fn race(value: &Val) -> Result<Race, Error> {
     let names = Race::NAMES.map(|it| format!("{it:?}")).join(" or ");
     value.as_str().and_then(Race::of).ok_or_else(|| wrong("race", &names, value))
 }
 
-fn bootstrap(args: &mut Args) -> Result<BootstrapFewShot, Error> {
-    let usual = BootstrapFewShot::default();
+fn bootstrap(args: &mut Args, usual: BootstrapFewShot) -> Result<BootstrapFewShot, Error> {
     let threshold = args.number("threshold")?;
     if let Some(it) = threshold.filter(|it| !(0.0..=1.0).contains(it)) {
         return Err(Error::value(format!(

@@ -186,6 +186,11 @@ impl<'a> Search<'a> {
         self.problem.teacher.as_ref().map(|teacher| &teacher.state)
     }
 
+    /// The text of the program, where it has one.
+    pub fn source(&self) -> &'a str {
+        &self.problem.source
+    }
+
     /// Rows to learn from.
     pub fn train(&self) -> &[Example] {
         &self.train
@@ -392,20 +397,39 @@ impl<'a> Search<'a> {
         serials: &[usize],
         rows: &[usize],
     ) -> Result<(), Stop> {
-        let places: Vec<usize> = serials.iter().filter_map(|it| self.place_of(*it)).collect();
-        let mut asks = Vec::with_capacity(places.len() * rows.len());
-        for at in &places {
-            let all = self.asks(&self.candidates[*at]);
+        let parts: Vec<(usize, Vec<usize>)> =
+            serials.iter().map(|it| (*it, rows.to_vec())).collect();
+        self.score_parts(phase, &parts, &[]).map(drop)
+    }
+
+    /// Scores candidates, by their places among all, each on rows of its own, and makes other
+    /// runs beside that. A candidate that has been asked for all rows has a score.
+    ///
+    /// # Errors
+    /// Why not all was done.
+    pub fn score_parts(
+        &mut self,
+        phase: &str,
+        parts: &[(usize, Vec<usize>)],
+        others: &[Ask],
+    ) -> Result<Vec<Option<Arc<Outcome>>>, Stop> {
+        let (mut asks, mut places) = (Vec::new(), Vec::new());
+        for (serial, rows) in parts {
+            let Some(at) = self.place_of(*serial) else { continue };
+            let (all, first) = (self.asks(&self.candidates[at]), asks.len());
             asks.extend(rows.iter().filter_map(|row| all.get(*row).cloned()));
+            places.push((at, first..asks.len()));
         }
-        let runs = self.run(phase, &asks);
+        let n_scores = asks.len();
+        asks.extend_from_slice(others);
+        let mut runs = self.run(phase, &asks);
         let mut stop = runs.stop.clone();
-        let each = asks.len() / places.len().max(1);
-        for (nth, at) in places.into_iter().enumerate() {
-            self.candidates[at].calls += runs.calls(nth * each..(nth + 1) * each);
+        for (at, own) in places {
+            self.candidates[at].calls += runs.calls(own);
             stop = stop.or(self.take_down(at));
         }
-        stop.map_or(Ok(()), Err)
+        let others = runs.outcomes.split_off(n_scores);
+        stop.map_or(Ok(others), Err)
     }
 
     /// Takes down what is known of a candidate; why it can have no score.

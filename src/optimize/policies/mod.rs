@@ -5,12 +5,16 @@
 
 mod bootstrap_few_shot;
 mod copro;
+mod grounds;
 mod labeled_few_shot;
+mod mipro_v2;
 mod random_search;
+mod trials;
 
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use copro::Copro;
 pub use labeled_few_shot::LabeledFewShot;
+pub use mipro_v2::{MiproV2, Size};
 pub use random_search::RandomSearch;
 
 use crate::schema::Value;
