@@ -7,6 +7,7 @@
 //! Steps of which one follows from some runs of another may overlap (see [`Search::flow`]).
 
 mod flow;
+mod mixed;
 
 pub use flow::{Next, Step};
 
@@ -18,6 +19,7 @@ use crate::eval::{
 };
 use crate::lm::{Cost, Details};
 use crate::optimize::data::Data;
+use crate::optimize::search::mixed::Mixed;
 use crate::optimize::{Candidate, Path, Plan, Problem, Question, Report, Settings};
 use crate::program::{State, row_hash};
 use crate::schema::{Row, Signature};
@@ -244,7 +246,8 @@ impl<'a> Search<'a> {
         self.memo.get(key).is_some_and(|known| known.with_steps || !ask.keep_steps)
     }
 
-    /// The runs at `asked`, those of one evaluator together.
+    /// The runs at `asked`: all together where they can be told apart and each has a bound, else
+    /// those of one evaluator together.
     fn groups(&self, asks: &[Ask], asked: &[usize]) -> Vec<Vec<usize>> {
         let apart = self.problem.teacher.as_ref().is_some_and(|it| it.evaluator.is_some());
         let mut groups: BTreeMap<Who, Vec<usize>> = BTreeMap::new();
@@ -255,10 +258,14 @@ impl<'a> Search<'a> {
             };
             groups.entry(who).or_default().push(*at);
         }
+        let together = || Mixed::new(self.problem, asks, asked)?.max_calls_per_run();
+        if groups.len() > 1 && together().is_some() {
+            return vec![asked.to_vec()];
+        }
         groups.into_values().collect()
     }
 
-    /// Makes the runs at `asked`, all of one evaluator, and remembers them.
+    /// Makes the runs at `asked` and remembers them.
     fn make(
         &mut self,
         phase: &str,
@@ -283,7 +290,12 @@ impl<'a> Search<'a> {
             progress(&seen);
         };
         let first = asked.first()?;
-        let evaluator = evaluator(self.problem, asks[*first].who);
+        let alike = asked.iter().all(|at| asks[*at].who == asks[*first].who);
+        let mixed = if alike { None } else { Mixed::new(self.problem, asks, asked) };
+        let evaluator = match &mixed {
+            Some(mixed) => mixed,
+            None => evaluator(self.problem, asks[*first].who),
+        };
         let (run, budget) = (self.settings.run, &mut self.budget);
         let batch = run_jobs(evaluator, &jobs, run, budget, &part, &mut done);
         let hopeless = hopeless(&batch.outcomes);

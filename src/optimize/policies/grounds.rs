@@ -4,8 +4,7 @@
 //! the program is described from its text and its signatures, and each proposal has a tip of its
 //! own and demos of a set of its own, so that proposals differ.
 
-use crate::eval::Outcome;
-use crate::eval::Stop;
+use crate::eval::{Outcome, Stop};
 use crate::optimize::propose::{
     Judge, MOST_CHARS, Proposal, Refusals, answered, clean, fields, instructions,
 };
@@ -86,8 +85,8 @@ impl Grounds {
                 let train = search.train();
                 let order = search.random("data").sample(train.len(), parts * PART);
                 let notes = order.chunks(PART).map(|part| {
-                    let rows = part.iter().map(|at| Value::from(&*row_text(&train[*at])));
-                    ask(Question::DataNotes, record([("rows", Value::list(rows))]))
+                    let rows = apart(part.iter().map(|at| row_text(&train[*at])));
+                    ask(Question::DataNotes, record([("rows", rows)]))
                 });
                 let describe = ask(Question::ProgramDescription, described(search));
                 notes.chain([describe]).collect()
@@ -184,14 +183,14 @@ impl Grounds {
         let (tip, advice) = TIPS[search.random(&format!("tip/{path}/{nth}")).below(TIPS.len())];
         let (set, examples) = examples(path, nth, sets);
         let own = instructions(search.start(), path, signature);
-        let shown = examples.iter().map(|it| Value::from(&*demo_text(it)));
+        let shown = examples.iter().map(|it| demo_text(it));
         let given = [
             ("instructions", Some(own.as_str().into())),
             ("step", Some(path.into())),
             ("fields", Some(fields(signature).as_str().into())),
             ("program", self.program.as_deref().map(Value::from)),
             ("data", self.data.as_deref().map(Value::from)),
-            ("examples", Some(Value::list(shown))),
+            ("examples", set.map(|_| apart(shown))),
             ("tip", Some(advice).filter(|it| !it.is_empty()).map(Value::from)),
         ];
         let given = given.into_iter().filter_map(|(name, it)| Some((name, it?)));
@@ -233,10 +232,11 @@ fn examples<'a>(
 fn described(search: &Search<'_>) -> Record {
     let step = |(path, signature): (&String, _)| {
         let own = instructions(search.start(), path, signature);
-        Value::from(format!("{path}: {own}\n{}", fields(signature)).as_str())
+        let own = Some(own).filter(|it| !it.is_empty()).map(|it| format!("{it}\n"));
+        format!("step {path}\n{}{}", own.unwrap_or_default(), fields(signature))
     };
     let predictors = search.predictors();
-    let steps = Value::list(predictors.iter().map(step));
+    let steps = apart(predictors.iter().map(step));
     let source = Some(clipped(search.source(), MOST_SOURCE)).filter(|it| !it.is_empty());
     let source = source.map(|it| ("source", Value::from(it.as_str())));
     record(source.into_iter().chain([("steps", steps)]))
@@ -244,6 +244,11 @@ fn described(search: &Search<'_>) -> Record {
 
 fn record<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Record {
     fields.into_iter().map(|(name, it)| (name.into(), it)).collect()
+}
+
+/// Texts with an empty line between them.
+fn apart(texts: impl Iterator<Item = String>) -> Value {
+    Value::from(texts.collect::<Vec<_>>().join("\n\n").as_str())
 }
 
 fn row_text(example: &Example) -> String {

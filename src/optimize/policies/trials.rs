@@ -14,7 +14,7 @@ use crate::program::State;
 use crate::sampling::{Dimension, Minibatches, Setting, Tpe};
 use indexmap::IndexMap;
 
-/// How often a combination that is known is drawn again.
+/// After so many combinations in a row that are known no other one is looked for.
 const REDRAWS: usize = 20;
 
 /// What is chosen from. The first of each is what the program has.
@@ -99,19 +99,24 @@ impl Trials {
 
     /// The next trials: as many as may go on at once, or all that wait for no score.
     fn round(&mut self, search: &mut Search<'_>, at_once: usize, most: usize) -> Vec<Trial> {
-        let mut round = Vec::new();
-        let begun = self.known.len();
-        while round.len() < most && (round.len() < at_once.max(1) || self.tpe.is_free()) {
-            let Some((asked, combination)) = self.draw(search) else { break };
-            let serial = self.place(&combination);
-            let rows = match self.extent.minibatch {
-                Some(_) => self.batches.next_batch().iter().map(|at| self.rows[*at]).collect(),
-                None => self.rows.clone(),
-            };
-            if self.extent.minibatch.is_none() {
-                self.full[serial] = true;
+        let (mut round, mut misses, begun) = (Vec::new(), 0, self.known.len());
+        while round.len() < most
+            && misses < REDRAWS
+            && (round.len() < at_once.max(1) || self.tpe.is_free())
+        {
+            let (asked, point) = self.tpe.ask();
+            let combination: Combination = point.iter().map(|it| it.choice()).collect();
+            let serial = self.place(combination);
+            if self.full[serial] {
+                // It shows nothing new: its score is told once more, and another is drawn.
+                let at = search.place_of(serial);
+                self.tpe.tell(asked, at.and_then(|at| search.candidates()[at].score));
+                misses += 1;
+                continue;
             }
-            round.push(Trial { asked, serial, rows });
+            misses = 0;
+            round.push(Trial { asked, serial, rows: self.rows_of_trial() });
+            self.full[serial] = self.extent.minibatch.is_none();
         }
         let new = (begun..self.known.len()).map(|serial| {
             let combination = &self.known[serial];
@@ -122,31 +127,21 @@ impl Trials {
         round
     }
 
-    /// A combination that is worth a trial. What is drawn and was scored on all rows shows
-    /// nothing new: its score is told once more, and another is drawn.
-    fn draw(&mut self, search: &Search<'_>) -> Option<(usize, Combination)> {
-        for _ in 0..REDRAWS {
-            let (asked, point) = self.tpe.ask();
-            let combination: Combination = point.iter().map(|it| it.choice()).collect();
-            let serial = self.known.iter().position(|it| *it == combination);
-            match serial.filter(|it| self.full[*it]) {
-                None => return Some((asked, combination)),
-                Some(serial) => {
-                    let score = search.place_of(serial).map(|at| search.candidates()[at].score);
-                    self.tpe.tell(asked, score.flatten());
-                }
-            }
-        }
-        None
-    }
-
     /// The place of a combination among all candidates.
-    fn place(&mut self, combination: &Combination) -> usize {
-        self.known.iter().position(|it| it == combination).unwrap_or_else(|| {
-            self.known.push(combination.clone());
+    fn place(&mut self, combination: Combination) -> usize {
+        let known = self.known.iter().position(|it| *it == combination);
+        known.unwrap_or_else(|| {
+            self.known.push(combination);
             self.full.push(false);
             self.known.len() - 1
         })
+    }
+
+    fn rows_of_trial(&mut self) -> Vec<usize> {
+        match self.extent.minibatch {
+            Some(_) => self.batches.next_batch().iter().map(|at| self.rows[*at]).collect(),
+            None => self.rows.clone(),
+        }
     }
 
     /// The combinations with the best means so far that were not scored on all rows.
