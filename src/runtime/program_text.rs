@@ -6,6 +6,7 @@ use crate::runtime::predictor::Predictor;
 use crate::runtime::program::Program;
 use crate::runtime::script::Script;
 use crate::runtime::value::{Object, Val};
+use crate::schema::Signature;
 use crate::syntax::Node;
 use crate::syntax::ast::{FnItem, ModuleItem, SignatureItem};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn collect(&mut self, value: &Val) {
         if let Some(predictor) = value.downcast::<Predictor>() {
-            self.signature(&predictor.base_signature().name);
+            self.signature(predictor.base_signature());
         } else if let Some(instance) = value.downcast::<Instance>() {
             self.module(instance);
         } else if let Val::Func(function) = value {
@@ -37,8 +38,7 @@ impl<'a> Found<'a> {
                 let named = unit.functions.iter().find(|(_, it)| it.lowered == lowered);
                 named.map(|(name, _)| name.clone())
             };
-            let mut units = self.script.units().iter().rev();
-            let owner = units.find_map(|unit| Some((unit, of(unit)?)));
+            let owner = self.script.all_units().find_map(|unit| Some((unit, of(unit)?)));
             self.add(owner, |node, text| {
                 FnItem::cast(node)?.name(text).map(|it| it.text(text))
             });
@@ -65,9 +65,13 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn signature(&mut self, name: &str) {
-        let found = self.script.owner(name, |unit, name| unit.signatures.get_key_value(name));
-        let owner = found.map(|(unit, (name, _))| (unit, name.clone()));
+    fn signature(&mut self, signature: &Signature) {
+        let name = &signature.name;
+        let same = |unit: &Checked| {
+            unit.signatures.get(name).is_some_and(|it| it.inputs == signature.inputs)
+        };
+        let owner = self.script.all_units().find(|unit| same(unit));
+        let owner = owner.map(|unit| (unit, name.clone()));
         self.add(owner, |node, text| {
             SignatureItem::cast(node)?.name(text).map(|it| it.text(text))
         });
@@ -84,11 +88,24 @@ impl<'a> Found<'a> {
             let items = unit.tree.as_deref()?.nodes();
             // The last of a name counts.
             let item = items.filter(|it| named(it, text) == Some(&*name)).last()?;
-            Some(item.text(text).trim())
+            Some(text[with_docs(text, item.start as usize)..item.end as usize].trim())
         });
         match text {
             Some(text) if !self.texts.contains(&text) => self.texts.push(text),
             _ => {}
         }
     }
+}
+
+/// Where the documentation of what begins here begins.
+fn with_docs(text: &str, start: usize) -> usize {
+    let mut begin = start;
+    let mut lines = text[..start].rsplit('\n');
+    // What stands before it in its own line.
+    let mut at = start - lines.next().map_or(0, str::len);
+    for line in lines.take_while(|it| it.trim_start().starts_with("///")) {
+        at -= line.len() + 1;
+        begin = at;
+    }
+    begin
 }

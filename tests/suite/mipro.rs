@@ -1,9 +1,12 @@
 //! `mipro_v2`: what it asks, what it tries, and on which rows, against a small model.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use dsp_lang::Engine;
 use dsp_lang::eval::{
     Cancel, Dataset, Evaluator, Job, Outcome, Progress, RunOptions, Step, Stop,
 };
+use dsp_lang::host::MemoryHost;
+use dsp_lang::lm::{CallContext, CallFuture, Capabilities, Completion, Lm, Prompt, Request};
 use dsp_lang::optimize::{
     BootstrapFewShot, Care, Compiled, MiproV2, Problem, Proposer, Question, Settings, Size,
     compile, plan,
@@ -489,4 +492,74 @@ fn demos_of_the_program_are_one_more_set() {
     let labels: BTreeSet<&str> = all.iter().map(|it| it.label.as_str()).collect();
     assert_eq!(labels.len(), all.len());
     assert!(all.len() <= 28);
+}
+
+/// A model that says one word, and keeps what it was asked to describe.
+#[derive(Debug, Default)]
+struct Reader(Mutex<Vec<String>>);
+
+impl Lm for Reader {
+    fn name(&self) -> &str {
+        "openai/gpt-test"
+    }
+
+    fn identity(&self) -> String {
+        "reader".to_owned()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { in_process: false, ..Capabilities::PLAIN }
+    }
+
+    fn complete<'a>(&'a self, request: &'a Request, _: &'a CallContext) -> CallFuture<'a> {
+        Box::pin(async move {
+            let Prompt::Chat(messages) = &request.prompt else { panic!("a conversation") };
+            let last = &messages.last().unwrap().text;
+            if last.contains("[[ ## steps ## ]]") {
+                self.0.lock().unwrap().push(last.clone());
+            }
+            let fields = ["notes", "summary", "description", "proposal", "b", "c"];
+            let wanted = |it: &&&str| last.contains(&format!("Write [[ ## {it} ## ]]"));
+            let text = match fields.iter().find(wanted) {
+                Some(field) => format!("[[ ## {field} ## ]]\nword"),
+                None => String::new(),
+            };
+            Ok(Completion { text, attempts: 1, ..Completion::default() })
+        })
+    }
+}
+
+/// The text of this program, as a model is asked to describe it.
+fn source(text: &str, program: &str) -> String {
+    let reader = Arc::new(Reader::default());
+    let host = Arc::new(MemoryHost::default().with_file("lib.dsp", LIBRARY));
+    let engine = Engine::builder().model(reader.clone()).host(host).build().unwrap();
+    let text = format!(
+        "{text}\nlet rows = [#{{ a: \"1\", b: \"2\", c: \"3\" }}, #{{ a: \"4\", b: \"2\", c: \"3\" }}];\n\
+         let data = dataset(rows);\n\
+         mipro_v2(metric: |e, r| true, candidates: 1, trials: 0, max_calls: 99)\n\
+             .compile({program}, trainset: data.take(1), valset: data.slice(1));"
+    );
+    engine.load_text("main.dsp", &text).unwrap().run().result.unwrap();
+    let asked = reader.0.lock().unwrap();
+    let told = asked[0].split("[[ ## steps ## ]]").next().unwrap();
+    told.replace("[[ ## source ## ]]", "").trim().to_owned()
+}
+
+const LIBRARY: &str = "/// Be kind.\n\
+    signature Kind { in b: str  out c: str }\n\
+    module Inner() { let one = predict(Kind); fn forward(b) { one(b) } }\n";
+
+#[test]
+fn the_text_of_a_program_is_that_of_its_parts() {
+    let signature = "signature First { in a: str  out b: str }";
+    let module = "module M() {\n    let steps = [predict(First), predict(First)];\n    \
+                  let inner = lib::Inner();\n    fn forward(a) { inner(steps[0](a).b) }\n}";
+    let text = format!("import \"lib\" as lib;\n{signature}\n{module}");
+    let inner = "module Inner() { let one = predict(Kind); fn forward(b) { one(b) } }";
+    let kind = LIBRARY.split("\nmodule").next().unwrap();
+    assert_eq!(source(&text, "M()"), [module, signature, inner, kind].join("\n\n"));
+    assert_eq!(source(signature, "predict(First)"), signature);
+    // One without a name is told by its step.
+    assert_eq!(source("", "predict(\"a -> b\")"), "");
 }

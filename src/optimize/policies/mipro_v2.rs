@@ -183,6 +183,7 @@ impl Policy for MiproV2 {
             ask("propose", Question::GroundedInstructions, sizes.predictors, extent.proposals),
             Phase::new("score combinations", Who::Student, runs, 1),
         ]);
+        phases.retain(|it| it.runs > 0);
         phases
     }
 
