@@ -417,7 +417,7 @@ fn what_is_told_to_who_proposes() {
     let proposals: Vec<&Record> = of(Question::GroundedInstructions).collect();
     for (at, it) in proposals.iter().enumerate() {
         assert_eq!(it["step"].to_string(), format!("step{}", at / 3));
-        assert_eq!(it["instructions"].to_string(), "Do it.");
+        assert_eq!(it["current_instruction"].to_string(), "Do it.");
         assert!(it["data"].to_string().starts_with("Do 0 of"));
         // The first proposal of a step is shown no demos.
         assert_eq!(it.contains_key("examples"), at % 3 > 0);
@@ -518,7 +518,7 @@ impl Lm for Reader {
             if last.contains("[[ ## steps ## ]]") {
                 self.0.lock().unwrap().push(last.clone());
             }
-            let fields = ["notes", "summary", "description", "proposal", "b", "c"];
+            let fields = ["notes", "summary", "description", "proposed_instruction", "b", "c"];
             let wanted = |it: &&&str| last.contains(&format!("Write [[ ## {it} ## ]]"));
             let text = match fields.iter().find(wanted) {
                 Some(field) => format!("[[ ## {field} ## ]]\nword"),

@@ -6,7 +6,7 @@
 
 use crate::eval::{Outcome, Stop};
 use crate::optimize::propose::{
-    Judge, MOST_CHARS, Proposal, Refusals, answered, clean, fields, instructions,
+    Judge, MOST_CHARS, Proposal, Refusal, Refusals, answered, clean, fields, instructions,
 };
 use crate::optimize::{Ask, Example, Question, Search};
 use crate::program::{DemoSource, State, StateDemo};
@@ -160,8 +160,8 @@ impl Grounds {
                 let is_known = |text: &str| {
                     text == own || new.iter().any(|it: &Proposed| it.proposal.text == text)
                 };
-                match judge.text(answer.as_deref(), "proposal", &own) {
-                    Ok(it) if is_known(&it.text) => refusals.add_known(),
+                match judge.text(answer.as_deref(), "proposed_instruction", &own) {
+                    Ok(it) if is_known(&it.text) => refusals.add(&Refusal::Known),
                     Ok(proposal) => new.push(Proposed { proposal, note }),
                     Err(why) => refusals.add(&why),
                 }
@@ -185,7 +185,7 @@ impl Grounds {
         let own = instructions(search.start(), path, signature);
         let shown = examples.iter().map(|it| demo_text(it));
         let given = [
-            ("instructions", Some(own.as_str().into())),
+            ("current_instruction", Some(own.as_str().into())),
             ("step", Some(path.into())),
             ("fields", Some(fields(signature).as_str().into())),
             ("program", self.program.as_deref().map(Value::from)),

@@ -157,8 +157,8 @@ impl Policy for MiproV2 {
         true
     }
 
-    fn questions(&self) -> &'static [Question] {
-        &[
+    fn questions(&self) -> Vec<Question> {
+        vec![
             Question::DataNotes,
             Question::DataSummary,
             Question::ProgramDescription,

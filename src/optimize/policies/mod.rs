@@ -3,6 +3,7 @@
 //! A policy proposes states and reads scores. It names no models, and knows
 //! nothing of how runs are made.
 
+mod better_together;
 mod bootstrap_few_shot;
 mod copro;
 mod grounds;
@@ -11,6 +12,7 @@ mod mipro_v2;
 mod random_search;
 mod trials;
 
+pub use better_together::BetterTogether;
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use copro::Copro;
 pub use labeled_few_shot::LabeledFewShot;
