@@ -98,7 +98,7 @@ fn decide(
     let Some(best) = search.chosen() else {
         return Ok(End::NotConfirmed("no state was scored to its end".to_owned()));
     };
-    let start = Arc::new(search.start().clone());
+    let start = Arc::new(search.as_it_was().clone());
     let finalists = if held.runoff.is_empty() { vec![best] } else { finalists(search, best) };
     let of = |at: usize| Arc::clone(&search.candidates()[at].state);
     let states: Vec<Arc<State>> = finalists.iter().map(|at| of(*at)).collect();

@@ -250,8 +250,10 @@ impl Report {
     }
 
     fn table(&self) -> String {
+        let longest = self.candidates.iter().map(|it| it.label.chars().count() + 1).max();
+        let width = longest.unwrap_or(0).max(24);
         let mut text = format!(
-            "  {:<24}{:>7}  {:<18}{:>6}{:>8}\n",
+            "  {:<width$}{:>7}  {:<18}{:>6}{:>8}\n",
             "state", "score", "95 % interval", "demos", "calls"
         );
         for (at, it) in self.candidates.iter().enumerate() {
@@ -264,7 +266,7 @@ impl Report {
             let demos = it.state.demo_count();
             let _ = writeln!(
                 text,
-                "{mark} {:<24}{score:>7}  {interval:<18}{demos:>6}{:>8}",
+                "{mark} {:<width$}{score:>7}  {interval:<18}{demos:>6}{:>8}",
                 it.label, it.calls
             );
         }

@@ -185,6 +185,11 @@ impl<'a> Search<'a> {
         all.map(|(path, signature)| (path.clone(), signature.clone())).collect()
     }
 
+    /// The state that the program had before all work.
+    pub(super) fn as_it_was(&self) -> &State {
+        &self.problem.start
+    }
+
     /// The state that the search begins with.
     pub fn start(&self) -> &State {
         &self.from

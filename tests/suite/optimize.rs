@@ -10,8 +10,8 @@ use dsp_lang::eval::{
     Stop,
 };
 use dsp_lang::optimize::{
-    BootstrapFewShot, Care, Compiled, End, LabeledFewShot, Policy, Problem, RandomSearch,
-    Settings, Teacher, compile, plan,
+    BetterTogether, BootstrapFewShot, Care, Compiled, End, LabeledFewShot, Policy, Problem,
+    RandomSearch, Settings, Teacher, compile, plan,
 };
 use dsp_lang::program::{DemoSource, State, StateDemo};
 use dsp_lang::schema::{Demo, Field, Record, Row, Signature, Ty, TypeTable, Value};
@@ -556,4 +556,58 @@ fn optimizers_name_neither_models_nor_threads() {
         }
     }
     assert!(policies > 4);
+}
+
+/// A strategy of two steps.
+fn together() -> BetterTogether {
+    let few = LabeledFewShot { k: 3 };
+    let steps: [(&str, Arc<dyn Policy + Send + Sync>); 3] =
+        [("few", Arc::new(few)), ("many", Arc::new(small())), ("again", Arc::new(small()))];
+    BetterTogether { steps: steps.map(|(name, it)| (name.to_owned(), it)).into() }
+}
+
+#[test]
+fn steps_go_on_from_the_best_and_are_compared_with_the_beginning() {
+    let fake = Fake::default();
+    let signatures = program();
+    let problem = problem(&fake, &signatures, 30, 60);
+    let run = |threads| {
+        let settings = settings(3, threads, None);
+        compile(&together(), &problem, &settings, &Cancel::default(), &mut |_| ()).unwrap()
+    };
+    let found = run(1);
+    let labels: Vec<&str> =
+        found.report.candidates.iter().map(|it| it.label.as_str()).collect();
+    assert_eq!(&labels[..3], ["as it is", "1. few: labeled", "2. many: no demos"]);
+    assert!(labels.contains(&"3. again: bootstrap 5"), "{labels:?}");
+    // What is chosen is never worse than what any step scored on the rows to choose by, but for
+    // the finalists' further rows.
+    let best = found.report.candidates.iter().filter_map(|it| it.score).fold(0.0, f64::max);
+    let chosen = found.report.best_candidate().unwrap();
+    assert!(chosen.score.unwrap() > 0.0 && best > 0.0);
+    assert_eq!(found.state.predictors, {
+        let mut state = (*chosen.state).clone();
+        state.stamp(&signatures);
+        state.predictors
+    });
+    let start = &found.report.candidates[0];
+    let confirmation = found.report.confirmation.as_ref().unwrap();
+    match &confirmation.end {
+        End::Compared(_) => assert_ne!(chosen.state.hash(), start.state.hash()),
+        End::Unchanged => assert_eq!(chosen.state.hash(), start.state.hash()),
+        End::NotConfirmed(why) => panic!("{why}"),
+    }
+    let other = run(8);
+    assert_eq!(found.state, other.state);
+    assert_eq!(found.report.candidates, other.report.candidates);
+}
+
+#[test]
+fn one_cap_holds_for_all_steps() {
+    for cap in [1, 40, 200, 500, 2_000] {
+        let fake = Fake::default();
+        let found = search(&together(), &fake, &settings(1, 4, Some(cap)));
+        assert!(found.report.calls <= cap, "{} of {cap}", found.report.calls);
+        assert_eq!(fake.calls.load(Ordering::SeqCst), found.report.calls);
+    }
 }
