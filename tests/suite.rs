@@ -86,6 +86,8 @@ mod keys;
 #[cfg(all(feature = "cli", feature = "http"))]
 #[path = "suite/lists.rs"]
 mod lists;
+#[path = "suite/mipro.rs"]
+mod mipro;
 #[path = "suite/optimize.rs"]
 mod optimize;
 #[path = "suite/packages.rs"]

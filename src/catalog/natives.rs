@@ -349,6 +349,46 @@ print(tuned.answer.instructions);
 //> From `question`, write `answer`."#,
     ),
     native(
+        "mipro_v2",
+        &[
+            METRIC,
+            option("auto", "str", "how large: \"light\", \"medium\" or \"heavy\""),
+            option("candidates", "int", "how many instructions and how many sets of demos"),
+            option("trials", "int", "how many combinations of them are tried"),
+            THRESHOLD,
+            MAX_BOOTSTRAPPED,
+            MAX_LABELED,
+            option("max_rounds", "int", "how often an example is tried"),
+            option("minibatch", "int", "the rows of a trial where there are many; 0 is all"),
+            option("full_every", "int", "after so many trials one is scored on all rows"),
+            option("at_once", "int", "how many trials go on at once"),
+            option("proposer_temperature", "float", "how freely instructions are proposed"),
+            PROPOSER,
+            TEACHER,
+            ONLY,
+            THREADS,
+            SEED,
+            MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
+        ],
+        "optimizer",
+        "proposes instructions from program and data, and chooses them together with demos",
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+0?", answer: "2" }]);
+let program = predict("question -> answer", lm: scripted(#{ self: #{ answer: "2" } }));
+let proposer = scripted(#{
+    "proposer.DataNotes": #{ notes: "Sums." },
+    "proposer.ProgramDescription": #{ description: "It adds." },
+    "proposer.GroundedInstructions": #{ proposed_instruction: "Write the sum in digits." },
+});
+let right = |example, reply| example.answer == reply.answer;
+let tuned = mipro_v2(metric: right, candidates: 2, trials: 3, proposer: proposer, max_calls: 50)
+    .compile(program, trainset: data.take(1), valset: data.slice(1));
+print(tuned.instructions);
+//> From `question`, write `answer`."#,
+    ),
+    native(
         "better_together",
         &[
             optional(

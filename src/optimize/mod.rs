@@ -35,7 +35,9 @@ pub use matrix::Matrix;
 pub use natives::compile_kept;
 pub use options::natives;
 pub use plan::{Phase, Plan};
-pub use policies::{BetterTogether, BootstrapFewShot, Copro, LabeledFewShot, RandomSearch};
+pub use policies::{
+    BetterTogether, BootstrapFewShot, Copro, LabeledFewShot, MiproV2, RandomSearch, Size,
+};
 pub use propose::{Proposer, Question};
 pub use race::Race;
 pub use report::{Candidate, Path, Report};
@@ -71,6 +73,8 @@ pub struct Problem<'a> {
     pub evaluator: &'a dyn Evaluator,
     /// The signatures that the program declares, by predictor path.
     pub signatures: &'a IndexMap<String, Signature>,
+    /// The text of the program, for those who propose; empty where there is none.
+    pub source: String,
     /// The state that the program has now.
     pub start: State,
     /// Who makes the runs that demos are taken from; the program itself when `None`.

@@ -291,6 +291,7 @@ impl Optimizer {
         let problem = Problem {
             evaluator: remote.as_ref().map_or(&evaluator as &dyn Evaluator, |it| it),
             signatures: &signatures,
+            source: given.program.source(run.script()),
             start: given.program.state(),
             teacher: teacher.as_ref().map(|(evaluator, state)| Teacher {
                 evaluator: Some(evaluator),

@@ -4,8 +4,8 @@ use crate::diag::did_you_mean;
 use crate::eval::{OPTIONS, Scoring};
 use crate::optimize::natives::Optimizer;
 use crate::optimize::{
-    BetterTogether, BootstrapFewShot, Copro, LabeledFewShot, Policy, Race, RandomSearch,
-    Settings,
+    BetterTogether, BootstrapFewShot, Copro, LabeledFewShot, MiproV2, Policy, Race,
+    RandomSearch, Settings, Size,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, LmValue, Program, Val, wrong};
@@ -22,6 +22,7 @@ pub fn natives() -> Vec<Bound> {
         bound("bootstrap_few_shot", bootstrap_few_shot),
         bound("random_search", random_search),
         bound("copro", copro),
+        bound("mipro_v2", mipro_v2),
         bound("better_together", better_together),
     ]
 }
@@ -43,14 +44,14 @@ fn labeled_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 }
 
 fn bootstrap_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
-    let policy = bootstrap(&mut args)?;
+    let policy = bootstrap(&mut args, BootstrapFewShot::default())?;
     optimizer(cx, "bootstrap_few_shot", Arc::new(policy), args)
 }
 
 fn random_search(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     let usual = RandomSearch::default();
     let policy = RandomSearch {
-        bootstrap: bootstrap(&mut args)?,
+        bootstrap: bootstrap(&mut args, usual.bootstrap)?,
         candidates: args.count("candidates")?.unwrap_or(usual.candidates),
         stop_at: args.number("stop_at")?,
         race: args.option("race").map(|it| race(&it)).transpose()?,
@@ -78,17 +79,43 @@ fn copro(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     optimizer(cx, "copro", Arc::new(policy), args)
 }
 
+fn mipro_v2(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = MiproV2::default();
+    let policy = MiproV2 {
+        auto: args.option("auto").map_or(Ok(usual.auto), |it| size(&it))?,
+        candidates: args.count("candidates")?,
+        trials: args.count("trials")?,
+        bootstrap: bootstrap(&mut args, usual.bootstrap)?,
+        minibatch: args.count("minibatch")?.unwrap_or(usual.minibatch),
+        full_every: args.count("full_every")?.unwrap_or(usual.full_every),
+        at_once: args.count("at_once")?.unwrap_or(usual.at_once),
+        temperature: args.number("proposer_temperature")?.unwrap_or(usual.temperature),
+    };
+    for (name, it) in [("full_every", policy.full_every), ("at_once", policy.at_once)] {
+        if it == 0 {
+            return Err(Error::value(format!("`{name}` wants a count above 0")));
+        }
+    }
+    optimizer(cx, "mipro_v2", Arc::new(policy), args)
+}
+
+fn size(value: &Val) -> Result<Size, Error> {
+    let names = Size::NAMES.map(|it| format!("{it:?}")).join(" or ");
+    value.as_str().and_then(Size::of).ok_or_else(|| wrong("auto", &names, value))
+}
+
 type Shared = Arc<dyn Policy + Send + Sync>;
 
 /// Steps of a strategy that are no optimizer of the user's own.
-const STEPS: [&str; 5] =
-    ["demos", "instructions", "random_search", "bootstrap_few_shot", "copro"];
+const STEPS: [&str; 6] =
+    ["demos", "instructions", "random_search", "bootstrap_few_shot", "copro", "mipro_v2"];
 
 fn usual(step: &str) -> Option<Shared> {
     Some(match step {
         "demos" | "random_search" => Arc::new(RandomSearch::default()),
         "instructions" | "copro" => Arc::new(Copro::default()),
         "bootstrap_few_shot" => Arc::new(BootstrapFewShot::default()),
+        "mipro_v2" => Arc::new(MiproV2::default()),
         _ => return None,
     })
 }
@@ -130,8 +157,7 @@ fn race(value: &Val) -> Result<Race, Error> {
     value.as_str().and_then(Race::of).ok_or_else(|| wrong("race", &names, value))
 }
 
-fn bootstrap(args: &mut Args) -> Result<BootstrapFewShot, Error> {
-    let usual = BootstrapFewShot::default();
+fn bootstrap(args: &mut Args, usual: BootstrapFewShot) -> Result<BootstrapFewShot, Error> {
     let threshold = args.number("threshold")?;
     if let Some(it) = threshold.filter(|it| !(0.0..=1.0).contains(it)) {
         return Err(Error::value(format!(

@@ -29,6 +29,14 @@ pub enum Question {
     BetterInstructions,
     /// Rules by which outputs follow from inputs.
     Rules,
+    /// What some rows have in common.
+    DataNotes,
+    /// What notes of several parts of the data say together.
+    DataSummary,
+    /// What a program does.
+    ProgramDescription,
+    /// Instructions in place of others, from what is known of the program and its data.
+    GroundedInstructions,
 }
 
 impl Question {
@@ -38,6 +46,10 @@ impl Question {
             Self::FirstInstructions => "FirstInstructions",
             Self::BetterInstructions => "BetterInstructions",
             Self::Rules => "Rules",
+            Self::DataNotes => "DataNotes",
+            Self::DataSummary => "DataSummary",
+            Self::ProgramDescription => "ProgramDescription",
+            Self::GroundedInstructions => "GroundedInstructions",
         }
     }
 

@@ -7,6 +7,7 @@
 //! Steps of which one follows from some runs of another may overlap (see [`Search::flow`]).
 
 mod flow;
+mod mixed;
 mod stage;
 
 pub use flow::{Next, Step};
@@ -19,6 +20,7 @@ use crate::eval::{
 };
 use crate::lm::{Cost, Details};
 use crate::optimize::data::Data;
+use crate::optimize::search::mixed::Mixed;
 use crate::optimize::{Candidate, Path, Plan, Problem, Question, Report, Settings};
 use crate::program::{State, row_hash};
 use crate::schema::{Row, Signature};
@@ -198,6 +200,11 @@ impl<'a> Search<'a> {
         self.problem.teacher.as_ref().map(|teacher| &teacher.state)
     }
 
+    /// The text of the program, where it has one.
+    pub fn source(&self) -> &'a str {
+        &self.problem.source
+    }
+
     /// Rows to learn from.
     pub fn train(&self) -> &[Example] {
         &self.train
@@ -254,7 +261,8 @@ impl<'a> Search<'a> {
         self.memo.get(key).is_some_and(|known| known.with_steps || !ask.keep_steps)
     }
 
-    /// The runs at `asked`, those of one evaluator together.
+    /// The runs at `asked`: all together where they can be told apart and each has a bound, else
+    /// those of one evaluator together.
     fn groups(&self, asks: &[Ask], asked: &[usize]) -> Vec<Vec<usize>> {
         let apart = self.problem.teacher.as_ref().is_some_and(|it| it.evaluator.is_some());
         let mut groups: BTreeMap<Who, Vec<usize>> = BTreeMap::new();
@@ -265,10 +273,14 @@ impl<'a> Search<'a> {
             };
             groups.entry(who).or_default().push(*at);
         }
+        let together = || Mixed::new(self.problem, asks, asked)?.max_calls_per_run();
+        if groups.len() > 1 && together().is_some() {
+            return vec![asked.to_vec()];
+        }
         groups.into_values().collect()
     }
 
-    /// Makes the runs at `asked`, all of one evaluator, and remembers them.
+    /// Makes the runs at `asked` and remembers them.
     fn make(
         &mut self,
         phase: &str,
@@ -293,7 +305,12 @@ impl<'a> Search<'a> {
             progress(&seen);
         };
         let first = asked.first()?;
-        let evaluator = evaluator(self.problem, asks[*first].who);
+        let alike = asked.iter().all(|at| asks[*at].who == asks[*first].who);
+        let mixed = if alike { None } else { Mixed::new(self.problem, asks, asked) };
+        let evaluator = match &mixed {
+            Some(mixed) => mixed,
+            None => evaluator(self.problem, asks[*first].who),
+        };
         let (run, budget) = (self.settings.run, &mut self.budget);
         let batch = run_jobs(evaluator, &jobs, run, budget, &part, &mut done);
         let hopeless = hopeless(&batch.outcomes);
@@ -407,20 +424,39 @@ impl<'a> Search<'a> {
         serials: &[usize],
         rows: &[usize],
     ) -> Result<(), Stop> {
-        let places: Vec<usize> = serials.iter().filter_map(|it| self.place_of(*it)).collect();
-        let mut asks = Vec::with_capacity(places.len() * rows.len());
-        for at in &places {
-            let all = self.asks(&self.candidates[*at]);
+        let parts: Vec<(usize, Vec<usize>)> =
+            serials.iter().map(|it| (*it, rows.to_vec())).collect();
+        self.score_parts(phase, &parts, &[]).map(drop)
+    }
+
+    /// Scores candidates, by their places among all, each on rows of its own, and makes other
+    /// runs beside that. A candidate that has been asked for all rows has a score.
+    ///
+    /// # Errors
+    /// Why not all was done.
+    pub fn score_parts(
+        &mut self,
+        phase: &str,
+        parts: &[(usize, Vec<usize>)],
+        others: &[Ask],
+    ) -> Result<Vec<Option<Arc<Outcome>>>, Stop> {
+        let (mut asks, mut places) = (Vec::new(), Vec::new());
+        for (serial, rows) in parts {
+            let Some(at) = self.place_of(*serial) else { continue };
+            let (all, first) = (self.asks(&self.candidates[at]), asks.len());
             asks.extend(rows.iter().filter_map(|row| all.get(*row).cloned()));
+            places.push((at, first..asks.len()));
         }
-        let runs = self.run(phase, &asks);
+        let n_scores = asks.len();
+        asks.extend_from_slice(others);
+        let mut runs = self.run(phase, &asks);
         let mut stop = runs.stop.clone();
-        let each = asks.len() / places.len().max(1);
-        for (nth, at) in places.into_iter().enumerate() {
-            self.candidates[at].calls += runs.calls(nth * each..(nth + 1) * each);
+        for (at, own) in places {
+            self.candidates[at].calls += runs.calls(own);
             stop = stop.or(self.take_down(at));
         }
-        stop.map_or(Ok(()), Err)
+        let others = runs.outcomes.split_off(n_scores);
+        stop.map_or(Ok(others), Err)
     }
 
     /// Takes down what is known of a candidate; why it can have no score.

@@ -39,6 +39,7 @@ mod pen;
 mod pool;
 mod predictor;
 mod program;
+mod program_text;
 mod record_value;
 mod repair;
 mod replay;

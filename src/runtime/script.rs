@@ -322,6 +322,11 @@ impl Script {
         libraries.find(|it| it.checked.source == Some(source)).map(|it| it.base.as_path())
     }
 
+    /// Its units, the newest first, and then the libraries.
+    pub(in crate::runtime) fn all_units(&self) -> impl Iterator<Item = &Arc<Checked>> {
+        self.units.iter().rev().chain(self.libraries.values().map(|it| &it.checked))
+    }
+
     /// The library that a text is.
     pub(in crate::runtime) fn library_of(&self, source: SourceId) -> Option<&Arc<Checked>> {
         let mut libraries = self.libraries.values().map(|it| &it.checked);

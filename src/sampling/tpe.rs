@@ -187,6 +187,11 @@ impl Tpe {
         (serial, point)
     }
 
+    /// Whether the next proposal is drawn at random and so waits for no score.
+    pub fn is_free(&self) -> bool {
+        self.trials.len() < FIRST
+    }
+
     /// Tells what a proposal scored; `None` where it gave no score. Unknown numbers are no news.
     pub fn tell(&mut self, serial: usize, score: Option<f64>) {
         if let Some(trial) = self.trials.get_mut(serial) {

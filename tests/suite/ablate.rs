@@ -100,6 +100,7 @@ fn rows(n: usize) -> Dataset {
 fn taken_apart(world: &World, n: usize, settings: &Settings, drops: bool) -> Ablation {
     let signatures = signatures();
     let problem = Problem {
+        source: String::new(),
         proposer: None,
         evaluator: world,
         signatures: &signatures,

@@ -157,6 +157,7 @@ impl Rows {
 
     fn problem<'a>(&'a self, evaluator: &'a dyn Evaluator) -> Problem<'a> {
         Problem {
+            source: String::new(),
             proposer: None,
             evaluator,
             signatures: &self.signatures,

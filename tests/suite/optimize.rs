@@ -146,6 +146,7 @@ fn problem<'a>(
     val: usize,
 ) -> Problem<'a> {
     Problem {
+        source: String::new(),
         proposer: None,
         evaluator,
         signatures,

@@ -64,6 +64,7 @@ pub fn ablate_asked(cx: &Cx<'_>, parts: &[Val], wish: &Wish<'_>) -> Result<Ablat
         care: Care { inputs, ..Care::default() },
         lm: named(&program.models(run)),
         proposer: None,
+        source: String::new(),
     };
     let settings = Settings {
         seed: scoring.options.seed,

@@ -6,13 +6,17 @@
 mod better_together;
 mod bootstrap_few_shot;
 mod copro;
+mod grounds;
 mod labeled_few_shot;
+mod mipro_v2;
 mod random_search;
+mod trials;
 
 pub use better_together::BetterTogether;
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use copro::Copro;
 pub use labeled_few_shot::LabeledFewShot;
+pub use mipro_v2::{MiproV2, Size};
 pub use random_search::RandomSearch;
 
 use crate::schema::Value;

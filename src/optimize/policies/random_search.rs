@@ -193,7 +193,7 @@ impl RandomSearch {
     }
 
     /// The bootstraps, in order.
-    fn wanted(&self, search: &Search<'_>) -> Vec<Wanted> {
+    pub(super) fn wanted(&self, search: &Search<'_>) -> Vec<Wanted> {
         let rows: Vec<usize> = (0..search.train().len()).collect();
         let most = self.bootstrap.max_bootstrapped;
         let mut all = vec![Wanted { label: PLAIN.to_owned(), order: rows.clone(), size: most }];
@@ -208,7 +208,7 @@ impl RandomSearch {
         all
     }
 
-    fn labeled(&self, search: &Search<'_>) -> State {
+    pub(super) fn labeled(&self, search: &Search<'_>) -> State {
         let predictors = search.predictors();
         let labels = Labels::new(&predictors, search.train());
         let random = |path: &str| search.random(&format!("labeled/{path}"));
