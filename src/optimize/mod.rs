@@ -35,7 +35,9 @@ pub use matrix::Matrix;
 pub use natives::compile_kept;
 pub use options::natives;
 pub use plan::{Phase, Plan};
-pub use policies::{BootstrapFewShot, Copro, LabeledFewShot, RandomSearch};
+pub use policies::{
+    BootstrapFewShot, Copro, Effort, Front, Gepa, LabeledFewShot, PartKind, RandomSearch,
+};
 pub use propose::{Proposer, Question};
 pub use race::Race;
 pub use report::{Candidate, Path, Report};

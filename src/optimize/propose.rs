@@ -29,6 +29,10 @@ pub enum Question {
     BetterInstructions,
     /// Rules by which outputs follow from inputs.
     Rules,
+    /// Instructions that mend what went wrong in runs.
+    ReflectedInstructions,
+    /// Descriptions of fields that do.
+    ReflectedDescriptions,
 }
 
 impl Question {
@@ -38,6 +42,8 @@ impl Question {
             Self::FirstInstructions => "FirstInstructions",
             Self::BetterInstructions => "BetterInstructions",
             Self::Rules => "Rules",
+            Self::ReflectedInstructions => "ReflectedInstructions",
+            Self::ReflectedDescriptions => "ReflectedDescriptions",
         }
     }
 

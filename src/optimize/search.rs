@@ -125,6 +125,7 @@ pub struct Search<'a> {
     used: Vec<Used>,
     path: Path,
     notices: Vec<Diagnostic>,
+    remarks: Vec<String>,
 }
 
 impl fmt::Debug for Search<'_> {
@@ -167,6 +168,7 @@ impl<'a> Search<'a> {
             used: Vec::new(),
             path: Path::default(),
             notices: Vec::new(),
+            remarks: Vec::new(),
         })
     }
 
@@ -212,6 +214,11 @@ impl<'a> Search<'a> {
         self.notices.push(notice);
     }
 
+    /// Says how the search went, for the report.
+    pub fn remark(&mut self, text: String) {
+        self.remarks.push(text);
+    }
+
     /// Makes runs, or remembers them.
     pub fn run(&mut self, phase: &str, asks: &[Ask]) -> Runs {
         let keys = keys(asks);
@@ -237,6 +244,12 @@ impl<'a> Search<'a> {
     /// Whether a run was made, with its steps if those are wanted.
     fn remembers(&self, key: &Key, ask: &Ask) -> bool {
         self.memo.get(key).is_some_and(|known| known.with_steps || !ask.keep_steps)
+    }
+
+    /// How many of these need not be made.
+    pub(super) fn remembered(&self, asks: &[Ask]) -> usize {
+        let keys = keys(asks);
+        asks.iter().zip(&keys).filter(|(ask, key)| self.remembers(key, ask)).count()
     }
 
     /// The runs at `asked`, those of one evaluator together.
@@ -520,6 +533,7 @@ impl<'a> Search<'a> {
             confirmation: None,
             path: self.path,
             notices: self.notices,
+            remarks: self.remarks,
             seed: self.settings.seed,
             candidates: Vec::new(),
         };

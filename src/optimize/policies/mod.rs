@@ -5,11 +5,18 @@
 
 mod bootstrap_few_shot;
 mod copro;
+mod gepa;
+mod gepa_merge;
+mod gepa_parts;
+mod gepa_pool;
 mod labeled_few_shot;
 mod random_search;
 
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use copro::Copro;
+pub use gepa::{Effort, Gepa};
+pub use gepa_parts::PartKind;
+pub use gepa_pool::Front;
 pub use labeled_few_shot::LabeledFewShot;
 pub use random_search::RandomSearch;
 
