@@ -67,6 +67,8 @@ mod front;
 mod fuzzed;
 #[path = "suite/gains.rs"]
 mod gains;
+#[path = "suite/gepa.rs"]
+mod gepa;
 #[cfg(feature = "http")]
 #[path = "suite/handover.rs"]
 mod handover;

@@ -542,13 +542,12 @@ impl<'g> Course<'g> {
             return Ok(None);
         };
         let (one, other) = merge.parents;
-        let turn = |at: usize| self.pool.members[at].turn;
         let name = |at: usize| self.pool.members[at].name.clone();
         Ok(Some(Winner {
             label: format!("{} and {} combined", name(one), name(other)),
             state: merge.state,
             parents: vec![one, other],
-            turn: turn(one).max(turn(other)),
+            turn: merge.turn,
             gain,
             is_merged: true,
         }))

@@ -24,6 +24,8 @@ const PAIRS: usize = 10;
 pub(super) struct Merge {
     pub(super) state: Arc<State>,
     pub(super) parents: (usize, usize),
+    /// The part whose turn is next.
+    pub(super) turn: usize,
     /// Rows to choose by, as places.
     rows: Vec<usize>,
     /// What it must reach on them.
@@ -75,7 +77,9 @@ pub(super) fn find(
             rows.iter().filter_map(|row| values[*row]).sum()
         };
         let least = sum(one).max(sum(other));
-        return Some(Merge { state: Arc::new(state), parents: (one, other), rows, least });
+        let turn = pool.members[one].turn.max(pool.members[other].turn);
+        let state = Arc::new(state);
+        return Some(Merge { state, parents: (one, other), turn, rows, least });
     }
     None
 }
