@@ -69,6 +69,8 @@ mod fuzzed;
 mod gains;
 #[path = "suite/gepa.rs"]
 mod gepa;
+#[path = "suite/gepa_replay.rs"]
+mod gepa_replay;
 #[cfg(feature = "http")]
 #[path = "suite/handover.rs"]
 mod handover;

@@ -111,13 +111,14 @@ struct World {
 }
 
 impl World {
-    fn claim(&self, job: &Job, calls: u64) -> Result<(), Outcome> {
+    /// Takes so many calls, where they are left.
+    fn claim(&self, job: &Job, calls: u64) -> Option<Outcome> {
         if job.max_calls.is_some_and(|most| most < calls) {
             let failure = Failure::new(FailureKind::Stopped, "its share of calls is used up");
-            return Err(Outcome::failed(failure));
+            return Some(Outcome::failed(failure));
         }
         self.calls.fetch_add(calls, Ordering::SeqCst);
-        Ok(())
+        None
     }
 }
 
@@ -126,7 +127,7 @@ impl Evaluator for World {
         let question = job.row.values["question"].to_string();
         let words = words(&job.state);
         let calls = 1 + hash(&[&question, &format!("{words:?}"), "calls"]) % 2;
-        if let Err(stopped) = self.claim(job, calls) {
+        if let Some(stopped) = self.claim(job, calls) {
             return stopped;
         }
         if self.flaky && hash(&[&question, "machine"]).is_multiple_of(13) {
@@ -163,7 +164,7 @@ struct Asks<'w>(&'w World);
 
 impl Evaluator for Asks<'_> {
     fn run(&self, job: &Job) -> Outcome {
-        if let Err(stopped) = self.0.claim(job, 1) {
+        if let Some(stopped) = self.0.claim(job, 1) {
             return stopped;
         }
         let text = |name: &str| job.row.values[name].to_string();
@@ -406,7 +407,7 @@ fn follow(world: &World, found: &Compiled) -> (usize, usize) {
 #[test]
 fn each_decision_is_that_of_the_algorithm() {
     let (mut merged, mut refused, mut kept) = (0, 0, 0);
-    for seed in 0..12 {
+    for seed in 0..5 {
         for several in [false, true] {
             let world = World { several, ..World::default() };
             let found = search(&rounds(25), &world, &settings(seed, 2, None));
@@ -416,8 +417,8 @@ fn each_decision_is_that_of_the_algorithm() {
             kept += found.report.candidates.len();
         }
     }
-    assert!(merged >= 5, "{merged} combinations");
-    assert!(refused >= 50 && kept >= 50, "{refused} refused, {kept} kept");
+    assert!(merged >= 3, "{merged} combinations");
+    assert!(refused >= 30 && kept >= 30, "{refused} refused, {kept} kept");
 }
 
 #[test]
@@ -518,7 +519,7 @@ fn any_policy() -> impl Strategy<Value = Gepa> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn a_cap_is_never_passed_and_threads_change_nothing(

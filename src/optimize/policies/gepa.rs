@@ -328,7 +328,8 @@ impl<'g> Course<'g> {
     /// How many proposals can be paid for, one of them scored on all rows to choose by.
     fn affordable(&self, search: &Search<'_>) -> usize {
         let each = 2 * self.policy.minibatch.min(search.train().len()).max(1);
-        let left = self.runs.saturating_sub(search.val().len() + gepa_merge::ROWS);
+        let merge = if self.parts.len() > 1 { gepa_merge::ROWS } else { 0 };
+        let left = self.runs.saturating_sub(search.val().len() + merge);
         (left / each).min(self.rounds).min(self.policy.at_once.max(1))
     }
 

@@ -315,3 +315,121 @@ pub(super) fn add_demo<'r>(
     let surplus = own.demos.len().saturating_sub(most);
     own.demos.drain(..surplus);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::{Failure, FailureKind};
+    use crate::program::row_hash;
+    use crate::schema::{Field, Row, Ty, TypeTable};
+
+    fn record(fields: &[(&str, &str)]) -> Record {
+        fields.iter().map(|(name, it)| ((*name).into(), Value::from(*it))).collect()
+    }
+
+    fn signature() -> Signature {
+        let field = |name: &str| vec![Field::new(name, Ty::Str)];
+        Signature {
+            name: "S".into(),
+            instructions: "Answer.".into(),
+            inputs: field("q"),
+            outputs: field("a"),
+            types: Arc::new(TypeTable::new()),
+            contracts: 0,
+        }
+    }
+
+    fn example(at: usize) -> Example {
+        let values = record(&[("q", &format!("q{at}")), ("a", "gold")]);
+        let row = Arc::new(Row { values, index: at, folder: None });
+        Example { hash: row_hash(&row), row }
+    }
+
+    fn outcome(score: f64) -> Option<Arc<Outcome>> {
+        let step = Step {
+            path: "self".to_owned(),
+            inputs: record(&[("q", "q")]),
+            outputs: record(&[("a", "x")]),
+            ..Step::default()
+        };
+        Some(Arc::new(Outcome { score: Some(score), steps: vec![step], ..Outcome::default() }))
+    }
+
+    fn part(kind: PartKind) -> Part {
+        Part { path: "self".to_owned(), kind }
+    }
+
+    #[test]
+    fn a_demo_comes_from_the_best_run_and_each_row_gives_one() {
+        let (mut state, part) = (State::default(), part(PartKind::Demos));
+        let examples: Vec<Example> = (0..4).map(example).collect();
+        let outcomes = [0.0, 0.5, 1.0, 1.0].map(outcome);
+        let random = Random::new(1, "");
+        let rows = |state: &State| -> Vec<usize> {
+            let demos = state.get("self").map_or(&[][..], |it| &it.demos);
+            demos.iter().filter_map(|it| Some(it.origin.as_ref()?.row)).collect()
+        };
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            let runs = examples.iter().zip(&outcomes);
+            add_demo(&mut state, &part, &signature(), runs, 2, &random);
+            seen.push(rows(&state));
+        }
+        // Row 2 was pushed out, so that it may come again.
+        assert_eq!(seen, [vec![2], vec![2, 3], vec![3, 1], vec![1, 2]]);
+        let mut none = State::default();
+        let runs = examples.iter().zip(&outcomes);
+        add_demo(&mut none, &part, &signature(), runs, 0, &random);
+        assert!(rows(&none).is_empty());
+    }
+
+    #[test]
+    fn parts_are_compared_and_copied_alone() {
+        let (words, described) = (part(PartKind::Instructions), part(PartKind::Descriptions));
+        let (mut one, mut other) = (State::default(), State::default());
+        one.entry("self").instructions = Some("other words".to_owned());
+        one.entry("self").descriptions.insert("a".to_owned(), "short".to_owned());
+        assert!(!words.is_same(&one, &other) && !described.is_same(&one, &other));
+        words.copy(&one, &mut other);
+        assert!(words.is_same(&one, &other) && !described.is_same(&one, &other));
+        described.copy(&one, &mut other);
+        assert_eq!(one.hash(), other.hash());
+        other.entry("elsewhere");
+        assert!(part(PartKind::Demos).is_same(&one, &State::default()));
+    }
+
+    #[test]
+    fn what_is_said_of_a_run() {
+        let whole = Outcome {
+            scores: [("exact".to_owned(), 0.0), ("short".to_owned(), 1.0)].into(),
+            feedback: Some("in general".to_owned()),
+            feedback_by: [("self".to_owned(), "here".to_owned())].into(),
+            asserts_failed: 1,
+            ..Outcome::clone(&outcome(0.0).unwrap_or_default())
+        };
+        let said = |outcome: &Outcome| feedback(&part(PartKind::Instructions), outcome);
+        assert_eq!(
+            said(&whole),
+            "The run scored 0.000 (exact 0.000, short 1.000). Conditions that stayed false: 1. here"
+        );
+        let general = Outcome { feedback_by: IndexMap::new(), asserts_failed: 0, ..whole };
+        assert!(said(&general).ends_with(". in general"));
+        assert_eq!(said(&outcome(0.5).unwrap_or_default()), "The run scored 0.500.");
+    }
+
+    #[test]
+    fn a_reply_that_could_not_be_read_is_an_example() {
+        let failure = Failure::new(FailureKind::Program, "no `a` in the reply");
+        let runs = [(example(7), Some(Arc::new(Outcome::failed(failure))))];
+        let shown = |predictors: usize| {
+            let runs = runs.iter().map(|(example, outcome)| (example, outcome));
+            let part = part(PartKind::Instructions);
+            examples(&part, &signature(), runs, predictors, |_| Random::new(1, ""))
+        };
+        let text = shown(1).first().map(Value::to_string).unwrap_or_default();
+        assert!(text.contains("q: q7") && !text.contains("gold"), "{text}");
+        assert!(text.contains("It failed: no `a` in the reply"), "{text}");
+        // With several predictors nobody knows whose it was.
+        assert!(shown(2).is_empty());
+    }
+}
