@@ -36,7 +36,8 @@ pub use natives::compile_kept;
 pub use options::natives;
 pub use plan::{Phase, Plan};
 pub use policies::{
-    BootstrapFewShot, Copro, Effort, Front, Gepa, LabeledFewShot, PartKind, RandomSearch,
+    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, LabeledFewShot, PartKind,
+    RandomSearch,
 };
 pub use propose::{Proposer, Question};
 pub use race::Race;
@@ -159,8 +160,8 @@ pub trait Policy {
     fn needs_valset(&self) -> bool;
 
     /// What it asks the model that proposes.
-    fn questions(&self) -> &'static [Question] {
-        &[]
+    fn questions(&self) -> Vec<Question> {
+        Vec::new()
     }
 
     /// The most runs that it makes, by phase.

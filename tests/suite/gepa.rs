@@ -143,11 +143,13 @@ impl Evaluator for World {
         let value = counted(&words, &question, self.several);
         let names = ["exact", "short"];
         let scores = names.map(|it| (it.to_owned(), score(&words, &question, it)));
+        let scores = if self.several { scores.into() } else { IndexMap::new() };
+        let special = IndexMap::from([("find".to_owned(), format!("special {question}"))]);
         Outcome {
             score: Some(value),
-            scores: if self.several { scores.into() } else { IndexMap::new() },
+            scores: scores.into(),
             feedback: Some(format!("general {question}")),
-            feedback_by: [("find".to_owned(), format!("special {question}"))].into(),
+            feedback_by: special.into(),
             steps: if job.keep_steps { PATHS.iter().map(step).collect() } else { Vec::new() },
             calls: calls as u32,
             ..Outcome::default()

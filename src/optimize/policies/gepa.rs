@@ -182,8 +182,8 @@ impl Policy for Gepa {
         true
     }
 
-    fn questions(&self) -> &'static [Question] {
-        &[Question::ReflectedInstructions, Question::ReflectedDescriptions]
+    fn questions(&self) -> Vec<Question> {
+        vec![Question::ReflectedInstructions, Question::ReflectedDescriptions]
     }
 
     fn phases(&self, sizes: &Sizes) -> Vec<Phase> {

@@ -401,9 +401,10 @@ mod tests {
     #[test]
     fn what_is_said_of_a_run() {
         let whole = Outcome {
-            scores: [("exact".to_owned(), 0.0), ("short".to_owned(), 1.0)].into(),
+            scores: IndexMap::from([("exact".to_owned(), 0.0), ("short".to_owned(), 1.0)])
+                .into(),
             feedback: Some("in general".to_owned()),
-            feedback_by: [("self".to_owned(), "here".to_owned())].into(),
+            feedback_by: IndexMap::from([("self".to_owned(), "here".to_owned())]).into(),
             asserts_failed: 1,
             ..Outcome::clone(&outcome(0.0).unwrap_or_default())
         };
@@ -412,7 +413,8 @@ mod tests {
             said(&whole),
             "The run scored 0.000 (exact 0.000, short 1.000). Conditions that stayed false: 1. here"
         );
-        let general = Outcome { feedback_by: IndexMap::new(), asserts_failed: 0, ..whole };
+        let general =
+            Outcome { feedback_by: IndexMap::new().into(), asserts_failed: 0, ..whole };
         assert!(said(&general).ends_with(". in general"));
         assert_eq!(said(&outcome(0.5).unwrap_or_default()), "The run scored 0.500.");
     }

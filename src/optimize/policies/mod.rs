@@ -3,6 +3,7 @@
 //! A policy proposes states and reads scores. It names no models, and knows
 //! nothing of how runs are made.
 
+mod better_together;
 mod bootstrap_few_shot;
 mod copro;
 mod gepa;
@@ -12,6 +13,7 @@ mod gepa_pool;
 mod labeled_few_shot;
 mod random_search;
 
+pub use better_together::BetterTogether;
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use copro::Copro;
 pub use gepa::{Effort, Gepa};
