@@ -70,6 +70,10 @@ mod front;
 mod fuzzed;
 #[path = "suite/gains.rs"]
 mod gains;
+#[path = "suite/gepa.rs"]
+mod gepa;
+#[path = "suite/gepa_replay.rs"]
+mod gepa_replay;
 #[cfg(feature = "http")]
 #[path = "suite/handover.rs"]
 mod handover;

@@ -389,6 +389,53 @@ print(tuned.instructions);
 //> From `question`, write `answer`."#,
     ),
     native(
+        "gepa",
+        &[
+            METRIC,
+            option("auto", "str", "how long: \"light\", \"medium\" or \"heavy\""),
+            option("rounds", "int", "how many proposals, instead of `auto`"),
+            option("minibatch", "int", "how many rows a proposal is made from and tried on"),
+            option("at_once", "int", "how many proposals are made at once"),
+            option(
+                "components",
+                "str | list[str]",
+                "what evolves: \"instructions\", \"descriptions\", \"demos\"",
+            ),
+            option("select", "str", "what a proposal changes: \"turns\" or \"all\""),
+            option("merges", "int", "how many combinations are kept at most"),
+            option(
+                "front",
+                "str",
+                "what candidates are best of: \"rows\", \"scores\" or \"both\"",
+            ),
+            option("max_demos", "int", "the most demos of a predictor"),
+            option("proposer_temperature", "float", "how freely the model proposes"),
+            PROPOSER,
+            ONLY,
+            THREADS,
+            SEED,
+            MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
+        ],
+        "optimizer",
+        "has instructions reflected on, a few runs at a time, and keeps what helps",
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+0?", answer: "2" }]);
+module Solve() {
+    let answer = predict("question -> answer", lm: scripted(#{ answer: #{ answer: "two" } }));
+    fn forward(question) { answer(question) }
+}
+let proposer = scripted(#{ "proposer.ReflectedInstructions": #{
+    diagnosis: "words", new_instruction: "Write digits."
+} });
+let right = |example, reply| #{ score: example.answer == reply.answer, feedback: `it is ${example.answer}` };
+let tuned = gepa(metric: right, rounds: 1, proposer: proposer, max_calls: 50)
+    .compile(Solve(), trainset: data.take(1), valset: data.slice(1));
+print(tuned.answer.instructions);
+//> From `question`, write `answer`."#,
+    ),
+    native(
         "better_together",
         &[
             optional(

@@ -449,10 +449,8 @@ fn absent_on_purpose(name: &str) -> Option<&'static str> {
         "react" | "tool" | "mcp" | "program_of_thought" | "multi_chain" => {
             Some("tools and what is built on them are not supported yet")
         }
-        "gepa" | "simba" | "knn_few_shot" | "infer_rules" | "tune" | "bootstrap_finetune" => {
-            Some(
-                "not supported yet; there are `labeled_few_shot`, `bootstrap_few_shot`, `random_search`, `copro` and `mipro_v2`",
-            )
+        "simba" | "knn_few_shot" | "infer_rules" | "tune" | "bootstrap_finetune" => {
+            Some("not supported yet; `dsp doc optimizing` tells of those that there are")
         }
         _ => None,
     }

@@ -34,6 +34,7 @@ impl Report {
             ("usd", self.cost.dollars().map_or(Value::Null, Value::Float)),
             ("stopped", stopped.unwrap_or_default()),
             ("notices", Value::list(notices)),
+            ("remarks", Value::list(self.remarks.iter().map(|it| Value::from(it.as_str())))),
             ("time", object([("cached_calls", count(self.cached_calls))])),
         ])
     }

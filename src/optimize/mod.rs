@@ -36,7 +36,8 @@ pub use natives::compile_kept;
 pub use options::natives;
 pub use plan::{Phase, Plan};
 pub use policies::{
-    BetterTogether, BootstrapFewShot, Copro, LabeledFewShot, MiproV2, RandomSearch, Size,
+    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, LabeledFewShot, MiproV2,
+    PartKind, RandomSearch, Size,
 };
 pub use propose::{Proposer, Question};
 pub use race::Race;

@@ -4,8 +4,8 @@ use crate::diag::did_you_mean;
 use crate::eval::{OPTIONS, Scoring};
 use crate::optimize::natives::Optimizer;
 use crate::optimize::{
-    BetterTogether, BootstrapFewShot, Copro, LabeledFewShot, MiproV2, Policy, Race,
-    RandomSearch, Settings, Size,
+    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, LabeledFewShot, MiproV2,
+    PartKind, Policy, Race, RandomSearch, Settings, Size,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, LmValue, Program, Val, wrong};
@@ -23,6 +23,7 @@ pub fn natives() -> Vec<Bound> {
         bound("random_search", random_search),
         bound("copro", copro),
         bound("mipro_v2", mipro_v2),
+        bound("gepa", gepa),
         bound("better_together", better_together),
     ]
 }
@@ -104,11 +105,92 @@ fn size(value: &Val) -> Result<Size, Error> {
     value.as_str().and_then(Size::of).ok_or_else(|| wrong("auto", &names, value))
 }
 
+fn gepa(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = Gepa::default();
+    let auto = args.option("auto").map(|it| named("auto", &Effort::NAMES, Effort::of, &it));
+    let effort = match (auto.transpose()?, args.count("rounds")?) {
+        (Some(_), Some(_)) => {
+            let message = "`auto` and `rounds` both say how long the search is";
+            return Err(Error::value(message).hint("leave one of them out"));
+        }
+        (auto, None) => auto.unwrap_or(usual.effort),
+        (None, Some(rounds)) => Effort::Rounds(rounds),
+    };
+    let select = ["turns", "all"];
+    let is_all = |name: &str| select.contains(&name).then(|| name == select[1]);
+    let of = |args: &mut Args, name: &str| args.option(name);
+    let policy = Gepa {
+        effort,
+        minibatch: at_least_one(&mut args, "minibatch", usual.minibatch)?,
+        at_once: at_least_one(&mut args, "at_once", usual.at_once)?,
+        components: match of(&mut args, "components") {
+            Some(it) => components(&it)?,
+            None => usual.components,
+        },
+        all_parts: of(&mut args, "select")
+            .map(|it| named("select", &select, is_all, &it))
+            .transpose()?
+            .unwrap_or(usual.all_parts),
+        merges: args.count("merges")?.unwrap_or(usual.merges),
+        front: of(&mut args, "front")
+            .map(|it| named("front", &Front::NAMES, Front::of, &it))
+            .transpose()?
+            .unwrap_or(usual.front),
+        max_demos: args.count("max_demos")?.unwrap_or(usual.max_demos),
+        temperature: args.number("proposer_temperature")?.unwrap_or(usual.temperature),
+    };
+    optimizer(cx, "gepa", Arc::new(policy), args)
+}
+
+/// One of some names.
+fn named<T>(
+    option: &str,
+    names: &[&str],
+    of: impl Fn(&str) -> Option<T>,
+    value: &Val,
+) -> Result<T, Error> {
+    let known: Vec<String> = names.iter().map(|it| format!("{it:?}")).collect();
+    value.as_str().and_then(of).ok_or_else(|| wrong(option, &known.join(" or "), value))
+}
+
+fn at_least_one(args: &mut Args, name: &str, usual: usize) -> Result<usize, Error> {
+    match args.count(name)?.unwrap_or(usual) {
+        0 => Err(Error::value(format!("`{name}` wants at least 1"))),
+        count => Ok(count),
+    }
+}
+
+/// What may evolve: each kind once.
+fn components(value: &Val) -> Result<Vec<PartKind>, Error> {
+    let one = |it: &Val| named("components", &PartKind::NAMES, PartKind::of, it);
+    let mut all: Vec<PartKind> = match value {
+        Val::List(items) => items.iter().map(one).collect::<Result<_, _>>()?,
+        other => vec![one(other)?],
+    };
+    let mut seen = Vec::new();
+    all.retain(|it| {
+        let is_new = !seen.contains(it);
+        seen.push(*it);
+        is_new
+    });
+    if all.is_empty() {
+        return Err(Error::value("`components` names nothing that may change"));
+    }
+    Ok(all)
+}
+
 type Shared = Arc<dyn Policy + Send + Sync>;
 
 /// Steps of a strategy that are no optimizer of the user's own.
-const STEPS: [&str; 6] =
-    ["demos", "instructions", "random_search", "bootstrap_few_shot", "copro", "mipro_v2"];
+const STEPS: [&str; 7] = [
+    "demos",
+    "instructions",
+    "random_search",
+    "bootstrap_few_shot",
+    "copro",
+    "mipro_v2",
+    "gepa",
+];
 
 fn usual(step: &str) -> Option<Shared> {
     Some(match step {
@@ -116,6 +198,7 @@ fn usual(step: &str) -> Option<Shared> {
         "instructions" | "copro" => Arc::new(Copro::default()),
         "bootstrap_few_shot" => Arc::new(BootstrapFewShot::default()),
         "mipro_v2" => Arc::new(MiproV2::default()),
+        "gepa" => Arc::new(Gepa::default()),
         _ => return None,
     })
 }

@@ -37,9 +37,27 @@ pub enum Question {
     ProgramDescription,
     /// Instructions in place of others, from what is known of the program and its data.
     GroundedInstructions,
+    /// Instructions that mend what went wrong in runs.
+    ReflectedInstructions,
+    /// Descriptions of fields that do.
+    ReflectedDescriptions,
 }
 
 impl Question {
+    /// All questions.
+    #[cfg(test)]
+    const ALL: [Self; 9] = [
+        Self::FirstInstructions,
+        Self::BetterInstructions,
+        Self::Rules,
+        Self::DataNotes,
+        Self::DataSummary,
+        Self::ProgramDescription,
+        Self::GroundedInstructions,
+        Self::ReflectedInstructions,
+        Self::ReflectedDescriptions,
+    ];
+
     /// The name of its signature in `std/proposals`.
     pub fn name(self) -> &'static str {
         match self {
@@ -50,6 +68,8 @@ impl Question {
             Self::DataSummary => "DataSummary",
             Self::ProgramDescription => "ProgramDescription",
             Self::GroundedInstructions => "GroundedInstructions",
+            Self::ReflectedInstructions => "ReflectedInstructions",
+            Self::ReflectedDescriptions => "ReflectedDescriptions",
         }
     }
 

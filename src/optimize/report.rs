@@ -175,6 +175,8 @@ pub struct Report {
     pub path: Path,
     /// What the user should know.
     pub notices: Vec<Diagnostic>,
+    /// How the search went, in the policy's own words.
+    pub remarks: Vec<String>,
     /// The seed of the search.
     pub seed: u64,
 }
@@ -202,6 +204,9 @@ impl Report {
         let (train, val) = self.rows;
         let mut text = format!("{} on {train} rows, chosen on {val}\n\n", self.optimizer);
         text += &self.table();
+        for remark in &self.remarks {
+            let _ = writeln!(text, "\n{remark}");
+        }
         let _ = writeln!(
             text,
             "\ncalls    {}, {}{}",

@@ -132,6 +132,7 @@ pub struct Search<'a> {
     used: Vec<Used>,
     path: Path,
     notices: Vec<Diagnostic>,
+    remarks: Vec<String>,
 }
 
 impl fmt::Debug for Search<'_> {
@@ -176,6 +177,7 @@ impl<'a> Search<'a> {
             used: Vec::new(),
             path: Path::default(),
             notices: Vec::new(),
+            remarks: Vec::new(),
         })
     }
 
@@ -234,6 +236,11 @@ impl<'a> Search<'a> {
         self.notices.push(notice);
     }
 
+    /// Says how the search went, for the report.
+    pub fn remark(&mut self, text: String) {
+        self.remarks.push(text);
+    }
+
     /// Makes runs, or remembers them.
     pub fn run(&mut self, phase: &str, asks: &[Ask]) -> Runs {
         let keys = keys(asks);
@@ -259,6 +266,12 @@ impl<'a> Search<'a> {
     /// Whether a run was made, with its steps if those are wanted.
     fn remembers(&self, key: &Key, ask: &Ask) -> bool {
         self.memo.get(key).is_some_and(|known| known.with_steps || !ask.keep_steps)
+    }
+
+    /// How many of these need not be made.
+    pub(super) fn remembered(&self, asks: &[Ask]) -> usize {
+        let keys = keys(asks);
+        asks.iter().zip(&keys).filter(|(ask, key)| self.remembers(key, ask)).count()
     }
 
     /// The runs at `asked`: all together where they can be told apart and each has a bound, else
@@ -571,6 +584,7 @@ impl<'a> Search<'a> {
             confirmation: None,
             path: self.path,
             notices: self.notices,
+            remarks: self.remarks,
             seed: self.settings.seed,
             candidates: Vec::new(),
         };

@@ -18,7 +18,7 @@ const LONG: &str = "the quick brown fox jumps over the lazy dog while seven grey
 
 #[test]
 fn every_question_has_a_signature() {
-    let all = [Question::FirstInstructions, Question::BetterInstructions, Question::Rules];
+    let all = Question::ALL;
     for question in all {
         let signature = question.signature();
         assert!(!signature.instructions.is_empty(), "{question:?}");
