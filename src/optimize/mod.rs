@@ -35,7 +35,7 @@ pub use matrix::Matrix;
 pub use natives::compile_kept;
 pub use options::natives;
 pub use plan::{Phase, Plan};
-pub use policies::{BootstrapFewShot, Copro, LabeledFewShot, RandomSearch};
+pub use policies::{BootstrapFewShot, Copro, InferRules, LabeledFewShot, RandomSearch, Simba};
 pub use propose::{Proposer, Question};
 pub use race::Race;
 pub use report::{Candidate, Path, Report};
@@ -182,6 +182,8 @@ pub struct Sizes {
     pub predictors: usize,
     /// Whether the program already has demos.
     pub start_has_demos: bool,
+    /// Whether a teacher is given.
+    pub has_teacher: bool,
 }
 
 /// What an optimizer found.

@@ -3,7 +3,8 @@
 use crate::eval::{OPTIONS, Scoring};
 use crate::optimize::natives::Optimizer;
 use crate::optimize::{
-    BootstrapFewShot, Copro, LabeledFewShot, Policy, Race, RandomSearch, Settings,
+    BootstrapFewShot, Copro, InferRules, LabeledFewShot, Policy, Race, RandomSearch, Settings,
+    Simba,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, LmValue, Program, Val, wrong};
@@ -19,6 +20,8 @@ pub fn natives() -> Vec<Bound> {
         bound("bootstrap_few_shot", bootstrap_few_shot),
         bound("random_search", random_search),
         bound("copro", copro),
+        bound("simba", simba),
+        bound("infer_rules", infer_rules),
     ]
 }
 
@@ -72,6 +75,38 @@ fn copro(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         ));
     }
     optimizer(cx, "copro", Arc::new(policy), args)
+}
+
+fn simba(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = Simba::default();
+    let policy = Simba {
+        minibatch: args.count("minibatch")?.unwrap_or(usual.minibatch),
+        candidates: args.count("candidates")?.unwrap_or(usual.candidates),
+        steps: args.count("steps")?.unwrap_or(usual.steps),
+        max_demos: args.count("max_demos")?.unwrap_or(usual.max_demos),
+        temperature: args.number("proposer_temperature")?.unwrap_or(usual.temperature),
+    };
+    if policy.candidates < 2 {
+        return Err(Error::value("`candidates` wants at least 2: runs of a row are compared"));
+    }
+    if policy.minibatch == 0 || policy.steps == 0 {
+        return Err(Error::value("`minibatch` and `steps` want at least 1"));
+    }
+    optimizer(cx, "simba", Arc::new(policy), args)
+}
+
+fn infer_rules(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = InferRules::default();
+    let policy = InferRules {
+        bootstrap: bootstrap(&mut args)?,
+        candidates: args.count("candidates")?.unwrap_or(usual.candidates),
+        rules: args.count("rules")?.unwrap_or(usual.rules),
+        temperature: args.number("proposer_temperature")?.unwrap_or(usual.temperature),
+    };
+    if policy.candidates == 0 || policy.rules == 0 {
+        return Err(Error::value("`candidates` and `rules` want at least 1"));
+    }
+    optimizer(cx, "infer_rules", Arc::new(policy), args)
 }
 
 fn race(value: &Val) -> Result<Race, Error> {

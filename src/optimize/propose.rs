@@ -29,6 +29,8 @@ pub enum Question {
     BetterInstructions,
     /// Rules by which outputs follow from inputs.
     Rules,
+    /// Advice to the steps of a program, from two runs on one row.
+    Advice,
 }
 
 impl Question {
@@ -38,6 +40,7 @@ impl Question {
             Self::FirstInstructions => "FirstInstructions",
             Self::BetterInstructions => "BetterInstructions",
             Self::Rules => "Rules",
+            Self::Advice => "Advice",
         }
     }
 
@@ -95,6 +98,8 @@ pub(crate) enum Refusal {
     TooLong(usize, usize),
     /// It carries a row of the training data.
     Copied(usize),
+    /// It is for no step of the program.
+    Elsewhere,
     /// It was proposed before.
     Known,
 }
@@ -109,6 +114,7 @@ impl fmt::Display for Refusal {
                 write!(f, "it has {has} characters, the most is {most}")
             }
             Self::Copied(row) => write!(f, "it carries row {row} of the training data"),
+            Self::Elsewhere => f.write_str("it names no step that may be changed"),
             Self::Known => f.write_str("it was proposed before"),
         }
     }

@@ -3,15 +3,20 @@
 //! A policy proposes states and reads scores. It names no models, and knows
 //! nothing of how runs are made.
 
+mod advice;
 mod bootstrap_few_shot;
 mod copro;
+mod infer_rules;
 mod labeled_few_shot;
 mod random_search;
+mod simba;
 
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use copro::Copro;
+pub use infer_rules::InferRules;
 pub use labeled_few_shot::LabeledFewShot;
 pub use random_search::RandomSearch;
+pub use simba::Simba;
 
 use crate::schema::Value;
 

@@ -18,7 +18,12 @@ const LONG: &str = "the quick brown fox jumps over the lazy dog while seven grey
 
 #[test]
 fn every_question_has_a_signature() {
-    let all = [Question::FirstInstructions, Question::BetterInstructions, Question::Rules];
+    let all = [
+        Question::FirstInstructions,
+        Question::BetterInstructions,
+        Question::Rules,
+        Question::Advice,
+    ];
     for question in all {
         let signature = question.signature();
         assert!(!signature.instructions.is_empty(), "{question:?}");
