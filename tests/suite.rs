@@ -75,6 +75,8 @@ mod hosts;
 #[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;
+#[path = "suite/instructions.rs"]
+mod instructions;
 #[path = "suite/journal.rs"]
 mod journal;
 #[cfg(feature = "http")]
@@ -125,6 +127,8 @@ mod sampling;
 mod schema;
 #[path = "suite/scripted.rs"]
 mod scripted;
+#[path = "suite/simba.rs"]
+mod simba;
 #[path = "suite/sizes.rs"]
 mod sizes;
 #[path = "suite/sources.rs"]
