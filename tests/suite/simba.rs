@@ -94,11 +94,19 @@ impl Shown {
     }
 }
 
+#[derive(Debug, Clone, Copy, Default)]
+enum Levels {
+    Two,
+    #[default]
+    Four,
+    Near,
+}
+
 /// Runs that look random.
 #[derive(Default)]
 struct World {
-    /// Scores are 0 or 1.
-    binary: bool,
+    /// Scores are 0 or 1, one of four, or near a score that the row has.
+    levels: Levels,
     /// Of ten runs so many are right whatever the program is.
     easy: u64,
     teaches: bool,
@@ -118,10 +126,13 @@ impl World {
             return Some((0.0, 0, true));
         }
         let asserts = u32::from((at >> 8).is_multiple_of(7));
-        let score = match at % 4 {
+        let level = f64::from(u32::try_from(at % 4).unwrap());
+        let near = f64::from(u32::try_from((hash(&[question]) >> 9) % 12).unwrap());
+        let score = match self.levels {
             _ if (at >> 16) % 10 < self.easy => 1.0,
-            it if self.binary => f64::from(u32::from(it > 1)),
-            it => [0.0, 0.25, 0.5, 1.0][usize::try_from(it).unwrap()],
+            Levels::Two => f64::from(u32::from(level > 1.0)),
+            Levels::Four => level / 4.0,
+            Levels::Near => (near + level) / 16.0,
         };
         Some((score, asserts, false))
     }
@@ -465,7 +476,7 @@ fn search(
 }
 
 fn options() -> impl Strategy<Value = Simba> {
-    (1usize..14, 2usize..6, 1usize..7, 0usize..4).prop_map(
+    (1usize..30, 2usize..7, 1usize..7, 0usize..4).prop_map(
         |(minibatch, candidates, steps, max_demos)| Simba {
             minibatch,
             candidates,
@@ -477,17 +488,17 @@ fn options() -> impl Strategy<Value = Simba> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(30))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn it_decides_as_the_algorithm_does(
         options in options(),
-        train in 1usize..25,
+        train in 1usize..40,
         seed in any::<u64>(),
-        binary in any::<bool>(),
-        easy in 0u64..10,
+        levels in prop::sample::select(vec![Levels::Two, Levels::Four, Levels::Near]),
+        easy in prop::sample::select(vec![0u64, 0, 0, 4, 9]),
     ) {
-        let world = World { binary, easy, ..World::default() };
+        let world = World { levels, easy, ..World::default() };
         let found = search(&options, &world, (train, 6), &settings(seed, 1, None));
         let start = (Shown::default(), Vec::new());
         let mut model = Model { world: &world, options, seed, pool: vec![start] };
@@ -509,13 +520,13 @@ proptest! {
     fn threads_change_nothing_the_best_never_falls_and_the_plan_bounds_it(
         options in options(),
         seed in any::<u64>(),
-        binary in any::<bool>(),
+        levels in prop::sample::select(vec![Levels::Two, Levels::Four, Levels::Near]),
     ) {
-        let world = World { binary, ..World::default() };
+        let world = World { levels, ..World::default() };
         let found = search(&options, &world, (20, 6), &settings(seed, 1, None));
         prop_assert_eq!(&search(&options, &world, (20, 6), &settings(seed, 64, None)), &found);
         let (signatures, adviser, other) =
-            (signatures(), Adviser::default(), World { binary, ..World::default() });
+            (signatures(), Adviser::default(), World { levels, ..World::default() });
         let problem = problem(&other, &adviser, &signatures, (20, 6));
         let settings = settings(seed, 2, None);
         let most = plan(&options, &problem, &settings).unwrap().worst_case().unwrap();
@@ -600,7 +611,7 @@ fn a_teacher_makes_the_first_sample_of_each_row() {
 
 #[test]
 fn where_all_runs_are_the_same_it_says_so() {
-    let world = World { binary: true, easy: 10, ..World::default() };
+    let world = World { levels: Levels::Two, easy: 10, ..World::default() };
     let options = Simba { steps: 2, minibatch: 3, candidates: 2, ..Simba::default() };
     // Rows whose runs neither fail nor leave an assertion false are the usual ones here.
     let idle = (0..200).find_map(|seed| {

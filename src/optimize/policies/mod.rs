@@ -5,6 +5,7 @@
 
 mod advice;
 mod bootstrap_few_shot;
+mod buckets;
 mod copro;
 mod infer_rules;
 mod labeled_few_shot;

@@ -34,11 +34,12 @@ use crate::diag::Diagnostic;
 use crate::eval::{Outcome, Random, Stop};
 use crate::optimize::demo::{from_run, without_row};
 use crate::optimize::policies::advice::{MOST_OF_ADVICE, advised, question};
+use crate::optimize::policies::buckets::{Bounds, Bucket, Run, in_order, mean};
 use crate::optimize::policies::count;
 use crate::optimize::propose::{Judge, Refusals};
 use crate::optimize::{Ask, Example, FEW_DEMOS, Phase, Policy, Question, Search, Sizes, Who};
 use crate::program::State;
-use crate::sampling::{Minibatches, float, poisson, quantile, softmax};
+use crate::sampling::{Minibatches, float, poisson, softmax};
 use crate::schema::{Signature, Value};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
@@ -154,36 +155,6 @@ struct Sample {
     ask: Ask,
 }
 
-/// A run that was made of a row, and its score.
-struct Run {
-    number: u64,
-    outcome: Arc<Outcome>,
-    score: f64,
-}
-
-/// A row and its runs, the best first.
-struct Bucket {
-    example: Example,
-    runs: Vec<Run>,
-}
-
-impl Bucket {
-    fn best(&self) -> &Run {
-        &self.runs[0]
-    }
-
-    fn worst(&self) -> &Run {
-        &self.runs[self.runs.len() - 1]
-    }
-
-    /// How much its runs differ, then its best run, then how far that is from the mean.
-    fn rank(&self) -> [f64; 3] {
-        let (best, worst) = (self.best().score, self.worst().score);
-        let scores: Vec<f64> = self.runs.iter().map(|it| it.score).collect();
-        [best - worst, best, best - mean(&scores).unwrap_or_default()]
-    }
-}
-
 /// A change that may be made.
 struct Change<'a> {
     bucket: &'a Bucket,
@@ -197,35 +168,6 @@ enum Made {
     Demo,
     /// Advice is to be asked for.
     Advice(Ask),
-}
-
-/// What all scores of a minibatch say of one.
-struct Bounds {
-    low: f64,
-    high: f64,
-    least: f64,
-}
-
-impl Bounds {
-    fn of(buckets: &[Bucket]) -> Self {
-        let all: Vec<f64> =
-            buckets.iter().flat_map(|it| it.runs.iter().map(|it| it.score)).collect();
-        let least = all.iter().copied().fold(f64::INFINITY, f64::min);
-        Self { low: quantile(&all, 0.1), high: quantile(&all, 0.9), least }
-    }
-
-    /// Whether the best run of a row is worth showing.
-    fn shows(&self, bucket: &Bucket) -> bool {
-        let best = bucket.best();
-        let is_clean = best.outcome.failure.is_none() && best.outcome.asserts_failed == 0;
-        is_clean && best.score >= self.low && best.score > self.least
-    }
-
-    /// Whether the best and the worst run of a row tell something beside each other.
-    fn teaches(&self, bucket: &Bucket) -> bool {
-        let (best, worst) = (bucket.best().score, bucket.worst().score);
-        best > worst && best >= self.low && worst <= self.high
-    }
 }
 
 struct Ascent<'a> {
@@ -356,17 +298,7 @@ impl<'a> Ascent<'a> {
             let (number, outcome) = (sample.ask.rollout, Arc::clone(outcome));
             buckets[sample.row].runs.push(Run { number, outcome, score });
         }
-        buckets.retain(|it| !it.runs.is_empty());
-        for bucket in &mut buckets {
-            let failed = |it: &Run| it.outcome.asserts_failed;
-            bucket
-                .runs
-                .sort_by(|a, b| b.score.total_cmp(&a.score).then(failed(a).cmp(&failed(b))));
-        }
-        buckets.sort_by(|a, b| {
-            b.rank().partial_cmp(&a.rank()).unwrap_or(std::cmp::Ordering::Equal)
-        });
-        buckets
+        in_order(buckets)
     }
 
     /// The programs of a step, each with a label.
@@ -540,8 +472,4 @@ impl Change<'_> {
 fn apart(state: &Arc<State>, example: &Example) -> Arc<State> {
     let bare = without_row(state, example);
     if bare.demo_count() == state.demo_count() { Arc::clone(state) } else { Arc::new(bare) }
-}
-
-fn mean(scores: &[f64]) -> Option<f64> {
-    (!scores.is_empty()).then(|| crate::eval::stats::mean(scores))
 }
