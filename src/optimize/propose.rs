@@ -312,6 +312,9 @@ pub(crate) fn with_instructions(
     state
 }
 
+/// The most reasons that the notice names; those that quote a reply differ for each.
+const MOST_REASONS: usize = 5;
+
 /// Why proposals were not taken, for the notice at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
@@ -339,10 +342,15 @@ impl Refusals {
             if count == 1 { "1 proposal was" } else { &format!("{count} proposals were") };
         let message = format!("{what} not taken");
         let notice = Diagnostic::bare(REFUSED, message);
-        let notice = self
+        let mut notice = self
             .by_reason
             .iter()
+            .take(MOST_REASONS)
             .fold(notice, |notice, (why, count)| notice.note(format!("{count}: {why}")));
+        let more: usize = self.by_reason.values().skip(MOST_REASONS).sum();
+        if more > 0 {
+            notice = notice.note(format!("{more}: other reasons"));
+        }
         search
             .notice(notice.hint("see what came: `dsp log show`; another model: `proposer: …`"));
     }

@@ -620,6 +620,6 @@ fn where_all_runs_are_the_same_it_says_so() {
     });
     let found = idle.unwrap();
     let told = found.report.notices.iter().map(|it| it.message.as_str());
-    assert!(told.clone().any(|it| it.ends_with("of 2 steps found no change to try")));
+    assert!(told.clone().any(|it| it.ends_with("of 2 steps found no row to learn from")));
     assert_eq!(found.report.stop, None::<Stop>);
 }

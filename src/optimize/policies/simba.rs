@@ -176,6 +176,8 @@ struct Ascent<'a> {
     judge: Judge,
     refusals: Refusals,
     pool: Vec<Member>,
+    /// How many steps found nothing to try.
+    idle: usize,
 }
 
 impl<'a> Ascent<'a> {
@@ -183,7 +185,8 @@ impl<'a> Ascent<'a> {
         let predictors = search.predictors();
         let judge = Judge::new(search.train(), MOST_OF_ADVICE);
         let refusals = Refusals::default();
-        let mut ascent = Self { options, predictors, judge, refusals, pool: Vec::new() };
+        let pool = Vec::new();
+        let mut ascent = Self { options, predictors, judge, refusals, pool, idle: 0 };
         ascent.join(search.start().clone(), Vec::new());
         ascent
     }
@@ -192,7 +195,7 @@ impl<'a> Ascent<'a> {
         let (rows, size) = (search.train().len(), self.options.minibatch);
         let mut batches = Minibatches::new(rows, size, search.seed());
         let mut due = vec![(0, "as it is".to_owned(), search.start().clone())];
-        let (mut given, mut idle, mut spare) = (1, 0, Vec::new());
+        let (mut given, mut spare) = (1, Vec::new());
         for step in 0..self.options.steps {
             let rows = batches.next_batch().into_iter();
             let batch: Vec<Example> = rows.map(|at| search.train()[at].clone()).collect();
@@ -201,7 +204,6 @@ impl<'a> Ascent<'a> {
             let outcomes = search.step("sample", std::mem::take(&mut due), &asks)?;
             let buckets = self.buckets(&batch, &samples, &outcomes);
             let states = self.states(search, step, &buckets)?;
-            idle += usize::from(states.is_empty());
             let winner = self.winner(search, &batch, states)?;
             spare.extend(winner);
             if given < self.options.due(step + 1)
@@ -211,17 +213,18 @@ impl<'a> Ascent<'a> {
                 given += 1;
             }
         }
-        self.tell(search, idle);
+        self.tell(search);
         search.step("score winners", due, &[]).map(|_| ())
     }
 
     /// Says so where steps found nothing to try.
-    fn tell(&self, search: &mut Search<'_>, idle: usize) {
+    fn tell(&self, search: &mut Search<'_>) {
+        let idle = self.idle;
         if idle == 0 {
             return;
         }
         let of = self.options.steps;
-        let message = format!("{idle} of {of} steps found no change to try");
+        let message = format!("{idle} of {of} steps found no row to learn from");
         let hint = "where all runs of all rows score the same, more rows or a metric with finer \
                     scores would tell them apart";
         search.notice(Diagnostic::bare(FEW_DEMOS, message).hint(hint));
@@ -309,6 +312,7 @@ impl<'a> Ascent<'a> {
         buckets: &[Bucket],
     ) -> Result<Vec<(String, State)>, Stop> {
         let changes = self.changes(search, step, buckets);
+        self.idle += usize::from(changes.is_empty());
         let asks: Vec<Ask> = changes.iter().filter_map(Change::ask).collect();
         let runs = search.run("advice", &asks);
         let mut answers = runs.outcomes.into_iter();
