@@ -30,6 +30,8 @@ mod resume;
 mod run;
 mod runs;
 mod scripts;
+#[cfg(feature = "serve")]
+mod serve;
 mod session;
 mod settings;
 mod shell;
@@ -127,6 +129,8 @@ fn dispatch(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Worker => worker::run(shell),
         Command::Runs(args) => runs::run(shell, &args),
         Command::Repl(args) => repl::run(shell, &args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(shell, &args),
         Command::Trace(args) => trace::run(shell, &args),
         Command::State(args) => state::run(shell, &args),
         Command::Models(args) => models::run(shell, &args),

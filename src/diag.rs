@@ -5,6 +5,7 @@
 //! goes into hints. How a diagnostic looks on a terminal is `render`'s business.
 
 use crate::source::Span;
+use std::collections::BTreeSet;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,7 +185,10 @@ const FEW: usize = 13;
 /// A hint that names the likeliest of `candidates`, or lists them when they are few, or is
 /// empty.
 pub fn did_you_mean<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    let candidates: Vec<&str> = candidates.into_iter().collect();
+    // What is a field and a method is one name.
+    let mut candidates: Vec<&str> = candidates.into_iter().collect();
+    let mut seen = BTreeSet::new();
+    candidates.retain(|it| seen.insert(*it));
     if let Some(near) = nearest(wanted, &candidates) {
         return format!("did you mean `{near}`?");
     }

@@ -33,6 +33,7 @@ mod ablate;
 mod builder;
 mod callable;
 mod compile;
+mod dspy;
 mod error;
 mod evaluate;
 mod models;
@@ -47,11 +48,13 @@ pub use ablate::{Taken, Whole};
 pub use builder::{Budget, Builder};
 pub use callable::{Callable, Reply};
 pub use compile::{Searched, Wanted};
+pub use dspy::Imported;
 pub use error::Error;
 pub use evaluate::Ask;
 #[cfg(all(feature = "cli", feature = "local"))]
 pub(crate) use models::announce;
 pub use program::{Finished, Program, TestEnd, TestOptions};
+pub use replay::Taped;
 pub use session::{Entered, Interrupt, Session};
 
 use crate::check::Checked;

@@ -27,6 +27,7 @@
 //!  5  runtime           the host language, our values in it, budgets
 //!  5  data              rows, the files they stand in, what is wrong with them
 //!  4  adapt  lower  program  trace
+//!  4  serve             a model for other programs, over HTTP
 //!  3  check  fmt  lm  store
 //!  2  syntax schema config render explain
 //!  1  diag   host   catalog  stdlib
@@ -90,6 +91,9 @@ pub mod runtime;
 #[doc(hidden)]
 pub mod sampling;
 pub mod schema;
+#[cfg(feature = "serve")]
+#[doc(hidden)]
+pub mod serve;
 pub mod source;
 #[doc(hidden)]
 pub mod stdlib;

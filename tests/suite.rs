@@ -44,6 +44,9 @@ mod doc;
 #[cfg(all(feature = "http", feature = "local"))]
 #[path = "suite/download.rs"]
 mod download;
+#[cfg(feature = "cli")]
+#[path = "suite/dspy_states.rs"]
+mod dspy_states;
 #[path = "suite/edges.rs"]
 mod edges;
 #[cfg(feature = "local")]
@@ -111,6 +114,8 @@ mod reference;
 #[path = "suite/repl.rs"]
 mod repl;
 #[cfg(all(feature = "cli", feature = "http"))]
+#[path = "suite/replay_rows.rs"]
+mod replay_rows;
 #[path = "suite/replays.rs"]
 mod replays;
 #[cfg(feature = "http")]
@@ -127,6 +132,9 @@ mod sampling;
 mod schema;
 #[path = "suite/scripted.rs"]
 mod scripted;
+#[cfg(all(feature = "serve", feature = "http", feature = "local"))]
+#[path = "suite/serve.rs"]
+mod serve;
 #[path = "suite/simba.rs"]
 mod simba;
 #[path = "suite/sizes.rs"]
@@ -156,6 +164,9 @@ mod trace_files;
 mod traces;
 #[path = "suite/units.rs"]
 mod units;
+#[cfg(feature = "http")]
+#[path = "suite/unnamed.rs"]
+mod unnamed;
 #[cfg(feature = "http")]
 #[path = "suite/usage.rs"]
 mod usage;

@@ -30,6 +30,8 @@ use std::fmt::Write as _;
 
 /// The longest free value in tokens, where no bound says less.
 const LINE_TOKENS: u32 = 256;
+/// The most characters of a refused reply that are shown.
+const MOST_REFUSED: usize = 1000;
 /// An int with at most this many values is a choice between them.
 const MAX_CHOICES: f64 = 64.0;
 
@@ -48,10 +50,20 @@ pub(super) fn repair(
     error: &ParseError,
     pen: &mut impl Pen,
 ) -> Prepared {
-    let refused = reply.trim().lines().next().unwrap_or("");
-    let note =
-        format!("Refused: {}\nReason: {}\n", shortened(refused, 120), one_line(&error.message));
+    let mut note = String::from("Refused:");
+    push_lines(&mut note, &refused(ask.signature, reply));
+    let _ = writeln!(note, "\nReason: {}", one_line(&error.message));
     prepared(ask, capabilities, &note, pen)
+}
+
+/// A refused reply as it is shown: as it came, where several outputs were asked for with the first
+/// label, which may have been put into the model's mouth. Of a long one the beginning is shown.
+fn refused(signature: &Signature, reply: &str) -> String {
+    let reply = reply.trim();
+    let label = signature.outputs.first().map(|it| format!("{}:", label(&it.name)));
+    let label = label.filter(|it| signature.outputs.len() > 1 && !reply.starts_with(it));
+    let lead = label.map(|it| format!("{it} ")).unwrap_or_default();
+    format!("{lead}{}", shortened(reply, MOST_REFUSED))
 }
 
 fn prepared(
@@ -184,7 +196,11 @@ fn push_fields(
 fn push_indented(out: &mut String, value: &Value, field: &Field, signature: &Signature) {
     let mut text = String::new();
     push_value(&mut text, value, &field.ty, &signature.types);
-    let text = text.trim();
+    push_lines(out, text.trim());
+}
+
+/// A space and the text, its lines after the first indented.
+fn push_lines(out: &mut String, text: &str) {
     if text.is_empty() {
         return;
     }
@@ -362,7 +378,7 @@ pub(super) fn parse(signature: &Signature, text: &str) -> Result<Parsed, ParseEr
         return Ok(parsed);
     }
     let found = sections(signature, text);
-    let strict = read_sections(signature, &found);
+    let strict = read_sections(signature, text, &found);
     match strict {
         Ok(parsed) => Ok(parsed),
         Err(error) if other => Err(error),

@@ -22,13 +22,14 @@ mod write;
 mod xml;
 
 pub use origin::{Origin, Part};
-pub use read::{read_partial, read_value};
+pub use read::{read_loose, read_partial, read_value};
 pub use two_step::Extraction;
 
 use crate::adapt::origin::{Pen, Silent};
 use crate::lm::{Capabilities, Decoding, Prompt};
 use crate::schema::{ConvertError, Demo, Record, Signature, Template};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One question to a model.
@@ -87,6 +88,32 @@ pub struct Liberty {
     pub kind: LibertyKind,
     /// What it was, in a few words.
     pub note: String,
+    /// Where in the reply, in bytes, as far as that is known: the text of the field, or what was
+    /// dropped.
+    pub at: Option<Range<usize>>,
+}
+
+impl Liberty {
+    /// Returns one of the reply as a whole.
+    fn of_reply(kind: LibertyKind, note: impl Into<String>) -> Self {
+        Self { field: "".into(), kind, note: note.into(), at: None }
+    }
+
+    fn with_place(self, at: Option<Range<usize>>) -> Self {
+        Self { at, ..self }
+    }
+
+    /// Whether the same was forgiven, wherever it stands.
+    fn says_as(&self, other: &Self) -> bool {
+        (&self.field, self.kind, &self.note) == (&other.field, other.kind, &other.note)
+    }
+}
+
+/// Where a part of a text stands in it; nowhere when it is another text.
+fn place_in(whole: &str, part: &str) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = start.checked_add(part.len()).filter(|it| *it <= whole.len())?;
+    (!part.is_empty()).then_some(start..end)
 }
 
 /// Kinds of [`Liberty`].

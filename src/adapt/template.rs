@@ -14,7 +14,8 @@ use crate::adapt::read::{
 };
 use crate::adapt::write::push_value;
 use crate::adapt::{
-    Ask, Liberty, LibertyKind, ParseError, Parsed, Partial, Prepared, chat, json, sketch, xml,
+    Ask, Liberty, LibertyKind, ParseError, Parsed, Partial, Prepared, chat, json, place_in,
+    sketch, xml,
 };
 use crate::lm::Capabilities;
 use crate::schema::{Demo, Field, Layout, Piece, Record, Signature, Template, Text, left_out};
@@ -174,9 +175,10 @@ fn read_plain(signature: &Signature, text: &str) -> Result<Parsed, ParseError> {
     let name = only(signature).map(|it| &it.name);
     let texts = signature.outputs.iter();
     let texts = texts.map(|it| (Some(&it.name) == name).then_some(Cow::Borrowed(reply)));
-    let mut parsed = read_sections(signature, &texts.collect::<Vec<_>>())?;
+    let mut parsed = read_sections(signature, text, &texts.collect::<Vec<_>>())?;
     if reply.len() < text.len() {
-        parsed.liberties.insert(0, dropped("thinking before the reply"));
+        let at = place_in(text, text[..text.len() - reply.len()].trim());
+        parsed.liberties.insert(0, dropped("thinking before the reply").with_place(at));
     }
     Ok(parsed)
 }
@@ -185,26 +187,28 @@ fn read_own(reply: &Text, signature: &Signature, text: &str) -> Result<Parsed, P
     let bare = without_thoughts(text);
     let Some(found) = found(reply, bare, false) else { return read_reply(signature, text) };
     let texts = found.texts(reply, signature);
-    let mut parsed = match read_sections(signature, &texts) {
+    let mut parsed = match read_sections(signature, text, &texts) {
         Ok(parsed) => parsed,
         Err(error) => return read_reply(signature, text).map_err(|_| error),
     };
     if bare[..found.start].contains(char::is_alphanumeric) {
-        parsed.liberties.insert(0, dropped("the text before the first field"));
+        let at = place_in(text, bare[..found.start].trim());
+        parsed.liberties.insert(0, dropped("the text before the first field").with_place(at));
     }
     if bare.len() < text.len() {
-        parsed.liberties.insert(0, dropped("thinking before the reply"));
+        let at = place_in(text, text[..text.len() - bare.len()].trim());
+        parsed.liberties.insert(0, dropped("thinking before the reply").with_place(at));
     }
     if found.unended {
         let note = "what ends the reply is missing".to_owned();
-        parsed.liberties.push(Liberty { field: "".into(), kind: LibertyKind::Marker, note });
+        parsed.liberties.push(Liberty::of_reply(LibertyKind::Marker, note));
     }
     Ok(parsed)
 }
 
 fn dropped(what: &str) -> Liberty {
     let note = format!("{what} was dropped");
-    Liberty { field: "".into(), kind: LibertyKind::Prose, note }
+    Liberty::of_reply(LibertyKind::Prose, note)
 }
 
 pub(super) fn parse_partial(template: &Template, signature: &Signature, text: &str) -> Partial {

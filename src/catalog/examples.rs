@@ -175,11 +175,13 @@ print(what.nodes.map(|it| it.kind), what.calls.len(), what.roots[0].path, what.e
 print(what.where(kind: "lm").len(), what.where(|it| it.path == "other"), what.show().contains("Paris"));
 print(what.diff(what).same, what.diff(trace(ask(question: "Who?"))).changed[0].fields.map(|it| it.name));
 print(what.canonical().contains("Where?"), what.to_json().len() > 0);
+print(what.fork(at: 0, reply: #{ answer: "Oslo" }).answer);
 print(what.to_mermaid());
 //> ["lm"] 1 self 0 1
 //> 1 [] true
 //> true ["in question", "prompt, message 2 (user)", "reply", "out answer"]
 //> true true
+//> Oslo
 //> flowchart TD
 //>     n0(["lm self<br>scripted"])
 //>"#,

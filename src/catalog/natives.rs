@@ -411,12 +411,43 @@ module Solve() {
     let answer = predict("question -> answer", lm: scripted(#{ answer: #{ answer: "2" } }));
     fn forward(question) { answer(question) }
 }
-let proposer = scripted(#{ "proposer.FirstInstructions": #{ proposal: "Write the sum in digits." } });
+let proposer = scripted(#{ "proposer.FirstInstructions": #{ proposed_instruction: "Write the sum in digits." } });
 let right = |example, reply| example.answer == reply.answer;
 let tuned = copro(metric: right, breadth: 2, depth: 1, proposer: proposer, max_calls: 50)
     .compile(Solve(), trainset: data.take(1), valset: data.slice(1));
 print(tuned.answer.instructions);
 //> From `question`, write `answer`."#,
+    ),
+    native(
+        "better_together",
+        &[
+            optional(
+                "strategy",
+                "str",
+                "steps and their order: \"demos -> instructions -> demos\"",
+            ),
+            METRIC,
+            option("steps", "map", "optimizers by the names that the strategy has"),
+            PROPOSER,
+            TEACHER,
+            ONLY,
+            THREADS,
+            SEED,
+            MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
+        ],
+        "optimizer",
+        "runs several optimizers, each from the best that was found so far",
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+0?", answer: "2" }]);
+let program = predict("question -> answer", lm: scripted(#{ self: #{ answer: "2" } }));
+let right = |example, reply| example.answer == reply.answer;
+let steps = #{ few: labeled_few_shot(k: 1), more: bootstrap_few_shot(metric: right, max_bootstrapped: 1) };
+let tuned = better_together("few -> more", metric: right, steps: steps, max_calls: 50)
+    .compile(program, trainset: data.take(1), valset: data.slice(1));
+print(tuned.demos.len());
+//> 0"#,
     ),
     native(
         "index",

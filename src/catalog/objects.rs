@@ -495,6 +495,22 @@ pub const OBJECTS: &[Object] = &[
                 "difference",
                 "what differs, node by node",
             ),
+            method(
+                "fork",
+                &[
+                    required("at", "node | int | str", "the call that is changed"),
+                    option("reply", "str | map", "it is answered this"),
+                    option("lm", "lm | str", "this model answers it"),
+                    option("instructions", "str", "it is told to do this"),
+                    option(
+                        "prompt",
+                        "str | list",
+                        "sent in place of the last message, or of all",
+                    ),
+                ],
+                "reply",
+                "of one reply: its call made again with one call of a model changed",
+            ),
             method("show", &[], "str", "the course as a tree, in full"),
             method("canonical", &[], "str", "the course without times and ids"),
             method("to_mermaid", &[], "str", "the graph as a Mermaid diagram"),

@@ -449,8 +449,7 @@ fn absent_on_purpose(name: &str) -> Option<&'static str> {
         "react" | "tool" | "mcp" | "program_of_thought" | "multi_chain" => {
             Some("tools and what is built on them are not supported yet")
         }
-        "gepa" | "mipro_v2" | "knn_few_shot" | "tune" | "better_together"
-        | "bootstrap_finetune" => Some(
+        "gepa" | "mipro_v2" | "knn_few_shot" | "tune" | "bootstrap_finetune" => Some(
             "not supported yet; there are `labeled_few_shot`, `bootstrap_few_shot`, `random_search`, `copro`, `simba` and `infer_rules`",
         ),
         _ => None,

@@ -79,4 +79,5 @@ codes! {
     NO_VALUE = "W0211", "a function that may end without its value";
     WILL_FAIL = "W0212", "an operation that fails";
     TEMPLATE_GAP = "W0213", "a template that leaves something out";
+    WHOM_TO_ASK = "W0214", "a condition that does not say whom to ask again";
 }

@@ -10,6 +10,7 @@
 
 pub(crate) mod args;
 mod assign;
+mod blame;
 mod bodies;
 mod call;
 mod choices;
@@ -149,6 +150,7 @@ pub fn check_unit(
     checker.unused();
     checker.predictors();
     checker.unused_imports();
+    checker.blame();
     let mut diags = checker.diags;
     diags.extend(checker.firm);
     drop_consequences(&mut diags, parse, text);

@@ -46,6 +46,9 @@ pub(super) enum Command {
     Runs(Runs),
     /// Try things out, line by line
     Repl(Repl),
+    /// Serve a model to other programs, over HTTP
+    #[cfg(feature = "serve")]
+    Serve(Serve),
     /// Look at recorded traces
     Trace(Trace),
     /// Look at saved states
@@ -114,7 +117,7 @@ pub(super) struct Watch {
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Via {
     /// Have workers make the runs: a command that speaks their frames, such as `dsp worker`
-    #[arg(long, value_name = "COMMAND", conflicts_with = "trace")]
+    #[arg(long, value_name = "COMMAND")]
     pub(super) via: Option<String>,
     /// How many workers are started; results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 1, requires = "via", value_parser = workers)]
@@ -623,6 +626,27 @@ pub(super) struct Repl {
     pub(super) lm: Lm,
 }
 
+/// Arguments of `dsp serve`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Speak OpenAI's chat completions: what programs take that can be told a base URL
+    #[arg(long, required = true)]
+    pub(super) openai: bool,
+    /// The port; 0 takes one that is free
+    #[arg(long, value_name = "N", default_value_t = 8787)]
+    pub(super) port: u16,
+    /// The address to listen at; others than this machine's own let in whoever can reach it
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(super) host: std::net::IpAddr,
+    /// The model: `provider/model`, or a name of `[models]`
+    #[arg(long, value_name = "NAME")]
+    pub(super) lm: Option<String>,
+    /// Write nothing to standard error but errors
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
 /// Arguments of `dsp trace`.
 #[derive(Debug, Args)]
 pub(super) struct Trace {
@@ -679,6 +703,51 @@ pub(super) enum StateAction {
     },
     /// Say what each demo and each sentence of a state's instructions is worth
     Ablate(Box<StateAblate>),
+    /// Read a state that DSPy saved, and say what of it has no counterpart
+    Import(StateImport),
+    /// Write a state for DSPy, and say what of it has no counterpart there
+    Export(StateExport),
+}
+
+/// Arguments of `dsp state import`.
+#[derive(Debug, Args)]
+pub(super) struct StateImport {
+    /// The file that DSPy saved: `program.save("….json")`
+    #[arg(value_name = "DSPY.json")]
+    pub(super) state: PathBuf,
+    /// The script whose items the expression uses
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The program that the state is for, such as `rag` or `Rag(k: 5)`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) program: String,
+    /// Where the state goes; standard output when it is left out
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// Arguments of `dsp state export`.
+#[derive(Debug, Args)]
+pub(super) struct StateExport {
+    /// The saved state
+    #[arg(value_name = "STATE")]
+    pub(super) state: PathBuf,
+    /// The script whose items the expression uses
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The program that the state is of, such as `rag` or `Rag(k: 5)`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) program: String,
+    /// Write it as DSPy 2.6 and later load it; there is no other form, and this may be left out
+    #[arg(long)]
+    pub(super) dspy: bool,
+    /// A file that DSPy saved of its program: paths are spelt as there, and what is no predictor,
+    /// such as a retriever, is taken from there
+    #[arg(long, value_name = "DSPY.json")]
+    pub(super) like: Option<PathBuf>,
+    /// Where the file goes; standard output when it is left out
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 }
 
 /// Arguments of `dsp state ablate`.

@@ -72,7 +72,7 @@ impl Watched<'_> {
         let granted = Lm { max_seconds, ..asked.task.lm.clone() };
         let builder = session::builder(shell, &asked.task.file, &granted)?.progress();
         let tracer = Tracer::new(shell, &args.tracing, &asked.task.file)?;
-        let builder = tracer.traced_whole(builder);
+        let builder = tracer.traced(builder);
         let engine = interrupt.heeded(watcher.watched(builder)).build()?;
         let program = session::load(shell, &engine, &asked.task.file)?;
         if args.plan {
@@ -81,7 +81,13 @@ impl Watched<'_> {
         let begun = asked.task.begun(&program, Some(asked.output.clone()));
         watcher.begun(Begun { trace_file: tracer.file(), ..begun });
         let (expression, lm) = (asked.for_workers(), &asked.task.lm);
-        let ask = via::Ask { script: &asked.task.file, program: &program, expression, lm };
+        let ask = via::Ask {
+            script: &asked.task.file,
+            program: &program,
+            expression,
+            lm,
+            tracer: &tracer,
+        };
         watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
         let (folder, resumed) = (self.folder.as_deref(), self.resumed.as_ref());
         let keep = asked.task.keep(shell, folder, resumed, &program, asked.record());
@@ -101,7 +107,7 @@ impl Watched<'_> {
         watcher.warnings(&finished.warnings);
         shell.warn(&engine.store_warnings());
         let of = (&*asked.task.file, &asked.task.lm);
-        tracer.write(&finished.trace, made(shell, "compile", &program, of))?;
+        tracer.write(&finished, made(shell, "compile", &program, of))?;
         finished.result?;
         shell.eprint(&format!("saved as {}\n", shown(shell, output)));
         if let Some(report) = &report {

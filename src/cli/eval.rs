@@ -1,23 +1,23 @@
 //! `dsp eval`
 
 use super::args::Eval;
-use super::expression::text;
 use super::interrupt::Interrupt;
 use super::log::Begun;
 use super::resume::{self, For};
 use super::session;
 use super::shell::{Failure, Shell};
-use super::tracing::{Tracer, made};
+use super::tracing::{Tracer, failed, files, made};
 use super::via;
 use super::watch::{self, Watcher};
-use crate::engine::Ask;
 use crate::eval::journal::Keep;
 use crate::eval::{Evaluation, EvaluationValue};
-use crate::host::Place;
+use crate::host::{Copied, Place};
 use crate::runtime::Val;
+use crate::trace::Made;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-mod asked;
+pub(super) mod asked;
 
 use asked::Asked;
 
@@ -62,30 +62,46 @@ impl Watched<'_> {
         let interrupt = Interrupt::on(shell, || Some("finishing the rows under way"));
         let builder = session::builder(shell, &asked.task.file, &asked.task.lm)?.progress();
         let tracer = Tracer::new(shell, &args.tracing, &asked.task.file)?;
-        let builder = tracer.traced_whole(builder);
+        let copied = Arc::new(Copied::new(shell.host.clone()));
+        let builder = match tracer.writes() {
+            true => tracer.traced(builder).host(copied.clone()),
+            false => tracer.traced(builder),
+        };
         let engine = interrupt.heeded(watcher.watched(builder)).build()?;
         let program = session::load(shell, &engine, &asked.task.file)?;
+        copied.begin();
         let begun = asked.task.begun(&program, asked.task.state.clone());
         watcher.begun(Begun { trace_file: tracer.file(), ..begun });
         let (folder, resumed) = (self.folder.as_deref(), self.resumed.as_ref());
         let keep = asked.task.keep(shell, folder, resumed, &program, asked.record());
-        let (scored, data) = (asked.task.program(), format!("load({})", text(&asked.data)));
-        let metric = format!("({})", asked.task.metric);
         let expression = asked.for_workers();
         let lm = &asked.task.lm;
-        let ask = via::Ask { script: &asked.task.file, program: &program, expression, lm };
+        let ask = via::Ask {
+            script: &asked.task.file,
+            program: &program,
+            expression,
+            lm,
+            tracer: &tracer,
+        };
         watcher.lend(via::start(shell, &args.via, &ask, &interrupt)?);
-        let ask = Ask { program: &scored, data: &data, metric: &metric, keep: keep.as_ref() };
-        let finished = program.evaluate(&ask)?;
+        let title = title(asked);
+        let finished = asked.evaluated(&title, keep.as_ref(), |ask| program.evaluate(ask))?;
         shell.diagnose(program.sources(), &finished.warnings);
         watcher.warnings(&finished.warnings);
         shell.warn(&engine.store_warnings());
         let of = (&*asked.task.file, &asked.task.lm);
-        tracer.write(&finished.trace, made(shell, "eval", &program, of))?;
+        let made = Made {
+            asked: asked.record(),
+            files: files(shell, &asked.task.file, &copied),
+            printed: copied.printed(),
+            failed: failed(&finished),
+            ..made(shell, "eval", &program, of)
+        };
+        tracer.write(&finished, made)?;
         let value = finished.result?;
-        let evaluation = titled(evaluated(&value)?, asked);
-        report(shell, args, &evaluation, watcher.takes_output())?;
-        left(shell, &evaluation, keep.as_ref(), interrupt.came())
+        let evaluation = evaluated(&value)?;
+        report(shell, args, evaluation, watcher.takes_output())?;
+        left(shell, evaluation, keep.as_ref(), interrupt.came())
     }
 }
 
@@ -94,12 +110,9 @@ fn evaluated(value: &Val) -> Result<&Evaluation, Failure> {
     evaluation.map(|it| &*it.0).ok_or_else(|| Failure::usage("nothing was evaluated"))
 }
 
-fn titled(evaluation: &Evaluation, asked: &Asked) -> Evaluation {
+fn title(asked: &Asked) -> String {
     let data = Path::new(&asked.data).file_name().unwrap_or_default().to_string_lossy();
-    let mut evaluation = evaluation.clone();
-    evaluation.subject.title =
-        format!("{} by {} on {data}", asked.task.expression, asked.task.metric);
-    evaluation
+    format!("{} by {} on {data}", asked.task.expression, asked.task.metric)
 }
 
 /// Writes what the flags want, and to standard output what a person or a program reads.
@@ -117,10 +130,10 @@ fn report(
     }
     match args.json.as_deref() {
         Some(path) if path != Path::new("-") => {
-            shell.write(path, &format!("{}\n", evaluation.to_value().to_json()))?;
+            shell.write(path, &format!("{}\n", evaluation.to_json()))?;
         }
         Some(_) => {
-            shell.print(&format!("{}\n", evaluation.to_value().to_json()));
+            shell.print(&format!("{}\n", evaluation.to_json()));
             return Ok(());
         }
         None => {}

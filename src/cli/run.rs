@@ -5,7 +5,7 @@ use super::interrupt::Interrupt;
 use super::log::Begun;
 use super::session;
 use super::shell::{Failure, Shell};
-use super::tracing::{Tracer, made};
+use super::tracing::{Tracer, failed, files, made};
 use super::usage;
 use super::watch::Watcher;
 use crate::host::Copied;
@@ -41,6 +41,7 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
     };
     let engine = interrupt.heeded(builder).build()?;
     let program = session::load(shell, &engine, &args.file)?;
+    copied.iter().for_each(|it| it.begin());
     let (hash, trace_file) = (program.hash(), tracer.file());
     watcher.begun(Begun { hash, trace_file, ..Begun::default() });
     let finished = program.run();
@@ -50,13 +51,14 @@ fn watched(shell: &Shell, args: &Run, watcher: &Watcher) -> Result<(), Failure> 
     if args.usage {
         shell.eprint(&usage::text(&program.spent(), &program.shares()));
     }
-    let failed = finished.result.as_ref().err().and_then(|it| it.diagnostics().first());
+    let read = copied.as_ref().map(|it| files(shell, &args.file, it));
     let made = Made {
         printed: copied.and_then(|it| it.printed()),
-        failed: failed.map(|it| it.message.clone()),
+        files: read.unwrap_or_default(),
+        failed: failed(&finished),
         ..made(shell, "run", &program, (&args.file, &args.lm))
     };
-    tracer.write(&finished.trace, made)?;
+    tracer.write(&finished, made)?;
     finished.result?;
     if interrupt.came() { Err(Failure::told()) } else { Ok(()) }
 }

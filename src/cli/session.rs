@@ -107,7 +107,7 @@ impl Kept {
     /// # Errors
     /// It cannot be used.
     pub(super) fn of(shell: &Shell) -> Result<Self, Failure> {
-        Ok(Self { store: store(shell)?, now: shell.host.since_epoch() })
+        Ok(Self { store: store(shell)?.only_written(), now: shell.host.since_epoch() })
     }
 }
 

@@ -172,10 +172,15 @@ impl Shell {
     /// # Errors
     /// Those of the file system.
     pub(super) fn write(&self, path: &Path, text: &str) -> Result<(), Failure> {
-        self.host.write(path, text.as_bytes()).map_err(|error| {
-            let message = format!("cannot write `{}`: {error}", path.display());
-            Failure::io(Diagnostic::bare(CANNOT_WRITE, message))
-        })
+        self.host.write(path, text.as_bytes()).map_err(|error| unwritten(path, &error))
+    }
+
+    /// Adds to a file.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn append(&self, path: &Path, text: &str) -> Result<(), Failure> {
+        self.host.append(path, text.as_bytes()).map_err(|error| unwritten(path, &error))
     }
 
     /// A path of the command line as scripts can name it, wherever they stand.
@@ -187,6 +192,11 @@ impl Shell {
         let text = absolute.and_then(|path| path.into_os_string().into_string().ok());
         text.ok_or_else(|| Failure::usage(format!("`{}` is no usable path", path.display())))
     }
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+    let message = format!("cannot write `{}`: {error}", path.display());
+    Failure::io(Diagnostic::bare(CANNOT_WRITE, message))
 }
 
 /// Where more is said about the first error, else about the first warning.

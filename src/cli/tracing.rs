@@ -5,8 +5,11 @@ use super::record;
 use super::session::{Kept, STDIN};
 use super::settings::Settings;
 use super::shell::{Failure, Shell};
-use crate::engine::{Builder, Program};
-use crate::trace::{About, Made, NoContent, Trace, to_jsonl_about};
+use crate::engine::{Builder, Finished, Program};
+use crate::host::Copied;
+use crate::trace::{About, Content, Made, NoContent, head_line, line_of_edge, line_of_node};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Writes a command's trace down, where one is wanted.
@@ -39,13 +42,9 @@ impl<'a> Tracer<'a> {
         Ok(Self { shell, path, content })
     }
 
-    /// An engine that keeps what is written down.
+    /// An engine that keeps what is written down, the runs of rows among it.
     pub(super) fn traced(&self, builder: Builder) -> Builder {
-        if self.path.is_some() { self.noted(builder) } else { builder.no_trace() }
-    }
-
-    /// The same for evaluations and searches: the runs of their rows are kept, too.
-    pub(super) fn traced_whole(&self, builder: Builder) -> Builder {
+        let builder = builder.no_trace();
         if self.path.is_some() { self.noted(builder.keep_traces()) } else { builder }
     }
 
@@ -59,6 +58,11 @@ impl<'a> Tracer<'a> {
         self.path.is_some()
     }
 
+    /// Whether prompts and replies are written down, too.
+    pub(super) fn tells_content(&self) -> bool {
+        self.content
+    }
+
     /// The file that it is written to, as it is found from elsewhere.
     pub(super) fn file(&self) -> Option<String> {
         self.path.as_ref().and_then(|it| self.shell.absolute(it).ok())
@@ -68,19 +72,90 @@ impl<'a> Tracer<'a> {
     ///
     /// # Errors
     /// A file that cannot be written, and a store that cannot be used.
-    pub(super) fn write(&self, trace: &Trace, made: Made) -> Result<(), Failure> {
+    pub(super) fn write(&self, finished: &Finished, made: Made) -> Result<(), Failure> {
         let (shell, Some(path)) = (self.shell, &self.path) else { return Ok(()) };
         let began = shell.host.since_epoch().saturating_sub(shell.host.elapsed());
         let began_us = u64::try_from(began.as_micros()).ok();
         let about = About { began_us, made: Some(made), ..About::default() };
-        let text = match self.content {
-            true => to_jsonl_about(trace, &about, &Kept::of(shell)?),
-            false => {
-                to_jsonl_about(&trace.without_content(), &about.without_content(), &NoContent)
-            }
-        };
-        shell.write(path, &text)
+        match self.content {
+            true => lines(shell, path, finished, &about, &Kept::of(shell)?, true),
+            false => lines(shell, path, finished, &about.without_content(), &NoContent, false),
+        }
     }
+}
+
+/// Writes the lines of a trace as they come: it is never in memory as a whole.
+fn lines(
+    shell: &Shell,
+    path: &Path,
+    finished: &Finished,
+    about: &About,
+    kept: &dyn Content,
+    with_content: bool,
+) -> Result<(), Failure> {
+    let out = RefCell::new(Out { shell, path, lines: String::new(), has_begun: false });
+    out.borrow_mut().add(&head_line(about, kept))?;
+    finished.tell_trace(
+        &mut |id, node| match with_content {
+            true => out.borrow_mut().add(&line_of_node(id, node, kept)),
+            false => out.borrow_mut().add(&line_of_node(id, &node.without_content(), kept)),
+        },
+        &mut |edge| out.borrow_mut().add(&line_of_edge(edge)),
+    )?;
+    out.into_inner().end()
+}
+
+/// A file that is written piece by piece; what fits into one piece is there whole or not at all.
+struct Out<'a> {
+    shell: &'a Shell,
+    path: &'a Path,
+    lines: String,
+    has_begun: bool,
+}
+
+impl Out<'_> {
+    /// A piece, in bytes.
+    const PIECE: usize = 4 << 20;
+
+    fn add(&mut self, line: &str) -> Result<(), Failure> {
+        self.lines.push_str(line);
+        if self.lines.len() < Self::PIECE {
+            return Ok(());
+        }
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<(), Failure> {
+        match std::mem::replace(&mut self.has_begun, true) {
+            false => self.shell.write(self.path, &self.lines)?,
+            true => self.shell.append(self.path, &self.lines)?,
+        }
+        self.lines.clear();
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<(), Failure> {
+        if self.has_begun && self.lines.is_empty() { Ok(()) } else { self.write() }
+    }
+}
+
+/// Why a run failed.
+pub(super) fn failed(finished: &Finished) -> Option<String> {
+    let error = finished.result.as_ref().err()?;
+    error.diagnostics().first().map(|it| it.message.clone())
+}
+
+/// The files that a run read, as its trace names them: from the folder of the script on, where
+/// they stand there.
+pub(super) fn files(shell: &Shell, script: &Path, read: &Copied) -> BTreeMap<String, String> {
+    let folder = shell.absolute(script).ok().map(PathBuf::from);
+    let folder = folder.as_deref().and_then(Path::parent);
+    let named = |path: PathBuf| {
+        let path = shell.absolute(&path).map_or(path, PathBuf::from);
+        let inside = folder.and_then(|it| path.strip_prefix(it).ok());
+        inside.unwrap_or(&path).to_string_lossy().into_owned()
+    };
+    read.files().into_iter().map(|(path, hash)| (named(path), hash)).collect()
 }
 
 /// What a trace says of the run that it is of.

@@ -4,6 +4,7 @@ use super::args::{Lm, Via};
 use super::interrupt::Interrupt;
 use super::settings::{project_file, project_folder};
 use super::shell::{Failure, Shell};
+use super::tracing::Tracer;
 use crate::engine::Program;
 use crate::eval::Remote;
 use crate::host::read_text;
@@ -37,6 +38,8 @@ pub(super) struct Ask<'a> {
     /// The program first, the metric last, as texts that the script's items are visible in.
     pub(super) expression: String,
     pub(super) lm: &'a Lm,
+    /// What is kept of what happens.
+    pub(super) tracer: &'a Tracer<'a>,
 }
 
 /// Starts workers, where some are wanted.
@@ -91,6 +94,8 @@ fn bundle(shell: &Shell, ask: &Ask<'_>) -> Bundle {
         lm: program.lm(),
         seed: Some(program.seed()),
         no_cache: ask.lm.no_cache,
+        keep_traces: ask.tracer.writes(),
+        note_origins: ask.tracer.tells_content(),
     }
 }
 

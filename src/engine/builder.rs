@@ -72,6 +72,7 @@ pub struct Builder {
     keep_traces: bool,
     note_origins: bool,
     no_trace: bool,
+    unrecorded: bool,
     cancel: Cancel,
     pause: Option<Cancel>,
     fallback: Option<String>,
@@ -188,6 +189,13 @@ impl Builder {
         Self { no_trace: true, ..self }
     }
 
+    /// Records nothing, for benches: what recording costs is the difference.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn unrecorded(self) -> Self {
+        Self { unrecorded: true, no_trace: true, ..self }
+    }
+
     /// What ends all runs.
     #[must_use]
     pub fn cancel(self, cancel: Cancel) -> Self {
@@ -266,14 +274,12 @@ impl Builder {
             stand_in.clone().filter(|_| !self.only_writers),
         );
         let open_lm = models::opener(host.clone(), config, downloads, stand_in);
-        let open_lm = match fallback {
-            Some(name) => models::announced(open_lm, name, host.clone()),
-            None => open_lm,
-        };
+        let unnamed = fallback.map(|_| models::unnamed(host.clone()));
         let bindings = wiring::bindings();
         let env = Arc::new(Env { host, bindings, store, open_lm, open_embedder, tape: None });
         let base = Settings {
             lm: self.lm,
+            unnamed,
             adapter: self.adapter,
             cache: !self.no_cache,
             retries: 4,
@@ -281,6 +287,7 @@ impl Builder {
             keep_traces: self.keep_traces,
             note_origins: self.note_origins,
             no_trace: self.no_trace,
+            unrecorded: self.unrecorded,
             progress: self.progress,
             pause: self.pause,
             attached: self.attached.map(|it| -> Arc<dyn Any + Send + Sync> { it }),

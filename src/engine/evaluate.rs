@@ -16,6 +16,8 @@ pub struct Ask<'a> {
     pub data: &'a str,
     /// The metric, as an expression.
     pub metric: &'a str,
+    /// What was asked for, for people.
+    pub title: &'a str,
     /// Where finished rows are kept.
     pub keep: Option<&'a Keep>,
 }
@@ -26,7 +28,7 @@ impl Program {
     /// # Errors
     /// The expressions are not correct. What they raise is in the result.
     pub fn evaluate(&self, ask: &Ask<'_>) -> Result<Finished, Error> {
-        let Ask { program, data, metric, keep } = ask;
+        let Ask { program, data, metric, title, keep } = ask;
         // As a call it is checked: whether the metric takes what a metric is given.
         let call = format!("evaluate({program}, {data}, metric: {metric});");
         self.extended("<expression>", &call, &[])?;
@@ -37,7 +39,7 @@ impl Program {
             let Val::List(parts) = script.run_main(run, &Variables::default())? else {
                 return Err(runtime::Error::value("the expressions give no values"));
             };
-            script.with_context(run, |cx| eval::evaluate_kept(cx, &parts, *keep))
+            script.with_context(run, |cx| eval::evaluate_kept(cx, &parts, title, *keep))
         }))
     }
 

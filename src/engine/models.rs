@@ -1,13 +1,15 @@
 //! From the names of models to models: the names of settings files first, then providers.
 
 use crate::config::{Config, Origin};
+#[cfg(feature = "serve")]
+use crate::engine::builder::settings;
 use crate::host::{Host, SharedHost};
 #[cfg(feature = "http")]
 use crate::lm::keys::{PROVIDERS, Provider};
 #[cfg(feature = "local")]
 use crate::lm::models;
 use crate::lm::{EmbeddingLm, Error, ErrorKind, LmOptions, UserEndpoints, open, open_embedder};
-use crate::runtime::Opener;
+use crate::runtime::{Opener, Unnamed};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -44,6 +46,25 @@ pub(in crate::engine) fn embedder_opener(
         let embedder = open_embedder(&name, &options, &endpoints, &host)?;
         Ok(Arc::new(EmbeddingLm::new(embedder)))
     })
+}
+
+#[cfg(feature = "serve")]
+impl crate::Engine {
+    /// Opens the model that predictors ask when they name none.
+    ///
+    /// # Errors
+    /// None is named, or it cannot be opened.
+    pub fn open_lm(&self) -> Result<crate::lm::SharedLm, Error> {
+        let config = self.shared.strong.clone().or(self.shared.weak.clone());
+        let settings = settings(&self.shared.base, &config);
+        if let Some(lm) = settings.lm {
+            return Ok(lm);
+        }
+        let name = settings.lm_name.ok_or_else(|| {
+            Error::new(ErrorKind::Unknown, "", "no model is named").hint("say one: `--lm NAME`")
+        })?;
+        (self.shared.env.open_lm)(&name, &LmOptions::default())
+    }
 }
 
 fn endpoints(config: &Config) -> UserEndpoints {
@@ -100,25 +121,16 @@ fn merge(said: &LmOptions, model: &LmOptions) -> LmOptions {
     }
 }
 
-/// Returns an opener that says once on standard error that `fallback` answers, which nobody
-/// named.
-pub(in crate::engine) fn announced(
-    open: Arc<Opener>,
-    fallback: String,
-    host: SharedHost,
-) -> Arc<Opener> {
+/// Says once on standard error which model answers that nobody named.
+pub(in crate::engine) fn unnamed(host: SharedHost) -> Unnamed {
     let said = AtomicBool::new(false);
-    Arc::new(move |name, options| {
-        if name == fallback {
-            refuse_where_keys_are(name, &*host)?;
-            if !said.swap(true, Ordering::Relaxed) {
-                host.eprint(&format!(
-                    "no model is named: `{fallback}` answers, in this process\n"
-                ));
-            }
+    Unnamed(Arc::new(move |name| {
+        refuse_where_keys_are(name, &*host)?;
+        if !said.swap(true, Ordering::Relaxed) {
+            host.eprint(&format!("no model is named: `{name}` answers, in this process\n"));
         }
-        open(name, options)
-    })
+        Ok(())
+    }))
 }
 
 /// Who has a key means to use it: then a model has to be named.

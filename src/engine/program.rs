@@ -19,7 +19,7 @@ use crate::schema::{Record, Value};
 use crate::source::Sources;
 use crate::store::{Replies, Store};
 use crate::syntax::ast::SignatureItem;
-use crate::trace::{Shares, Totals, Trace};
+use crate::trace::{Edge, Node, NodeId, Shares, Totals, Trace};
 use crate::util::lock;
 use indexmap::IndexMap;
 use std::path::PathBuf;
@@ -44,8 +44,25 @@ pub struct Finished {
     pub result: Result<Val, Error>,
     /// What went wrong and did not stop it.
     pub warnings: Vec<Diagnostic>,
-    /// What happened.
+    /// What happened; nothing where nobody wanted to have it in memory.
     pub trace: Trace,
+    /// Whose trace it is.
+    run: Arc<Run>,
+}
+
+impl Finished {
+    /// Tells what happened in the whole run, without having it in memory: all nodes in their
+    /// order, then all edges.
+    ///
+    /// # Errors
+    /// Those of whom it tells.
+    pub fn tell_trace<E>(
+        &self,
+        node: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
+        edge: &mut dyn FnMut(&Edge) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.run.tell_trace(node, edge)
+    }
 }
 
 /// How a test is run.
@@ -86,9 +103,11 @@ impl Program {
         }
         let shared = &engine.shared;
         let config = script_config(&checked.settings);
+        let is_named = config.lm.is_some();
         let config = shared.strong.clone().or(config).or(shared.weak.clone());
         let mut settings = settings(&shared.base, &config);
         script_settings(&mut settings, &checked.settings);
+        settings.unnamed = settings.unnamed.filter(|_| !is_named);
         let script = Script::default().extend(&libraries(&units), checked, sources.clone());
         let script = script.map_err(|it| Error::new(sources, vec![*it]))?;
         let (env, cancel) = (shared.env.clone(), shared.cancel.clone());
@@ -145,6 +164,7 @@ impl Program {
         let settings = runtime::Settings {
             lm: None,
             lm_name: Some(name.to_owned()),
+            unnamed: None,
             ..self.session.settings.clone()
         };
         let session = self.session.told(settings, self.session.base.clone());
@@ -236,7 +256,7 @@ impl Program {
             Some(before) => before.resumed(session, self.script.clone()),
             None => Run::new(session, self.script.clone()),
         };
-        let n_before = run.n_nodes();
+        let n_before = run.n_whole();
         let mut finished = self.on_thread(&run, |run| self.script.run_main(run, variables));
         finished.trace = finished.trace.since(n_before);
         (finished, run)
@@ -432,6 +452,17 @@ impl Program {
         TestEnd { finished, written: host.written(), took }
     }
 
+    /// The program with a tape between it and its models, counting what it spends with what was
+    /// spent.
+    pub(in crate::engine) fn behind(&self, tape: Arc<dyn Tape>) -> Self {
+        self.in_session(self.session.taped(tape))
+    }
+
+    /// The program in another session.
+    pub(in crate::engine) fn in_session(&self, session: Session) -> Self {
+        Self { session: Arc::new(session), ..self.clone() }
+    }
+
     pub(in crate::engine) fn session(&self) -> &Session {
         &self.session
     }
@@ -484,8 +515,8 @@ impl Program {
         let warnings = warnings.filter(|it| !seen(it)).collect();
         let result = result.map_err(|error| self.tell(&error));
         let is_wanted = !self.session.settings.no_trace;
-        let trace = if is_wanted { run.trace() } else { Trace::default() };
-        Finished { result, warnings, trace }
+        let trace = if is_wanted { run.whole_trace() } else { Trace::default() };
+        Finished { result, warnings, trace, run: run.clone() }
     }
 
     pub(in crate::engine) fn tell(&self, error: &runtime::Error) -> Error {

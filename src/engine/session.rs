@@ -4,11 +4,12 @@
 //! definitions and the variables that it had set. Entries share one trace, so that a reply of
 //! an earlier one still has its history.
 
+use crate::diag::Diagnostic;
 use crate::engine::error::Error;
 use crate::engine::program::{Finished, Program};
 use crate::engine::{Check, Engine, check_text};
 use crate::lm::Cancel;
-use crate::runtime::{Run, Val, Variables};
+use crate::runtime::{Counts, Fork, Replay, Run, Standing, Val, Variables, codes};
 use crate::trace::{Totals, Trace};
 use crate::util::lock;
 use std::path::PathBuf;
@@ -16,12 +17,14 @@ use std::sync::{Arc, Mutex};
 
 /// The variable that holds the last value.
 const LAST: &str = "it";
+/// The variable that holds what that was before a fork.
+const EARLIER: &str = "was";
 
 /// An interactive session.
 #[derive(Debug)]
 pub struct Session {
     program: Program,
-    variables: Variables,
+    variables: Arc<Variables>,
     n_entries: usize,
     /// The model that was asked for in the session.
     lm: Option<String>,
@@ -29,7 +32,21 @@ pub struct Session {
     adapter: Option<String>,
     /// The run of the entry before.
     before: Option<Arc<Run>>,
+    /// The last entry that called anything, to be run again.
+    last: Option<Last>,
     interrupt: Interrupt,
+}
+
+/// The last entry that called anything.
+#[derive(Debug, Clone)]
+struct Last {
+    program: Program,
+    /// The variables as they were before it.
+    variables: Arc<Variables>,
+    /// Where its calls began to be counted.
+    counts: Counts,
+    /// What was changed in it since.
+    changed: Vec<Standing>,
 }
 
 /// What an entry gave.
@@ -70,11 +87,12 @@ impl Session {
         let program = program.expect("the empty program is correct");
         Self {
             program,
-            variables: Variables::default(),
+            variables: Arc::default(),
             n_entries: 0,
             lm: None,
             adapter: None,
             before: None,
+            last: None,
             interrupt: Interrupt::default(),
         }
     }
@@ -92,7 +110,8 @@ impl Session {
         if let Some(adapter) = &self.adapter {
             program = program.with_adapter(adapter)?;
         }
-        (self.program, self.variables, self.before) = (program, Variables::default(), None);
+        (self.program, self.variables, self.before) = (program, Arc::default(), None);
+        self.last = None;
         Ok(())
     }
 
@@ -104,13 +123,56 @@ impl Session {
         let program = self.extended(text)?;
         let spent_before = program.spent();
         let cancel = self.interrupt.next(&program.engine().shared.cancel);
+        let counts = self.before.as_ref().map(|it| it.counts()).unwrap_or_default();
+        let variables = Arc::new(self.variables.copy());
+        let last = Last { program: program.clone(), variables, counts, changed: Vec::new() };
         let (finished, run) = program.enter(&self.variables, self.before.as_ref(), cancel);
         (self.program, self.before) = (program.clone(), Some(run));
+        if !finished.trace.nodes.is_empty() {
+            self.last = Some(last);
+        }
+        self.note_value(&finished);
+        let spent = program.spent().since(spent_before);
+        Ok(Entered { finished, program, spent })
+    }
+
+    fn note_value(&self, finished: &Finished) {
         if let Ok(value) = &finished.result
             && !value.is_null()
         {
             self.variables.set(LAST, value.clone());
         }
+    }
+
+    /// Runs the last entry that called anything again with one call of its trace changed: what does not depend on that
+    /// is answered from the trace. Variables stay as they are, but for the last value, which is
+    /// that of the branch, and the one before it.
+    ///
+    /// # Errors
+    /// Nothing was run yet. What the branch raises is in the result.
+    pub fn fork(&mut self, trace: &Arc<Trace>, fork: Fork) -> Result<Entered, Error> {
+        let (Some(last), Some(before)) = (&self.last, &self.before) else {
+            let message = "there is no entry to run again";
+            return Err(Error::bare(Diagnostic::bare(codes::VALUE, message)));
+        };
+        let standing = last.changed.iter().rev().filter_map(|it| it.in_trace(trace)).collect();
+        let change = fork.standing(trace);
+        let replay = Replay::forked(trace.clone(), fork, |_| {}).with(standing);
+        let (program, spent_before) = (last.program.clone(), last.program.spent());
+        let cancel = self.interrupt.next(&program.engine().shared.cancel);
+        before.count_from(&last.counts);
+        let variables = last.variables.copy();
+        let taped = program.behind(Arc::new(replay));
+        let (finished, run) = taped.enter(&variables, Some(before), cancel);
+        self.before = Some(run);
+        if let (Ok(_), Some(last)) = (&finished.result, &mut self.last) {
+            last.changed.extend(change);
+        }
+        let earlier = self.variables.get(LAST);
+        if let Some(earlier) = earlier.filter(|_| finished.result.is_ok()) {
+            self.variables.set(EARLIER, earlier);
+        }
+        self.note_value(&finished);
         let spent = program.spent().since(spent_before);
         Ok(Entered { finished, program, spent })
     }
@@ -149,6 +211,12 @@ impl Session {
             }
         }
         names
+    }
+
+    /// Its variables, as they are now and will be.
+    #[cfg(feature = "cli")]
+    pub(crate) fn values(&self) -> Arc<Variables> {
+        self.variables.clone()
     }
 
     /// The program as it is now.

@@ -1,7 +1,7 @@
 //! A program scored on a data set.
 
 use crate::data::Read;
-use crate::eval::run::{Batch, RunOptions, Stop, run_jobs};
+use crate::eval::run::{Batch, RunOptions, Stop, run_flow};
 use crate::eval::stats::{Interval, mean, mean_interval};
 use crate::eval::worst::Worst;
 use crate::eval::{
@@ -153,7 +153,8 @@ pub struct Evaluation {
     pub judge: JudgeCost,
     /// Assertions that stayed false.
     pub asserts_failed: u64,
-    /// Replies that could not be read and were asked for again, with the reason.
+    /// Replies that were asked for again with the reason: they could not be read, or broke a
+    /// condition.
     pub repairs: u64,
     /// How long a row took.
     pub latency: Latency,
@@ -251,10 +252,11 @@ pub fn evaluate(
         seen.usd = cost.worth_telling();
         seen.running.add(outcome.value());
         progress(&seen);
+        Vec::new()
     };
     let mut budget = Budget::new(&options.caps());
     let worst = Worst::of(evaluator);
-    let mut batch = run_jobs(&worst, &jobs, options.run, &mut budget, cancel, &mut done);
+    let mut batch = run_flow(&worst, jobs, options.run, &mut budget, cancel, &mut done);
     worst.give_back(&rows, &mut batch.outcomes);
     let elapsed = host.elapsed().saturating_sub(started);
     let evaluation = Evaluation::of(data, &rows, batch, options.seed, elapsed);
@@ -284,7 +286,7 @@ impl Evaluation {
         let outcomes = || rows.iter().filter_map(|it| it.outcome.as_deref());
         let sum = |part: fn(&Outcome) -> u64| outcomes().map(part).sum::<u64>();
         let cost = outcomes().fold(Cost::default(), |sum, it| sum.plus(it.cost));
-        let judge = outcomes().fold(JudgeCost::default(), |sum, it| sum.plus(it.judge));
+        let judge = outcomes().fold(JudgeCost::default(), |sum, it| sum.plus(*it.judge));
         let details = outcomes().fold(Details::default(), |sum, it| sum.plus(it.details));
         let mut used = Vec::new();
         outcomes().flat_map(|it| &it.used).for_each(|it| it.add_to(&mut used));

@@ -4,16 +4,40 @@ use crate::eval::stats::{Interval, Paired};
 use crate::eval::{Comparison, Evaluation, FailureKind, Outcome, RowResult, Stop, Used};
 use crate::lm::Money;
 use crate::schema::{Record, Value};
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// The version of the format.
 const VERSION: i64 = 1;
+/// What rows stand under: behind all else.
+const ROWS: &str = "rows";
 
 impl Evaluation {
     /// The evaluation as a value, its rows included. Times and cache hits stand under `time`, of
     /// the whole and of rows, which is all that differs between two evaluations of the same
     /// replies.
     pub fn to_value(&self) -> Value {
+        let Value::Map(summary) = self.summary() else { return Value::Null };
+        let mut all = Record::clone(&summary);
+        all.insert(ROWS.into(), Value::list(self.rows.iter().map(|it| self.row_value(it))));
+        Value::map(all)
+    }
+
+    /// The same as compact JSON, a row after the other: many rows as values are many times as
+    /// large.
+    pub fn to_json(&self) -> String {
+        let mut json = self.summary().to_json();
+        json.pop();
+        let _ = write!(json, ",\"{ROWS}\":[");
+        for (at, row) in self.rows.iter().enumerate() {
+            json.push_str(if at == 0 { "" } else { "," });
+            json.push_str(&self.row_value(row).to_json());
+        }
+        json + "]}"
+    }
+
+    /// What it came to, without its rows.
+    pub(crate) fn summary(&self) -> Value {
         let time = object([
             ("seconds", Value::Float(self.elapsed.as_secs_f64())),
             ("p50", Value::Float(self.latency.p50.as_secs_f64())),
@@ -64,7 +88,6 @@ impl Evaluation {
             ("asserts_failed", count(self.asserts_failed)),
             ("repairs", count(self.repairs)),
             ("time", time),
-            ("rows", Value::list(self.rows.iter().map(|it| self.row_value(it)))),
         ])
     }
 }
@@ -77,7 +100,7 @@ impl Evaluation {
         let feedback = outcome.and_then(|it| it.feedback.as_deref());
         let (inputs, labels) = self.columns_of(it);
         let named = self.scores.keys().map(|name| (Arc::from(&**name), number(it.named(name))));
-        let by = outcome.into_iter().flat_map(|it| &it.feedback_by);
+        let by = outcome.into_iter().flat_map(|it| it.feedback_by.iter());
         let by = by.map(|(path, said)| (Arc::from(&**path), said.as_str().into()));
         let seconds = outcome.map(|it| it.latency.as_secs_f64());
         let time = object([

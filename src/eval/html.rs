@@ -239,7 +239,7 @@ impl Evaluation {
         let first = inputs.values().next().map(ToString::to_string).unwrap_or_default();
         let first: String = first.chars().take(120).collect();
         let exchanges: String = row.exchanges().iter().map(exchange).collect();
-        let by = row.outcome.iter().flat_map(|it| &it.feedback_by);
+        let by = row.outcome.iter().flat_map(|it| it.feedback_by.iter());
         let by: String =
             by.map(|(path, said)| pair(&format!("feedback for {path}"), said)).collect();
         let why = if why(row).is_empty() { String::new() } else { pair("why", why(row)) };

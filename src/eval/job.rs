@@ -1,6 +1,7 @@
 //! One run of a program on one row, and who makes it.
 
 use crate::eval::progress::Running;
+use crate::eval::rare::Rare;
 use crate::eval::stats::Interval;
 use crate::lm::{Cost, Details, Money};
 use crate::program::State;
@@ -51,14 +52,14 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// All scores, where the metric gives several; the one that counts is the first.
-    #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    pub scores: IndexMap<String, f64>,
+    #[serde(skip_serializing_if = "Rare::is_nothing")]
+    pub scores: Rare<IndexMap<String, f64>>,
     /// What the metric said besides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
     /// What it said of single predictors, by their paths.
-    #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    pub feedback_by: IndexMap<String, String>,
+    #[serde(skip_serializing_if = "Rare::is_nothing")]
+    pub feedback_by: Rare<IndexMap<String, String>>,
     /// Why there is no reply, or no score for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -67,8 +68,8 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
     /// What calls of each predictor took, the metric's under [`METRIC`]; kept with the steps.
-    #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    pub by_path: IndexMap<String, Spent>,
+    #[serde(skip_serializing_if = "Rare::is_nothing")]
+    pub by_path: Rare<IndexMap<String, Spent>>,
     /// What was sent to models and what came back, the metric's included. Kept only where the
     /// score is less than 1, for that is where one looks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -77,7 +78,8 @@ pub struct Outcome {
     pub reply: Record,
     /// Assertions that were false and stayed so.
     pub asserts_failed: u32,
-    /// Replies that could not be read and were asked for again, with the reason.
+    /// Replies that were asked for again with the reason: they could not be read, or broke a
+    /// condition.
     #[serde(skip_serializing_if = "is_zero")]
     pub repairs: u32,
     /// Calls to models, cached ones and the metric's included.
@@ -102,11 +104,14 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "is_nothing")]
     pub needed: Amount,
     /// What of all that the metric took.
-    #[serde(skip_serializing_if = "Spent::is_nothing")]
-    pub judge: Spent,
+    #[serde(skip_serializing_if = "made_no_calls")]
+    pub judge: Rare<Spent>,
     /// How long the program took, without the metric.
     #[serde(with = "micros")]
     pub latency: Duration,
+    /// What it printed, to be written in the order of the runs.
+    #[serde(skip)]
+    pub printed: String,
 }
 
 /// What a metric took that asks models itself.
@@ -175,6 +180,10 @@ impl Used {
 
 fn is_zero(it: &u32) -> bool {
     *it == 0
+}
+
+fn made_no_calls(it: &Spent) -> bool {
+    it.is_nothing()
 }
 
 fn is_nothing(it: &Amount) -> bool {
@@ -329,6 +338,11 @@ pub trait Evaluator: Sync {
     /// The most calls to models that one run can make, retries, repairs and metric included;
     /// `None` where the program has no such bound.
     fn max_calls_per_run(&self) -> Option<u64>;
+
+    /// Writes what a run printed, which has come to its turn. By default nobody reads it.
+    fn print(&self, text: &str) {
+        let _ = text;
+    }
 
     /// Whether a run waits for models most of its time, in ways that leave its thread to others:
     /// many then share a few threads.

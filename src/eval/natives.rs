@@ -248,7 +248,12 @@ pub fn score(
 ///
 /// # Errors
 /// As [`score`], values that do not fit, and a file of rows that cannot be gone on with.
-pub fn evaluate_kept(cx: &Cx<'_>, parts: &[Val], keep: Option<&Keep>) -> Result<Val, Error> {
+pub fn evaluate_kept(
+    cx: &Cx<'_>,
+    parts: &[Val],
+    title: &str,
+    keep: Option<&Keep>,
+) -> Result<Val, Error> {
     let [program, data, metric] = parts else { return Err(Error::value("three values")) };
     let mut args = Args::default();
     args.named.insert("metric".into(), metric.clone());
@@ -256,7 +261,8 @@ pub fn evaluate_kept(cx: &Cx<'_>, parts: &[Val], keep: Option<&Keep>) -> Result<
     let program = Program::from_val("program", program)?;
     let data = DatasetValue::from_val("data", data)?;
     let asked = Asked { keep, by_command: true };
-    let evaluation = score_kept(cx, &program, &data, &scoring, "evaluate", asked)?;
+    let mut evaluation = score_kept(cx, &program, &data, &scoring, "evaluate", asked)?;
+    title.clone_into(&mut evaluation.subject.title);
     Ok(Val::object(EvaluationValue(Arc::new(evaluation))))
 }
 
@@ -308,7 +314,7 @@ fn score_kept(
         &mut |progress| reporter.tell(progress),
     )?;
     drop(reporter);
-    evaluator.adopt_traces();
+    evaluator.place_traces();
     evaluation.subject = subject;
     evaluation.stop = deadline.stop(evaluation.stop);
     if let Some(journal) = &journal {
@@ -350,7 +356,7 @@ fn account(
         run: keep.map(|it| it.id.clone()),
         ..Account::of(evaluation, data, scoring.options.seed)
     };
-    observer.see(&Event::Came(&account, &evaluation.to_value()));
+    observer.see(&Event::Came(&account, &evaluation.summary()));
 }
 
 /// The file that rows are kept in.

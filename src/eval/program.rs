@@ -1,14 +1,15 @@
 //! The evaluator of real programs: one run of the host language a row.
 
 use crate::eval::metric::judgement;
+use crate::eval::row_traces::RowTraces;
 use crate::eval::{
     Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Spent, Step, Used,
 };
 use crate::lm::{Details, Finish, SharedLm};
-use crate::program::{State, row_hash};
+use crate::program::State;
 use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
 use crate::schema::{Record, Row};
-use crate::trace::{Kind, Node, NodeId, Trace};
+use crate::trace::{Kind, NoContent, Node, NodeId, Trace, parse_jsonl};
 use crate::util::{lock, sha256_hex};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -24,8 +25,8 @@ pub struct ProgramEvaluator {
     max_calls: Option<u64>,
     /// The program with the state that was asked for last: rows of one state come together.
     latest: Mutex<Option<(Arc<State>, Program)>>,
-    /// Traces to be kept, in the order of what they are traces of.
-    traces: Mutex<BTreeMap<(String, u64, usize, String), Trace>>,
+    /// Traces to be kept, where they are.
+    traces: Option<Mutex<RowTraces>>,
 }
 
 impl ProgramEvaluator {
@@ -44,7 +45,8 @@ impl ProgramEvaluator {
             }
             _ => of_program,
         };
-        let (latest, traces) = (Mutex::default(), Mutex::default());
+        let traces = settings.keep_traces.then(|| Mutex::new(RowTraces::new(run)));
+        let latest = Mutex::default();
         Self { run: run.clone(), program, metric, max_calls, latest, traces }
     }
 
@@ -59,10 +61,10 @@ impl ProgramEvaluator {
         models.iter().map(|lm| (lm.name().to_owned(), model_hash(lm))).collect()
     }
 
-    /// Hands the traces of all runs so far over to the run that evaluates.
-    pub fn adopt_traces(&self) {
-        for trace in std::mem::take(&mut *lock(&self.traces)).into_values() {
-            self.run.adopt(trace);
+    /// Says that all its runs were made here and now, for the trace of the run that evaluates.
+    pub fn place_traces(&self) {
+        if let Some(traces) = &self.traces {
+            lock(traces).place(&self.run);
         }
     }
 
@@ -93,20 +95,35 @@ impl ProgramEvaluator {
                 Err(error) => outcome.failure = fail(&error, Some(FailureKind::Metric), ""),
                 Ok(said) => {
                     outcome.score = Some(said.score);
-                    outcome.scores = said.scores;
+                    outcome.scores = said.scores.into();
                     outcome.feedback = said.feedback;
-                    outcome.feedback_by = said.by;
+                    outcome.feedback_by = said.by.into();
                 }
             },
         }
     }
 
+    /// Makes one run and gives its trace away, where traces are kept.
+    pub(crate) fn run_traced(&self, job: &Job) -> (Outcome, Option<Trace>) {
+        let (outcome, trace) = self.made(job, None);
+        (outcome, self.traces.is_some().then_some(trace))
+    }
+
+    /// Keeps the trace of a run that was made elsewhere, as if it had just ended here. One that
+    /// cannot be read is missing.
+    pub(crate) fn keep_told(&self, job: &Job, lines: &str) {
+        let Ok(mut trace) = parse_jsonl(lines, &NoContent) else { return };
+        let ended = trace.nodes.iter().map(|it| it.began.saturating_add(it.took)).max();
+        let (now, ended) = (self.run.env().host.elapsed(), ended.unwrap_or_default());
+        for node in &mut trace.nodes {
+            node.began = now.saturating_sub(ended.saturating_sub(node.began));
+        }
+        self.keep_trace(job, trace);
+    }
+
     fn keep_trace(&self, job: &Job, trace: Trace) {
-        if self.run.session().settings.keep_traces {
-            // Rows of several data sets have the same indices.
-            let row = row_hash(&job.row);
-            let key = (job.state.hash(), job.rollout, job.row.index, row);
-            lock(&self.traces).insert(key, trace);
+        if let Some(traces) = &self.traces {
+            lock(traces).keep(&self.run, job, trace);
         }
     }
 }
@@ -124,6 +141,27 @@ impl Evaluator for ProgramEvaluator {
     }
 
     fn run_noted(&self, job: &Job, log: Option<&SharedCallLog>) -> Outcome {
+        let (outcome, trace) = self.made(job, log);
+        self.keep_trace(job, trace);
+        outcome
+    }
+
+    fn max_calls_per_run(&self) -> Option<u64> {
+        self.max_calls
+    }
+
+    fn print(&self, text: &str) {
+        self.run.print(text);
+    }
+
+    fn only_waits(&self) -> bool {
+        self.run.session().usually_waits()
+    }
+}
+
+impl ProgramEvaluator {
+    /// Makes a run: what came of it, and what happened.
+    fn made(&self, job: &Job, log: Option<&SharedCallLog>) -> (Outcome, Trace) {
         let began = self.run.env().host.elapsed();
         let limits = job.limits();
         let run = self.run.for_example(job.row.index, job.rollout, limits, log.cloned());
@@ -144,6 +182,7 @@ impl Evaluator for ProgramEvaluator {
                 outcome.failure = Some(failure(cx, &error));
             }
         });
+        outcome.printed = run.take_printed();
         let trace = run.take_trace();
         // Only where there is a cap does anybody ask.
         if job.limits().bounds_tokens() {
@@ -153,16 +192,8 @@ impl Evaluator for ProgramEvaluator {
         if !outcome.judge.is_nothing() {
             outcome.judge.latency = elapsed().saturating_sub(outcome.latency);
         }
-        self.keep_trace(job, trace);
-        outcome
-    }
-
-    fn max_calls_per_run(&self) -> Option<u64> {
-        self.max_calls
-    }
-
-    fn only_waits(&self) -> bool {
-        self.run.session().usually_waits()
+        let trace = if self.traces.is_some() { run.with_rows(trace) } else { trace };
+        (outcome, trace)
     }
 }
 
@@ -199,7 +230,7 @@ fn micros(time: Duration) -> Duration {
 /// `n_nodes` on are the metric's: they cost, but they are no steps of the program.
 fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     let of_program = spent(&trace.nodes[..n_nodes]);
-    outcome.judge = spent(&trace.nodes[n_nodes..]);
+    outcome.judge = spent(&trace.nodes[n_nodes..]).into();
     outcome.calls = of_program.calls + outcome.judge.calls;
     outcome.cached_calls = of_program.cached_calls + outcome.judge.cached_calls;
     outcome.prompt_tokens = of_program.prompt_tokens + outcome.judge.prompt_tokens;
@@ -216,7 +247,7 @@ fn take_down(trace: &Trace, n_nodes: usize, job: &Job, outcome: &mut Outcome) {
     if job.keep_steps {
         let of_program = trace.iter().take(n_nodes).filter(stands);
         outcome.steps = of_program.filter_map(|(_, it)| step(it, &trace.nodes)).collect();
-        outcome.by_path = by_path(trace, n_nodes);
+        outcome.by_path = by_path(trace, n_nodes).into();
     }
     if job.keep_exchanges && outcome.value().is_none_or(|it| it < 1.0) {
         outcome.exchanges = exchanges(trace, n_nodes);
@@ -289,6 +320,8 @@ fn used(trace: &Trace, n_nodes: usize) -> Vec<Used> {
             Used { predictor, model, calls, prompt_tokens, completion_tokens, details, cost };
         one.add_to(&mut all);
     }
+    // One for each row of a large evaluation is held, and most programs have one predictor.
+    all.shrink_to_fit();
     all
 }
 

@@ -156,7 +156,7 @@ impl Object for RowResultValue {
                 .map(|name| (&**name, row.named(name).map_or(Val::Null, Val::Float)))),
             "feedback" => text(outcome.and_then(|it| it.feedback.as_deref())),
             "feedback_by" => {
-                let by = outcome.into_iter().flat_map(|it| &it.feedback_by);
+                let by = outcome.into_iter().flat_map(|it| it.feedback_by.iter());
                 map(by.map(|(path, said)| (&**path, Val::str(said))))
             }
             "failure" => text(row.failure()),

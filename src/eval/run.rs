@@ -9,6 +9,7 @@ use crate::runtime::Passed;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How runs are made. None of this changes a result, but for `width` where a program has no
@@ -106,12 +107,14 @@ pub fn run_jobs(
 /// [`Budget::room`] says.
 pub fn run_flow(
     evaluator: &dyn Evaluator,
-    mut jobs: Vec<Job>,
+    jobs: Vec<Job>,
     options: RunOptions,
     budget: &mut Budget,
     cancel: &Cancel,
     done: &mut dyn FnMut(&Outcome) -> Vec<Job>,
 ) -> Batch {
+    // They go through several hands, and of many the hands are full.
+    let mut jobs: Vec<Arc<Job>> = jobs.into_iter().map(Arc::new).collect();
     let unserved = RefCell::default();
     let mut runner = Runner { evaluator, options, budget, cancel, unserved };
     let mut batch = Batch { outcomes: vec![None; jobs.len()], stop: None };
@@ -201,7 +204,7 @@ impl Runner<'_> {
     /// Runs the jobs at `todo` in waves until all are run or something stops them.
     fn round(
         &mut self,
-        jobs: &mut Vec<Job>,
+        jobs: &mut Vec<Arc<Job>>,
         todo: &[usize],
         batch: &mut Batch,
         done: &mut dyn FnMut(&Outcome) -> Vec<Job>,
@@ -215,18 +218,12 @@ impl Runner<'_> {
                 return;
             }
             let mut wave: Vec<usize> = rest.drain(..admitted.runs).collect();
-            let lent = |job: Job| Job {
-                max_calls: admitted.share.calls,
-                max_tokens: admitted.share.tokens,
-                max_cost: admitted.share.money,
-                ..job
-            };
-            let first = wave.iter().map(|at| lent(jobs[*at].clone())).collect();
+            let first = wave.iter().map(|at| jobs[*at].clone()).collect();
             let before = jobs.len();
-            let outcomes = self.wave(first, &mut |outcome| {
-                let more = done(outcome);
+            let outcomes = self.wave(first, &admitted, &mut |outcome| {
+                let more: Vec<Arc<Job>> = done(outcome).into_iter().map(Arc::new).collect();
                 jobs.extend(more.iter().cloned());
-                more.into_iter().map(lent).collect()
+                more
             });
             wave.extend(before..jobs.len());
             batch.outcomes.resize(jobs.len(), None);
@@ -241,13 +238,20 @@ impl Runner<'_> {
 
     fn wave(
         &self,
-        jobs: Vec<Job>,
-        done: &mut dyn FnMut(&Outcome) -> Vec<Job>,
+        jobs: Vec<Arc<Job>>,
+        admitted: &Admission,
+        done: &mut dyn FnMut(&Outcome) -> Vec<Arc<Job>>,
     ) -> Vec<Option<Box<Outcome>>> {
         // Rows that are under way when the metric turns out to be broken are finished, so that
         // the first of them is the same whatever the number of threads.
         let halt = self.cancel.part();
-        let run = |job: Job| {
+        let run = |job: Arc<Job>| {
+            let job = Job {
+                max_calls: admitted.share.calls,
+                max_tokens: admitted.share.tokens,
+                max_cost: admitted.share.money,
+                ..Job::clone(&job)
+            };
             // Outcomes are large, and change hands.
             let outcome = Box::new(self.evaluator.run(&job));
             if outcome.failed_by(FailureKind::Metric) {
@@ -257,6 +261,9 @@ impl Runner<'_> {
         };
         let seen = |_, outcome: &Result<Box<Outcome>, String>| match outcome {
             Ok(outcome) => {
+                if !outcome.printed.is_empty() {
+                    self.evaluator.print(&outcome.printed);
+                }
                 if self.unserved.borrow_mut().is_hopeless_after(outcome) {
                     halt.cancel();
                 }

@@ -18,11 +18,16 @@ impl Evaluation {
         text += &self.other_scores();
         text += &line("rows", &self.rows_text());
         text += &self.failures_text();
+        match self.asserts_failed {
+            0 => {}
+            1 => text += &line("asserts", "1 condition stayed false"),
+            many => text += &line("asserts", &format!("{many} conditions stayed false")),
+        }
         match self.repairs {
             0 => {}
-            1 => text += &line("repairs", "1 reply could not be read and was asked for again"),
+            1 => text += &line("repairs", "1 reply was asked for again, with the reason"),
             many => {
-                let told = format!("{many} replies could not be read and were asked for again");
+                let told = format!("{many} replies were asked for again, with the reason");
                 text += &line("repairs", &told);
             }
         }

@@ -23,8 +23,8 @@ pub trait Remote: Send + Sync + fmt::Debug {
 /// What became of a run that was made elsewhere.
 #[derive(Debug)]
 pub enum Ran {
-    /// It was made.
-    Done(Box<Outcome>),
+    /// It was made; with the lines of its trace, where traces are kept.
+    Done(Box<Outcome>, Option<String>),
     /// Nobody waited for it: why.
     Over(String),
     /// Who made it was lost: how.
@@ -77,14 +77,14 @@ impl RemoteEvaluator<'_> {
         };
         let ran = self.remote.run(&shared, &|| self.over());
         let took = match &ran {
-            Ran::Done(it) => paid(it),
+            Ran::Done(it, _) => paid(it),
             Ran::Over(_) | Ran::Lost(_) => lent,
             Ran::Nobody(_) => Amount::default(),
         };
         self.session.take_back(lent, took);
         match ran {
             // Its calls are kept by now, so that it goes on from where a share ended it.
-            Ran::Done(it)
+            Ran::Done(it, _)
                 if needed == Amount::default() && was_too_small(job, &shared, &it) =>
             {
                 self.attempt(job, it.needed)
@@ -118,7 +118,12 @@ impl Evaluator for RemoteEvaluator<'_> {
         let mut lost = String::new();
         for _ in 0..ATTEMPTS {
             lost = match self.attempt(job, Amount::default()) {
-                Ran::Done(outcome) => return *outcome,
+                Ran::Done(outcome, trace) => {
+                    if let Some(lines) = trace {
+                        self.local.keep_told(job, &lines);
+                    }
+                    return *outcome;
+                }
                 Ran::Over(why) => return failed(FailureKind::Stopped, why),
                 Ran::Nobody(why) => return failed(FailureKind::Infrastructure, why),
                 Ran::Lost(how) => how,

@@ -58,6 +58,10 @@ impl Evaluator for Worst<'_> {
         self.inner.max_calls_per_run()
     }
 
+    fn print(&self, text: &str) {
+        self.inner.print(text);
+    }
+
     fn only_waits(&self) -> bool {
         self.inner.only_waits()
     }

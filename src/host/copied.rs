@@ -1,19 +1,22 @@
-//! A machine of whose standard output a copy is kept.
+//! A machine of whose standard output a copy is kept, and of whose files what they held.
 
-use crate::host::{Entry, Host, Place, SharedHost};
-use crate::util::lock;
+use crate::host::{Blob, Entry, Host, Place, SharedHost, reader};
+use crate::util::{lock, sha256_hex, sha256_of};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The most bytes of a copy: of more there is none.
 const MOST: usize = 4_000_000;
 
-/// Another machine; what is printed is kept besides.
+/// Another machine; what is printed is kept besides, and the hashes of the files that are read.
 #[derive(Debug)]
 pub struct Copied {
     machine: SharedHost,
+    /// What stood in files when they were first read; nothing for those that were written before.
+    files: Mutex<BTreeMap<PathBuf, Option<String>>>,
     /// `None` once there was too much.
     printed: Mutex<Option<String>>,
 }
@@ -21,7 +24,28 @@ pub struct Copied {
 impl Copied {
     /// Returns this machine.
     pub fn new(machine: SharedHost) -> Self {
-        Self { machine, printed: Mutex::new(Some(String::new())) }
+        Self { machine, files: Mutex::default(), printed: Mutex::new(Some(String::new())) }
+    }
+
+    /// Begins to look at files: those that were read so far are no matter.
+    pub fn begin(&self) {
+        lock(&self.files).clear();
+    }
+
+    /// The files that were read, but for those that were written here before, and the hashes of
+    /// what stood in them.
+    pub fn files(&self) -> BTreeMap<PathBuf, String> {
+        let files = lock(&self.files);
+        files.iter().filter_map(|(path, hash)| Some((path.clone(), hash.clone()?))).collect()
+    }
+
+    /// Whether a file is read for the first time.
+    fn is_new(&self, path: &Path) -> bool {
+        !lock(&self.files).contains_key(path)
+    }
+
+    fn note(&self, path: &Path, hash: Option<String>) {
+        lock(&self.files).entry(path.to_owned()).or_insert(hash);
     }
 
     /// What was printed so far; `None` where it was too much to keep.
@@ -36,10 +60,23 @@ impl Host for Copied {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.machine.read(path)
+        let bytes = self.machine.read(path)?;
+        if self.is_new(path) {
+            self.note(path, Some(sha256_hex(&bytes)));
+        }
+        Ok(bytes)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn Blob>> {
+        let blob = self.machine.open(path)?;
+        if self.is_new(path) {
+            self.note(path, Some(sha256_of(reader(&blob, 0))?));
+        }
+        Ok(blob)
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.note(path, None);
         self.machine.write(path, bytes)
     }
 

@@ -186,6 +186,13 @@ impl Scripted {
 
     fn nothing_for(&self, replies: &BTreeMap<String, Vec<String>>, address: &Address) -> Error {
         let message = format!("there is no reply for {}", place(address));
+        let example = address.example.map(|at| format!("{}#{at}", address.path));
+        let is_by_at = replies.keys().any(|it| it.contains('@'));
+        if let Some(key) = example.filter(|_| is_by_at) {
+            return self
+                .error(message)
+                .hint(format!("replies by example have keys like `{key}`"));
+        }
         let keys = replies.keys().map(String::as_str);
         self.error(message).hint(crate::diag::did_you_mean(&address.path, keys))
     }

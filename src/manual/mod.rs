@@ -59,6 +59,7 @@ pages! {
     "optimizing",
     "debugging",
     "workers",
+    "serve",
     "stdlib",
     "modules",
     "adapters",

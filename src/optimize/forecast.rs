@@ -176,7 +176,7 @@ pub fn forecast(
             latest: Mutex::default(),
         };
         let (student, teacher) = (dream(Who::Student), dream(Who::Teacher));
-        let guess = Guess::new(policy.questions(), &ledger);
+        let guess = Guess::new(&policy.questions(), &ledger);
         let played = with_evaluators(problem, &student, &teacher, &guess);
         let compiled = compile(policy, &played, &alone, &Cancel::default(), &mut |_| ())?;
         calls.push(compiled.report.calls);
@@ -287,7 +287,7 @@ fn scouted(
     let uncapped =
         Settings { max_calls: None, max_tokens: None, max_cost: None, ..settings.clone() };
     let ledger = Mutex::default();
-    let guess = Guess::new(policy.questions(), &ledger);
+    let guess = Guess::new(&policy.questions(), &ledger);
     let seen = with_evaluators(problem, &student, &teacher, &guess);
     compile(policy, &seen, &uncapped, &Cancel::default(), &mut |_| ())?;
     let of = |it: &Scout<'_>| std::mem::take(&mut *lock(&it.asked));

@@ -35,7 +35,9 @@ pub use matrix::Matrix;
 pub use natives::compile_kept;
 pub use options::natives;
 pub use plan::{Phase, Plan};
-pub use policies::{BootstrapFewShot, Copro, InferRules, LabeledFewShot, RandomSearch, Simba};
+pub use policies::{
+    BetterTogether, BootstrapFewShot, Copro, InferRules, LabeledFewShot, RandomSearch, Simba,
+};
 pub use propose::{Proposer, Question};
 pub use race::Race;
 pub use report::{Candidate, Path, Report};
@@ -157,8 +159,8 @@ pub trait Policy {
     fn needs_valset(&self) -> bool;
 
     /// What it asks the model that proposes.
-    fn questions(&self) -> &'static [Question] {
-        &[]
+    fn questions(&self) -> Vec<Question> {
+        Vec::new()
     }
 
     /// The most runs that it makes, by phase.

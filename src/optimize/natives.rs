@@ -156,12 +156,13 @@ impl Optimizer {
                 None => self.search(cx, problem, &settings),
                 Some(keep) => {
                     let header = self.header(cx, keep, &program, problem, &settings)?;
-                    keeping(cx, keep, &header, problem, self.policy.questions(), |problem| {
+                    let questions = self.policy.questions();
+                    keeping(cx, keep, &header, problem, &questions, |problem| {
                         self.search(cx, problem, &settings)
                     })
                 }
             };
-            evaluator.adopt_traces();
+            evaluator.place_traces();
             let (mut compiled, took) = (compiled?, host.elapsed().saturating_sub(began));
             name_adapters(cx, &program, &mut compiled.state);
             self.account(cx, problem, &compiled, &program, keep, took);
@@ -281,7 +282,7 @@ impl Optimizer {
             return Err(Error::value(message)
                 .hint("measure what it gave: `compare(before, after, test, metric: …)`"));
         }
-        let asker = Asker::new(run, self.policy.questions(), self.asked(cx, &given.program));
+        let asker = Asker::new(run, &self.policy.questions(), self.asked(cx, &given.program));
         let signatures = given.program.trainable();
         let remote = evaluator_of(&evaluator, remote, run.session());
         // What a program takes makes its rows equal; where it does not say it, usual names do.
@@ -334,9 +335,9 @@ impl Optimizer {
 
     /// The models that propose, as far as they are not the script's usual one.
     fn proposers(&self, cx: &Cx<'_>, program: &Program) -> Vec<SharedLm> {
-        match self.policy.questions() {
-            [] => Vec::new(),
-            _ => self.asked(cx, program).map(|it| it.lm).into_iter().collect(),
+        match self.policy.questions().is_empty() {
+            true => Vec::new(),
+            false => self.asked(cx, program).map(|it| it.lm).into_iter().collect(),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The natives of optimizers: what a script writes becomes a policy.
 
+use crate::diag::did_you_mean;
 use crate::eval::{OPTIONS, Scoring};
 use crate::optimize::natives::Optimizer;
 use crate::optimize::{
-    BootstrapFewShot, Copro, InferRules, LabeledFewShot, Policy, Race, RandomSearch, Settings,
-    Simba,
+    BetterTogether, BootstrapFewShot, Copro, InferRules, LabeledFewShot, Policy, Race,
+    RandomSearch, Settings, Simba,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, LmValue, Program, Val, wrong};
+use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// The natives of this floor.
@@ -22,6 +24,7 @@ pub fn natives() -> Vec<Bound> {
         bound("copro", copro),
         bound("simba", simba),
         bound("infer_rules", infer_rules),
+        bound("better_together", better_together),
     ]
 }
 
@@ -109,6 +112,62 @@ fn infer_rules(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     optimizer(cx, "infer_rules", Arc::new(policy), args)
 }
 
+type Shared = Arc<dyn Policy + Send + Sync>;
+
+/// Steps of a strategy that are no optimizer of the user's own.
+const STEPS: [&str; 7] = [
+    "demos",
+    "instructions",
+    "random_search",
+    "bootstrap_few_shot",
+    "copro",
+    "simba",
+    "infer_rules",
+];
+
+fn usual(step: &str) -> Option<Shared> {
+    Some(match step {
+        "demos" | "random_search" => Arc::new(RandomSearch::default()),
+        "instructions" | "copro" => Arc::new(Copro::default()),
+        "bootstrap_few_shot" => Arc::new(BootstrapFewShot::default()),
+        "simba" => Arc::new(Simba::default()),
+        "infer_rules" => Arc::new(InferRules::default()),
+        _ => return None,
+    })
+}
+
+fn better_together(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let strategy = match args.take(0, "strategy") {
+        Some(it) => {
+            it.as_str().map(str::to_owned).ok_or_else(|| wrong("strategy", "a text", &it))?
+        }
+        None => "demos -> instructions -> demos".to_owned(),
+    };
+    // Taken; what is left is told to be too much.
+    args.positional.drain(..args.positional.len().min(1));
+    let own = match args.option("steps") {
+        None => IndexMap::new(),
+        Some(Val::Map(own)) => own,
+        Some(other) => return Err(wrong("steps", "a map of optimizers by name", &other)),
+    };
+    let step = |name: &str| -> Result<(String, Shared), Error> {
+        if let Some(value) = own.get(name) {
+            let optimizer = value.downcast::<Optimizer>();
+            let optimizer = optimizer.ok_or_else(|| wrong("steps", "optimizers", value))?;
+            return Ok((name.to_owned(), optimizer.policy.clone()));
+        }
+        if let Some(policy) = usual(name) {
+            return Ok((name.to_owned(), policy));
+        }
+        let known = STEPS.into_iter().chain(own.keys().map(|it| &**it));
+        let hint = did_you_mean(name, known);
+        Err(Error::value(format!("`strategy`: there is no step `{name}`")).hint(hint))
+    };
+    let steps: Vec<_> =
+        strategy.split("->").map(|it| step(it.trim())).collect::<Result<_, Error>>()?;
+    optimizer(cx, "better_together", Arc::new(BetterTogether { steps }), args)
+}
+
 fn race(value: &Val) -> Result<Race, Error> {
     let names = Race::NAMES.map(|it| format!("{it:?}")).join(" or ");
     value.as_str().and_then(Race::of).ok_or_else(|| wrong("race", &names, value))
@@ -131,12 +190,7 @@ fn bootstrap(args: &mut Args) -> Result<BootstrapFewShot, Error> {
 }
 
 /// Takes the options that all optimizers with a metric share.
-fn optimizer(
-    cx: &Cx<'_>,
-    what: &str,
-    policy: Arc<dyn Policy + Send + Sync>,
-    mut args: Args,
-) -> Result<Val, Error> {
+fn optimizer(cx: &Cx<'_>, what: &str, policy: Shared, mut args: Args) -> Result<Val, Error> {
     let scoring = Scoring::take(cx, &mut args)?;
     let teacher =
         args.option("teacher").map(|it| Program::from_val("teacher", &it)).transpose()?;

@@ -58,11 +58,13 @@ impl Plan {
         let calls =
             |it: Option<u64>| it.map_or("any number of".to_owned(), |it| it.to_string());
         let mut text = String::new();
+        let longest = self.phases.iter().map(|it| it.name.chars().count() + 2).max();
+        let width = longest.unwrap_or(0).max(28);
         for (phase, most) in self.phases.iter().zip(&self.calls) {
             let runs = format!("at most {} runs", phase.runs);
-            let _ = writeln!(text, "{:<28}{runs}, {} calls", phase.name, calls(*most));
+            let _ = writeln!(text, "{:<width$}{runs}, {} calls", phase.name, calls(*most));
         }
-        let _ = write!(text, "{:<28}at most {} calls", "in all", calls(self.worst_case()));
+        let _ = write!(text, "{:<width$}at most {} calls", "in all", calls(self.worst_case()));
         match self.max_calls {
             Some(cap) => format!("{text}, stopped at {cap}\n"),
             None => format!("{text}\n"),

@@ -294,7 +294,7 @@ pub(crate) fn fields(signature: &Signature) -> String {
 /// The instructions that a predictor has in this state.
 pub(crate) fn instructions(state: &State, path: &str, signature: &Signature) -> String {
     let own = state.get(path).and_then(|it| it.instructions.clone());
-    own.unwrap_or_else(|| signature.instructions.to_string())
+    own.unwrap_or_else(|| signature.effective_instructions().to_string())
 }
 
 /// The state with proposed instructions in place of those of a predictor.
@@ -324,11 +324,6 @@ pub(crate) struct Refusals {
 impl Refusals {
     pub(crate) fn add(&mut self, why: &Refusal) {
         *self.by_reason.entry(why.to_string()).or_default() += 1;
-    }
-
-    /// Takes down one that was proposed before: no fault, but it was paid for.
-    pub(crate) fn add_known(&mut self) {
-        self.add(&Refusal::Known);
     }
 
     /// Tells the user, where anything but a repetition came.

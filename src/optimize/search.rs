@@ -7,6 +7,7 @@
 //! Steps of which one follows from some runs of another may overlap (see [`Search::flow`]).
 
 mod flow;
+mod stage;
 
 pub use flow::{Next, Step};
 
@@ -118,6 +119,10 @@ pub struct Search<'a> {
     candidates: Vec<Candidate>,
     /// The candidate that was chosen otherwise than by its score.
     preferred: Option<usize>,
+    /// What the policy that searches now begins with.
+    from: Arc<State>,
+    /// How many policies inside of others have begun.
+    stages: usize,
     tokens: (u64, u64),
     cached_calls: u64,
     details: Details,
@@ -160,6 +165,8 @@ impl<'a> Search<'a> {
             memo: BTreeMap::new(),
             candidates: Vec::new(),
             preferred: None,
+            from: Arc::new(problem.start.clone()),
+            stages: 0,
             tokens: (0, 0),
             cached_calls: 0,
             details: Details::default(),
@@ -176,9 +183,9 @@ impl<'a> Search<'a> {
         all.map(|(path, signature)| (path.clone(), signature.clone())).collect()
     }
 
-    /// The state that the program has now.
-    pub fn start(&self) -> &'a State {
-        &self.problem.start
+    /// The state that the search begins with.
+    pub fn start(&self) -> &State {
+        &self.from
     }
 
     /// The teacher's state, if there is a teacher.
@@ -204,7 +211,10 @@ impl<'a> Search<'a> {
     /// The stream of random numbers of this label; decisions with labels of their own do not
     /// move each other.
     pub fn random(&self, label: &str) -> Random {
-        Random::new(self.settings.seed, label)
+        match self.stages {
+            0 => Random::new(self.settings.seed, label),
+            stage => Random::new(self.settings.seed, &format!("{stage}/{label}")),
+        }
     }
 
     /// Tells the user something at the end.

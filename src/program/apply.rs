@@ -97,19 +97,32 @@ impl State {
     }
 }
 
-/// The program's spelling of a path; DSPy adds `.predict` where a predictor wraps another,
-/// and writes keys in single quotes.
+/// What DSPy adds to a path where a predictor stands behind another: a chain of thought since 2.6,
+/// in 2.5, and predictors with types up to then.
+const BEHIND: [&str; 3] = ["predict", "_predict", "predictor"];
+/// Where it puts a program that is tried several times.
+const TRIED: &str = "module";
+
+/// The program's spelling of a path; DSPy adds names where a predictor stands behind another, and
+/// writes keys in single quotes.
 pub(crate) fn resolve<'a>(
     path: &str,
     signatures: &'a IndexMap<String, Signature>,
 ) -> Option<&'a str> {
+    let known = |path: &str| Some(signatures.get_key_value(path)?.0.as_str());
     let quoted = path.replace("['", "[\"").replace("']", "\"]");
-    let bare = if quoted == "predict" { Some("self") } else { quoted.strip_suffix(".predict") };
-    [Some(path), Some(&quoted), bare]
-        .into_iter()
-        .flatten()
-        .find_map(|path| signatures.get_key_value(path))
-        .map(|(path, _)| path.as_str())
+    let steps: Vec<&str> = quoted.split('.').collect();
+    let tried: Vec<&str> = steps.iter().copied().filter(|it| *it != TRIED).collect();
+    let ways = [steps, tried];
+    known(path).or_else(|| {
+        ways.iter().find_map(|steps| {
+            let inner = steps.split_last().filter(|(last, _)| BEHIND.contains(last));
+            known(&steps.join(".")).or_else(|| match inner?.1 {
+                [] => known("self"),
+                outer => known(&outer.join(".")),
+            })
+        })
+    })
 }
 
 pub(crate) fn unknown_predictor(
@@ -117,8 +130,10 @@ pub(crate) fn unknown_predictor(
     signatures: &IndexMap<String, Signature>,
 ) -> Diagnostic {
     let message = format!("the program has no predictor `{path}`");
-    Diagnostic::bare(UNKNOWN_PREDICTOR, message)
-        .hint(did_you_mean(path, signatures.keys().map(String::as_str)))
+    let known = signatures.keys().map(String::as_str);
+    let outer = path.rsplit_once('.').filter(|(_, last)| BEHIND.contains(last));
+    let wanted = outer.map_or(path, |(outer, _)| outer);
+    Diagnostic::bare(UNKNOWN_PREDICTOR, message).hint(did_you_mean(wanted, known))
 }
 
 /// What is wrong, and what is worth a warning, with one predictor.

@@ -1,6 +1,7 @@
 //! From the text of a state's file to the state. Never panics; says what is wrong and where.
 
 use crate::diag::{Diagnostic, did_you_mean};
+use crate::program::dspy::looks_like_dspy;
 use crate::program::file::{FORMAT, MALFORMED, VERSION, VERSION_DIFFERS, check_name};
 use crate::program::{
     DataOrigin, DemoOrigin, DemoSource, GainRecord, InstructionsOrigin, Options,
@@ -57,15 +58,6 @@ fn check_version(root: &Node<'_>) -> Decoded<()> {
         Some(other) => Err(wrong(format!("`version`: expected an int, found {}", kind(other)))),
         None => Err(wrong("`version` is missing")),
     }
-}
-
-/// Whether some part has what DSPy keeps for each predictor.
-pub(crate) fn looks_like_dspy(record: &Record) -> bool {
-    record.values().any(|part| match part {
-        Value::Map(part) => part.contains_key("demos") && part.contains_key("traces"),
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => false,
-        Value::Str(_) | Value::List(_) | Value::Media(_) => false,
-    })
 }
 
 /// An object of the file, with its place for messages and the names asked for so far.

@@ -19,6 +19,7 @@ mod state;
 pub use apply::Fitted;
 pub(crate) use apply::TEMPLATE_DIFFERS;
 pub use diff::{Change, DemoDiff, Fate, PredictorDiff, StateDiff};
+pub use dspy::{Exported, Like, ReadValue, pickled};
 pub use hash::{SignatureHash, fields_text};
 pub(crate) use hash::{record_text, row_hash};
 pub use show::show;

@@ -1,6 +1,6 @@
 //! The commands of a session: lines that begin with `:`.
 
-use super::{Next, Repl, items, prompts};
+use super::{Next, Repl, fork, items, prompts};
 use crate::diag::did_you_mean;
 use crate::lm::Cost;
 use crate::render;
@@ -29,7 +29,13 @@ pub const COMMANDS: &[Command] = &[
         adapter,
     ),
     command("prompt", "ENTRY", "show what an entry would send, without sending it", prompt),
-    command("trace", "[full]", "show what the last entry did; `full` with its prompts", trace),
+    command("trace", "[full]", "show what the last call did; `full` with its prompts", trace),
+    command(
+        "fork",
+        "ID --reply TEXT",
+        "make the last call again with one call of a model changed, and compare",
+        fork::run,
+    ),
     command("cost", "", "say what the last entry took, and the session", cost),
     command("load", "FILE", "begin again with the items of a script", load),
     command("items", "", "list what the session has defined", list),
@@ -107,7 +113,7 @@ fn prompt(repl: &mut Repl, entry: &str) -> Next {
 fn trace(repl: &mut Repl, argument: &str) -> Next {
     match argument {
         "" | "full" if repl.trace.nodes.is_empty() => {
-            repl.tell("the last entry called no module, model or retriever");
+            repl.tell("no entry called a module, model or retriever yet");
         }
         "" | "full" => repl.print(&tree(&repl.trace, argument == "full")),
         _ => repl.tell("`:trace` or `:trace full`"),

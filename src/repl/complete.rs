@@ -2,18 +2,23 @@
 
 use super::command::COMMANDS;
 use super::entry::is_whole;
+use super::members;
+use crate::runtime::Variables;
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What the line editor knows about the language.
 #[derive(Debug, Default)]
 pub(super) struct Editing {
     /// Names that complete a word.
     pub(super) names: BTreeSet<String>,
+    /// The variables, whose fields and methods stand behind dots.
+    pub(super) variables: Arc<Variables>,
 }
 
 impl Editing {
@@ -27,11 +32,16 @@ impl Editing {
         let word = before.len() - before.trim_end_matches(is_word).len();
         let start = before.len() - word;
         let begun = &before[start..];
-        // After a dot stands a field or a method, whose names are not known here.
-        if begun.is_empty() || before[..start].ends_with('.') {
+        let of_value;
+        let names = if before[..start].ends_with('.') {
+            of_value = members::behind(&self.variables, &before[..start]);
+            &of_value
+        } else if begun.is_empty() {
             return (start, Vec::new());
-        }
-        let fitting = self.names.iter().filter(|it| it.starts_with(begun));
+        } else {
+            &self.names
+        };
+        let fitting = names.iter().filter(|it| it.starts_with(begun));
         (start, fitting.cloned().collect())
     }
 }
@@ -70,11 +80,12 @@ impl Helper for Editing {}
 #[cfg(test)]
 mod tests {
     use super::Editing;
+    use std::sync::Arc;
 
     #[test]
     fn words_and_commands_complete() {
         let names = ["predict", "print", "rag"].map(ToOwned::to_owned).into();
-        let editing = Editing { names };
+        let editing = Editing { names, variables: Arc::default() };
         let complete = |before: &str| editing.candidates(before);
         assert_eq!(complete("let a = pr"), (8, vec!["predict".into(), "print".into()]));
         assert_eq!(complete("ä + r"), (5, vec!["rag".into()]));

@@ -9,8 +9,10 @@
 mod command;
 mod complete;
 mod entry;
+mod fork;
 mod interrupt;
 mod items;
+mod members;
 mod prompts;
 mod terminal;
 
@@ -20,9 +22,11 @@ use crate::diag::Diagnostic;
 use crate::engine::{Entered, Error, Session};
 use crate::host::SharedHost;
 use crate::render;
+use crate::runtime::Val;
 use crate::source::Sources;
 use crate::trace::{Totals, Trace};
 use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
 
 /// Takes entries until the input ends or `:quit`.
 pub fn run(session: Session, host: SharedHost, colors: bool) {
@@ -39,6 +43,9 @@ pub fn run_lines(session: Session, host: SharedHost, colors: bool, lines: impl B
     Repl::new(session, host, colors).take_lines(lines);
 }
 
+/// The longest list that stands on one line, in characters.
+const LINE: usize = 100;
+
 /// What follows an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -52,15 +59,15 @@ struct Repl {
     session: Session,
     host: SharedHost,
     colors: bool,
-    /// What the last entry did.
-    trace: Trace,
+    /// What the last entry did that called anything.
+    trace: Arc<Trace>,
     /// What it took.
     spent: Totals,
 }
 
 impl Repl {
     fn new(session: Session, host: SharedHost, colors: bool) -> Self {
-        Self { session, host, colors, trace: Trace::default(), spent: Totals::default() }
+        Self { session, host, colors, trace: Arc::default(), spent: Totals::default() }
     }
 
     fn take_lines(&mut self, lines: impl BufRead) {
@@ -102,10 +109,14 @@ impl Repl {
         self.diagnose(program.sources(), &finished.warnings);
         match &finished.result {
             Ok(value) if value.is_null() => {}
-            Ok(value) => self.print(&value.show()),
+            Ok(value) => self.print(&shown(value)),
             Err(error) => self.fail(error),
         }
-        (self.trace, self.spent) = (finished.trace, spent);
+        // Who only looks at values looks back at the same.
+        if !finished.trace.nodes.is_empty() {
+            self.trace = Arc::new(finished.trace);
+        }
+        self.spent = spent;
         for warning in program.engine().store_warnings() {
             self.tell(&warning);
         }
@@ -127,5 +138,24 @@ impl Repl {
 
     fn diagnose(&self, sources: &Sources, diags: &[Diagnostic]) {
         self.host.eprint(&render::text(sources, diags, self.colors));
+    }
+}
+
+/// A value as a person reads it: of a list that is too long for a line, each item on one.
+fn shown(value: &Val) -> String {
+    let line = value.show();
+    match value {
+        Val::List(items) if items.len() > 1 && line.chars().count() > LINE => {
+            let items = items.iter().map(|it| {
+                let one = Val::List(vec![it.clone()]).show();
+                one.strip_prefix('[')
+                    .and_then(|it| it.strip_suffix(']'))
+                    .unwrap_or(&one)
+                    .to_owned()
+            });
+            let items: Vec<String> = items.collect();
+            format!("[{}]", items.join(",\n "))
+        }
+        _ => line,
     }
 }

@@ -5,7 +5,7 @@ use super::{Next, Repl, interrupt, items};
 use crate::host::Place;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{Config, Editor};
+use rustyline::{CompletionType, Config, Editor};
 use std::path::{Path, PathBuf};
 
 /// The history's file, among the user's settings. Only the user may read it.
@@ -18,6 +18,9 @@ type LineEditor = Editor<Editing, FileHistory>;
 /// Takes entries until Ctrl-D or `:quit`.
 pub(super) fn run(repl: &mut Repl) {
     let config = Config::builder().auto_add_history(true).history_ignore_space(true);
+    // Tab completes as far as all agree, and then lists them.
+    let config =
+        config.completion_type(CompletionType::List).completion_show_all_if_ambiguous(true);
     let config = config.max_history_size(REMEMBERED).map(|it| it.build());
     let editor = config.and_then(LineEditor::with_config);
     let Ok(mut editor) = editor else {
@@ -28,7 +31,10 @@ pub(super) fn run(repl: &mut Repl) {
     interrupt::on_ctrl_c(repl.session.interrupt());
     repl.tell(concat!("dsp ", env!("CARGO_PKG_VERSION"), "; `:help` lists commands"));
     loop {
-        editor.set_helper(Some(Editing { names: items::names(&repl.session) }));
+        editor.set_helper(Some(Editing {
+            names: items::names(&repl.session),
+            variables: repl.session.values(),
+        }));
         match editor.readline("> ") {
             Ok(text) => {
                 history.keep(repl, &mut editor);

@@ -3,8 +3,10 @@
 //! Inside a call of a program they send back the call to a model that their values came from; see
 //! [`repair`](crate::runtime::repair). What is told here is for where nothing is left to try.
 
-use crate::runtime::cx::Cx;
+use crate::runtime::blame::paths_of;
+use crate::runtime::cx::{Cx, wrong};
 use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::repair::Verdict;
 use crate::runtime::run::Warning;
 use crate::runtime::value::Val;
 use crate::schema::Record;
@@ -32,17 +34,27 @@ pub(in crate::runtime) fn failed(
         .filter(|(path, _)| !path.is_empty())
         .map(|(path, value)| format!("{path} = {}", clip(value)))
         .collect();
+    if !retry.is_null() && paths_of(&retry).is_empty() {
+        return Err(wrong("retry", "a predictor or a module's instance", &retry));
+    }
     let suggest = kind == "suggest";
     let node = note(cx, suggest, source, &values, &reason, at);
     if let Some(repairs) = cx.run().repairs() {
-        let is_made_again =
-            repairs.demand(cx.run(), node, (source, &reason), !suggest, &retry)?;
-        if is_made_again {
-            return Ok(Val::Null);
+        // A model cannot look up what a condition read.
+        let read = match (&message, &*notes) {
+            (Val::Null, [_, ..]) => format!(" ({})", notes.join(", ")),
+            _ => String::new(),
+        };
+        let told = (source, &*format!("{reason}{read}"));
+        match repairs.demand(cx.run(), node, told, !suggest, &retry)? {
+            Verdict::MadeAgain => return Ok(Val::Null),
+            Verdict::Stands(tried) => {
+                let failure = repairs.failure();
+                let failure = failure.map(|it| format!("it was asked again in vain: {it}"));
+                notes.extend(failure.or(tried));
+            }
         }
     }
-    let failure = cx.run().repairs().and_then(|it| it.failure());
-    notes.extend(failure.map(|it| format!("it was asked again in vain: {it}")));
     if suggest {
         let place = cx.place().map(|it| it.longer(bytes(source)));
         cx.run().warn(Warning { code: codes::SUGGEST, message: reason, notes, place });

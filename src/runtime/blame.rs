@@ -1,6 +1,6 @@
 //! Whom a false condition sends back: the call to a model that its values came from.
 
-use crate::runtime::instance::Instance;
+use crate::runtime::instance::{Instance, walk};
 use crate::runtime::predictor::Predictor;
 use crate::runtime::run::Run;
 use crate::runtime::value::Val;
@@ -17,8 +17,9 @@ pub(in crate::runtime) fn blame(
 ) -> Option<NodeId> {
     let within = Within { run, root };
     if !retry.is_null() {
-        let path = path_of(retry)?;
-        return within.newest(condition, &|node| is_at(&node.address.path, &path));
+        let paths = paths_of(retry);
+        let is_meant = |node: &Node| paths.iter().any(|it| is_at(&node.address.path, it));
+        return within.newest(condition, &is_meant);
     }
     let node = run.read_node(condition)?.0;
     if let Some(call) = node.parent.filter(|it| within.kind(*it) == Some(Kind::Lm)) {
@@ -28,12 +29,18 @@ pub(in crate::runtime) fn blame(
     flowed.or_else(|| within.newest(condition, &|_| true))
 }
 
-/// The path of the predictor or module that is to be asked again.
-fn path_of(retry: &Val) -> Option<String> {
+/// The paths of the predictor or module that is to be asked again, or of those that a program
+/// is made of; none where the value is no program.
+pub(in crate::runtime) fn paths_of(retry: &Val) -> Vec<String> {
     if let Some(predictor) = retry.downcast::<Predictor>() {
-        return Some(predictor.path().to_owned());
+        return vec![predictor.path().to_owned()];
     }
-    retry.downcast::<Instance>().map(|it| it.prefix().to_owned())
+    if let Some(instance) = retry.downcast::<Instance>() {
+        return vec![instance.prefix().to_owned()];
+    }
+    let mut paths = Vec::new();
+    walk(retry, "", &mut |_, predictor| paths.push(predictor.path().to_owned()));
+    paths
 }
 
 fn is_at(path: &str, at: &str) -> bool {

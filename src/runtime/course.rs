@@ -12,6 +12,7 @@ use crate::runtime::passages::Passages;
 use crate::runtime::repair::{Demand, GIVEN};
 use crate::runtime::run::{Run, Warning};
 use crate::runtime::sources::Sources;
+use crate::runtime::tape::Tape;
 use crate::runtime::value::{Text, Val, to_record};
 use crate::schema::Record;
 use crate::trace::{Edge, Kind, LmCall, Node, NodeId, Spill, Totals, Trace, Via};
@@ -98,6 +99,8 @@ pub(in crate::runtime) enum Place {
     Element { at: usize, of: usize },
     /// One that has a name, and counts its calls by itself.
     Named(Arc<str>),
+    /// One that has a name, and in which something is made again: nothing goes on beside it.
+    Again(Arc<str>),
     /// The only one, beside the run itself.
     Alone,
 }
@@ -107,7 +110,7 @@ impl Place {
     fn ordinal(&self, count: usize) -> usize {
         match self {
             Self::Element { at, of } => at + count * of,
-            Self::Named(_) | Self::Alone => count,
+            Self::Named(_) | Self::Again(_) | Self::Alone => count,
         }
     }
 
@@ -115,7 +118,7 @@ impl Place {
     fn after(&self, count: usize) -> usize {
         match self {
             Self::Element { of, .. } => count * of,
-            Self::Named(_) | Self::Alone => count,
+            Self::Named(_) | Self::Again(_) | Self::Alone => count,
         }
     }
 }
@@ -233,12 +236,7 @@ impl Course {
         }
         let mut whole = Trace::default();
         for id in self.base..self.in_memory_from() {
-            // A place must be taken, so that ids stay what they are.
-            let unread = || {
-                let address = Address::default();
-                (Node::new(Kind::Module, "(lost)", address, Record::new()), Vec::new())
-            };
-            let (node, edges) = self.read(NodeId(id)).unwrap_or_else(unread);
+            let (node, edges) = self.read(NodeId(id)).unwrap_or_else(lost);
             whole.nodes.push(node);
             whole.edges.extend(edges);
         }
@@ -351,24 +349,80 @@ impl Course {
         part
     }
 
-    /// Takes over nodes and edges whose ids are counted from `base`.
-    fn take_over(&mut self, trace: Trace, base: usize) {
-        let end = self.end();
+    /// Takes over what another course wrote down, a node after the other, so that it is never
+    /// in memory as a whole.
+    fn take_over_from(&mut self, theirs: &mut Self, host: &dyn Host) {
+        let (base, end) = (theirs.base, self.end());
         let parent = self.open.last().copied();
         let moved = |id: NodeId| moved(id, base, end);
-        for node in trace.nodes {
+        theirs.drain(&mut |node, edges| {
             let node = node.renumbered(|it| Some(moved(it)));
             if node.parent.is_none() && gives_values(node.kind) {
                 self.sources.opened(NodeId(self.end()), self.open.len());
             }
             self.trace.nodes.push(Node { parent: node.parent.or(parent), ..node });
+            self.trace.edges.extend(edges.into_iter().map(|edge| {
+                let (from, to) = (moved(edge.from), moved(edge.to));
+                Edge { from, to, ..edge }
+            }));
+            self.spill(host);
+        });
+    }
+
+    /// Gives its nodes away, each with the edges that lead to it.
+    fn drain(&mut self, give: &mut dyn FnMut(Node, Vec<Edge>)) {
+        for id in self.base..self.in_memory_from() {
+            let (node, edges) = self.read(NodeId(id)).unwrap_or_else(lost);
+            give(node, edges);
         }
-        for edge in trace.edges {
-            let (from, to) = (moved(edge.from), moved(edge.to));
-            self.trace.edges.push(Edge { from, to, ..edge });
+        let first = self.in_memory_from();
+        let mut edges = by_target(std::mem::take(&mut self.trace.edges));
+        for (at, node) in std::mem::take(&mut self.trace.nodes).into_iter().enumerate() {
+            give(node, edges.remove(&NodeId(first + at)).unwrap_or_default());
         }
+        (self.spilled, self.aside) = Default::default();
+    }
+
+    /// Tells all nodes in their order, and then all edges in the order of where they lead.
+    pub(in crate::runtime) fn tell<E>(
+        &mut self,
+        node: &mut dyn FnMut(NodeId, &Node) -> Result<(), E>,
+        edge: &mut dyn FnMut(&Edge) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let first = self.in_memory_from();
+        for id in (self.base..first).map(NodeId) {
+            let (it, _) = self.read(id).unwrap_or_else(lost);
+            node(id, &it)?;
+        }
+        for (at, it) in self.trace.nodes.iter().enumerate() {
+            node(NodeId(first + at), it)?;
+        }
+        for at in 0..self.spilled.len() {
+            self.spilled.edges(at).unwrap_or_default().iter().try_for_each(&mut *edge)?;
+        }
+        let edges = by_target(self.trace.edges.clone());
+        edges.values().flatten().try_for_each(edge)
     }
 }
+
+/// What stands for a node that cannot be read again: a place must be taken, so that ids stay
+/// what they are.
+pub(in crate::runtime) fn lost() -> (Node, Vec<Edge>) {
+    (Node::new(Kind::Module, "(lost)", Address::default(), Record::new()), Vec::new())
+}
+
+/// Edges by where they lead.
+fn by_target(edges: Vec<Edge>) -> BTreeMap<NodeId, Vec<Edge>> {
+    let mut by: BTreeMap<NodeId, Vec<Edge>> = BTreeMap::new();
+    for edge in edges {
+        by.entry(edge.to).or_default().push(edge);
+    }
+    by
+}
+
+/// How often each predictor of a run was called.
+#[derive(Debug, Clone, Default)]
+pub struct Counts(BTreeMap<String, usize>);
 
 /// Whether a node of this kind gives the program values.
 fn gives_values(kind: Kind) -> bool {
@@ -413,7 +467,56 @@ impl Run {
         let course = Course { base: fork.base, passages, ..Course::default() };
         let before = fork.ordinals.clone();
         let branch = Branch { outer: self.clone(), place, before };
-        self.inner(course, Some(branch))
+        Arc::new(self.inner(course, Some(branch)))
+    }
+
+    /// Returns a branch in which something is made again: it counts calls from the first, with
+    /// a tape between it and its models.
+    pub(in crate::runtime) fn again(
+        self: &Arc<Self>,
+        fork: &Fork,
+        place: Place,
+        tape: impl FnOnce(&Self) -> Arc<dyn Tape>,
+    ) -> Arc<Self> {
+        let passages = fork.passages.clone();
+        let course = Course { base: fork.base, passages, ..Course::default() };
+        let branch = Branch { outer: self.clone(), place, before: Arc::default() };
+        let branch = self.inner(course, Some(branch));
+        let tape = tape(&branch);
+        branch.behind(tape)
+    }
+
+    /// How often each predictor was called so far.
+    pub fn counts(&self) -> Counts {
+        Counts(lock(&self.course).ordinals.clone())
+    }
+
+    /// Counts calls on from there.
+    pub fn count_from(&self, Counts(ordinals): &Counts) {
+        lock(&self.course).ordinals.clone_from(ordinals);
+    }
+
+    /// The id of the next node, where no call is under way in this run.
+    pub(in crate::runtime) fn end_where_outermost(&self) -> Option<NodeId> {
+        let course = lock(&self.course);
+        course.open.is_empty().then(|| NodeId(course.end()))
+    }
+
+    /// By how much the numbers of two calls of one predictor differ that follow each other.
+    pub(in crate::runtime) fn stride(&self) -> usize {
+        let Some(branch) = &self.branch else { return 1 };
+        let own = match branch.place {
+            Place::Element { of, .. } => of,
+            Place::Named(_) | Place::Again(_) | Place::Alone => 1,
+        };
+        own.saturating_mul(branch.outer.stride())
+    }
+
+    /// How many forks it stands in.
+    pub(in crate::runtime) fn n_forks(&self) -> usize {
+        let Some(branch) = &self.branch else { return 0 };
+        let is_fork = matches!(&branch.place, Place::Again(_));
+        usize::from(is_fork) + branch.outer.n_forks()
     }
 
     /// Takes over what a branch that has ended wrote down, and returns the id from which its
@@ -421,10 +524,10 @@ impl Run {
     pub(in crate::runtime) fn join(&self, ended: &Self) -> usize {
         let Some(branch) = &ended.branch else { return 0 };
         let mut theirs = std::mem::take(&mut *lock(&ended.course));
-        let trace = theirs.take_whole();
         self.print(&theirs.printed);
         let mut course = lock(&self.course);
         let end = course.end();
+        course.take_over_from(&mut theirs, &*self.env().host);
         for (identity, (text, node, field)) in theirs.texts {
             let from = (text, moved(node, theirs.base, end), field);
             course.texts.entry(identity).or_insert(from);
@@ -437,11 +540,9 @@ impl Run {
         course.warnings.extend(theirs.warnings);
         course.demands.extend(theirs.demands);
         course.of_consts.extend(theirs.of_consts);
-        course.take_over(trace, theirs.base);
         course.sources.join(theirs.sources, theirs.base, end);
         let moved = |id| moved(id, theirs.base, end);
         course.passages.join(theirs.passages, moved, theirs.base);
-        course.spill(&*self.env().host);
         end
     }
 
@@ -454,18 +555,17 @@ impl Run {
         let of_consts = std::mem::take(&mut lock(&self.course).of_consts);
         for (_, theirs) in of_consts {
             let mut theirs = theirs;
-            let trace = theirs.take_whole();
             self.print(&theirs.printed);
             let mut course = lock(&self.course);
+            course.take_over_from(&mut theirs, &*self.env().host);
             course.warnings.extend(theirs.warnings);
-            course.take_over(trace, 0);
-            course.spill(&*self.env().host);
         }
     }
 
     /// A run in which a const is computed that a branch is the first to need.
     pub(in crate::runtime) fn for_const(&self, name: &str) -> Arc<Self> {
-        self.inner(Course { consts: vec![name.to_owned()], ..Course::default() }, None)
+        let course = Course { consts: vec![name.to_owned()], ..Course::default() };
+        Arc::new(self.inner(course, None))
     }
 
     /// Keeps what such a run did.
@@ -477,20 +577,25 @@ impl Run {
     /// How many runs it is a branch inside of.
     pub(in crate::runtime) fn depth(&self) -> usize {
         self.branch.as_ref().map_or(0, |it| {
-            let is_beside = !matches!(it.place, Place::Alone);
+            let is_beside = !matches!(it.place, Place::Alone | Place::Again(_));
             usize::from(is_beside) + it.outer.depth()
         })
     }
 
-    /// Writes to the standard output; what branches print is written in their order.
-    pub(in crate::runtime) fn print(&self, text: &str) {
+    /// Writes to the standard output; what branches and rows print is written in their order.
+    pub fn print(&self, text: &str) {
         if let Some(repairs) = self.repairs().filter(|it| it.holds_prints_of(self)) {
             repairs.print(text);
-        } else if self.branch.is_some() {
+        } else if self.branch.is_some() || self.example().is_some() {
             lock(&self.course).printed.push_str(text);
         } else if !text.is_empty() {
             self.env().host.print(text);
         }
+    }
+
+    /// Takes what the run of a row printed.
+    pub fn take_printed(&self) -> String {
+        std::mem::take(&mut lock(&self.course).printed)
     }
 
     /// The address of the next call of the predictor at `path`.
@@ -518,18 +623,18 @@ impl Run {
     }
 
     /// The names of the branches that it is inside of, with dots.
-    fn branch_name(&self) -> String {
+    pub(in crate::runtime) fn branch_name(&self) -> String {
         let Some(branch) = &self.branch else { return String::new() };
         let outer = branch.outer.branch_name();
         match &branch.place {
             Place::Element { .. } | Place::Alone => outer,
-            Place::Named(name) if outer.is_empty() => name.to_string(),
-            Place::Named(name) => format!("{outer}.{name}"),
+            Place::Named(name) | Place::Again(name) if outer.is_empty() => name.to_string(),
+            Place::Named(name) | Place::Again(name) => format!("{outer}.{name}"),
         }
     }
 
     /// The number of the `count`-th call in this run among all calls.
-    fn ordinal(&self, path: &str, count: usize) -> usize {
+    pub(in crate::runtime) fn ordinal(&self, path: &str, count: usize) -> usize {
         match &self.branch {
             None => count,
             Some(branch) => {
@@ -589,11 +694,21 @@ impl Run {
         while course.open.last().is_some_and(|it| *it >= id) {
             course.open.pop();
         }
+        if !self.is_recorded() {
+            let kept = id.0.saturating_sub(course.in_memory_from());
+            course.trace.nodes.truncate(kept);
+            return;
+        }
         let node = course.node(id);
         node.took = now.saturating_sub(node.began);
         finish(node);
         course.spill_again(&*self.env().host, id);
         course.spill(&*self.env().host);
+    }
+
+    /// Whether what happens is written down.
+    pub(in crate::runtime) fn is_recorded(&self) -> bool {
+        !self.session().settings.unrecorded
     }
 
     /// Notes which replies flow into a node.
@@ -602,6 +717,9 @@ impl Run {
         to: NodeId,
         inputs: impl Iterator<Item = (&'a str, &'a Val)>,
     ) {
+        if !self.is_recorded() {
+            return;
+        }
         let inputs: Vec<(&str, &Val)> = inputs.collect();
         let names: Vec<&str> = inputs.iter().map(|it| it.0).collect();
         let mut known = self.static_edges(to, &names);
@@ -620,6 +738,9 @@ impl Run {
         at: Option<(i64, i64)>,
         reads: &[(&str, &Val)],
     ) {
+        if !self.is_recorded() {
+            return;
+        }
         let known = at.map(|at| self.condition_edges(to, at)).unwrap_or_default();
         self.note_edges(to, known.into_iter().chain(self.identity_edges(to, reads)));
     }
@@ -688,6 +809,9 @@ impl Run {
         from: NodeId,
         outputs: impl Iterator<Item = (&'a Arc<str>, &'a Val)>,
     ) {
+        if !self.is_recorded() {
+            return;
+        }
         let mut course = lock(&self.course);
         for (name, value) in outputs {
             remember_texts(&mut course, from, name, value);
@@ -765,11 +889,20 @@ impl Run {
         lock(&self.course).whole().totals()
     }
 
-    /// Takes over the trace of another run, as if it had happened here now.
-    pub fn adopt(&self, other: Trace) {
-        let mut course = lock(&self.course);
-        course.take_over(other, 0);
-        course.spill(&*self.env().host);
+    /// Where rows stand that are evaluated now: before which node of the outermost run, inside
+    /// which, and in which of its branches.
+    pub(in crate::runtime) fn place_of_rows(&self) -> (usize, Option<NodeId>, Vec<String>) {
+        let Some(branch) = &self.branch else {
+            let course = lock(&self.course);
+            return (course.end(), course.open_node(), Vec::new());
+        };
+        let (at, parent, mut branches) = branch.outer.place_of_rows();
+        branches.push(match &branch.place {
+            Place::Element { at, .. } => format!("{at:08}"),
+            Place::Named(name) | Place::Again(name) => name.to_string(),
+            Place::Alone => String::new(),
+        });
+        (at, parent, branches)
     }
 
     /// The const whose value is being computed.

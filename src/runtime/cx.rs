@@ -3,6 +3,7 @@
 use crate::diag::nearest;
 use crate::runtime::bind::bind_function;
 use crate::runtime::error::Error;
+use crate::runtime::forking::remembered;
 use crate::runtime::rhai_host;
 use crate::runtime::run::Run;
 use crate::runtime::value::{Func, Val};
@@ -201,7 +202,9 @@ impl<'a> Cx<'a> {
     /// What the call raises, or that the value cannot be called.
     pub fn call(&self, callee: &Val, args: Args) -> Result<Val, Error> {
         match callee {
-            Val::Object(object) => object.call(self, args),
+            Val::Object(object) => {
+                remembered(self, object, None, args, |args| object.call(self, args))
+            }
             Val::Func(function) => self.call_func(function, args),
             other => {
                 Err(Error::value(format!("{} cannot be called", crate::util::a(other.kind()))))

@@ -435,7 +435,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Inner::Ours(failure) => f.write_str(&failure.message),
-            Inner::Host(error) => write!(f, "{error}"),
+            // How the host language carries a failure says nothing to anybody.
+            Inner::Host(error) => match carried(error) {
+                Some(failure) => f.write_str(&failure.message),
+                None => write!(f, "{error}"),
+            },
         }
     }
 }

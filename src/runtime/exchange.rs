@@ -10,7 +10,7 @@ use crate::runtime::meter::Amount;
 use crate::runtime::repair::given_up;
 use crate::runtime::run::{OUT_OF_TIME, Run, unpriced};
 use crate::runtime::stream::LEFT;
-use crate::runtime::tape::{Asked, recorded};
+use crate::runtime::tape::{Asked, Took, recorded};
 use crate::store::{About, Key};
 use crate::trace::Attempt;
 use crate::util::{fiber, hex};
@@ -86,6 +86,16 @@ pub(in crate::runtime) struct Ear<'a> {
     pub(in crate::runtime) reason: Option<String>,
 }
 
+impl Ear<'_> {
+    /// Why no more of a reply was wanted is found again.
+    fn hear_again(&mut self, completion: &Completion) {
+        if completion.finish == Finish::Halted {
+            let reason = (self.hear)(Delta::Text(&completion.text));
+            self.reason = reason.or(self.reason.take());
+        }
+    }
+}
+
 /// As [`send`], with the address of the node that it belongs to, and with somebody who hears the
 /// reply while it comes. A reply from the store comes in one piece, which nobody hears.
 pub(in crate::runtime) fn send_heard(
@@ -95,13 +105,16 @@ pub(in crate::runtime) fn send_heard(
     (context, place): (&CallContext, &Address),
     cache: bool,
     attempt: &mut Option<Attempt>,
-    ear: Option<&mut Ear<'_>>,
+    mut ear: Option<&mut Ear<'_>>,
 ) -> Result<Arc<Completion>, Error> {
     let call = Call::new(run, lm, request, context, cache)?;
     let key = hex(call.key.as_bytes());
     let repairs = run.repairs();
     let replayed = repairs.and_then(|it| it.reply(place, &key));
     if let Some(completion) = replayed {
+        if let Some(ear) = ear.as_deref_mut() {
+            ear.hear_again(&completion);
+        }
         *attempt = Some(call.replayed(key, completion.clone()));
         return Ok(completion);
     }
@@ -116,7 +129,14 @@ pub(in crate::runtime) fn send_heard(
     // A trace knows media by their hashes.
     let request = tape.map_or_else(|| call.request.clone(), |_| call.request.remembered());
     let address = &context.address;
-    let asked = Asked { model: name, address, place, request: &request, capabilities };
+    let asked = Asked {
+        model: name,
+        address,
+        place,
+        request: &request,
+        capabilities,
+        is_scripted: lm.is_scripted(),
+    };
     let taped = tape.map_or(Ok(None), |tape| recorded(tape, asked));
     if lm.is_scripted() && matches!(taped, Ok(Some(_)) | Err(_)) {
         // The next reply of the script is for the next call, also where this one took none.
@@ -125,19 +145,21 @@ pub(in crate::runtime) fn send_heard(
     let is_taped = matches!(taped, Ok(Some(_)));
     run.session().note_model(lm);
     let to_note = tape.filter(|_| matches!(taped, Ok(None)));
+    let mut then = None;
     let known = match taped {
         Ok(None) => call.shared(),
-        Ok(Some(known)) => Ok(Found::Known(known)),
+        Ok(Some((known, took))) => {
+            then = took;
+            Ok(Found::Known(known))
+        }
         Err(error) => Err(error),
     };
     let cached = matches!(known, Ok(Found::Known(_)));
     let mut sent = Sent::default();
     let result = known.and_then(|known| match known {
         Found::Known(completion) => {
-            if let Some(ear) = ear.filter(|_| is_taped && completion.finish == Finish::Halted) {
-                // Why no more of it was wanted is found again.
-                let reason = (ear.hear)(Delta::Text(&completion.text));
-                ear.reason = reason.or(ear.reason.take());
+            if let Some(ear) = ear.filter(|_| is_taped) {
+                ear.hear_again(&completion);
             }
             Ok(completion)
         }
@@ -148,17 +170,19 @@ pub(in crate::runtime) fn send_heard(
     if let (Some(tape), Some(completion)) = (to_note, completion) {
         tape.note(asked, completion);
     }
+    let usual = Took { cached, sent: sent.is_sent, cost: call.cost(completion, cached, &sent) };
+    let Took { cached, sent, cost } = then.unwrap_or(usual);
     let happened = Attempt {
         key,
         model: None,
         extracts: false,
         replayed: false,
-        cost: call.cost(completion, cached, &sent),
+        cost,
         request: call.request.remembered(),
         parts: Arc::default(),
         completion: completion.cloned(),
         cached,
-        sent: sent.is_sent,
+        sent,
         liberties: Vec::new(),
         error: result.as_ref().err().map(ToString::to_string),
         fault: result.as_ref().err().and_then(Error::fault),

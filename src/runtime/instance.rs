@@ -6,6 +6,7 @@ use crate::program::{PredictorState, State};
 use crate::runtime::bind::bind;
 use crate::runtime::cx::{Args, Cx};
 use crate::runtime::error::Error;
+use crate::runtime::forking::forgetful;
 use crate::runtime::predictor::{BARE, Predictor};
 use crate::runtime::program::{self, Overrides};
 use crate::runtime::repair::repaired;
@@ -74,7 +75,8 @@ pub(in crate::runtime) fn create(
 ) -> Result<Val, Error> {
     let class = run.script().module(class).cloned();
     let class = class.ok_or_else(|| Error::value("this module is not known"))?;
-    let members: IndexMap<Arc<str>, Val> = members.into_iter().collect();
+    let members = members.into_iter().map(|(name, it)| (name, forgetful(&it)));
+    let members: IndexMap<Arc<str>, Val> = members.collect();
     let mut state = State::default();
     for (name, value) in &members {
         collect_state(value, name, &mut state);
@@ -315,10 +317,7 @@ impl Instance {
             let returned = cx.call_lowered(&forward.lowered, Some(this), args.clone());
             let result = returned.and_then(|value| self.reply(node, value));
             run.close_node(node, |it| {
-                // How the host language carries a failure says nothing to anybody.
-                let told =
-                    |it: &Error| it.failure().map_or_else(|| it.to_string(), |it| it.message);
-                it.error = result.as_ref().err().map(told);
+                it.error = result.as_ref().err().map(ToString::to_string);
                 it.outputs = result.as_ref().ok().and_then(|reply| reply.record().ok());
             });
             (node, result.map(Val::object))

@@ -18,7 +18,7 @@ use crate::runtime::several::{best_of, ensemble, majority, refine};
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::trace_value::TraceValue;
 use crate::runtime::value::{Object, Val};
-use crate::trace::{Totals, Trace};
+use crate::trace::{Kind, Totals};
 use indexmap::IndexMap;
 use std::any::Any;
 use std::fmt;
@@ -220,7 +220,7 @@ fn scripted(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 }
 
 /// A reply is text; a map is the JSON of its fields.
-fn reply_text(value: &Val) -> Result<String, Error> {
+pub(in crate::runtime) fn reply_text(value: &Val) -> Result<String, Error> {
     match value {
         Val::Str(text) => Ok(text.as_str().to_owned()),
         other => Ok(other.to_value()?.to_json()),
@@ -265,19 +265,20 @@ pub(in crate::runtime) fn pause(cx: &Cx<'_>, seconds: f64) -> Result<Val, Error>
 }
 
 /// The nodes of the reply's call and what happened in its course.
-fn trace_of(cx: &Cx<'_>, args: &mut Args) -> Result<Trace, Error> {
+fn trace_of(cx: &Cx<'_>, args: &mut Args) -> Result<TraceValue, Error> {
     let value = args.take(0, "reply").unwrap_or_default();
     if value.is_null() {
-        return Ok(cx.run().trace());
+        return Ok(TraceValue::new(cx.run().trace(), None));
     }
     let Some(reply) = value.downcast::<Reply>() else {
         return Err(wrong("reply", "a reply", &value));
     };
-    Ok(reply.course().map(|root| cx.run().trace_of(root)).unwrap_or_default())
+    let trace = reply.course().map(|root| cx.run().trace_of(root)).unwrap_or_default();
+    Ok(TraceValue::new(trace, reply.made().cloned()))
 }
 
 fn trace(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
-    Ok(Val::object(TraceValue(Arc::new(trace_of(cx, &mut args)?))))
+    Ok(Val::object(trace_of(cx, &mut args)?))
 }
 
 fn cost(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
@@ -291,7 +292,7 @@ fn cost(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     let (totals, shares) = if whole {
         (cx.run().session().spent(), cx.run().session().shares())
     } else {
-        let trace = trace_of(cx, &mut args)?;
+        let trace = trace_of(cx, &mut args)?.trace;
         (trace.totals(), trace.shares())
     };
     let mut entries = spent(&totals);
@@ -344,10 +345,15 @@ fn warnings(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         let told = cx.run().told_warnings();
         return Ok(Val::List(told.iter().map(|it| Val::str(it)).collect()));
     }
-    match value.downcast::<Reply>() {
-        Some(reply) => Ok(Val::List(reply.warnings().iter().map(|it| Val::str(it)).collect())),
-        None => Err(wrong("reply", "a reply", &value)),
-    }
+    let Some(reply) = value.downcast::<Reply>() else {
+        return Err(wrong("reply", "a reply", &value));
+    };
+    let course = reply.course().map(|it| cx.run().trace_of(it)).unwrap_or_default();
+    let abandoned = course.abandoned();
+    let unmet = course.iter().filter(|(id, it)| it.kind == Kind::Suggest && !abandoned[id.0]);
+    let unmet = unmet.filter_map(|(_, it)| it.error.as_deref());
+    let told = reply.warnings().iter().map(String::as_str).chain(unmet);
+    Ok(Val::List(told.map(Val::str).collect()))
 }
 
 fn completions(_: &Cx<'_>, mut args: Args) -> Result<Val, Error> {

@@ -54,6 +54,8 @@ pub struct Predictor {
     demos: Arc<[Demo]>,
     /// No optimizer changes it.
     frozen: bool,
+    /// It was made to reason before it answers.
+    reasons: bool,
     /// What an attempt before this one taught.
     advice: Option<Arc<str>>,
 }
@@ -65,9 +67,20 @@ impl Predictor {
         let demos = Arc::from([]);
         let overrides = Arc::new(overrides);
         let path = BARE.into();
-        let (frozen, advice, provenance) = (false, None, None);
-        let state = None;
-        Self { base, path, state, provenance, overrides, signature, demos, frozen, advice }
+        let (frozen, reasons, advice) = (false, false, None);
+        let (state, provenance) = (None, None);
+        Self {
+            base,
+            path,
+            state,
+            provenance,
+            overrides,
+            signature,
+            demos,
+            frozen,
+            reasons,
+            advice,
+        }
     }
 
     /// Returns a predictor that reasons before it answers.
@@ -78,7 +91,8 @@ impl Predictor {
             base.signature.with_field(Field::new("reasoning", Ty::Str), Some(0), false)
         };
         let contracts = base.contracts.clone();
-        Self::new(SignatureValue { signature: Arc::new(signature), contracts }, overrides)
+        let signature = SignatureValue { signature: Arc::new(signature), contracts };
+        Self { reasons: true, ..Self::new(signature, overrides) }
     }
 
     /// Returns a predictor that is known without running the program.
@@ -95,6 +109,11 @@ impl Predictor {
     /// Its signature, with the words that its state gives it.
     pub fn signature(&self) -> &Arc<Signature> {
         &self.signature
+    }
+
+    /// Whether it was made to reason before it answers.
+    pub(in crate::runtime) fn reasons(&self) -> bool {
+        self.reasons
     }
 
     /// Whether its signature states what must hold of a reply.

@@ -1,6 +1,6 @@
 //! Programs as optimizers, evaluations and hosts see them: something to call, and its state.
 
-use crate::adapt::Adapter;
+use crate::adapt::{Adapter, read_loose};
 use crate::lm::{Capabilities, SharedLm, Takes};
 use crate::program::{PredictorState, Provenance, State};
 use crate::runtime::adapter_value::AdapterValue;
@@ -125,6 +125,11 @@ impl Program {
             found.insert(path.to_owned(), (**predictor.base_signature()).clone());
         });
         found
+    }
+
+    /// Whether the predictor at a path is a chain of thought.
+    pub fn reasons(&self, path: &str) -> bool {
+        self.predictor(path).is_some_and(|it| it.reasons())
     }
 
     /// The signatures of those that optimizers may change.
@@ -474,11 +479,15 @@ fn read_state(
     at: &Path,
     signatures: &IndexMap<String, Signature>,
 ) -> Result<Arc<State>, Error> {
-    let text = crate::host::read_text(&*run.env().host, at).map_err(|error| {
+    let host = &*run.env().host;
+    if let Some(pickled) = crate::program::pickled(host, at) {
+        return Err(from_diagnostic(&pickled));
+    }
+    let text = crate::host::read_text(host, at).map_err(|error| {
         Error::data(codes::STATE, format!("cannot read `{}`: {error}", at.display()))
     })?;
     let name = at.display().to_string();
-    let fitted = State::open(&text, &name, signatures).map_err(|all| {
+    let fitted = State::open(&text, &name, signatures, read_loose).map_err(|all| {
         let first = all.first().map(from_diagnostic);
         let error = first.unwrap_or_else(|| Error::value("the state does not fit"));
         all.iter().skip(1).fold(error, |error, it| error.note(it.message.clone()))

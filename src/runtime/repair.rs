@@ -9,9 +9,10 @@
 //! so that all reasons are told at once; a false `assert` ends it where it stands.
 
 use crate::lm::{Address, Completion};
-use crate::runtime::blame::blame;
+use crate::runtime::blame::{blame, paths_of};
 use crate::runtime::course::{Course, Mark};
 use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::predictor::BARE;
 use crate::runtime::run::Run;
 use crate::runtime::value::Val;
 use crate::trace::{Attempt, NodeId};
@@ -98,6 +99,15 @@ impl Demand {
     }
 }
 
+/// What becomes of a false condition where the attempt goes on.
+#[derive(Debug)]
+pub(in crate::runtime) enum Verdict {
+    /// The attempt will be made again.
+    MadeAgain,
+    /// Nothing is left to try; what was tried, in words.
+    Stands(Option<String>),
+}
+
 /// A call that was sent back.
 #[derive(Default)]
 struct Blamed {
@@ -126,7 +136,10 @@ pub(in crate::runtime) fn repaired(
     mut once: impl FnMut(Option<NodeId>) -> (NodeId, Result<Val, Error>),
 ) -> Result<Val, Error> {
     if run.repairs().is_some() || !run.script().has_conditions() {
-        return once(None).1;
+        return match wanted {
+            true => once(None).1,
+            false => run.unrepaired(|| once(None).1),
+        };
     }
     let most = if wanted { run.session().settings.repairs } else { 0 };
     let course = run.course.clone();
@@ -213,7 +226,6 @@ impl Repairs {
     }
 
     /// What becomes of a false condition: an error ends the attempt, which is made again.
-    /// Otherwise tells whether it will be.
     pub(in crate::runtime) fn demand(
         &self,
         run: &Run,
@@ -221,14 +233,22 @@ impl Repairs {
         (condition, reason): (&str, &str),
         is_assert: bool,
         retry: &Val,
-    ) -> Result<bool, Error> {
-        let Some(root) = lock(&self.book).root.filter(|_| self.most > 0) else {
-            return Ok(false);
+    ) -> Result<Verdict, Error> {
+        let root = lock(&self.book).root.filter(|_| self.most > 0 && run.is_repairing());
+        let Some(root) = root else {
+            return Ok(Verdict::Stands(None));
         };
         let blamed = blame(run, node, root, retry).and_then(|it| run.read_node(it));
-        let Some((call, _)) = blamed else { return Ok(false) };
+        let Some((call, _)) = blamed else {
+            let unasked = (!retry.is_null()).then(|| {
+                let named = paths_of(retry).join("`, `");
+                format!("`{named}`, which `retry:` names, was not asked before")
+            });
+            return Ok(Verdict::Stands(unasked));
+        };
         let place = place(&call.address);
         let weight = if is_assert { ASSERT } else { 1 };
+        let tried = self.tried(&place);
         let is_open = {
             let book = lock(&self.book);
             let has_runs = book.runs < RUNS * self.most;
@@ -246,7 +266,35 @@ impl Repairs {
         let again = sent_back(&reason);
         let demand = Demand { place, condition, reason, weight, is_open };
         lock(&run.course).demands.push(demand);
-        if is_open && is_assert { Err(again) } else { Ok(is_open) }
+        match (is_open, is_assert) {
+            (true, true) => Err(again),
+            (true, false) => Ok(Verdict::MadeAgain),
+            (false, _) => Ok(Verdict::Stands(tried)),
+        }
+    }
+
+    /// Whether a call would be asked again for an assert that is false of its reply.
+    pub(in crate::runtime) fn may_ask_again(&self, address: &Address) -> bool {
+        let book = lock(&self.book);
+        let blamed = book.blamed.get(&place(address));
+        let has_turns = blamed.is_none_or(|it| it.kept.is_none() && it.asked() < self.most);
+        book.root.is_some() && book.runs < RUNS * self.most && has_turns
+    }
+
+    /// How often a call was asked again, in words.
+    fn tried(&self, place: &Place) -> Option<String> {
+        let book = lock(&self.book);
+        let asked = book.blamed.get(place)?.asked();
+        let times = match asked {
+            0 => return None,
+            1 => "once".to_owned(),
+            2 => "twice".to_owned(),
+            more => format!("{more} times"),
+        };
+        Some(match &*place.0 {
+            BARE => format!("it was asked again {times}"),
+            path => format!("`{path}` was asked again {times}"),
+        })
     }
 
     /// Why a call that is to blame could not be asked again.

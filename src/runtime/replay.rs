@@ -3,8 +3,10 @@
 use crate::lm::{
     Address, CallContext, CallFuture, Capabilities, Completion, Error, ErrorKind, Lm, Request,
 };
-use crate::runtime::tape::{Asked, Change, Recorded, Tape, Unrecorded};
-use crate::trace::{Abilities, Exchanges, Kind, NodeId, Trace, question, request_difference};
+use crate::runtime::tape::{Asked, Change, Recorded, Tape, Took, Unrecorded};
+use crate::trace::{
+    Abilities, Attempt, Exchanges, Kind, NodeId, Trace, question, request_difference,
+};
 use crate::util::lock;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,9 +22,7 @@ pub struct Replay {
     live: Option<Tell>,
     /// Whether the same request may stand elsewhere in the trace.
     wherever: bool,
-    fork: Option<Fork>,
-    /// How often the changed call had begun before, in attempts that were made again.
-    before_fork: usize,
+    forks: Vec<Forked>,
     state: Mutex<Progress>,
 }
 
@@ -37,10 +37,20 @@ struct Progress {
     missed: BTreeMap<(usize, Address), Unrecorded>,
     /// Whether there was one.
     has_missed: bool,
-    /// How often the changed call began.
-    began: usize,
+    /// How often each of the changed calls began.
+    began: Vec<usize>,
     /// Whether its reply was changed.
-    has_changed: bool,
+    has_changed: Vec<bool>,
+}
+
+/// A call that is made otherwise.
+#[derive(Debug)]
+struct Forked {
+    fork: Fork,
+    /// How often the call had begun before, in attempts that were made again.
+    before: usize,
+    /// Whether the trace is not of a run that was forked so.
+    is_new: bool,
 }
 
 /// Which exchange answers a request.
@@ -62,27 +72,120 @@ pub struct Fork {
     pub reply: Option<String>,
 }
 
+impl Fork {
+    /// A call of a trace that is made otherwise.
+    ///
+    /// # Errors
+    /// Why this node cannot be.
+    pub fn of(
+        trace: &Trace,
+        at: NodeId,
+        change: Change,
+        reply: Option<String>,
+    ) -> Result<Self, Unforkable> {
+        let refused = |message: String, way| Err(Unforkable { message, way });
+        let Some(node) = trace.nodes.get(at.0) else {
+            let n = trace.nodes.len();
+            return refused(format!("there is no node #{}: there are {n}", at.0), Way::None);
+        };
+        let Some(call) = node.call.as_ref().filter(|_| node.kind == Kind::Lm) else {
+            return refused(format!("#{} is no call of a model", at.0), Way::None);
+        };
+        if call.attempts.iter().all(|it| it.replayed)
+            && let Some(earlier) = node.retry_of
+        {
+            let message = format!("the reply of #{} is that of #{}", at.0, earlier.0);
+            return refused(message, Way::Earlier(earlier));
+        }
+        if call.adapter == "none" && !change.is_nothing() {
+            return refused(format!("#{} is no call of a predictor", at.0), Way::Reply);
+        }
+        Ok(Self { at, change, reply })
+    }
+
+    /// The change as one that later runs have, too: a changed reply is in the trace itself.
+    pub fn standing(&self, trace: &Trace) -> Option<Standing> {
+        let address = trace.node(self.at).address.clone();
+        let nth = begun_before(trace, self.at);
+        let change = self.change.clone();
+        (!change.is_nothing()).then_some(Standing { address, nth, change })
+    }
+}
+
+/// Why a node cannot be made otherwise.
+#[derive(Debug, Clone)]
+pub struct Unforkable {
+    /// One line.
+    pub message: String,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    None,
+    Earlier(NodeId),
+    Reply,
+}
+
+impl Unforkable {
+    /// What can be done, with the words that name a node and a changed reply where it is told.
+    pub fn hint(&self, at: &str, reply: &str) -> String {
+        match self.way {
+            Way::None => String::new(),
+            Way::Earlier(earlier) => format!("change that one: `{at}{}`", earlier.0),
+            Way::Reply => {
+                format!("of a bare call of a model only the reply is changed: `{reply}`")
+            }
+        }
+    }
+}
+
+/// A change that an earlier fork made, and that holds on.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    address: Address,
+    nth: usize,
+    change: Change,
+}
+
+impl Standing {
+    /// The change in another trace, where the call stands in that.
+    pub fn in_trace(&self, trace: &Trace) -> Option<Fork> {
+        let here = trace.iter().filter(|(_, it)| it.kind == Kind::Lm);
+        let mut here = here.filter(|(_, it)| it.address == self.address);
+        let at = here.nth(self.nth)?.0;
+        Some(Fork { at, change: self.change.clone(), reply: None })
+    }
+}
+
+/// How many calls at the place of a node come before it.
+fn begun_before(trace: &Trace, at: NodeId) -> usize {
+    let address = &trace.node(at).address;
+    let before = trace.nodes[..at.0].iter();
+    before.filter(|it| it.kind == Kind::Lm && it.address == *address).count()
+}
+
 impl fmt::Debug for Replay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replay").field("fork", &self.fork).finish_non_exhaustive()
+        f.debug_struct("Replay").field("forks", &self.forks).finish_non_exhaustive()
     }
 }
 
 impl Replay {
     /// Answers from a trace and in no other way.
     pub fn strict(trace: Arc<Trace>) -> Self {
-        Self::new(trace, None, None)
+        Self::new(trace, None)
     }
 
     /// Answers from a trace, wherever in it the same is asked, and in no other way.
     pub fn wherever(trace: Arc<Trace>) -> Self {
-        Self { wherever: true, ..Self::new(trace, None, None) }
+        Self { wherever: true, ..Self::new(trace, None) }
     }
 
     /// Answers from a trace what is asked word by word as there, and lets models answer the rest;
     /// `tell` hears of the first such request.
     pub fn live(trace: Arc<Trace>, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self::new(trace, Some(Box::new(tell)), None)
+        Self::new(trace, Some(Box::new(tell)))
     }
 
     /// As [`Replay::live`], with a call that is made otherwise.
@@ -91,19 +194,33 @@ impl Replay {
         fork: Fork,
         tell: impl Fn(&str) + Send + Sync + 'static,
     ) -> Self {
-        Self::new(trace, Some(Box::new(tell)), Some(fork))
+        Self::new(trace, Some(Box::new(tell))).and(vec![fork], true)
     }
 
-    fn new(trace: Arc<Trace>, live: Option<Tell>, fork: Option<Fork>) -> Self {
-        let before_fork = fork.as_ref().map_or(0, |fork| {
-            let address = &trace.node(fork.at).address;
-            let before = trace.nodes[..fork.at.0].iter();
-            before.filter(|it| it.kind == Kind::Lm && it.address == *address).count()
-        });
+    fn new(trace: Arc<Trace>, live: Option<Tell>) -> Self {
         let exchanges = Exchanges::of(trace);
         let used = vec![false; exchanges.all().len()];
         let state = Mutex::new(Progress { used, ..Progress::default() });
-        Self { exchanges, wherever: live.is_some(), live, fork, before_fork, state }
+        Self { exchanges, wherever: live.is_some(), live, forks: Vec::new(), state }
+    }
+
+    /// The same with more calls that are made otherwise, as they were in the run of the trace.
+    #[must_use]
+    pub fn with(self, forks: Vec<Fork>) -> Self {
+        self.and(forks, false)
+    }
+
+    fn and(mut self, forks: Vec<Fork>, is_new: bool) -> Self {
+        let trace = self.exchanges.trace().clone();
+        for fork in forks {
+            let before = begun_before(&trace, fork.at);
+            self.forks.push(Forked { fork, before, is_new });
+        }
+        let mut state = lock(&self.state);
+        state.began.resize(self.forks.len(), 0);
+        state.has_changed.resize(self.forks.len(), false);
+        drop(state);
+        self
     }
 
     /// How many requests were answered from the trace.
@@ -181,11 +298,6 @@ impl Replay {
 
     /// What else the trace has of a predictor.
     fn others(&self, asked: Asked<'_>) -> String {
-        if asked.place.example.is_some() {
-            return "the runs of rows are in the traces of `dsp eval`, and not in those of \
-                    `dsp run`"
-                .to_owned();
-        }
         let trace = self.exchanges.trace();
         let same = trace
             .iter()
@@ -197,28 +309,49 @@ impl Replay {
         }
     }
 
-    /// Whether a request is the first one of the call whose reply is changed.
-    fn is_changed(&self, state: &Progress, asked: Asked<'_>, question: &str) -> Option<&str> {
-        let fork = self.fork.as_ref()?;
-        let reply = fork.reply.as_deref().filter(|_| !state.has_changed)?;
-        let here = self.exchanges.at(asked.place);
-        let first = here.iter().find(|it| self.exchanges.all()[**it].node == fork.at)?;
-        let is_it =
-            self.exchanges.all()[*first].question == question || self.is_asked_otherwise();
-        is_it.then_some(reply)
+    /// The fork whose reply a request gets, and the exchange in place of which it does.
+    fn changed_reply(
+        &self,
+        state: &Progress,
+        asked: Asked<'_>,
+        question: &str,
+    ) -> Option<(usize, usize, &str)> {
+        let all = self.exchanges.all();
+        let forks = self.forks.iter().enumerate().filter(|(it, _)| !state.has_changed[*it]);
+        for (at, Forked { fork, before, .. }) in forks {
+            let Some(reply) = fork.reply.as_deref() else { continue };
+            let is_other = !fork.change.is_nothing();
+            // Another evaluation may have asked the same before, at the same place.
+            let here = self.exchanges.at(asked.place).iter().copied();
+            let here = here.filter(|it| all[*it].question == question || is_other);
+            let Some(first) = Self::pick(state, here, false) else { continue };
+            let has_begun = !is_other || state.began[at] > *before;
+            if has_begun && all[first].node == fork.at {
+                return Some((at, first, reply));
+            }
+        }
+        None
     }
 
-    /// Whether the changed call is asked something else.
-    fn is_asked_otherwise(&self) -> bool {
-        self.fork.as_ref().is_some_and(|it| {
-            let Change { lm, instructions, prompt } = &it.change;
-            lm.is_some() || instructions.is_some() || prompt.is_some()
+    /// Whether a request is one to another model than the trace has replies of, which may have the
+    /// same name.
+    fn asks_another(&self, state: &Progress, asked: Asked<'_>) -> bool {
+        let trace = self.exchanges.trace();
+        self.forks.iter().enumerate().any(|(at, it)| {
+            let Forked { fork, before, is_new } = it;
+            let is_other = *is_new && fork.change.lm.is_some();
+            is_other && state.began[at] > *before && trace.node(fork.at).address == *asked.place
         })
     }
 
     fn answer(&self, number: usize) -> Recorded {
         let attempt = self.exchanges.attempt(number);
         match &attempt.completion {
+            // A run that is made again as it was tells what it took then.
+            Some(completion) if self.live.is_none() && !self.wherever => {
+                let Attempt { cached, sent, cost, .. } = *attempt;
+                Recorded::Again(completion.clone(), Took { cached, sent, cost })
+            }
             Some(completion) => Recorded::Reply(completion.clone()),
             None => {
                 let message = attempt.error.clone().unwrap_or_default();
@@ -235,13 +368,15 @@ impl Tape for Replay {
         }
         let question = question(asked.model, asked.request);
         let mut state = lock(&self.state);
-        if let Some(reply) = self.is_changed(&state, asked, &question) {
+        if let Some((fork, number, reply)) = self.changed_reply(&state, asked, &question) {
             let text = reply.to_owned();
-            state.has_changed = true;
+            state.has_changed[fork] = true;
+            state.used[number] = true;
             let reply = Completion { text, attempts: 1, ..Completion::default() };
             return Ok(Some(Recorded::Reply(Arc::new(reply))));
         }
-        if let Some(meant) = self.meant(&state, asked, &question) {
+        let meant = self.meant(&state, asked, &question);
+        if let Some(meant) = meant.filter(|_| !self.asks_another(&state, asked)) {
             let number = match meant {
                 Meant::Here(number) => {
                     state.used[number] = true;
@@ -283,14 +418,20 @@ impl Tape for Replay {
     }
 
     fn change(&self, address: &Address) -> Option<Change> {
-        let fork = self.fork.as_ref()?;
         let trace = self.exchanges.trace();
-        if trace.node(fork.at).address != *address {
-            return None;
-        }
         let mut state = lock(&self.state);
-        state.began += 1;
-        (state.began > self.before_fork).then(|| fork.change.clone())
+        let mut change: Option<Change> = None;
+        for (at, Forked { fork, before, .. }) in self.forks.iter().enumerate() {
+            if trace.node(fork.at).address == *address {
+                state.began[at] += 1;
+                if state.began[at] > *before {
+                    // The first is the newest.
+                    let own = fork.change.clone();
+                    change = Some(change.unwrap_or_default().over(Some(own)));
+                }
+            }
+        }
+        change
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::lm::Completion;
 use crate::runtime::cx::{Args, Cx};
 use crate::runtime::error::Error;
+use crate::runtime::forking::Origin;
 use crate::runtime::value::{Object, Val};
 use crate::schema::{Record, Value};
 use crate::trace::NodeId;
@@ -25,6 +26,8 @@ pub struct Reply {
     completion: Option<Arc<Completion>>,
     /// Where it is still being written: the fields that have ended.
     complete: Option<Arc<[Arc<str>]>>,
+    /// The outermost call that it is of.
+    made: Option<Arc<Origin>>,
 }
 
 impl Reply {
@@ -38,6 +41,7 @@ impl Reply {
             chosen_from: Arc::default(),
             completion: None,
             complete: None,
+            made: None,
         }
     }
 
@@ -117,6 +121,23 @@ impl Reply {
             [] => vec![Val::object(self.clone())],
             all => all.to_vec(),
         }
+    }
+
+    /// Returns the reply as that of an outermost call.
+    #[must_use]
+    pub(in crate::runtime) fn made_by(self, origin: Arc<Origin>) -> Self {
+        Self { made: Some(origin), ..self }
+    }
+
+    /// Returns the reply, which does not remember its call.
+    #[must_use]
+    pub(in crate::runtime) fn forgetful(self) -> Self {
+        Self { made: None, ..self }
+    }
+
+    /// The outermost call that it is of, where it remembers it.
+    pub(in crate::runtime) fn made(&self) -> Option<&Arc<Origin>> {
+        self.made.as_ref()
     }
 
     /// The outermost call that returned it.

@@ -8,6 +8,7 @@ use crate::catalog;
 use crate::lower::names;
 use crate::runtime::cx::{Args, Cx, Native, wrong};
 use crate::runtime::error::Error;
+use crate::runtime::forking::remembered;
 use crate::runtime::history::HistoryValue;
 use crate::runtime::run::Run;
 use crate::runtime::slices::{self, Ends};
@@ -639,13 +640,28 @@ fn member(object: &Obj, name: &str) -> Result<Val, Error> {
     object.0.member(name).unwrap_or_else(|| Err(unknown_member(&object.0, name)))
 }
 
+/// The names of the methods of a kind of values.
+fn method_names(kind: &str) -> impl Iterator<Item = &'static str> {
+    let known = catalog::OBJECTS.iter().filter(move |it| it.name.eq_ignore_ascii_case(kind));
+    known.flat_map(|it| it.methods).map(|it| it.name)
+}
+
 fn unknown_member(object: &ObjectRef, name: &str) -> Error {
     if let Some(hint) = catalog::later_method(object.type_name(), name) {
         return Error::value(format!("`{name}` is not supported yet")).hint(hint);
     }
+    let kind = object.type_name();
+    if method_names(kind).any(|it| it == name) {
+        let message = format!("`{name}` of this {kind} is a method");
+        return Error::value(message).hint(format!("call it: `.{name}(…)`"));
+    }
     let members = object.members();
-    let hint = crate::diag::did_you_mean(name, members.iter().map(String::as_str));
-    Error::value(format!("this {} has no `{name}`", object.type_name())).hint(hint)
+    let mut names: Vec<&str> = members.iter().map(String::as_str).collect();
+    // What one has to know by name first; methods only where one is meant.
+    let near = crate::diag::nearest(name, &method_names(kind).collect::<Vec<_>>());
+    names.extend(near.filter(|it| !names.contains(it)));
+    let hint = crate::diag::did_you_mean(name, names);
+    Error::value(format!("this {kind} has no `{name}`")).hint(hint)
 }
 
 fn spread(mut named: Map, value: Dynamic) -> Result<Map, Error> {
@@ -778,7 +794,14 @@ fn object_method(cx: &Cx<'_>, object: &Obj, name: &str, args: Args) -> Result<Va
     {
         return cx.call(&member, args);
     }
-    if let Some(result) = object.0.method(cx, name, args.clone()) {
+    let mut is_method = true;
+    let result = remembered(cx, &object.0, Some(name), args.clone(), |args| {
+        object.0.method(cx, name, args).unwrap_or_else(|| {
+            is_method = false;
+            Ok(Val::Null)
+        })
+    });
+    if is_method {
         return result;
     }
     if let Some(result) = data_method(object, name, &args) {

@@ -11,6 +11,7 @@ use crate::runtime::lm_value::listed;
 use crate::runtime::meter::{Amount, Limits, Meter, Passed};
 use crate::runtime::repair::Repairs;
 use crate::runtime::rhai_host::Bindings;
+use crate::runtime::rows::Rows;
 use crate::runtime::script::Script;
 use crate::runtime::tape::Tape;
 use crate::runtime::value::Val;
@@ -51,6 +52,36 @@ impl fmt::Debug for Env {
     }
 }
 
+/// Hears of the model that is asked though nobody named one, before it is; an error keeps it from
+/// being asked.
+#[derive(Clone)]
+pub struct Unnamed(pub Arc<Hearing>);
+
+/// Hears the name of a model.
+type Hearing = dyn Fn(&str) -> Result<(), lm::Error> + Send + Sync;
+
+impl fmt::Debug for Unnamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unnamed").finish_non_exhaustive()
+    }
+}
+
+impl Env {
+    /// The same with something else between runs and their models.
+    #[must_use]
+    pub fn taped(&self, tape: Arc<dyn Tape>) -> Self {
+        let Self { host, bindings, store, open_lm, open_embedder, .. } = self;
+        Self {
+            host: host.clone(),
+            bindings: bindings.clone(),
+            store: store.clone(),
+            open_lm: open_lm.clone(),
+            open_embedder: open_embedder.clone(),
+            tape: Some(tape),
+        }
+    }
+}
+
 /// What a command was told, in the order flags, environment, script, project, user.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -58,6 +89,8 @@ pub struct Settings {
     pub lm: Option<SharedLm>,
     /// Its name, when it is to be opened at first use.
     pub lm_name: Option<String>,
+    /// Hears of it, where nobody named one.
+    pub unnamed: Option<Unnamed>,
     /// The adapter, in place of what the model suggests.
     pub adapter: Option<String>,
     /// How tokens are drawn, where a predictor says nothing.
@@ -91,6 +124,9 @@ pub struct Settings {
     pub note_origins: bool,
     /// Nobody looks at the traces of runs that have ended.
     pub no_trace: bool,
+    /// Nothing is recorded at all, so that what recording costs can be measured: programs whose
+    /// conditions are repaired, evaluations and searches need the record.
+    pub unrecorded: bool,
     /// Tell what is being done, on standard error.
     pub progress: bool,
     /// Requests are made up and written into the trace, but none is sent: what the store does
@@ -188,6 +224,14 @@ impl Session {
         Self { models: self.models.clone(), ..session }
     }
 
+    /// The same session with something else between its runs and their models: what is spent
+    /// counts together.
+    #[must_use]
+    pub fn taped(&self, tape: Arc<dyn Tape>) -> Self {
+        let env = Arc::new(self.env.taped(tape));
+        Self { env, began: self.began, ..self.resumed(self.cancel.clone()) }
+    }
+
     /// The same session told otherwise: consts are computed anew, what was spent stays spent.
     #[must_use]
     pub fn told(&self, settings: Settings, base: PathBuf) -> Self {
@@ -255,9 +299,13 @@ impl Session {
         if let Some(lm) = &self.settings.lm {
             return Ok(lm.clone());
         }
-        match &self.settings.lm_name {
-            Some(name) => self.named_lm(name),
-            None => Err(Error::from(Failure {
+        match (&self.settings.lm_name, &self.settings.unnamed) {
+            (Some(name), None) => self.named_lm(name),
+            (Some(name), Some(unnamed)) => {
+                (unnamed.0)(name).map_err(|it| Error::lm(&it))?;
+                self.named_lm(name)
+            }
+            (None, _) => Err(Error::from(Failure {
                 hints: vec![
                     "name one in the script: `settings { lm: \"provider/model\" }`".to_owned(),
                     "or run with `--lm local/smollm2-135m`, which needs no key".to_owned(),
@@ -487,6 +535,10 @@ pub struct Run {
     log: Option<SharedCallLog>,
     /// The book of the outermost call that is under way.
     repairs: Mutex<Option<Arc<Repairs>>>,
+    /// How many calls under way want no condition of theirs repaired.
+    unrepaired: AtomicUsize,
+    /// The traces of rows that it and its branches evaluated.
+    pub(super) rows: Arc<Mutex<Rows>>,
 }
 
 /// Something that went wrong and did not stop the run.
@@ -519,7 +571,7 @@ impl Run {
         let course = self.course.clone();
         lock(&course).forget_what_was_open();
         let fresh = Self::fresh(session, script, None, 0, Limits::default());
-        Arc::new(Self { course, ..fresh })
+        Arc::new(Self { course, rows: self.rows.clone(), ..fresh })
     }
 
     /// Returns a run of its own for an example: another trace, the same session.
@@ -545,18 +597,52 @@ impl Run {
     ) -> Self {
         let (meter, course) = (Arc::default(), Arc::default());
         let (branch, log, repairs) = (None, None, Mutex::default());
-        Self { session, script, example, rollout, limits, meter, course, branch, log, repairs }
+        Self {
+            session,
+            script,
+            example,
+            rollout,
+            limits,
+            meter,
+            course,
+            branch,
+            log,
+            repairs,
+            unrepaired: AtomicUsize::new(0),
+            rows: Arc::default(),
+        }
     }
 
     /// Returns a run inside this one that keeps a course of its own.
-    pub(super) fn inner(&self, course: Course, branch: Option<Branch>) -> Arc<Self> {
+    pub(super) fn inner(&self, course: Course, branch: Option<Branch>) -> Self {
         let (session, script) = (self.session.clone(), self.script.clone());
         let fresh = Self::fresh(session, script, self.example, self.rollout, self.limits);
         let (meter, log) = (self.meter.clone(), self.log.clone());
         // What goes on beside it, such as a const, is no part of an attempt.
         let repairs = Mutex::new(self.repairs().filter(|_| branch.is_some()));
+        let unrepaired = AtomicUsize::new(self.unrepaired.load(Ordering::SeqCst));
         let course = Arc::new(Mutex::new(course));
-        Arc::new(Self { meter, log, course, branch, repairs, ..fresh })
+        let rows = self.rows.clone();
+        Self { meter, log, course, branch, repairs, unrepaired, rows, ..fresh }
+    }
+
+    /// The same run with another tape between it and its models.
+    pub(in crate::runtime) fn behind(self, tape: Arc<dyn Tape>) -> Arc<Self> {
+        let session = Arc::new(self.session.taped(tape));
+        Arc::new(Self { session, ..self })
+    }
+
+    /// Does something in which no condition is repaired.
+    pub(in crate::runtime) fn unrepaired<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.unrepaired.fetch_add(1, Ordering::SeqCst);
+        let done = work();
+        self.unrepaired.fetch_sub(1, Ordering::SeqCst);
+        done
+    }
+
+    /// Whether conditions that are false now are repaired, where a book is open.
+    pub(in crate::runtime) fn is_repairing(&self) -> bool {
+        self.unrepaired.load(Ordering::SeqCst) == 0
     }
 
     /// The book of the outermost call that is under way.

@@ -76,6 +76,12 @@ impl Variables {
         crate::util::lock(&self.0).set_value(name.to_owned(), rhai_host::into_dynamic(value));
     }
 
+    /// The value of the variable of this name.
+    pub fn get(&self, name: &str) -> Option<Val> {
+        let value = crate::util::lock(&self.0).get(name).cloned();
+        value.map(from_dynamic)
+    }
+
     /// Returns a copy; what is done to it is not done to these.
     #[must_use]
     pub fn copy(&self) -> Self {

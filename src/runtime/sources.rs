@@ -69,6 +69,8 @@ pub(in crate::runtime) struct From {
     output: Option<Arc<str>>,
     /// The names of its outputs.
     fields: Arc<[Arc<str>]>,
+    /// The keys of maps that it stands under, the outermost first.
+    under: Vec<Arc<str>>,
 }
 
 /// What flows in where.
@@ -204,6 +206,9 @@ impl Run {
     /// A function begins, at a depth of calls; `outer` is the frame of the one that a closure
     /// stands in.
     pub(in crate::runtime) fn enter(&self, body: i64, outer: Option<i64>, level: usize) -> i64 {
+        if !self.is_recorded() {
+            return MAIN;
+        }
         let number = next_number();
         let held = self.params(body);
         let mut course = lock(&self.course);
@@ -247,7 +252,7 @@ impl Run {
                 && !inputs.contains(name)
             {
                 let (output, fields) = (Some(name.clone()), Arc::from([]));
-                from = vec![From { node: *node, output, fields }];
+                from = vec![From { node: *node, output, fields, under: Vec::new() }];
             }
             if !from.is_empty() {
                 held.push((Held::Var(slices::key(unit, *var)), from.into()));
@@ -265,6 +270,9 @@ impl Run {
 
     /// A mark of the program: something is noted of a value.
     pub(in crate::runtime) fn mark(&self, mark: i64, number: i64) {
+        if !self.is_recorded() {
+            return;
+        }
         let (unit, index) = slices::split(mark);
         let Some(slices) = self.script().slices(unit) else { return };
         lock(&self.course).sources.settle();
@@ -318,12 +326,18 @@ impl Run {
 
     /// A site begins: what was begun is at the place that is returned.
     pub(in crate::runtime) fn begin_site(&self, site: i64, frame: i64) -> usize {
+        if !self.is_recorded() {
+            return 0;
+        }
         let given = Some(self.given(site, frame));
         self.push_site(site, frame, None, given)
     }
 
     /// A function is called next by its name, once its arguments are computed.
     pub(in crate::runtime) fn begin_function(&self, site: i64, frame: i64) {
+        if !self.is_recorded() {
+            return;
+        }
         let (unit, index) = slices::split(site);
         let Some(slices) = self.script().slices(unit) else { return };
         let callee = slices.sites[index as usize].callee;
@@ -372,7 +386,7 @@ impl Run {
         let mut from: Vec<From> = Vec::new();
         for node in &call.nodes {
             let fields = course.output_names(*node);
-            from.push(From { node: *node, output: None, fields });
+            from.push(From { node: *node, output: None, fields, under: Vec::new() });
         }
         match call.entered {
             Some(number) => {
@@ -384,7 +398,8 @@ impl Run {
             // Who neither calls a model nor runs here computes from what it is given.
             None if from.is_empty() && !call.is_entered => {
                 let given = call.given.unwrap_or_default();
-                from.extend(given.iter().flat_map(|it| it.1.clone()));
+                let all = given.iter().flat_map(|it| it.1.clone());
+                from.extend(all.map(|it| From { under: Vec::new(), ..it }));
             }
             None => {}
         }
@@ -432,7 +447,7 @@ impl Run {
             }
         };
         let found = self.held(number, slices::key(unit, body), what).unwrap_or_default();
-        found.iter().map(|it| it.clone().at(&source.path)).collect()
+        found.iter().filter_map(|it| it.clone().at(source)).collect()
     }
 
     /// What is held in a frame, or in one of those around its function.
@@ -532,7 +547,8 @@ fn unique(mut all: Vec<From>) -> Vec<From> {
     let mut kept: Vec<From> = Vec::with_capacity(all.len());
     for it in all {
         let same = kept.iter().rev().take_while(|known| known.node == it.node);
-        if !same.into_iter().any(|known| known.output == it.output) {
+        let is_same = |known: &From| known.output == it.output && known.under == it.under;
+        if !same.into_iter().any(is_same) {
             kept.push(it);
         }
     }
@@ -540,13 +556,16 @@ fn unique(mut all: Vec<From>) -> Vec<From> {
 }
 
 impl From {
-    /// A member of it: the first of a path that is an output.
-    fn at(self, path: &[Arc<str>]) -> Self {
-        if self.output.is_some() {
-            return self;
+    /// The part of it that a source means, where that source stands now. The output is the first
+    /// of a path that is one.
+    fn at(mut self, source: &Source) -> Option<Self> {
+        let (n_left, path) = slices::below(&self.under, &source.path)?;
+        self.under.drain(..self.under.len() - n_left);
+        self.under.splice(..0, source.under.iter().cloned());
+        if self.output.is_none() {
+            self.output = path.iter().find(|it| self.fields.contains(it)).cloned();
         }
-        let output = path.iter().find(|it| self.fields.contains(it)).cloned();
-        Self { output, ..self }
+        Some(self)
     }
 
     fn moved(self, base: usize, end: usize) -> Self {

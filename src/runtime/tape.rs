@@ -1,8 +1,10 @@
 //! Replies that were written down, in place of models: how tests run offline, and how a run is
 //! made again from its trace.
 
-use crate::lm::{Address, Capabilities, Completion, ErrorKind, Prompt, Request};
+use crate::lm::{Address, Capabilities, Completion, Cost, ErrorKind, Prompt, Request};
 use crate::runtime::error::{Error, Failure, codes};
+use crate::runtime::lm_value::LmValue;
+use crate::runtime::run::Run;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ pub struct Asked<'a> {
     pub request: &'a Request,
     /// What the model can do.
     pub capabilities: Capabilities,
+    /// Whether it is a script's own, whose replies stand in it.
+    pub is_scripted: bool,
 }
 
 /// Why a request may not be sent: nothing was recorded for it.
@@ -32,11 +36,24 @@ pub struct Unrecorded {
     pub hint: String,
 }
 
+/// What a request took.
+#[derive(Debug, Clone, Copy)]
+pub struct Took {
+    /// Whether the store had the reply.
+    pub cached: bool,
+    /// Whether it was sent.
+    pub sent: bool,
+    /// What it cost.
+    pub cost: Cost,
+}
+
 /// What was recorded of a request.
 #[derive(Debug)]
 pub enum Recorded {
     /// The reply.
     Reply(Arc<Completion>),
+    /// The reply, and what it took then: that is told again.
+    Again(Arc<Completion>, Took),
     /// It failed so.
     Failure(Option<ErrorKind>, String),
 }
@@ -45,11 +62,51 @@ pub enum Recorded {
 #[derive(Debug, Clone, Default)]
 pub struct Change {
     /// The model that is asked.
-    pub lm: Option<String>,
+    pub lm: Option<NewLm>,
     /// Its instructions.
     pub instructions: Option<String>,
     /// What is sent in place of its first prompt.
     pub prompt: Option<NewPrompt>,
+}
+
+impl Change {
+    /// Whether nothing is otherwise.
+    pub fn is_nothing(&self) -> bool {
+        let Self { lm, instructions, prompt } = self;
+        lm.is_none() && instructions.is_none() && prompt.is_none()
+    }
+}
+
+impl Change {
+    /// This change, and what it leaves open as another one has it.
+    #[must_use]
+    pub fn over(self, other: Option<Self>) -> Self {
+        let other = other.unwrap_or_default();
+        Self {
+            lm: self.lm.or(other.lm),
+            instructions: self.instructions.or(other.instructions),
+            prompt: self.prompt.or(other.prompt),
+        }
+    }
+}
+
+/// The model that is asked in place of another.
+#[derive(Debug, Clone)]
+pub enum NewLm {
+    /// The one of this name, or the first of several that answers.
+    Named(String),
+    /// One that is open.
+    Value(Box<LmValue>),
+}
+
+impl NewLm {
+    /// The model.
+    pub(in crate::runtime) fn open(&self, run: &Run) -> Result<LmValue, Error> {
+        match self {
+            Self::Named(name) => LmValue::named(run, name),
+            Self::Value(lm) => Ok(LmValue::clone(lm)),
+        }
+    }
 }
 
 /// What is sent in place of a prompt.
@@ -111,14 +168,18 @@ pub trait Tape: Send + Sync + fmt::Debug {
     }
 }
 
+/// A recorded reply, and what it took where that is told again.
+type Known = (Arc<Completion>, Option<Took>);
+
 /// The recorded reply to a request; `None` where a model may be asked.
 pub(in crate::runtime) fn recorded(
     tape: &dyn Tape,
     asked: Asked<'_>,
-) -> Result<Option<Arc<Completion>>, Error> {
+) -> Result<Option<Known>, Error> {
     match tape.find(asked).map_err(Error::from)? {
         None => Ok(None),
-        Some(Recorded::Reply(completion)) => Ok(Some(completion)),
+        Some(Recorded::Reply(completion)) => Ok(Some((completion, None))),
+        Some(Recorded::Again(completion, took)) => Ok(Some((completion, Some(took)))),
         Some(Recorded::Failure(fault, message)) => Err(Error::of_trace(fault, &message)),
     }
 }

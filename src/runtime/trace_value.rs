@@ -4,6 +4,7 @@ use crate::lm::Address;
 use crate::runtime::bind::named_values;
 use crate::runtime::cx::{Args, Cx, wrong};
 use crate::runtime::error::Error;
+use crate::runtime::forking::{Origin, fork, without_prefix};
 use crate::runtime::natives::spent;
 use crate::runtime::program::prompt_text;
 use crate::runtime::value::{Object, Val};
@@ -22,15 +23,42 @@ const LINE: usize = 200;
 
 /// A trace.
 #[derive(Debug)]
-pub(in crate::runtime) struct TraceValue(pub(in crate::runtime) Arc<Trace>);
+pub(in crate::runtime) struct TraceValue {
+    pub(in crate::runtime) trace: Arc<Trace>,
+    /// The call that it is of, where it is that of one.
+    made: Option<Arc<Origin>>,
+}
 
 impl TraceValue {
+    /// A trace, and the call that it is of.
+    pub(in crate::runtime) fn new(trace: Trace, made: Option<Arc<Origin>>) -> Self {
+        Self { trace: Arc::new(trace), made }
+    }
+
     fn node(&self, id: NodeId) -> Val {
-        Val::object(NodeValue { trace: self.0.clone(), id })
+        Val::object(NodeValue { trace: self.trace.clone(), id })
+    }
+
+    /// `trace.fork(at: …, reply: …)`
+    fn fork(&self, cx: &Cx<'_>, args: Args) -> Result<Val, Error> {
+        let own = |at: &Val| {
+            let other = at.downcast::<NodeValue>()?.data();
+            // The whole trace of a run has the same nodes under other numbers.
+            let is_same = |it: &Node| {
+                (it.kind, it.began, &it.address) == (other.kind, other.began, &other.address)
+                    && it.inputs == other.inputs
+            };
+            let found = self.trace.iter().find(|(_, it)| is_same(it)).map(|it| it.0);
+            Some(found.ok_or_else(|| {
+                Error::value("`at` is a node of another trace")
+                    .hint("take it from the trace that is forked: `trace(reply).calls[0]`")
+            }))
+        };
+        fork(cx, (&self.trace, self.made.as_ref()), own, args)
     }
 
     fn nodes(&self, wanted: impl Fn(&Node) -> bool) -> Val {
-        let found = self.0.iter().filter(|(_, node)| wanted(node));
+        let found = self.trace.iter().filter(|(_, node)| wanted(node));
         Val::List(found.map(|(id, _)| self.node(id)).collect())
     }
 
@@ -46,7 +74,7 @@ impl TraceValue {
         args.finish("where", 1, &["f", "kind", "path", "failed"])?;
         let only_failed = Filter { failed: true, ..Filter::default() };
         let mut found = Vec::new();
-        for (id, node) in self.0.iter() {
+        for (id, node) in self.trace.iter() {
             let is_meant = filter.takes(node)
                 && failed.is_none_or(|failed| only_failed.takes(node) == failed);
             if !is_meant {
@@ -72,16 +100,25 @@ impl TraceValue {
         let Some(other) = other.downcast::<Self>() else {
             return Err(wrong("other", "a trace", &other));
         };
-        let (a, b) = (Arc::new(counted_anew(&self.0)), Arc::new(counted_anew(&other.0)));
+        let (a, b) = (Arc::new(counted_anew(self)), Arc::new(counted_anew(other)));
         let found = diff(&a, &b);
         Ok(Val::object(DiffValue { a, b, found }))
     }
 }
 
-/// A trace whose calls are counted from its own first ones: the traces of two replies of one run
-/// are compared, too.
-fn counted_anew(trace: &Trace) -> Trace {
-    let mut trace = trace.clone();
+/// A trace whose calls are counted from its own first ones, in branches of its own: the traces of
+/// two replies of one run are compared, too.
+fn counted_anew(TraceValue { trace, made }: &TraceValue) -> Trace {
+    let mut trace = Trace::clone(trace);
+    let stride = made.as_ref().map_or(1, |it| it.stride().max(1));
+    let outer = trace.nodes.first().map(|it| it.address.branch.clone()).unwrap_or_default();
+    let is_inside = |it: &Node| it.address.branch.starts_with(&outer);
+    if !outer.is_empty() && trace.nodes.iter().all(is_inside) {
+        for node in &mut trace.nodes {
+            let branch = without_prefix(&node.address.branch, &outer).to_owned();
+            node.address.branch = branch;
+        }
+    }
     let mut first: BTreeMap<(String, String, Option<usize>), usize> = BTreeMap::new();
     let of = |it: &Address| (it.path.clone(), it.branch.clone(), it.example);
     for node in &trace.nodes {
@@ -89,7 +126,7 @@ fn counted_anew(trace: &Trace) -> Trace {
         *known = (*known).min(node.address.ordinal);
     }
     for node in &mut trace.nodes {
-        node.address.ordinal -= first[&of(&node.address)];
+        node.address.ordinal = (node.address.ordinal - first[&of(&node.address)]) / stride;
     }
     trace
 }
@@ -121,8 +158,8 @@ impl Object for TraceValue {
             "nodes" => Some(self.nodes(|_| true)),
             "calls" => Some(self.nodes(|it| it.kind == Kind::Lm)),
             "roots" => Some(self.nodes(|it| it.parent.is_none())),
-            "cost" => Some(Val::Map(spent(&self.0.totals()))),
-            "edges" => Some(edges(&self.0)),
+            "cost" => Some(Val::Map(spent(&self.trace.totals()))),
+            "edges" => Some(edges(&self.trace)),
             _ => None,
         }
     }
@@ -133,26 +170,27 @@ impl Object for TraceValue {
 
     fn method(&self, cx: &Cx<'_>, name: &str, args: Args) -> Option<Result<Val, Error>> {
         match name {
-            "to_mermaid" => Some(Ok(Val::str(&self.0.to_mermaid()))),
-            "to_json" => Some(Ok(Val::str(&self.0.to_json().to_string()))),
-            "show" => Some(Ok(Val::str(&tree(&self.0, true)))),
-            "canonical" => Some(Ok(Val::str(&self.0.canonical()))),
+            "to_mermaid" => Some(Ok(Val::str(&self.trace.to_mermaid()))),
+            "to_json" => Some(Ok(Val::str(&self.trace.to_json().to_string()))),
+            "show" => Some(Ok(Val::str(&tree(&self.trace, true)))),
+            "canonical" => Some(Ok(Val::str(&self.trace.canonical()))),
             "where" => Some(self.wanted(cx, args)),
             "diff" => Some(self.diff(args)),
+            "fork" => Some(self.fork(cx, args)),
             _ => None,
         }
     }
 
     fn n_items(&self) -> Option<usize> {
-        Some(self.0.nodes.len())
+        Some(self.trace.nodes.len())
     }
 
     fn item(&self, at: usize) -> Option<Result<Val, Error>> {
-        (at < self.0.nodes.len()).then(|| Ok(self.node(NodeId(at))))
+        (at < self.trace.nodes.len()).then(|| Ok(self.node(NodeId(at))))
     }
 
     fn show(&self) -> String {
-        tree(&self.0, false)
+        tree(&self.trace, false)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -279,7 +317,7 @@ fn attempt(node: &Node, it: &Attempt) -> Val {
         ("reply", text(reply)),
         ("error", text(it.error.as_deref())),
         ("cached", Val::Bool(it.cached)),
-        ("read_freely", Val::List(it.liberties.iter().map(|it| Val::str(it)).collect())),
+        ("read_freely", Val::List(it.liberties.iter().map(|it| Val::str(&it.note)).collect())),
     ])
 }
 

@@ -9,6 +9,7 @@ use crate::runtime::run::Run;
 use crate::runtime::stream::{Part, Shared};
 use crate::runtime::value::Val;
 use crate::schema::{Record, Signature, Ty, TypeTable, Value};
+use crate::trace::{Kind, Node};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -18,9 +19,9 @@ pub(in crate::runtime) struct Sight<'a> {
     pub(in crate::runtime) adapter: &'a Adapter,
     pub(in crate::runtime) wanted: &'a Signature,
     pub(in crate::runtime) inputs: &'a Record,
-    /// The lowered function of the contracts.
+    /// The lowered function of the contracts, where a false one may be asked for again.
     pub(in crate::runtime) contracts: Option<&'a Arc<str>>,
-    /// Whether there is another turn after this one.
+    /// Whether there is another turn after this one for a reply that cannot be read.
     pub(in crate::runtime) may_halt: bool,
 }
 
@@ -30,11 +31,13 @@ pub(in crate::runtime) struct Watch<'a> {
     shared: &'a Shared,
     text: String,
     last: Partial,
+    /// The contract that was false.
+    contract: Option<Node>,
 }
 
 impl<'a> Watch<'a> {
     pub(in crate::runtime) fn new(cx: &'a Cx<'a>, shared: &'a Shared) -> Self {
-        Self { cx, shared, text: String::new(), last: Partial::default() }
+        Self { cx, shared, text: String::new(), last: Partial::default(), contract: None }
     }
 
     /// What was shared with who reads the parts.
@@ -47,6 +50,12 @@ impl<'a> Watch<'a> {
         self.shared.wait_until_read();
         self.text.clear();
         self.last = Partial::default();
+        self.contract = None;
+    }
+
+    /// The contract for which the reply was ended, where it was for one.
+    pub(in crate::runtime) fn contract(&mut self) -> Option<Node> {
+        self.contract.take()
     }
 
     /// More of the reply came; the text is why no more is wanted.
@@ -66,23 +75,22 @@ impl<'a> Watch<'a> {
         }
         let has_ended = partial.complete.len() > self.last.complete.len();
         self.shared.push(part_of(&partial, sight.wanted));
-        let broken = sight.may_halt.then(|| {
-            let contracts = sight.contracts.filter(|_| has_ended);
-            broken(&partial, sight.wanted)
-                .or_else(|| self.false_contract(contracts?, &partial, sight))
-        });
+        let broken = sight.may_halt.then(|| broken(&partial, sight.wanted)).flatten();
+        if let (None, Some(contracts)) = (&broken, sight.contracts.filter(|_| has_ended)) {
+            self.contract = self.false_contract(contracts, &partial, sight);
+        }
         self.last = partial;
-        broken.flatten()
+        broken.or_else(|| self.contract.as_ref()?.error.clone())
     }
 
-    /// Why a contract is false, whatever follows. It is asked in a run apart, in which nothing is
+    /// A contract that is false, whatever follows. It is asked in a run apart, in which nothing is
     /// sent: the reply may be lost and come again.
     fn false_contract(
         &self,
         contracts: &Arc<str>,
         partial: &Partial,
         sight: &Sight<'_>,
-    ) -> Option<String> {
+    ) -> Option<Node> {
         let Signature { inputs, outputs, types, .. } = sight.wanted;
         let mut values = typed_values(sight.inputs, inputs, types);
         let ended = partial.values.iter().filter(|it| partial.complete.contains(it.0));
@@ -94,7 +102,9 @@ impl<'a> Watch<'a> {
             cx.call_lowered(contracts, None, vec![Val::Map(values)])
         });
         let failure = asked.err()?.failure()?;
-        (failure.code == codes::ASSERT).then_some(failure.message)
+        let is_false = failure.code == codes::ASSERT;
+        let nodes = apart.take_trace().nodes;
+        nodes.into_iter().rev().find(|it| is_false && it.kind == Kind::Assert)
     }
 }
 

@@ -106,6 +106,8 @@ struct Common {
     earlier: Option<PathBuf>,
     /// The most bytes that the files may have.
     limit: AtomicU64,
+    /// What is written is not read again soon: nothing of it is kept in memory.
+    only_written: bool,
     faults: Option<Faults>,
 }
 
@@ -211,6 +213,13 @@ impl Store {
     #[must_use]
     pub fn limited(self, bytes: u64) -> Self {
         self.common.limit.store(bytes.min(LARGEST_LIMIT), Ordering::Relaxed);
+        self
+    }
+
+    /// The store for who writes much and reads little of it: on disk, and not in memory too.
+    #[must_use]
+    pub fn only_written(mut self) -> Self {
+        self.common.only_written = true;
         self
     }
 

@@ -109,7 +109,7 @@ impl Shard {
         match self.append(key, about, bytes, common) {
             Ok(was_kept) => {
                 if was_kept {
-                    self.front.keep(key, bytes.into(), FRONT);
+                    self.keep_before(key, bytes.into(), common);
                 }
                 was_kept
             }
@@ -120,6 +120,12 @@ impl Shard {
                 }
                 self.keep_alone(key, bytes)
             }
+        }
+    }
+
+    fn keep_before(&mut self, key: &Key, reply: Arc<[u8]>, common: &Common) {
+        if !common.only_written {
+            self.front.keep(key, reply, FRONT);
         }
     }
 
@@ -158,7 +164,7 @@ impl Shard {
             Some((head, _)) if head.key != *key => None,
             Some((_, reply)) => {
                 let reply = Arc::<[u8]>::from(reply);
-                self.front.keep(key, Arc::clone(&reply), FRONT);
+                self.keep_before(key, Arc::clone(&reply), common);
                 Some(reply)
             }
             None => {

@@ -59,10 +59,18 @@ fn asserts(trace: &Trace) -> String {
         node.parent.is_none() && is_call && !abandoned[id.0]
     };
     let mut out = String::new();
-    for (id, node) in trace.iter().filter(is_meant).take(MOST) {
+    // What rows did is in the trace of the run, and not in that which its statements see.
+    let is_row = |it: &&(NodeId, &Node)| it.1.address.example.is_some();
+    let mut rows = 0;
+    let seen = trace.iter().map(|it| {
+        rows += usize::from(is_row(&&it));
+        (it, it.0.0.saturating_sub(rows))
+    });
+    let seen = seen.filter(|(it, _)| !is_row(&it) && is_meant(it));
+    for ((_, node), at) in seen.take(MOST) {
         for (name, value) in node.outputs.iter().flatten() {
             if let Some(value) = literal(value) {
-                let _ = writeln!(out, "assert {NODES}[{}].outputs.{name} == {value};", id.0);
+                let _ = writeln!(out, "assert {NODES}[{at}].outputs.{name} == {value};");
             }
         }
     }
@@ -117,7 +125,9 @@ impl Tape for FromTrace {
     fn find(&self, asked: Asked<'_>) -> Result<Option<Recorded>, Unrecorded> {
         let found = self.replay.find(asked)?;
         match &found {
-            Some(Recorded::Reply(completion)) => self.note(asked, completion),
+            Some(Recorded::Reply(completion) | Recorded::Again(completion, _)) => {
+                self.note(asked, completion);
+            }
             Some(Recorded::Failure(..)) => {
                 return Err(Unrecorded {
                     message: format!("a call of `{}` failed", asked.model),

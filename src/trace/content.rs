@@ -1,6 +1,6 @@
 //! Traces without what was said: which calls there were, what they took and cost, and no more.
 
-use super::{Attempt, LmCall, Node, Trace, absent_completion};
+use super::{Attempt, Liberty, LmCall, Node, Trace, absent_completion};
 use crate::lm::{Completion, Prompt, Request};
 use crate::schema::{Record, Value};
 use std::sync::Arc;
@@ -13,8 +13,16 @@ impl Trace {
     /// places, hashes, times, tokens and costs stay.
     #[must_use]
     pub fn without_content(&self) -> Self {
-        let nodes = self.nodes.iter().map(without).collect();
+        let nodes = self.nodes.iter().map(Node::without_content).collect();
         Self { nodes, edges: self.edges.clone() }
+    }
+}
+
+impl Node {
+    /// The node without content.
+    #[must_use]
+    pub fn without_content(&self) -> Self {
+        without(self)
     }
 }
 
@@ -54,7 +62,7 @@ fn attempt(it: &Attempt) -> Attempt {
         request: Arc::new(request),
         parts: Arc::default(),
         completion: it.completion.as_ref().map(|it| Arc::new(facts(it))),
-        liberties: it.liberties.iter().map(|_| LEFT_OUT.to_owned()).collect(),
+        liberties: it.liberties.iter().map(Liberty::without_content).collect(),
         error: it.error.as_ref().map(|_| LEFT_OUT.to_owned()),
         ..it.clone()
     }

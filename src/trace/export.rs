@@ -8,7 +8,7 @@ use crate::lm::{Address, Completion, Cost, ErrorKind, Finish, Request, Usage};
 use crate::schema::Record;
 use crate::trace::content::LEFT_OUT;
 use crate::trace::{
-    Attempt, Edge, Kind, LmCall, Made, Node, NodeId, Part, Trace, absent_completion,
+    Attempt, Edge, Kind, Liberty, LmCall, Made, Node, NodeId, Part, Trace, absent_completion,
 };
 use crate::util::sha256_hex;
 use serde::{Deserialize, Serialize};
@@ -140,7 +140,7 @@ struct AttemptLine {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     sent: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    liberties: Vec<String>,
+    liberties: Vec<Liberty>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -189,15 +189,32 @@ pub fn to_whole_jsonl(trace: &Trace, about: &About) -> String {
     out
 }
 
-fn head_line(about: &About, content: &dyn Content) -> String {
+/// The first line of a file.
+pub fn head_line(about: &About, content: &dyn Content) -> String {
     json(&Head { dsp_trace: VERSION, about: about.kept(content) }) + "\n"
+}
+
+/// The line of a node; its prompts and replies go to `content`.
+pub fn line_of_node(id: NodeId, node: &Node, content: &dyn Content) -> String {
+    json(&Line::Node(Box::new(node_line(id, node, content)))) + "\n"
+}
+
+/// The line of an edge.
+pub fn line_of_edge(edge: &Edge) -> String {
+    json(&Line::Edge(edge.clone())) + "\n"
 }
 
 impl About {
     /// The same of a trace without what was said.
     #[must_use]
     pub fn without_content(self) -> Self {
-        let bare = |it: Made| Made { printed: None, printed_hash: None, failed: None, ..it };
+        let bare = |it: Made| Made {
+            printed: None,
+            printed_hash: None,
+            failed: None,
+            forks: Vec::new(),
+            ..it
+        };
         Self { content_left_out: true, made: self.made.map(bare), ..self }
     }
 
@@ -221,12 +238,10 @@ impl About {
 
 fn push_lines(out: &mut String, trace: &Trace, content: &dyn Content) {
     for (id, node) in trace.iter() {
-        out.push_str(&json(&Line::Node(Box::new(node_line(id, node, content)))));
-        out.push('\n');
+        out.push_str(&line_of_node(id, node, content));
     }
     for edge in &trace.edges {
-        out.push_str(&json(&Line::Edge(edge.clone())));
-        out.push('\n');
+        out.push_str(&line_of_edge(edge));
     }
 }
 

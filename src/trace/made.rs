@@ -1,7 +1,8 @@
 //! What a trace says of the run that it is of: enough to make it again.
 
-use crate::lm::{Capabilities, Takes};
+use crate::lm::{Capabilities, Prompt, Takes};
 use crate::schema::Record;
+use crate::trace::NodeId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,6 +24,15 @@ pub struct Made {
     /// What was said on the command line.
     #[serde(skip_serializing_if = "Record::is_empty", default)]
     pub flags: Record,
+    /// What an evaluation was asked for.
+    #[serde(skip_serializing_if = "Record::is_empty", default)]
+    pub asked: Record,
+    /// The calls that were made otherwise than its script says, the oldest change first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub forks: Vec<Forked>,
+    /// The files that it read, and the hashes of what stood in them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub files: BTreeMap<String, String>,
     /// What the models could that were asked: it shapes prompts.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub models: BTreeMap<String, Abilities>,
@@ -35,6 +45,26 @@ pub struct Made {
     /// What stopped the run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failed: Option<String>,
+}
+
+/// A call that was made otherwise than its script says. A reply that was put in the place of
+/// another is that of the trace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Forked {
+    /// Its node.
+    pub at: NodeId,
+    /// The model that was asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lm: Option<String>,
+    /// Its instructions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub instructions: Option<String>,
+    /// What was sent in place of its last message.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_message: Option<String>,
+    /// What was sent in place of all of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub prompt: Option<Prompt>,
 }
 
 /// What a model can do, as far as it shapes what it is asked.

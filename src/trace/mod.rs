@@ -11,6 +11,7 @@ mod diff;
 mod dot;
 mod export;
 mod html;
+mod liberty;
 mod made;
 mod mermaid;
 mod otlp;
@@ -23,12 +24,13 @@ mod spill;
 pub use content::LEFT_OUT;
 pub use diff::{Difference, Field, diff, request_difference};
 pub use export::{
-    About, Content, NoContent, ReadError, parse, parse_jsonl, to_jsonl, to_jsonl_about,
-    to_whole_jsonl, whole,
+    About, Content, NoContent, ReadError, head_line, line_of_edge, line_of_node, parse,
+    parse_jsonl, to_jsonl, to_jsonl_about, to_whole_jsonl, whole,
 };
 pub use html::{Shown, to_html};
-pub use made::{Abilities, Made};
-pub use otlp::{Export, to_otlp};
+pub use liberty::Liberty;
+pub use made::{Abilities, Forked, Made};
+pub use otlp::{Export, to_otlp, to_protobuf};
 pub use recorded::{Exchanges, question};
 pub use select::{Filter, find};
 pub use show::{Look, tree, tree_as, whole_node};
@@ -201,7 +203,7 @@ pub struct Attempt {
     /// refused it.
     pub sent: bool,
     /// Liberties that were taken to read the reply.
-    pub liberties: Vec<String>,
+    pub liberties: Vec<Liberty>,
     /// Why the reply could not be read, or the call failed.
     pub error: Option<String>,
     /// What kind of failure of the model's it was, where it was one.

@@ -6,6 +6,10 @@
 //! flowed are links. What has no name there is under `dsp.`. Ids come from the canonical form and
 //! from when the run began, so that a file is exported under the same ids each time.
 
+mod protobuf;
+
+pub use protobuf::to_protobuf;
+
 use super::relations::Relations;
 use super::{About, Attempt, Edge, Kind, LmCall, Node, NodeId, Trace};
 use crate::lm::{Completion, Decoding, Finish, Message, Prompt, Request, Role};
@@ -366,7 +370,8 @@ impl<'a> Spans<'a> {
         if self.content && operation != "embeddings" {
             of.extend(content(request, attempt.completion.as_deref(), provider));
             if !attempt.liberties.is_empty() {
-                of.push(("dsp.read_freely", json!(attempt.liberties)));
+                let notes: Vec<&str> = attempt.liberties.iter().map(|it| &*it.note).collect();
+                of.push(("dsp.read_freely", json!(notes)));
             }
         }
         (format!("{operation} {model}"), of)

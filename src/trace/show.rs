@@ -227,7 +227,8 @@ pub(super) fn canonical(trace: &Trace) -> String {
         out.push('\n');
         for attempt in node.call.iter().flat_map(|call| &call.attempts) {
             let reply = attempt.completion.as_ref().map(|it| it.text.as_str());
-            let _ = writeln!(out, "  {} {:?} {:?}", attempt.key, reply, attempt.liberties);
+            let liberties: Vec<&str> = attempt.liberties.iter().map(|it| &*it.note).collect();
+            let _ = writeln!(out, "  {} {reply:?} {liberties:?}", attempt.key);
         }
     }
     for edge in &trace.edges {

@@ -96,14 +96,25 @@ impl Spill {
 
     /// A node with the edges that lead to it; none where it cannot be read any more.
     pub fn get(&mut self, at: usize) -> Option<(Node, Vec<Edge>)> {
-        let place = *self.places.get(at)?;
-        let mut text = vec![0; place.length as usize];
-        self.file.as_mut()?.read_at(place.start, &mut text).ok()?;
+        let text = self.text(at)?;
         let mut lines = text.split(|it| *it == b'\n');
         let node: NodeLine = serde_json::from_slice(lines.next()?).ok()?;
         let edges: Vec<Edge> = serde_json::from_slice(lines.next()?).ok()?;
         let content = Lines(RefCell::new(lines.map(<[u8]>::to_vec).collect()));
         Some((read_node(node, &content), edges))
+    }
+
+    /// The edges that lead to a node, without it.
+    pub fn edges(&mut self, at: usize) -> Option<Vec<Edge>> {
+        let text = self.text(at)?;
+        serde_json::from_slice(text.split(|it| *it == b'\n').nth(1)?).ok()
+    }
+
+    fn text(&mut self, at: usize) -> Option<Vec<u8>> {
+        let place = *self.places.get(at)?;
+        let mut text = vec![0; place.length as usize];
+        self.file.as_mut()?.read_at(place.start, &mut text).ok()?;
+        Some(text)
     }
 }
 

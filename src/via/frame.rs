@@ -69,6 +69,9 @@ pub enum Word {
         id: u64,
         /// What came of it; that it failed is data.
         outcome: Box<Outcome>,
+        /// The lines of its trace, with prompts and replies, where traces are wanted.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        trace: Option<String>,
     },
     /// It is there, though it has nothing to say.
     Alive,
@@ -107,6 +110,12 @@ pub struct Bundle {
     /// Whether kept replies are passed over.
     #[serde(default)]
     pub no_cache: bool,
+    /// Whether the traces of runs are wanted.
+    #[serde(default)]
+    pub keep_traces: bool,
+    /// Whether they are to tell where the parts of prompts come from.
+    #[serde(default)]
+    pub note_origins: bool,
 }
 
 /// What a worker has loaded.

@@ -244,7 +244,7 @@ impl Remote for Pool {
 fn wait(ticket: &Ticket, over: &dyn Fn() -> Option<String>) -> Ran {
     loop {
         match ticket.receiver.recv_timeout(LOOK) {
-            Ok(outcome) => return Ran::Done(Box::new(outcome)),
+            Ok((outcome, trace)) => return Ran::Done(outcome, trace),
             Err(RecvTimeoutError::Disconnected) => return Ran::Lost(ticket.lost()),
             Err(RecvTimeoutError::Timeout) => {
                 if let Some(why) = over() {

@@ -19,6 +19,9 @@ const LOG_LINE: usize = 8 << 10;
 /// How long a worker may take to end when it is told that no more comes.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// What came of a run, and the lines of its trace.
+pub(super) type Made = (Box<Outcome>, Option<String>);
+
 /// A worker that was started.
 pub(super) struct Worker {
     host: SharedHost,
@@ -35,7 +38,7 @@ struct State {
     /// Why it is of no use any more.
     ended: Option<Lost>,
     /// Runs under way, by their numbers.
-    pending: BTreeMap<u64, mpsc::Sender<Outcome>>,
+    pending: BTreeMap<u64, mpsc::Sender<Made>>,
     /// Runs that nobody waits for any more.
     forgotten: BTreeSet<u64>,
     next: u64,
@@ -208,12 +211,12 @@ impl Worker {
                 let why = format!("the worker cannot load the program: {}", plain(&message));
                 return Err(Lost::lasting(why));
             }
-            Word::Result { id, outcome } => {
+            Word::Result { id, outcome, trace } => {
                 state.results += 1;
                 match state.pending.remove(&id) {
                     Some(waiting) => {
                         // Nobody may be waiting any more.
-                        let _ = waiting.send(*outcome);
+                        let _ = waiting.send((outcome, trace));
                     }
                     None if state.forgotten.remove(&id) => {}
                     None => {
@@ -320,7 +323,7 @@ pub(super) struct Ticket {
     worker: Arc<Worker>,
     id: u64,
     /// What comes of it will be there; when the worker ends first, nothing comes.
-    pub(super) receiver: mpsc::Receiver<Outcome>,
+    pub(super) receiver: mpsc::Receiver<Made>,
 }
 
 impl Ticket {

@@ -77,6 +77,8 @@ fn engine(desk: &Arc<Desk>, around: &Around, bundle: &Bundle) -> Result<Engine, 
     #[cfg(feature = "local")]
     let builder = builder.allow_downloads();
     let builder = if bundle.no_cache { builder.no_cache() } else { builder };
+    let builder = if bundle.keep_traces { builder.keep_traces() } else { builder };
+    let builder = if bundle.note_origins { builder.note_origins() } else { builder };
     builder.build().map_err(|it| told(&it))
 }
 

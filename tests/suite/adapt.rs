@@ -238,10 +238,27 @@ fn a_plain_repair_shows_what_was_refused() {
     let prompt = text(Adapter::Complete.repair(&ask, &LOCAL, reply, &error).prompt);
     let expected = "\
 Message: Hello?
-Refused: billing or other
+Refused: Topic: billing or other
+  Urgent: no
 Reason: topic: expected \"billing\" | \"other\", found `billing or other`
 ";
     assert!(prompt.ends_with(expected), "{prompt}");
+}
+
+#[test]
+fn a_plain_repair_shows_the_whole_reply_up_to_a_length() {
+    let sig = signature(vec![field("topic", Ty::Str)], vec![field("poem", Ty::Str)]);
+    let inputs = values(&[("topic", "the sea".into())]);
+    let ask = Ask { signature: &sig, instructions: "", demos: &[], inputs: &inputs };
+    let error =
+        dsp_lang::adapt::ParseError { message: "no blank line".into(), ..Default::default() };
+    let asked = |reply: &str| text(Adapter::Complete.repair(&ask, &CHAT, reply, &error).prompt);
+    let expected = "Topic: the sea\nRefused: One\n  \n  two\nReason: no blank line\nPoem:";
+    assert!(asked("One\n\ntwo\n").ends_with(expected), "{}", asked("One\n\ntwo\n"));
+    let whole = "é".repeat(1000);
+    assert!(asked(&whole).contains(&format!("Refused: {whole}\n")));
+    assert!(asked(&format!("{whole}!")).contains(&format!("Refused: {whole}…\n")));
+    assert!(asked("").contains("Refused:\nReason: no blank line\n"));
 }
 
 #[test]

@@ -238,6 +238,7 @@ fn a_recording_has_them() {
             place: &address,
             request: &request,
             capabilities: lm.capabilities(),
+            is_scripted: false,
         };
         let mut recording = Recording::default();
         recording.add("a test", asked, reply.clone());

@@ -11,7 +11,7 @@
 )]
 
 #[path = "tiny_gguf.rs"]
-mod tiny_gguf;
+pub(crate) mod tiny_gguf;
 
 use dsp_lang::host::{Host, OsHost, Place};
 use dsp_lang::lm::embedded::{Cache, Embedded, Lane, Model};

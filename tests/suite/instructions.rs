@@ -144,7 +144,7 @@ impl Evaluator for Writer {
             let rules = rules.iter().map(|it| Value::from(it.as_str()));
             Record::from_iter([("rules".into(), Value::list(rules))])
         } else {
-            let told = match row.get("tried") {
+            let told = match row.get("attempted_instructions") {
                 Some(Value::List(tried)) => tried
                     .iter()
                     .map(|it| {
@@ -153,11 +153,11 @@ impl Evaluator for Writer {
                         format!("{} {score:.3}", it["instructions"])
                     })
                     .collect(),
-                _ => vec![row["instructions"].to_string()],
+                _ => vec![row["current_instruction"].to_string()],
             };
             let (text, is_cut) = proposed(&told, sample);
             cut = is_cut;
-            record(&[("proposal", text)])
+            record(&[("proposed_instruction", text)])
         };
         let step = Step { reply_hash: Some("r".to_owned()), cut, ..Step::default() };
         Outcome { reply, steps: vec![step], calls: 1, ..Outcome::default() }
@@ -205,6 +205,9 @@ fn mean_on_val(texts: &BTreeMap<String, String>) -> f64 {
 /// The instructions of one predictor that were tried, and what they scored when they last did.
 type Pool = Vec<(Option<String>, f64)>;
 
+/// How often a round asks at most.
+const WAVES: usize = 3;
+
 /// Coordinate ascent, told again: what is scored, in order.
 fn ascended(options: &Copro, n: usize) -> Vec<(String, BTreeMap<String, String>)> {
     let mut current = BTreeMap::new();
@@ -231,15 +234,20 @@ fn ascended(options: &Copro, n: usize) -> Vec<(String, BTreeMap<String, String>)
                 })
                 .collect()
             };
-            let samples = options.breadth - usize::from(round == 1);
-            for sample in 0..samples {
-                let (said, cut) = proposed(&told, sample);
-                let said = said.trim_matches('"').to_owned();
+            let (wanted, mut asked) = (options.breadth - usize::from(round == 1), 0);
+            // What is refused or known is asked for again.
+            for _ in 0..WAVES {
                 let known = answers.entry(path.clone()).or_default();
-                let before = pool.iter().any(|it| it.0.as_ref() == Some(&said));
-                if !said.is_empty() && !cut && !before && !known.contains(&said) {
-                    known.push(said);
+                let missing = wanted - known.len();
+                for sample in asked..asked + missing {
+                    let (said, cut) = proposed(&told, sample);
+                    let said = said.trim_matches('"').to_owned();
+                    let before = pool.iter().any(|it| it.0.as_ref() == Some(&said));
+                    if !said.is_empty() && !cut && !before && !known.contains(&said) {
+                        known.push(said);
+                    }
                 }
+                asked += missing;
             }
         }
         for path in own.keys() {

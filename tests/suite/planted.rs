@@ -111,7 +111,7 @@ fn no_command_leaves_the_key_anywhere() {
         "eval items.dsp --program ask --metric graded --data rows.jsonl --json=e.json \
          --html e.html --csv e.csv --events e.events",
         "eval items.dsp --program two --metric graded --data rows.jsonl --no-cache --json \
-         --via workers",
+         --via workers --trace via.jsonl",
         "compile items.dsp --program two --metric graded --trainset rows.jsonl \
          --with bootstrap_few_shot --max-calls 999 -o s.json --events c.events",
         "compile items.dsp --program ask --metric graded --trainset rows.jsonl \
@@ -121,6 +121,9 @@ fn no_command_leaves_the_key_anywhere() {
         "test items.dsp --live --json",
         "prompt items.dsp --predictor two.second --input {\"q\":\"x\"} --state s.json",
         "trace show run.jsonl --full",
+        "trace show via.jsonl --full",
+        "trace export via.jsonl --format jsonl -o via-own.jsonl",
+        "trace html via.jsonl -o via.html",
         "state show s.json",
         "log",
         "runs list",
@@ -153,6 +156,8 @@ fn no_command_leaves_the_key_anywhere() {
         "t.json",
         "c.events",
         "run.events",
+        "via-own.jsonl",
+        "via.html",
         "items.replies.jsonl",
     ] {
         assert_eq!(by_name(end).count(), 1, "{end}");

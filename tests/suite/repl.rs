@@ -168,11 +168,76 @@ fn traces_and_costs_look_back() {
     );
     let (printed, told) = Bench::new(&["Oslo"]).take(&lines);
     let trees: Vec<&str> = printed.matches("lm QA [self]").collect();
-    assert_eq!(trees.len(), 2, "{printed}");
-    assert!(told.contains("the last entry called no module"), "{told}");
+    assert_eq!(trees.len(), 3, "{printed}");
+    // To look at a value is no step further.
+    assert_eq!(printed.matches("question: Where?").count(), 3, "{printed}");
     assert!(printed.contains("last entry      0"), "{printed}");
     assert!(printed.contains("session         1"), "{printed}");
     assert!(told.contains("`:trace full`"), "{told}");
+}
+
+#[test]
+fn the_last_call_is_forked_and_compared() {
+    let lines = format!(
+        "{QA}:fork 0 --reply x\nlet r = qa(question: \"Where?\");\n\
+         qa(question: r.answer)\nit\n:fork 0 --reply Rome\ntrace(was).diff(trace(it)).same\nwas.answer\n:fork 0 --instructions \"Say it.\"\n:trace full\n\
+         :fork 0 --reply \"a\\nb\"\n:trace full\nr\n"
+    );
+    let bench = Bench::new(&["Oslo", "Bergen", "Turku"]);
+    let (printed, told) = bench.take(&lines);
+    assert!(told.starts_with("no entry called a module, model or retriever yet\n"), "{told}");
+    assert!(printed.contains("reply { answer: \"Rome\" }"), "{printed}");
+    assert!(printed.contains("    out answer: [-Bergen-]{+Rome+}\n"), "{printed}");
+    assert!(printed.contains("false\nBergen\n"), "{printed}");
+    assert!(
+        told.contains("0 requests were sent; `:trace` shows the branch, `it` is"),
+        "{told}"
+    );
+    // The second fork is one of the first, and is asked anew; the third keeps its words.
+    assert!(told.contains("1 request was sent; `:trace` shows the branch"), "{told}");
+    assert!(printed.contains("reply { answer: \"Turku\" }"), "{printed}");
+    assert_eq!(printed.matches("      Say it.\n").count(), 2, "{printed}");
+    assert!(printed.contains("reply { answer: \"a\\nb\" }"), "{printed}");
+    assert!(printed.ends_with("reply { answer: \"Oslo\" }\n"), "{printed}");
+}
+
+#[test]
+fn what_cannot_be_forked_is_told() {
+    let module = "module M() {\n let qa = predict(QA);\n fn forward(question) {\n let r = qa(question);\n if r.answer == \"no\" { throw \"no\"; }\n r\n }\n}\n";
+    let forks = [
+        ("", "`:fork ID --reply TEXT`"),
+        ("1", "`:fork ID --reply TEXT`"),
+        ("--reply x", "`:fork ID --reply TEXT`"),
+        ("1 x", "`:fork ID --reply TEXT`"),
+        ("1 --reply", "what is behind `--reply`?"),
+        ("1 --repl x", "there is no `--repl`"),
+        ("0 --reply x", "#0 is no call of a model"),
+        ("7 --reply x", "there is no node #7: the nodes are #0 to #1"),
+        ("nowhere --reply x", "no node is at `nowhere`"),
+        ("1 --reply @nofile", "`nofile` cannot be read"),
+        ("1 --reply no", "the branch failed; `:trace` shows what it is a branch of"),
+    ];
+    let mut lines = format!("{QA}{module}M()(question: \"Where?\")\n");
+    forks.iter().for_each(|(fork, _)| lines.push_str(&format!(":fork {fork}\n")));
+    lines.push_str("it.answer\n:trace\n");
+    let (printed, told) = Bench::new(&["Oslo"]).take(&lines);
+    for (fork, why) in forks {
+        assert!(told.contains(why), "`:fork {fork}` wants {why}: {told}");
+    }
+    assert!(printed.contains("    out answer: [-Oslo-]\n"), "{printed}");
+    // A branch that failed changes nothing.
+    assert!(printed.contains("\nOslo\n") && printed.trim_end().ends_with("out answer: Oslo"));
+}
+
+#[test]
+fn long_lists_stand_on_several_lines() {
+    let lines = format!(
+        "{QA}let r = [\"first\", \"second\"].map(|it| qa(question: it + \" question that is long enough\"));\n\
+         trace().calls\n[1, 2]\n"
+    );
+    let (printed, told) = Bench::new(&["Oslo", "Bergen"]).take(&lines);
+    assert_eq!(printed.lines().count(), 3, "{printed}{told}");
+    assert!(printed.starts_with("[#0 lm QA [self] #{") && printed.contains(",\n #1 lm QA"));
 }
 
 #[test]

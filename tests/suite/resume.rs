@@ -377,3 +377,80 @@ fn runs_are_listed_shown_and_deleted() {
     assert_eq!(setting.runs(), Vec::<String>::new());
     assert_eq!(stdout(&["runs", "list"]), "");
 }
+
+/// `dsp state ablate` keeps no file of finished runs: what it was answered is in the store, and
+/// its runs are the same each time, so that it goes on where it was by being begun again.
+#[test]
+fn a_killed_ablation_is_begun_again_and_pays_for_nothing_twice() {
+    let setting = Setting::new();
+    let dsp = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dsp"));
+        command.args(args).current_dir(setting.dir.path()).env_clear();
+        command.env("DSP_HOME", setting.dir.path().join("home")).env("TEST_KEY", "nobody's");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let made = [
+        "compile",
+        "main.dsp",
+        "--program",
+        "ask",
+        "--metric",
+        "right",
+        "--trainset",
+        "rows.jsonl",
+        "--with",
+        "labeled_few_shot(k: 3)",
+        "-o",
+        "s.json",
+        "--max-calls",
+        "1",
+    ];
+    let made = dsp(&made).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let begun = setting.server.seen().len();
+    let ablate = || {
+        let args = [
+            "state",
+            "ablate",
+            "s.json",
+            "main.dsp",
+            "--program",
+            "ask",
+            "--metric",
+            "right",
+            "--data",
+            "rows.jsonl",
+            "--max-calls",
+            "5000",
+            "--threads",
+            "4",
+            "--json",
+        ];
+        dsp(&args)
+    };
+    let mut child = ablate().spawn().unwrap();
+    setting.server.wait_for(begun + 60);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let killed = setting.server.seen().len();
+    let report = |output: Output| {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        without_times(&mut report);
+        report
+    };
+    let second = report(ablate().output().unwrap());
+    let seen = setting.server.seen();
+    let mut distinct: Vec<&str> = seen[begun..].iter().map(|it| it.body.as_str()).collect();
+    let all = distinct.len();
+    distinct.sort_unstable();
+    distinct.dedup();
+    // Calls that were under way when it was killed may be paid for twice, and no others.
+    assert!(all - distinct.len() <= THREADS, "{all} requests, {} of them new", distinct.len());
+    assert!(killed - begun < all, "it was killed before its end");
+    let third = report(ablate().output().unwrap());
+    assert_eq!(setting.server.seen().len(), seen.len(), "all replies are in the store");
+    assert_eq!(second["calls"], third["calls"]);
+    assert_eq!(second["parts"], third["parts"]);
+}

@@ -172,9 +172,6 @@ fn evaluations_and_searches_write_their_traces() {
     let more = ["rows.jsonl", "-o", "s.json", "--max-calls", "20", "--trace", "c.jsonl"];
     folder.does(&[&search[..], &more, &of].concat());
     assert!(folder.read("c.jsonl").starts_with("{\"dsp_trace\":1"));
-    let away = folder.dsp(&[&eval[..], &of, &["--via", "dsp worker"]].concat());
-    assert_eq!(away.code, Some(2));
-    assert!(away.stderr.contains("cannot be used with"), "{}", away.stderr);
 }
 
 #[cfg(feature = "http")]
@@ -210,6 +207,38 @@ mod over_http {
         assert_eq!(spans.as_array().unwrap().len(), 5);
         assert_eq!(spans[0]["name"], "invoke_workflow Two");
         assert!(!seen[1].body.contains(KEY));
+    }
+
+    #[test]
+    fn a_collector_without_json_is_sent_protobuf() {
+        let folder = project(PROGRAM);
+        folder.does(&["run", "main.dsp", "--trace", "t.jsonl"]);
+        let server = Server::start([
+            Play::status(415, "no JSON"),
+            Play::ok("\n\u{2}\u{8}\u{2}"),
+            Play::status(415, "nothing"),
+        ]);
+        let args =
+            ["trace", "export", "t.jsonl", "--format", "otlp", "--to", &address(&server)];
+        let sent = folder.dsp(&args);
+        let forms = |from: usize| {
+            let seen = server.seen();
+            let form = |it: &crate::http::server::Seen| {
+                it.header("content-type").unwrap_or_default().to_owned()
+            };
+            seen[from..].iter().map(form).collect::<Vec<_>>()
+        };
+        assert_eq!(forms(0), ["application/json", "application/x-protobuf"]);
+        assert!(server.seen()[1].body.contains("invoke_workflow Two"));
+        assert_eq!(sent.code, Some(2));
+        assert!(sent.stderr.contains("did not take 2 of them"), "{}", sent.stderr);
+        let wish = [("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")];
+        let refused = folder.dsp_with(&args, &wish);
+        assert_eq!(forms(2), ["application/x-protobuf"]);
+        assert!(refused.stderr.contains("names another form"), "{}", refused.stderr);
+        let wrong = folder.dsp_with(&args, &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+        assert_eq!(wrong.code, Some(2));
+        assert!(wrong.stderr.contains("`http/json` or `http/protobuf`"), "{}", wrong.stderr);
     }
 
     #[test]
@@ -295,6 +324,73 @@ mod over_http {
     }
 }
 
+/// A reply of which much is read freely, with text before it that is no ASCII.
+const FREE: &str = r#"
+signature Count { in text: str  out n: int  out kind: "plain" | "odd"  out words: list[str] }
+let count = predict(Count, lm: scripted([
+    "Schön 🎉, here you are.\n\n**N:** about 7\n\n**Kind:** Odd\n\n**Words:** one, two and three",
+    "```json\n{\"n\": \"1,000\", \"kind\": \"plain\", \"words\": \"one\", \"more\": 1,}\n```",
+    "<think>Hm.</think>\n[[ ## n ## ]]\n3\n[[ ## kind ## ]]\nplain\n[[ ## words ## ]]\n[\"a\"]",
+]));
+for text in ["a", "b", "c"] { print(count(text: text).n); }
+"#;
+
+#[test]
+fn what_was_read_freely_is_found_in_the_reply() {
+    let folder = project(FREE);
+    assert_eq!(folder.does(&["run", "main.dsp", "--trace", "t.jsonl"]), "7\n1000\n3\n");
+    let json = folder.does(&["trace", "export", "t.jsonl", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let nodes = json["nodes"].as_array().unwrap().iter();
+    let told: Vec<Vec<(String, String, String)>> = nodes
+        .map(|node| {
+            let attempt = &node["call"]["attempts"][0];
+            let reply = &json["content"][attempt["reply"].as_str().unwrap()]["text"];
+            let liberties = attempt["liberties"].as_array().unwrap().iter();
+            let one = |it: &serde_json::Value| {
+                let text = |name: &str| it[name].as_str().unwrap().to_owned();
+                let place = |nth: usize| it["at"][nth].as_u64().map(|it| it as usize);
+                let part = place(0).zip(place(1)).map(|(a, b)| &reply.as_str().unwrap()[a..b]);
+                (text("kind"), text("note"), part.unwrap_or_default().to_owned())
+            };
+            liberties.map(one).collect()
+        })
+        .collect();
+    let has = |nth: usize, kind: &str, field: &str, part: &str| {
+        let is = |it: &&(String, String, String)| {
+            it.0 == kind && it.1.starts_with(field) && it.2 == part
+        };
+        assert!(told[nth].iter().any(|it| is(&it)), "{kind} {field} {part}: {told:#?}");
+    };
+    has(0, "prose", "the text before", "Schön 🎉, here you are.");
+    has(0, "marker", "n: a heading", "about 7");
+    has(0, "spelling", "kind: another spelling", "Odd");
+    has(0, "shape", "words: words for a list", "one, two and three");
+    has(1, "spelling", "another spelling of a number", "\"1,000\"");
+    has(1, "shape", "text for a list", "\"one\"");
+    has(1, "extra", "unknown key `more`", "1");
+    has(2, "prose", "thinking before the reply", "<think>Hm.</think>");
+    // Without what was said, only that there was something.
+    let bare = folder.does(&["trace", "export", "t.jsonl", "--format", "json", "--no-content"]);
+    assert!(bare.contains(r#"{"note":"(left out)","kind":"spelling"}"#), "{bare}");
+    // Files of before have only the words.
+    let old = folder.read("t.jsonl").lines().map(older).collect::<String>();
+    std::fs::write(folder.path().join("old.jsonl"), old).unwrap();
+    let same = folder.does(&["trace", "diff", "t.jsonl", "old.jsonl"]);
+    assert_eq!(same, "nothing differs: 3 nodes\n");
+}
+
+/// A line as it was written when nothing was known of liberties but their notes.
+fn older(line: &str) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+    if let Some(all) = value.pointer_mut("/node/call/attempts/0/liberties") {
+        for it in all.as_array_mut().unwrap() {
+            *it = it["note"].clone();
+        }
+    }
+    format!("{value}\n")
+}
+
 /// A browser on this machine.
 fn browser() -> Option<&'static str> {
     let known = ["chromium", "chromium-browser", "google-chrome", "chrome"];
@@ -334,12 +430,27 @@ fn a_browser_shows_the_page() {
     folder.does(&["run", "main.dsp", "--trace", "u.jsonl"]);
     folder.does(&["trace", "html", "t.jsonl", "-o", "t.html"]);
     folder.does(&["trace", "html", "t.jsonl", "u.jsonl", "-o", "d.html"]);
+    let free = project(FREE);
+    free.does(&["run", "main.dsp", "--trace", "t.jsonl"]);
+    free.does(&["trace", "html", "t.jsonl", "-o", "t.html"]);
+    let freely = free.path().join("t.html");
     let (one, two) = (folder.path().join("t.html"), folder.path().join("d.html"));
     for (page, at, wanted) in [
         (
             &one,
             "view=tree&node=1",
             &["role=\"treeitem\"", "&lt;img src=x", "from instructions"][..],
+        ),
+        (
+            &freely,
+            "view=tree&node=0",
+            &[
+                ">Schön 🎉, here you are.</mark>",
+                "5. spelling: kind: another spelling of a label\">",
+                "<span class=\"tally\"",
+                "<b>spelling</b>",
+                "read freely: 7 liberties",
+            ],
         ),
         (&one, "view=timeline", &["class=\"track\""]),
         (&one, "view=graph&node=2", &["<svg", "data-id=\"2\"", " near\""]),

@@ -6,9 +6,11 @@ use dsp_lang::lm::{Address, Completion, Cost, Message, Placed, Prompt, Request, 
 use dsp_lang::schema::{Media, MediaKind, Record, Source, Value};
 use dsp_lang::trace::{
     About, Attempt, Edge, Export, Filter, Kind, LmCall, Look, NoContent, Node, NodeId, Shown,
-    Trace, Via, diff, find, parse, to_html, to_otlp, to_whole_jsonl, tree_as, whole,
+    Trace, Via, diff, find, parse, to_html, to_otlp, to_protobuf, to_whole_jsonl, tree_as,
+    whole,
 };
 use proptest::prelude::*;
+use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -183,7 +185,11 @@ fn asked((name, text): (&str, &str), reply: &str) -> Node {
             completion: Some(Arc::new(Completion { usage, ..completion })),
             cached: false,
             sent: true,
-            liberties: vec![reply.to_owned()],
+            liberties: vec![dsp_lang::trace::Liberty {
+                note: reply.to_owned(),
+                kind: "spelling".to_owned(),
+                at: Some(0..reply.len()),
+            }],
             error: Some(reply.to_owned()),
             fault: None,
             cost: Cost::default(),
@@ -205,9 +211,147 @@ fn exports(trace: &Trace, about: &About) -> Vec<String> {
         to_whole_jsonl(trace, about),
         whole(trace, about, |_| true).to_string(),
         requests.iter().map(ToString::to_string).collect(),
+        requests
+            .iter()
+            .map(|it| String::from_utf8_lossy(&to_protobuf(it)).into_owned())
+            .collect(),
         to_html(shown, Some(shown)),
         trace.canonical(),
     ]
+}
+
+/// The parts of a message in binary form, by their numbers: what is no number is bytes.
+fn parts(mut bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
+    fn number(bytes: &mut &[u8]) -> u64 {
+        let length = bytes.iter().position(|it| *it < 0x80).unwrap() + 1;
+        let (own, rest) = bytes.split_at(length);
+        *bytes = rest;
+        own.iter().rev().fold(0, |sum, it| (sum << 7) | u64::from(it & 0x7f))
+    }
+    let mut parts = Vec::new();
+    while !bytes.is_empty() {
+        let tag = number(&mut bytes);
+        let length = match tag & 7 {
+            0 => {
+                parts.push((tag >> 3, number(&mut bytes).to_le_bytes().to_vec()));
+                continue;
+            }
+            1 => 8,
+            2 => number(&mut bytes) as usize,
+            other => panic!("there is no kind {other}"),
+        };
+        let (own, rest) = bytes.split_at(length);
+        parts.push((tag >> 3, own.to_vec()));
+        bytes = rest;
+    }
+    parts
+}
+
+/// The parts of one number.
+fn of(bytes: &[u8], number: u64) -> Vec<Vec<u8>> {
+    parts(bytes).into_iter().filter(|it| it.0 == number).map(|it| it.1).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|it| format!("{it:02x}")).collect()
+}
+
+fn small(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().unwrap())
+}
+
+/// An attribute's value as JSON has it.
+fn any_value(bytes: &[u8]) -> serde_json::Value {
+    let parts = parts(bytes);
+    let [(number, own)] = &parts[..] else { panic!("{parts:?}") };
+    match number {
+        1 => json!({ "stringValue": text(own) }),
+        2 => json!({ "boolValue": small(own) == 1 }),
+        3 => json!({ "intValue": (small(own) as i64).to_string() }),
+        4 => json!({ "doubleValue": f64::from_le_bytes(own[..].try_into().unwrap()) }),
+        5 => {
+            let values: Vec<_> = of(own, 1).iter().map(|it| any_value(it)).collect();
+            json!({ "arrayValue": { "values": values } })
+        }
+        other => panic!("there is no value {other}"),
+    }
+}
+
+fn attributes(all: &[Vec<u8>]) -> Vec<serde_json::Value> {
+    let one =
+        |it: &Vec<u8>| json!({ "key": text(&of(it, 1)[0]), "value": any_value(&of(it, 2)[0]) });
+    all.iter().map(one).collect()
+}
+
+#[test]
+fn the_binary_form_of_spans_says_what_json_says() {
+    let (trace, about) = recorded("before.jsonl");
+    let export = Export { service: "before.jsonl", content: true };
+    for request in to_otlp(&trace, &about, &export) {
+        let whole = to_protobuf(&request);
+        let resource = of(&whole, 1).concat();
+        let wanted = &request["resourceSpans"][0];
+        let about = of(&of(&resource, 1).concat(), 1);
+        assert_eq!(json!(attributes(&about)), wanted["resource"]["attributes"]);
+        let wanted = &wanted["scopeSpans"][0];
+        let scope = of(&resource, 2).concat();
+        assert_eq!(text(&of(&of(&scope, 1).concat(), 1)[0]), wanted["scope"]["name"]);
+        let spans: Vec<serde_json::Value> = of(&scope, 2).iter().map(|it| span(it)).collect();
+        assert!(spans.len() > 3);
+        assert_eq!(json!(spans), wanted["spans"]);
+    }
+}
+
+/// A span as JSON has it.
+fn span(bytes: &[u8]) -> serde_json::Value {
+    let mut out = serde_json::Map::new();
+    // JSON says of no attributes that there are none.
+    out.insert("attributes".to_owned(), json!([]));
+    for (number, own) in parts(bytes) {
+        let (name, value) = match number {
+            1 => ("traceId", json!(hex(&own))),
+            2 => ("spanId", json!(hex(&own))),
+            4 => ("parentSpanId", json!(hex(&own))),
+            5 => ("name", json!(text(&own))),
+            6 => ("kind", json!(small(&own))),
+            7 => ("startTimeUnixNano", json!(small(&own).to_string())),
+            8 => ("endTimeUnixNano", json!(small(&own).to_string())),
+            9 => ("attributes", json!(attributes(&[own]))),
+            11 => {
+                let (time, name) = (small(&of(&own, 1)[0]).to_string(), text(&of(&own, 2)[0]));
+                let of = attributes(&of(&own, 3));
+                ("events", json!([{ "timeUnixNano": time, "name": name, "attributes": of }]))
+            }
+            13 => {
+                let (trace, id) = (hex(&of(&own, 1)[0]), hex(&of(&own, 2)[0]));
+                let of = attributes(&of(&own, 4));
+                ("links", json!([{ "traceId": trace, "spanId": id, "attributes": of }]))
+            }
+            15 => {
+                let mut status = serde_json::Map::new();
+                for (number, own) in parts(&own) {
+                    match number {
+                        2 => status.insert("message".to_owned(), json!(text(&own))),
+                        3 => status.insert("code".to_owned(), json!(small(&own))),
+                        other => panic!("a status has no part {other}"),
+                    };
+                }
+                ("status", json!(status))
+            }
+            other => panic!("a span has no part {other}"),
+        };
+        match (out.get_mut(name), value) {
+            (Some(serde_json::Value::Array(all)), serde_json::Value::Array(more)) => {
+                all.extend(more);
+            }
+            (_, value) => drop(out.insert(name.to_owned(), value)),
+        }
+    }
+    out.into()
 }
 
 #[test]

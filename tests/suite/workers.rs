@@ -169,6 +169,48 @@ fn four_workers_give_what_one_process_gives() {
 }
 
 #[test]
+fn the_trace_of_workers_is_that_of_one_process() {
+    let setting = Setting::new();
+    let eval = |trace: &str, more: &[&str]| {
+        let more = [&["--trace", trace], more].concat();
+        let ended = setting.eval("report.json", &more).output().unwrap();
+        assert!(ended.status.success(), "{}", said(&ended));
+    };
+    eval("here.jsonl", &[]);
+    eval("there.jsonl", &VIA);
+    let differs = |a: &str, b: &str| {
+        let ended = setting.command(&["trace", "diff", a, b]).output().unwrap();
+        printed(&ended)
+    };
+    // Rows whose replies cannot be read, a false assert and all: word by word, with origins.
+    assert!(differs("here.jsonl", "there.jsonl").starts_with("nothing differs: "));
+    let trace = setting.read("there.jsonl");
+    assert!(trace.contains(r#""input","input question"]"#), "origins are told");
+    let nodes: Vec<Value> = trace.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let nodes: Vec<&Value> = nodes.iter().filter_map(|it| it.get("node")).collect();
+    assert_eq!(nodes.iter().filter(|it| it["kind"] == "lm").count(), ROWS);
+    let began = |it: &Value| it["began_us"].as_u64().unwrap();
+    let span = nodes.iter().map(|it| began(it) + it["took_us"].as_u64().unwrap()).max();
+    assert!(span.unwrap() < 600_000_000, "times are those of this process: {span:?}");
+
+    eval("bare.jsonl", &[&VIA[..], &["--no-trace-content"]].concat());
+    assert!(!setting.read("bare.jsonl").contains("number 3"));
+    let compile = |trace: &str, more: &[&str]| {
+        let ask = ["--program", "Twice()", "--metric", "right", "--trainset", "rows.jsonl"];
+        let how = ["--with", "bootstrap_few_shot", "--no-cache", "--max-calls", "2000"];
+        let out = ["-o", "state.json", "--trace", trace];
+        let args = [&["compile", "main.dsp"], &ask[..], &how[..], &out[..], more].concat();
+        let ended = setting.command(&args).output().unwrap();
+        assert!(ended.status.success(), "{}", said(&ended));
+    };
+    compile("search-here.jsonl", &[]);
+    compile("search-there.jsonl", &VIA);
+    assert!(
+        differs("search-here.jsonl", "search-there.jsonl").starts_with("nothing differs: ")
+    );
+}
+
+#[test]
 fn workers_read_the_pictures_of_rows() {
     let setting = Setting::new();
     let dir = setting.dir.path().join("data/pets");
@@ -529,6 +571,8 @@ fn bundle(main: &str, text: &str, expression: &str) -> Bundle {
         lm: None,
         seed: Some(0),
         no_cache: false,
+        keep_traces: false,
+        note_origins: false,
     }
 }
 
@@ -837,7 +881,9 @@ fn a_pool_makes_runs_of_many_states() {
             max_cost: None,
         };
         match pool.run(&job, &|| None) {
-            Ran::Done(outcome) => (outcome.score, outcome.steps.len(), outcome.exchanges.len()),
+            Ran::Done(outcome, None) => {
+                (outcome.score, outcome.steps.len(), outcome.exchanges.len())
+            }
             other => panic!("{other:?}"),
         }
     };

@@ -222,6 +222,6 @@ fn read(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Seen>> {
     let length = seen.header("content-length").and_then(|it| it.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    seen.body = String::from_utf8(body).unwrap();
+    seen.body = String::from_utf8_lossy(&body).into_owned();
     Ok(Some(seen))
 }

@@ -328,7 +328,9 @@ impl Reader<'_> {
             if let Kind::Elided = node.kind {
                 return Err(ConvertError::new("a part was left out with `...`"));
             }
+            let first = self.liberties.len();
             self.forgive(LibertyKind::Extra, format!("unknown key `{}`", shortened(key, 40)));
+            self.place(first, node.raw);
         }
         let fields = fields.iter().map(|field| {
             let value = self.fit_field(entries, field)?;
@@ -350,8 +352,11 @@ impl Reader<'_> {
         if **key != *field.name {
             self.forgive(LibertyKind::Marker, format!("the key `{}`", shortened(key, 40)));
         }
+        let before = self.liberties.len();
         let read = |it: &mut Self| it.fit(node, &field.ty);
-        self.with_name(&field.name, read).map_err(|error| error.inside(&field.name))
+        let read = self.with_name(&field.name, read).map_err(|error| error.inside(&field.name));
+        self.place(before, node.raw);
+        read
     }
 
     /// What a field is that was not written.

@@ -11,6 +11,7 @@ mod fit;
 mod json;
 mod label;
 mod list;
+mod loose;
 mod number;
 mod partial;
 mod plain;
@@ -20,6 +21,7 @@ mod text;
 mod xml;
 
 pub(super) use begun::{begun_object, read_begun, read_begun_sections};
+pub use loose::read_loose;
 pub use partial::read_partial;
 pub(super) use plain::folded;
 pub(super) use reply::{is_thinking, read_object, read_reply, read_sections, without_thoughts};
@@ -59,6 +61,8 @@ struct Reader<'a> {
     /// The bound around the number that is read: it tells what a percentage means.
     bound: Option<Bound>,
     liberties: Vec<Liberty>,
+    /// The whole reply, where it is known.
+    whole: &'a str,
     cost: u32,
     depth: usize,
     /// The text is the beginning of one that is still being written.
@@ -79,6 +83,7 @@ impl<'a> Reader<'a> {
             field,
             bound: None,
             liberties: Vec::new(),
+            whole: "",
             cost: 0,
             depth: 0,
             partial: false,
@@ -102,10 +107,25 @@ impl<'a> Reader<'a> {
 
     fn forgive(&mut self, kind: LibertyKind, note: impl Into<String>) {
         self.cost += kind.cost();
-        let liberty = Liberty { field: self.field.clone(), kind, note: note.into() };
+        let liberty = Liberty { field: self.field.clone(), kind, note: note.into(), at: None };
         // A list of a hundred bare words is one liberty.
-        if self.liberties.len() < MAX_LIBERTIES && !self.liberties.contains(&liberty) {
+        let is_known = self.liberties.iter().any(|it| it.says_as(&liberty));
+        if self.liberties.len() < MAX_LIBERTIES && !is_known {
             self.liberties.push(liberty);
+        }
+    }
+
+    /// The same with the reply that all is read out of, so that places in it are known.
+    fn within(self, whole: &'a str) -> Self {
+        Self { whole, ..self }
+    }
+
+    /// Those that were forgiven from the `first` on are about this part of the reply, where no
+    /// smaller one is known.
+    fn place(&mut self, first: usize, part: &str) {
+        let at = crate::adapt::place_in(self.whole, part.trim());
+        for liberty in self.liberties.iter_mut().skip(first).filter(|it| it.at.is_none()) {
+            liberty.at.clone_from(&at);
         }
     }
 
@@ -141,7 +161,7 @@ impl<'a> Reader<'a> {
             Some(way) => {
                 self.cost += way.spent;
                 for liberty in way.taken {
-                    if !self.liberties.contains(&liberty) {
+                    if !self.liberties.iter().any(|it| it.says_as(&liberty)) {
                         self.liberties.push(liberty);
                     }
                 }

@@ -6,9 +6,10 @@ use crate::adapt::read::sections::{self, Mark, Names, Style, What};
 use crate::adapt::read::text::candidates;
 use crate::adapt::read::{Best, Reader, Reading};
 use crate::adapt::xml::tag_name;
-use crate::adapt::{Liberty, LibertyKind, ParseError, Parsed, write};
+use crate::adapt::{Liberty, LibertyKind, ParseError, Parsed, place_in, write};
 use crate::schema::{ConvertError, Field, Record, Signature, Ty, left_out};
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Reads the outputs of `signature` out of a reply in whatever form it has.
@@ -22,14 +23,11 @@ pub(in crate::adapt) fn read_reply(
         && let Some(parsed) = Reply::new(signature, &inner).json()
     {
         return parsed.map(|mut parsed| {
-            parsed.liberties.insert(
-                0,
-                Liberty {
-                    field: "".into(),
-                    kind: LibertyKind::Shape,
-                    note: "JSON inside text".to_owned(),
-                },
-            );
+            parsed
+                .liberties
+                .insert(0, Liberty::of_reply(LibertyKind::Shape, "JSON inside text"));
+            // Places are those of the inner text.
+            parsed.liberties.iter_mut().for_each(|it| it.at = None);
             parsed
         });
     }
@@ -69,15 +67,12 @@ pub(in crate::adapt) fn read_object(
 ) -> Result<Parsed, ParseError> {
     match Reply::new(signature, text).json() {
         Some(Ok(mut parsed)) => {
-            if without_thoughts(text).len() < text.len() {
-                parsed.liberties.insert(
-                    0,
-                    Liberty {
-                        field: "".into(),
-                        kind: LibertyKind::Prose,
-                        note: "thinking before the reply was dropped".to_owned(),
-                    },
-                );
+            let thought = &text[..text.len() - without_thoughts(text).len()];
+            if !thought.is_empty() {
+                let note = "thinking before the reply was dropped";
+                let liberty = Liberty::of_reply(LibertyKind::Prose, note);
+                let at = place_in(text, thought.trim());
+                parsed.liberties.insert(0, liberty.with_place(at));
             }
             Ok(parsed)
         }
@@ -88,15 +83,17 @@ pub(in crate::adapt) fn read_object(
 /// Reads outputs whose texts are known.
 pub(in crate::adapt) fn read_sections(
     signature: &Signature,
+    whole: &str,
     texts: &[Option<Cow<'_, str>>],
 ) -> Result<Parsed, ParseError> {
     let mut outcome = Outcome::default();
     for (field, text) in signature.outputs.iter().zip(texts) {
-        let mut reader = Reader::new(&signature.types, field.name.clone());
+        let mut reader = Reader::new(&signature.types, field.name.clone()).within(whole);
         let reading = match text {
             Some(text) => reader.text(text, &field.ty),
             None => reader.absent(field),
         };
+        reader.place(0, text.as_deref().unwrap_or_default());
         outcome.add(field, text.is_some(), reading, reader.liberties);
     }
     outcome.finish()
@@ -119,8 +116,10 @@ impl Sections<'_> {
 pub(super) struct Reply<'a> {
     signature: &'a Signature,
     pub(super) text: &'a str,
-    /// The model thought aloud before it.
-    thought: bool,
+    /// What the model thought aloud before it.
+    thought: &'a str,
+    /// Both.
+    whole: &'a str,
     pub(super) outputs: Vec<Arc<str>>,
     pub(super) inputs: Vec<Arc<str>>,
 }
@@ -131,7 +130,8 @@ impl<'a> Reply<'a> {
         let reply = without_thoughts(text);
         Self {
             signature,
-            thought: reply.len() < text.len(),
+            thought: &text[..text.len() - reply.len()],
+            whole: text,
             text: reply,
             outputs: names(&signature.outputs),
             inputs: names(&signature.inputs),
@@ -198,19 +198,23 @@ impl<'a> Reply<'a> {
 
     fn read(&self, found: &Sections<'a>) -> Result<Parsed, ParseError> {
         let mut outcome = Outcome::default();
-        if self.thought {
-            outcome.drop_text("thinking before the reply");
+        if !self.thought.is_empty() {
+            let at = place_in(self.whole, self.thought.trim());
+            outcome.drop_text("thinking before the reply", at);
         }
         let used = found.bodies.iter().flatten().any(|body| *body == found.before);
         if !used && found.before.contains(char::is_alphanumeric) {
-            outcome.drop_text("the text before the first field");
+            let at = place_in(self.whole, found.before.trim());
+            outcome.drop_text("the text before the first field", at);
         }
         for (field, bodies) in self.signature.outputs.iter().zip(&found.bodies) {
-            let mut reader = Reader::new(&self.signature.types, field.name.clone());
+            let mut reader =
+                Reader::new(&self.signature.types, field.name.clone()).within(self.whole);
             if found.style != Style::Exact && !bodies.is_empty() {
                 reader.forgive(LibertyKind::Marker, found.style.what());
             }
             let reading = self.body(&mut reader, bodies, field);
+            reader.place(0, bodies.last().copied().unwrap_or_default());
             outcome.add(field, !bodies.is_empty(), reading, reader.liberties);
         }
         outcome.finish()
@@ -240,13 +244,14 @@ impl<'a> Reply<'a> {
         let mut best: Option<(u32, Parsed)> = None;
         let mut error = None;
         for one in &found {
-            let mut reader = Reader::new(&self.signature.types, "");
+            let mut reader = Reader::new(&self.signature.types, "").within(self.whole);
             reader.is_outer = true;
             reader.allow(self.text.len());
             reader.forgive_around(one, self.text);
             reader.forgive_flaws(&one.flaws);
             match reader.fit(&one.node, &ty) {
                 Ok(value) if best.as_ref().is_none_or(|(cost, _)| reader.cost <= *cost) => {
+                    reader.place(0, one.node.raw);
                     let values = match value {
                         crate::schema::Value::Map(record) => (*record).clone(),
                         _ => Record::new(),
@@ -280,7 +285,7 @@ impl<'a> Reply<'a> {
         }
         let mut outcome = Outcome::default();
         for field in &self.signature.outputs {
-            let mut reader = Reader::new(types, field.name.clone());
+            let mut reader = Reader::new(types, field.name.clone()).within(self.whole);
             let is_it = field.name == only.name;
             let reading = if is_it {
                 reader.forgive(LibertyKind::Marker, "no marker: the whole reply was taken");
@@ -288,6 +293,7 @@ impl<'a> Reply<'a> {
             } else {
                 reader.absent(field)
             };
+            reader.place(0, if is_it { self.text } else { "" });
             outcome.add(field, is_it, reading, reader.liberties);
         }
         Some(outcome.finish())
@@ -325,12 +331,9 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// Tells of text that belongs to no field.
-    pub(super) fn drop_text(&mut self, what: &str) {
-        self.liberties.push(Liberty {
-            field: "".into(),
-            kind: LibertyKind::Prose,
-            note: format!("{what} was dropped"),
-        });
+    pub(super) fn drop_text(&mut self, what: &str, at: Option<Range<usize>>) {
+        let note = format!("{what} was dropped");
+        self.liberties.push(Liberty::of_reply(LibertyKind::Prose, note).with_place(at));
     }
 
     pub(super) fn add(

@@ -198,7 +198,9 @@ impl Reader<'_> {
         let rest = after.trim_start_matches("```").trim_start();
         let strays = rest.trim_start_matches(['}', ']', ')', ';', ',', '`']).trim();
         if !is_markup(said) || !is_markup(strays) {
+            let first = self.liberties.len();
             self.forgive(LibertyKind::Prose, "text around JSON");
+            self.place(first, if is_markup(said) { after } else { before });
         } else if !before.is_empty() || !strays.is_empty() || rest.len() < after.len() {
             self.forgive(LibertyKind::Wrapping, "a code fence or tag");
         }

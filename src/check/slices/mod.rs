@@ -9,6 +9,7 @@
 //! them what a variable holds *now*: loops, branches and assignments need no guess. A value that
 //! was chosen by a condition is not computed from it.
 
+mod ends;
 mod walk;
 
 use crate::source::SourceId;
@@ -82,6 +83,8 @@ pub struct Source {
     pub origin: Origin,
     /// The members that were read of it.
     pub path: Vec<Arc<str>>,
+    /// The keys of maps that it stands under now, the outermost first.
+    pub under: Vec<Arc<str>>,
 }
 
 /// What gave a value.
@@ -146,6 +149,11 @@ impl Slices {
     /// What is noted where a round of the loop begins whose block begins at this byte.
     pub fn round_at(&self, start: u32) -> Option<u32> {
         self.of_round.get(&start).copied()
+    }
+
+    /// Whether a site stands in the contracts of a signature.
+    pub fn is_contract(&self, site: u32) -> bool {
+        self.bodies[self.sites[site as usize].body as usize].is_contract
     }
 
     /// Finds the calls whose values flow only into conditions.
@@ -220,6 +228,14 @@ impl Slices {
     }
 }
 
+/// What is left of a path behind the keys that a value stands under, and how many of these are
+/// left; nothing where the path leads elsewhere.
+pub fn below<'p>(under: &[Arc<str>], path: &'p [Arc<str>]) -> Option<(usize, &'p [Arc<str>])> {
+    let same = under.iter().zip(path).take_while(|(key, name)| key == name).count();
+    let is_there = same == under.len() || same == path.len();
+    is_there.then(|| (under.len() - same, &path[same..]))
+}
+
 impl Source {
     /// Whether it may be a site, where these variables may hold what sites gave.
     fn is_live(&self, live: &BTreeSet<u32>) -> bool {
@@ -242,4 +258,5 @@ pub fn split(key: i64) -> (SourceId, u32) {
     (SourceId(narrow(key >> 32)), narrow(low))
 }
 
+pub(super) use ends::Ends;
 pub(super) use walk::slices;

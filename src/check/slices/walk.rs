@@ -349,9 +349,7 @@ impl<'a> Walk<'a> {
             NodeKind::Return | NodeKind::Throw | NodeKind::Break | NodeKind::Continue => {
                 self.leave(node)
             }
-            NodeKind::MapEntry => {
-                MapEntry(node).value().map(|it| self.expr(it)).unwrap_or_default()
-            }
+            NodeKind::MapEntry => self.entry(MapEntry(node)),
             NodeKind::Let | NodeKind::ConstItem | NodeKind::Assert | NodeKind::Try => {
                 self.statement(node)
             }
@@ -362,6 +360,15 @@ impl<'a> Walk<'a> {
                 }
                 all
             }),
+        }
+    }
+
+    /// A value of a map stands under its key.
+    fn entry(&mut self, entry: MapEntry<'a>) -> Set {
+        let set = entry.value().map(|it| self.expr(it)).unwrap_or_default();
+        match entry.key().and_then(|it| plain_key(it.text(self.text))) {
+            Some(key) => set.into_iter().map(|it| under(it, [Arc::from(key)])).collect(),
+            None => anywhere(set),
         }
     }
 
@@ -392,7 +399,9 @@ impl<'a> Walk<'a> {
             None => self.expr(receiver),
         };
         let set = match member.name() {
-            Some(name) => set.into_iter().map(|it| at(it, name.text(self.text))).collect(),
+            Some(name) => {
+                set.into_iter().filter_map(|it| at(it, name.text(self.text))).collect()
+            }
             None => set,
         };
         if let Some(root) = root {
@@ -409,31 +418,39 @@ impl<'a> Walk<'a> {
         value
     }
 
-    /// `x[i]`: what stands there was found by both.
+    /// `x[i]`: what stands there was found by both; `x["a"]` is a member.
     fn index(&mut self, node: &'a Node) -> Set {
         let mut parts = ast::exprs(node);
         let Some(of) = parts.next() else { return Set::new() };
-        let mut all = self.expr(of);
-        for place in parts {
-            let literal = (place.kind == NodeKind::Literal)
-                .then(|| place.text(self.text).trim_matches(['"', '`']));
-            match literal {
-                Some(name) if !name.starts_with(|it: char| it.is_ascii_digit()) => {
-                    all = all.into_iter().map(|it| at(it, name)).collect();
-                }
-                _ => all.extend(self.expr(place)),
+        let places: Vec<&Node> = parts.collect();
+        if let [place] = &*places
+            && let Some(name) = literal_key(place, self.text)
+        {
+            let root = owner(of);
+            let set = match root {
+                Some(_) => self.quietly(|this| this.expr(of)),
+                None => self.expr(of),
+            };
+            let set = set.into_iter().filter_map(|it| at(it, name)).collect();
+            if let Some(root) = root {
+                self.read(node, root, &set);
             }
+            return set;
         }
-        all
+        let mut all = self.expr(of);
+        for place in places {
+            all.extend(self.expr(place));
+        }
+        anywhere(all)
     }
 
     fn binary(&mut self, node: &'a Node) -> Set {
         let is_lazy = node.tokens().any(|it| matches!(it.text(self.text), "&&" | "||" | "??"));
         let mut sides = ast::exprs(node);
         let (left, right) = (sides.next(), sides.next());
-        let mut all = left.map(|it| self.expr(it)).unwrap_or_default();
+        let mut all = left.map(|it| anywhere(self.expr(it))).unwrap_or_default();
         let Some(right) = right else { return all };
-        let set = self.expr(right);
+        let set = anywhere(self.expr(right));
         let is_called = set.iter().any(|it| !matches!(it.origin, Origin::Var(_)));
         match left.filter(|_| is_lazy && is_called) {
             // What was not called this time may have been before.
@@ -517,7 +534,7 @@ impl<'a> Walk<'a> {
     }
 
     fn for_loop(&mut self, node: For<'a>) -> Set {
-        let item = node.iterable().map(|it| self.expr(it)).unwrap_or_default();
+        let item = node.iterable().map(|it| anywhere(self.expr(it))).unwrap_or_default();
         let Some(body) = node.body() else { return Set::new() };
         self.scoped(|this| {
             for (index, name) in node.names().enumerate() {
@@ -561,7 +578,14 @@ impl<'a> Walk<'a> {
         }
         let var = owner(place).and_then(|it| self.find(it.text(self.text))?.var);
         if let Some(var) = var {
-            let note = if is_whole { Note::Set(var) } else { Note::Add(var) };
+            let (note, set) = match (is_whole, keys(place, self.text).filter(|_| is_plain)) {
+                (true, _) => (Note::Set(var), set),
+                (false, Some(keys)) => {
+                    let placed = |it| under(it, keys.iter().map(|it| Arc::from(*it)));
+                    (Note::Add(var), set.into_iter().map(placed).collect())
+                }
+                (false, None) => (Note::Add(var), anywhere(set)),
+            };
             self.mark(value, note, &set);
         }
         Set::new()
@@ -609,7 +633,7 @@ impl<'a> Walk<'a> {
     /// others hold.
     fn args(&mut self, args: &[Argument<'a>], receiver: &Set) -> Vec<(Slot, Set)> {
         let mut flows: Vec<(Slot, Set)> = Vec::new();
-        let mut given = receiver.clone();
+        let mut given = anywhere(receiver.clone());
         let mut nth = 0;
         for arg in args {
             let slot = match arg {
@@ -622,7 +646,7 @@ impl<'a> Walk<'a> {
             };
             let is_closure = arg.value().kind == NodeKind::Closure;
             let set = if is_closure { Set::new() } else { self.expr(arg.value()) };
-            given.extend(set.iter().cloned());
+            given.extend(anywhere(set.clone()));
             flows.push((slot, set));
         }
         for (arg, flow) in args.iter().zip(&mut flows) {
@@ -644,12 +668,21 @@ impl<'a> Walk<'a> {
         }
         if self.calls_function(callee) {
             let flows = self.args(&args, &Set::new());
-            return union(flows);
+            // What its functions give stands where they stood.
+            return match self.is_native(callee, "parallel") {
+                true => flows.into_iter().flat_map(|it| it.1).collect(),
+                false => union(flows),
+            };
         }
         let own = self.quietly(|this| this.expr(callee));
         let mut flows = self.quietly(|this| this.args(&args, &Set::new()));
         flows.push((Slot::Some, own));
         self.turn(call.0, flows)
+    }
+
+    fn is_native(&self, callee: &Node, name: &str) -> bool {
+        let found = self.checked.resolutions.get(&callee.start);
+        callee.text(self.text) == name && found == Some(&Resolution::Native)
     }
 
     /// Whether what is called is a function that is known by its name.
@@ -694,11 +727,11 @@ impl<'a> Walk<'a> {
         let var = changed.and_then(|it| self.find(it.text(self.text))?.var);
         if let Some(var) = var {
             for (arg, (_, set)) in args.iter().zip(&flows) {
-                self.mark(arg.value(), Note::Add(var), set);
+                self.mark(arg.value(), Note::Add(var), &anywhere(set.clone()));
             }
         }
         let mut all = union(flows);
-        all.extend(own);
+        all.extend(anywhere(own));
         all
     }
 
@@ -718,9 +751,44 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// All that flows in.
+/// All that flows in, wherever it stands then.
 fn union(flows: Vec<(Slot, Set)>) -> Set {
-    flows.into_iter().flat_map(|it| it.1).collect()
+    anywhere(flows.into_iter().flat_map(|it| it.1).collect())
+}
+
+/// What is not known to stand under keys any more.
+fn anywhere(set: Set) -> Set {
+    set.into_iter().map(|it| Source { under: Vec::new(), ..it }).collect()
+}
+
+fn under(mut source: Source, keys: impl IntoIterator<Item = Arc<str>>) -> Source {
+    source.under.splice(..0, keys);
+    source
+}
+
+/// What a key is that is written without escapes.
+fn plain_key(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(text);
+    (!inner.contains(['\\', '"', '#'])).then_some(inner)
+}
+
+/// A key that is written as text.
+fn literal_key<'t>(node: &Node, text: &'t str) -> Option<&'t str> {
+    let key = node.text(text);
+    (node.kind == NodeKind::Literal && key.starts_with('"')).then(|| plain_key(key)).flatten()
+}
+
+/// The keys of a place such as `m.a.b`.
+fn keys<'t>(place: &Node, text: &'t str) -> Option<Vec<&'t str>> {
+    match place.kind {
+        NodeKind::Name => Some(Vec::new()),
+        NodeKind::Member => {
+            let mut keys = keys(Member(place).receiver()?, text)?;
+            keys.push(Member(place).name()?.text(text));
+            Some(keys)
+        }
+        _ => None,
+    }
 }
 
 fn number(n: usize) -> u32 {
@@ -728,7 +796,7 @@ fn number(n: usize) -> u32 {
 }
 
 fn source(origin: Origin) -> Source {
-    Source { origin, path: Vec::new() }
+    Source { origin, path: Vec::new(), under: Vec::new() }
 }
 
 /// The expression that gives the value of a block, of a statement, or of itself.
@@ -745,12 +813,15 @@ fn tail(node: &Node) -> Option<&Node> {
     }
 }
 
-/// A member of what came from somewhere.
-fn at(mut source: Source, name: &str) -> Source {
+/// A member of what came from somewhere; nothing where it stands under another key.
+fn at(mut source: Source, name: &str) -> Option<Source> {
+    if !source.under.is_empty() {
+        return (&*source.under.remove(0) == name).then_some(source);
+    }
     if source.path.len() < LONGEST_PATH {
         source.path.push(Arc::from(name));
     }
-    source
+    Some(source)
 }
 
 /// The name that a chain of members begins with.

@@ -5,20 +5,22 @@ use crate::cli::expression::text;
 use crate::cli::record;
 use crate::cli::shell::{Failure, Shell};
 use crate::cli::task::{Flags, Task, needed};
+use crate::engine::Ask;
+use crate::eval::journal::Keep;
 use crate::schema::{Record, Value};
 
 /// What is evaluated, and how.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(in crate::cli) struct Asked {
     /// The program and the metric.
-    pub(super) task: Task,
+    pub(in crate::cli) task: Task,
     /// The path of the data.
-    pub(super) data: String,
+    pub(in crate::cli) data: String,
 }
 
 impl Asked {
     /// What the flags say.
-    pub(super) fn of(shell: &Shell, args: &Eval) -> Result<Self, Failure> {
+    pub(in crate::cli) fn of(shell: &Shell, args: &Eval) -> Result<Self, Failure> {
         let Eval { file, program, metric, state, lm, .. } = args;
         let task = Task::of(shell, &Flags { file, program, metric, state, lm })?;
         Ok(Self { task, data: shell.absolute(needed(&args.data, "data")?)? })
@@ -26,7 +28,7 @@ impl Asked {
 
     /// The program and the metric as an expression for workers. States come with runs, and rows
     /// too: in place of the data stand spaces, so that places in the metric are the same.
-    pub(super) fn for_workers(&self) -> String {
+    pub(in crate::cli) fn for_workers(&self) -> String {
         let data = format!("load({})", text(&self.data));
         let (program, state) = (format!("({})", self.task.expression), self.task.program());
         let width = |text: &str| text.chars().count();
@@ -36,18 +38,30 @@ impl Asked {
     }
 
     /// The same with the caps and threads that flags say anew.
-    pub(super) fn with_caps(&self, now: &Lm) -> Self {
+    pub(in crate::cli) fn with_caps(&self, now: &Lm) -> Self {
         Self { task: self.task.with_caps(now), ..self.clone() }
     }
 
+    /// The evaluation as expressions over the items of the script.
+    pub(in crate::cli) fn evaluated<T>(
+        &self,
+        title: &str,
+        keep: Option<&Keep>,
+        evaluate: impl FnOnce(&Ask<'_>) -> T,
+    ) -> T {
+        let (program, metric) = (self.task.program(), format!("({})", self.task.metric));
+        let data = format!("load({})", text(&self.data));
+        evaluate(&Ask { program: &program, data: &data, metric: &metric, title, keep })
+    }
+
     /// As the file of a run keeps it.
-    pub(super) fn record(&self) -> Record {
+    pub(in crate::cli) fn record(&self) -> Record {
         let data = ("data", Some(Value::from(&*self.data)));
         record::record(self.task.parts().into_iter().chain([data]))
     }
 
     /// What the file of a run says; `None` where something is missing.
-    pub(super) fn read(record: &Record) -> Option<Self> {
+    pub(in crate::cli) fn read(record: &Record) -> Option<Self> {
         Some(Self { task: Task::read(record)?, data: record::text(record, "data")? })
     }
 }

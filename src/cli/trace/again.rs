@@ -2,15 +2,17 @@
 
 use super::Recorded;
 use crate::cli::args::Lm;
+use crate::cli::eval::asked::Asked;
 use crate::cli::session::{self, Kept, STDIN};
 use crate::cli::shell::{Failure, Shell, UNUSABLE};
-use crate::cli::tracing::made;
+use crate::cli::tracing::{failed, files, made};
 use crate::diag::Diagnostic;
 use crate::engine::{Builder, Finished, Program};
 use crate::host::Copied;
 use crate::lm::{LmOptions, SharedLm};
-use crate::runtime::{Absent, Opener, Replay};
-use crate::trace::{About, Made, Trace, to_jsonl_about};
+use crate::runtime::{Absent, Change, Fork, NewLm, NewPrompt, Opener, Replay, Standing};
+use crate::trace::{About, Forked, Made, Trace, to_jsonl_about};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ pub(super) struct Again<'a> {
     made: Made,
     script: PathBuf,
     lm: Lm,
+    /// The evaluation that it is, where it is no script's main.
+    asked: Option<Asked>,
 }
 
 /// A run that was made again.
@@ -27,6 +31,8 @@ pub(super) struct Ended {
     pub(super) program: Program,
     pub(super) finished: Finished,
     pub(super) printed: Option<String>,
+    /// The hashes of the files that it read.
+    pub(super) files: BTreeMap<String, String>,
 }
 
 impl<'a> Again<'a> {
@@ -50,20 +56,30 @@ impl<'a> Again<'a> {
             failure.hint(format!("name it: `dsp trace replay {file} SCRIPT`"));
             return Err(failure);
         };
-        if !made.command.is_empty() && made.command != "run" {
-            let (name, command) = (&recorded.name, &made.command);
-            let mut failure = unusable(format!("`{name}` is a trace of `dsp {command}`"));
-            failure.hint("only runs of scripts are made again: `dsp run --trace`".to_owned());
-            return Err(failure);
-        }
+        let asked = asked(recorded, &made, &script)?;
         let seed = (!made.command.is_empty()).then_some(made.seed);
         let then = Lm { lm: made.lm.clone(), seed, ..Lm::of(&made.flags) };
-        Ok(Self { shell, lm: then.with(now), made, script })
+        Ok(Self { shell, lm: then.with(now), made, script, asked })
     }
 
     /// What is known of the run that the trace is of.
     pub(super) fn made(&self) -> &Made {
         &self.made
+    }
+
+    /// The calls that were made otherwise in the run that the trace is of, the newest change first.
+    pub(super) fn forks(&self, trace: &Trace) -> Vec<Fork> {
+        let known = self.made.forks.iter().rev().filter(|it| it.at.0 < trace.nodes.len());
+        let fork = |it: &Forked| {
+            let whole = it.prompt.clone().map(NewPrompt::Whole);
+            let change = Change {
+                lm: it.lm.clone().map(NewLm::Named),
+                instructions: it.instructions.clone(),
+                prompt: whole.or(it.last_message.clone().map(NewPrompt::Last)),
+            };
+            Fork { at: it.at, change, reply: None }
+        };
+        known.map(fork).collect()
     }
 
     /// Runs the script with nothing but the trace for its models.
@@ -79,6 +95,20 @@ impl<'a> Again<'a> {
             Ok(Arc::new(Absent::new(name, known.get(name).copied())))
         };
         Arc::new(open)
+    }
+
+    /// The command that it is made with.
+    fn command(&self) -> &'static str {
+        if self.asked.is_some() { "eval" } else { "run" }
+    }
+
+    /// The files that were changed since, of those that both runs read.
+    pub(super) fn changed_files(&self, ended: &Ended) -> Vec<String> {
+        let then = self.made.files.iter();
+        let is_other = |(path, hash): &(&String, &String)| {
+            ended.files.get(*path).is_some_and(|it| it != *hash)
+        };
+        then.filter(is_other).map(|it| it.0.clone()).collect()
     }
 
     /// The script.
@@ -100,26 +130,42 @@ impl<'a> Again<'a> {
         let shell = self.shell;
         let host = Arc::new(Copied::new(shell.host.clone()));
         let builder = session::builder(shell, &self.script, &self.lm)?;
-        let builder = with(builder.note_origins().host(host.clone()));
+        let builder = with(builder.note_origins().keep_traces().host(host.clone()));
         let engine = builder.build()?;
         let program = session::load(shell, &engine, &self.script)?;
         if !self.made.hash.is_empty() && self.made.hash != program.hash() {
             let script = self.script.display();
             shell.warn(&[format!("`{script}` was changed since the trace was written")]);
         }
-        let finished = program.run_taped(replay, dry);
+        host.begin();
+        let program = program.taped(replay, dry);
+        let finished = match &self.asked {
+            None => program.run(),
+            Some(asked) => asked.evaluated("", None, |ask| program.evaluate(ask))?,
+        };
+        let program = program.program().clone();
+        let files = files(shell, &self.script, &host);
         shell.diagnose(program.sources(), &finished.warnings);
         shell.warn(&engine.store_warnings());
-        Ok(Ended { program, finished, printed: host.printed() })
+        Ok(Ended { program, finished, printed: host.printed(), files })
     }
 
-    /// Writes the trace of the new run.
-    pub(super) fn write(&self, path: &Path, ended: &Ended) -> Result<(), Failure> {
+    /// Writes the trace of the new run, in which these calls are made otherwise, the newest change
+    /// first.
+    pub(super) fn write(
+        &self,
+        path: &Path,
+        ended: &Ended,
+        standing: &[Standing],
+    ) -> Result<(), Failure> {
         let shell = self.shell;
         let began = shell.host.since_epoch().saturating_sub(shell.host.elapsed());
         let made = Made {
             printed: ended.printed.clone(),
-            failed: failure(&ended.finished),
+            files: ended.files.clone(),
+            asked: self.made.asked.clone(),
+            forks: forked(&ended.finished.trace, standing),
+            failed: failed(&ended.finished),
             // What was not asked again can do what it could.
             models: self
                 .made
@@ -128,7 +174,7 @@ impl<'a> Again<'a> {
                 .into_iter()
                 .chain(ended.program.models_asked())
                 .collect(),
-            ..made(shell, "run", &ended.program, (&self.script, &self.lm))
+            ..made(shell, self.command(), &ended.program, (&self.script, &self.lm))
         };
         let about = About {
             began_us: u64::try_from(began.as_micros()).ok(),
@@ -140,10 +186,50 @@ impl<'a> Again<'a> {
     }
 }
 
-/// Why a run failed.
-pub(super) fn failure(finished: &Finished) -> Option<String> {
-    let error = finished.result.as_ref().err()?;
-    error.diagnostics().first().map(|it| it.message.clone())
+/// What was made otherwise in a trace, the oldest change first.
+fn forked(trace: &Trace, standing: &[Standing]) -> Vec<Forked> {
+    let found = standing.iter().rev().filter_map(|it| it.in_trace(trace));
+    let forked = found.map(|Fork { at, change, .. }| {
+        let lm = change.lm.and_then(|it| match it {
+            NewLm::Named(name) => Some(name),
+            NewLm::Value(_) => None,
+        });
+        let (prompt, last_message) = match change.prompt {
+            Some(NewPrompt::Whole(prompt)) => (Some(prompt), None),
+            Some(NewPrompt::Last(text)) => (None, Some(text)),
+            None => (None, None),
+        };
+        Forked { at, lm, instructions: change.instructions, last_message, prompt }
+    });
+    forked.collect()
+}
+
+/// The evaluation that a trace is of, with its script where that is now; `None` for the main of a
+/// script.
+fn asked(recorded: &Recorded, made: &Made, script: &Path) -> Result<Option<Asked>, Failure> {
+    let name = &recorded.name;
+    match made.command.as_str() {
+        "" | "run" => Ok(None),
+        "eval" => {
+            let Some(mut asked) = Asked::read(&made.asked) else {
+                let mut failure =
+                    unusable(format!("`{name}` does not say what was evaluated in it"));
+                failure.hint("traces do since this version: evaluate again".to_owned());
+                return Err(failure);
+            };
+            script.clone_into(&mut asked.task.file);
+            Ok(Some(asked))
+        }
+        command => {
+            let mut failure = unusable(format!("`{name}` is a trace of `dsp {command}`"));
+            failure.hint(
+                "only runs of scripts and evaluations are made again: those of `dsp run --trace` \
+                 and `dsp eval --trace`"
+                    .to_owned(),
+            );
+            Err(failure)
+        }
+    }
 }
 
 /// Refuses a trace that does not hold what was said.

@@ -38,7 +38,7 @@ fn send(shell: &Shell, recorded: &Recorded, url: Option<&str>) -> Result<(), Fai
     let requests = spans(recorded);
     let mut refused = 0;
     for request in &requests {
-        refused += collector.send(request).map_err(|it| failed(&it))?;
+        refused += collector.send(request, trace::to_protobuf).map_err(|it| failed(&it))?;
     }
     let sent: usize = requests.iter().map(count).sum();
     shell.eprint(&format!("{sent} spans were sent to {}\n", collector.shown()));

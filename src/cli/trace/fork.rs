@@ -3,14 +3,14 @@
 use super::again::Again;
 use super::args::Fork as Arguments;
 use super::read;
-use super::replay::told;
+use super::replay::{tell_files, told};
 use crate::cli::args::Lm;
 use crate::cli::shell::{Failure, Shell};
 use crate::lm::{Message, Prompt};
 use crate::render::plain;
-use crate::runtime::{Change, Fork, NewPrompt, Replay};
+use crate::runtime::{Change, Fork, NewLm, NewPrompt, Replay};
 use crate::source::Sources;
-use crate::trace::{Kind, NodeId, Trace, diff, find, whole_node};
+use crate::trace::{NodeId, Trace, diff, find, whole_node};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,16 +20,21 @@ pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
     let again = Again::of(shell, &recorded, args.script.as_deref(), &caps(args))?;
     let trace = Arc::new(recorded.trace);
     let fork = fork(shell, args, &trace)?;
-    let replay = Arc::new(Replay::forked(trace.clone(), fork, |_| {}));
+    let earlier = again.forks(&trace);
+    let all = std::iter::once(&fork).chain(&earlier);
+    let standing: Vec<_> = all.filter_map(|it| it.standing(&trace)).collect();
+    let replay = Replay::forked(trace.clone(), fork, |_| {}).with(earlier);
+    let replay = Arc::new(replay);
     let ended = again.with_models(replay.clone(), args.dry)?;
     if let Some(path) = &args.output {
-        again.write(path, &ended)?;
+        again.write(path, &ended, &standing)?;
     }
     let branch = &ended.finished.trace;
     shell.print(&plain(&diff(&trace, branch).show(&trace, branch, args.limit)));
     if args.dry {
         shell.print(&plain(&unsent(branch)));
     }
+    tell_files(shell, &again, &ended);
     shell.eprint(&format!("{}\n", told(&replay, &ended)));
     match ended.finished.result {
         Err(error) if !(args.dry && has_unsent(branch)) => Err(error.into()),
@@ -55,31 +60,20 @@ fn caps(args: &Arguments) -> Lm {
 /// What is changed, and where.
 fn fork(shell: &Shell, args: &Arguments, trace: &Trace) -> Result<Fork, Failure> {
     let at = find(trace, &args.at).map_err(Failure::usage)?;
-    let node = trace.node(at);
-    let Some(call) = node.call.as_ref().filter(|_| node.kind == Kind::Lm) else {
-        return Err(Failure::usage(format!("#{} is no call of a model", at.0)));
-    };
-    if call.attempts.iter().all(|it| it.replayed) {
-        let earlier = node.retry_of.map_or(0, |it| it.0);
-        let mut failure =
-            Failure::usage(format!("the reply of #{} is that of #{earlier}", at.0));
-        failure.hint(format!("change that one: `--at {earlier}`"));
-        return Err(failure);
-    }
     let text = |it: &Option<String>| it.as_deref().map(|it| said(shell, it)).transpose();
     let change = Change {
-        lm: args.other_lm.clone(),
+        lm: args.other_lm.clone().map(NewLm::Named),
         instructions: text(&args.instructions)?,
         prompt: text(&args.prompt)?.map(prompt),
     };
-    let is_bare = call.adapter == "none";
-    if is_bare && args.reply.is_none() {
-        let mut failure = Failure::usage(format!("#{} is no call of a predictor", at.0));
+    Fork::of(trace, at, change, text(&args.reply)?).map_err(|it| {
+        let hint = it.hint("--at ", "--reply");
+        let mut failure = Failure::usage(it.message);
+        if !hint.is_empty() {
+            failure.hint(hint);
+        }
         failure
-            .hint("of a bare call of a model only the reply is changed: `--reply`".to_owned());
-        return Err(failure);
-    }
-    Ok(Fork { at, change, reply: text(&args.reply)? })
+    })
 }
 
 /// A text, or that of a file.

@@ -1,9 +1,10 @@
 //! `dsp trace replay`
 
-use super::again::{Again, Ended, failure};
+use super::again::{Again, Ended};
 use super::args::Replay as Arguments;
 use super::{Recorded, read};
 use crate::cli::shell::{Failure, Shell};
+use crate::cli::tracing::failed;
 use crate::diag::Diagnostic;
 use crate::render::plain;
 use crate::runtime::{Replay, codes};
@@ -24,12 +25,15 @@ pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
     if args.live {
         return live(shell, &again, args, trace);
     }
-    let replay = Arc::new(Replay::strict(trace.clone()));
+    let forks = again.forks(&trace);
+    let standing: Vec<_> = forks.iter().filter_map(|it| it.standing(&trace)).collect();
+    let replay = Arc::new(Replay::strict(trace.clone()).with(forks));
     let ended = again.without_models(replay.clone())?;
     if let Some(path) = &args.output {
-        again.write(path, &ended)?;
+        again.write(path, &ended, &standing)?;
     }
-    let failed = failure(&ended.finished);
+    same_files(&again, &ended, &name)?;
+    let failed = failed(&ended.finished);
     if failed.is_none() || failed != again.made().failed {
         let Ended { finished, .. } = &ended;
         if finished.result.is_err() {
@@ -54,17 +58,46 @@ fn live(
     trace: Arc<Trace>,
 ) -> Result<(), Failure> {
     let host = shell.host.clone();
+    let forks = again.forks(&trace);
+    let standing: Vec<_> = forks.iter().filter_map(|it| it.standing(&trace)).collect();
     let replay = Replay::live(trace, move |why| {
         host.eprint(&format!("from here on the model is asked: {}\n", plain(why)));
     });
-    let replay = Arc::new(replay);
+    let replay = Arc::new(replay.with(forks));
     let ended = again.with_models(replay.clone(), false)?;
     if let Some(path) = &args.output {
-        again.write(path, &ended)?;
+        again.write(path, &ended, &standing)?;
     }
+    tell_files(shell, again, &ended);
     shell.eprint(&format!("{}\n", told(&replay, &ended)));
     ended.finished.result?;
     Ok(())
+}
+
+/// Refuses a run that read something else than the one of the trace.
+fn same_files(again: &Again<'_>, ended: &Ended, name: &str) -> Result<(), Failure> {
+    let changed = again.changed_files(ended);
+    let Some(first) = changed.first() else { return Ok(()) };
+    let message = match changed.len() {
+        1 => format!("`{first}` is not what it was when `{name}` was written"),
+        n => {
+            let others = n - 1;
+            format!(
+                "`{first}` and {others} more are not what they were when `{name}` was written"
+            )
+        }
+    };
+    let notes = changed.iter().skip(1).take(MOST).cloned().collect();
+    let mut failure = differs(message, notes);
+    failure.hint("put it back as it was, or make the run again with `--live`".to_owned());
+    Err(failure)
+}
+
+/// Tells which files are read that were changed since.
+pub(super) fn tell_files(shell: &Shell, again: &Again<'_>, ended: &Ended) {
+    for file in again.changed_files(ended) {
+        shell.warn(&[format!("`{file}` was changed since the trace was written")]);
+    }
 }
 
 /// How many requests were answered by what.

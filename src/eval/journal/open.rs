@@ -200,6 +200,10 @@ impl Evaluator for Journaled<'_> {
         self.inner.max_calls_per_run()
     }
 
+    fn print(&self, text: &str) {
+        self.inner.print(text);
+    }
+
     fn only_waits(&self) -> bool {
         self.inner.only_waits()
     }

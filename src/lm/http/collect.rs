@@ -26,6 +26,36 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// So much is shown of what a collector says.
 const SHOWN: usize = 300;
 
+/// A form of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    /// Protobuf.
+    Binary,
+}
+
+impl Form {
+    /// The form that the environment calls so.
+    fn named(name: &str) -> Result<Self, Error> {
+        match name.trim() {
+            "http/json" => Ok(Self::Json),
+            "http/protobuf" => Ok(Self::Binary),
+            other => {
+                let message = format!("OTEL_EXPORTER_OTLP_PROTOCOL is `{other}`");
+                let error = Error::new(ErrorKind::Unknown, NAME, message);
+                Err(error.hint("spans are sent as `http/json` or `http/protobuf`"))
+            }
+        }
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Binary => "application/x-protobuf",
+        }
+    }
+}
+
 /// A collector of spans.
 #[derive(Debug)]
 pub struct Collector {
@@ -33,6 +63,8 @@ pub struct Collector {
     headers: HeaderMap,
     secrets: Vec<Secret>,
     timeout: Duration,
+    /// The form that the environment asks for.
+    form: Option<Form>,
     /// The environment has headers for another collector, and they were not used.
     pub headers_left_out: bool,
 }
@@ -68,7 +100,8 @@ impl Collector {
         let (headers, secrets) = headers(&said)?;
         let timeout = env(host, "TIMEOUT").and_then(|it| it.trim().parse().ok());
         let timeout = timeout.map_or(TIMEOUT, Duration::from_millis);
-        Ok(Self { url, headers, secrets, timeout, headers_left_out })
+        let form = env(host, "PROTOCOL").map(|it| Form::named(&it)).transpose()?;
+        Ok(Self { url, headers, secrets, timeout, form, headers_left_out })
     }
 
     /// Where spans are sent, without what may be secret in it.
@@ -78,31 +111,52 @@ impl Collector {
         format!("{}://{host}{port}{}", self.url.scheme(), self.url.path())
     }
 
-    /// Sends one request; returns how many of its spans were refused.
+    /// Sends one request; returns how many of its spans were refused. It goes as JSON, unless the
+    /// environment says otherwise or the collector takes none.
     ///
     /// # Errors
     /// The collector cannot be reached, or refuses the whole.
-    pub fn send(&self, body: &serde_json::Value) -> Result<u64, Error> {
-        block_on(self.sent(body.to_string()))
+    pub fn send(
+        &self,
+        json: &serde_json::Value,
+        binary: impl Fn(&serde_json::Value) -> Vec<u8> + Sync,
+    ) -> Result<u64, Error> {
+        let written = |form| match form {
+            Form::Json => json.to_string().into(),
+            Form::Binary => binary(json).into(),
+        };
+        block_on(self.sent(&written))
     }
 
-    async fn sent(&self, body: String) -> Result<u64, Error> {
+    async fn sent(
+        &self,
+        written: &(dyn Fn(Form) -> bytes::Bytes + Sync),
+    ) -> Result<u64, Error> {
         let is_loopback = keys::is_loopback(&self.url);
         let client = client(NAME, &self.url, is_loopback, self.timeout)?;
-        let body = bytes::Bytes::from(body);
+        let mut form = self.form.unwrap_or(Form::Json);
+        let mut body = written(form);
         let mut attempt = 1;
         loop {
             let post = client.post(self.url.clone()).headers(self.headers.clone());
+            let post = post.header(CONTENT_TYPE, form.media_type());
             let post = post.timeout(self.timeout).body(body.clone());
             let response = post.send().await.map_err(|error| self.unreached(&error))?;
             let status = response.status();
             let wait = waits(&response, attempt);
-            let text = match read_whole(response).await {
-                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-                Err(_) => String::new(),
-            };
+            let said = read_whole(response).await.unwrap_or_default();
             if status.is_success() {
-                return Ok(refused(&text));
+                return Ok(match form {
+                    Form::Json => refused(&String::from_utf8_lossy(&said)),
+                    Form::Binary => refused_in_binary(&said).unwrap_or_default(),
+                });
+            }
+            let text = String::from_utf8_lossy(&said);
+            let takes_none = status == StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            if takes_none && form == Form::Json && self.form.is_none() {
+                form = Form::Binary;
+                body = written(form);
+                continue;
             }
             match wait {
                 Some(wait) if attempt < ATTEMPTS => tokio::time::sleep(wait).await,
@@ -128,7 +182,7 @@ impl Collector {
         match status.as_u16() {
             401 | 403 => error.hint("put what it wants into OTEL_EXPORTER_OTLP_HEADERS"),
             404 => error.hint("name the collector's address without `/v1/traces`"),
-            415 => error.hint("it takes no JSON; ask a collector that does to pass spans on"),
+            415 => error.hint("OTEL_EXPORTER_OTLP_PROTOCOL names another form than it takes"),
             _ => error,
         }
     }
@@ -189,7 +243,7 @@ fn headers(said: &str) -> Result<(HeaderMap, Vec<Secret>), Error> {
         // `Bearer KEY` is quoted without its first word, too.
         secrets.extend(value.split_whitespace().map(Secret::new));
     }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.remove(CONTENT_TYPE);
     Ok((headers, secrets))
 }
 
@@ -231,4 +285,20 @@ fn refused(text: &str) -> u64 {
     let count = &said["partialSuccess"]["rejectedSpans"];
     let text = count.as_str().and_then(|it| it.parse().ok());
     count.as_u64().or(text).unwrap_or_default()
+}
+
+/// The same in binary form: the first part of the answer, and of that the first.
+fn refused_in_binary(answer: &[u8]) -> Option<u64> {
+    let partial = answer.strip_prefix(&[0x0a])?;
+    let (length, rest) = varint(partial)?;
+    let partial = rest.get(..usize::try_from(length).ok()?)?;
+    varint(partial.strip_prefix(&[0x08])?).map(|it| it.0)
+}
+
+/// A number of seven bits a byte, and what follows it.
+fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let length = bytes.iter().take(10).position(|it| it & 0x80 == 0)? + 1;
+    let (own, rest) = bytes.split_at(length);
+    let number = own.iter().rev().fold(0, |sum, it| (sum << 7) | u64::from(it & 0x7f));
+    Some((number, rest))
 }

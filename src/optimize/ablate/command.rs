@@ -87,7 +87,7 @@ pub fn ablate_asked(cx: &Cx<'_>, parts: &[Val], wish: &Wish<'_>) -> Result<Ablat
     let mut reporter = Reporter::new(cx, "ablate");
     let ablation = ablate(&problem, &settings, drops, cancel, &mut |it| reporter.tell(it));
     drop(reporter);
-    evaluator.adopt_traces();
+    evaluator.place_traces();
     let ablation = ablation.map_err(|it| told(&it))?;
     match &ablation.stop {
         Some(Stop::Metric(message)) => return Err(Error::value(message.clone())),

@@ -17,12 +17,13 @@
 use crate::eval::{Outcome, Stop};
 use crate::optimize::policies::count;
 use crate::optimize::propose::{
-    Judge, MOST_CHARS, Proposal, Refusals, fields, instructions, with_instructions,
+    Judge, MOST_CHARS, Proposal, Refusal, Refusals, fields, instructions, with_instructions,
 };
 use crate::optimize::{Ask, Phase, Policy, Question, Search, Sizes, Who};
 use crate::program::State;
 use crate::schema::{Record, Signature, Value};
 use indexmap::IndexMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Instructions from scored attempts.
@@ -59,20 +60,19 @@ impl Policy for Copro {
         true
     }
 
-    fn questions(&self) -> &'static [Question] {
-        &[Question::FirstInstructions, Question::BetterInstructions]
+    fn questions(&self) -> Vec<Question> {
+        vec![Question::FirstInstructions, Question::BetterInstructions]
     }
 
     fn phases(&self, sizes: &Sizes) -> Vec<Phase> {
-        let further = self.depth.saturating_sub(1) * self.breadth;
-        let first = self.breadth.saturating_sub(1);
         // With several predictors earlier texts are scored again beside what the others became.
         let again = |round: usize| match sizes.predictors {
             0 | 1 => self.breadth,
             _ => self.breadth * (round + 1),
         };
         let scored: usize = (0..self.depth).map(again).sum();
-        let (asked, n) = (first + further, sizes.predictors);
+        let asked: usize = (0..self.depth).map(|round| WAVES * self.wanted(round)).sum();
+        let n = sizes.predictors;
         vec![
             Phase::new("propose", Who::Proposer(Question::BetterInstructions), n, asked),
             Phase::new("score instructions", Who::Student, sizes.val, 1 + n * scored),
@@ -86,6 +86,9 @@ impl Policy for Copro {
         ended
     }
 }
+
+/// How often a round asks for what it still lacks.
+const WAVES: usize = 3;
 
 /// Instructions of a predictor, and what the program scored with them when it did last.
 #[derive(Clone)]
@@ -108,51 +111,88 @@ impl Copro {
         };
         let mut pools: IndexMap<String, Vec<Tried>> = predictors.iter().map(own).collect();
         for round in 0..self.depth {
-            let asks = self.asks(search, round, &predictors, &pools);
-            let all: Vec<Ask> =
-                asks.iter().flat_map(|(_, asks)| asks.iter().cloned()).collect();
-            let runs = search.run("propose", &all);
-            let mut answers = runs.outcomes.into_iter();
-            for (path, asks) in &asks {
-                let answers: Vec<_> = answers.by_ref().take(asks.len()).collect();
-                let known = &pools[path];
-                let new = taken(&judge, known, &answers, refusals);
-                current = self.best(search, round, path, current, &mut pools, new)?;
+            let (new, stop) =
+                self.proposals(search, round, &predictors, &pools, &judge, refusals);
+            for (path, new) in new {
+                current = self.best(search, round, &path, current, &mut pools, new)?;
             }
-            if let Some(stop) = runs.stop {
+            if let Some(stop) = stop {
                 return Err(stop);
             }
         }
         Ok(())
     }
 
-    /// What is asked in a round, by predictor.
+    /// New proposals of a round, by predictor, and why there are no more. Where some were made
+    /// before or are refused, as many are asked for again: what is paid for is to be worth scoring.
+    fn proposals(
+        &self,
+        search: &mut Search<'_>,
+        round: usize,
+        predictors: &IndexMap<String, Signature>,
+        pools: &IndexMap<String, Vec<Tried>>,
+        judge: &Judge,
+        refusals: &mut Refusals,
+    ) -> (IndexMap<String, Vec<Proposal>>, Option<Stop>) {
+        let wanted = self.wanted(round);
+        let mut new: IndexMap<String, Vec<Proposal>> =
+            predictors.keys().map(|path| (path.clone(), Vec::new())).collect();
+        let mut asked = vec![0; predictors.len()];
+        for _ in 0..WAVES {
+            let mut asks = Vec::new();
+            let mut counts = Vec::new();
+            for ((path, signature), asked) in predictors.iter().zip(&mut asked) {
+                let missing = wanted - new[path].len();
+                let rollouts = *asked..*asked + missing;
+                asks.extend(self.asks(search, round, signature, &pools[path], rollouts));
+                counts.push(missing);
+                *asked += missing;
+            }
+            if asks.is_empty() {
+                break;
+            }
+            let runs = search.run("propose", &asks);
+            let mut answers = runs.outcomes.into_iter();
+            for ((path, new), count) in new.iter_mut().zip(counts) {
+                let answers: Vec<_> = answers.by_ref().take(count).collect();
+                take(judge, &pools[path], new, &answers, refusals);
+            }
+            if runs.stop.is_some() {
+                return (new, runs.stop);
+            }
+        }
+        (new, None)
+    }
+
+    /// How many new instructions of a predictor a round wants.
+    fn wanted(&self, round: usize) -> usize {
+        // The first round has those that there are.
+        self.breadth - usize::from(round == 0)
+    }
+
     fn asks(
         &self,
         search: &Search<'_>,
         round: usize,
-        predictors: &IndexMap<String, Signature>,
-        pools: &IndexMap<String, Vec<Tried>>,
-    ) -> Vec<(String, Vec<Ask>)> {
-        let samples = if round == 0 { self.breadth.saturating_sub(1) } else { self.breadth };
-        let of = |(path, signature): (&String, &Signature)| {
-            let pool = &pools[path];
-            let fields = Value::from(fields(signature).as_str());
-            let (question, known) = match round {
-                0 => (
-                    Question::FirstInstructions,
-                    ("instructions", pool[0].text.as_str().into()),
-                ),
-                _ => (Question::BetterInstructions, ("tried", self.told(pool))),
-            };
-            let inputs: Record =
-                [known, ("fields", fields)].into_iter().map(|(k, v)| (k.into(), v)).collect();
-            let ask = |rollout: usize| {
-                search.question(question, inputs.clone(), self.temperature, rollout as u64)
-            };
-            (path.clone(), (0..samples).map(ask).collect())
+        signature: &Signature,
+        pool: &[Tried],
+        rollouts: Range<usize>,
+    ) -> Vec<Ask> {
+        let best = pool.iter().rev().max_by(|a, b| a.score.total_cmp(&b.score));
+        let best = best.map(|it| it.text.as_str()).unwrap_or_default();
+        let mut inputs = Record::from_iter([
+            (Arc::from("current_instruction"), Value::from(best)),
+            (Arc::from("fields"), Value::from(fields(signature).as_str())),
+        ]);
+        let mut question = Question::FirstInstructions;
+        if round > 0 {
+            question = Question::BetterInstructions;
+            inputs.insert(Arc::from("attempted_instructions"), self.told(pool));
+        }
+        let ask = |rollout: usize| {
+            search.question(question, inputs.clone(), self.temperature, rollout as u64)
         };
-        predictors.iter().map(of).collect()
+        rollouts.map(ask).collect()
     }
 
     /// The best of a pool, from the lowest score to the highest.
@@ -230,24 +270,23 @@ fn without_instructions(state: &State, start: &State, path: &str) -> State {
     state
 }
 
-/// The proposals that are taken: each once, and none that is known.
-fn taken(
+/// Takes proposals: each once, and none that is known.
+fn take(
     judge: &Judge,
     known: &[Tried],
+    new: &mut Vec<Proposal>,
     answers: &[Option<Arc<Outcome>>],
     refusals: &mut Refusals,
-) -> Vec<Proposal> {
-    let mut new: Vec<Proposal> = Vec::new();
+) {
     for answer in answers {
-        let proposal = judge.text(answer.as_deref(), "proposal", &known[0].text);
+        let proposal = judge.text(answer.as_deref(), "proposed_instruction", &known[0].text);
         let is_known = |text: &str| {
             known.iter().any(|it| it.text == text) || new.iter().any(|it| it.text == text)
         };
         match proposal {
-            Ok(it) if is_known(&it.text) => refusals.add_known(),
+            Ok(it) if is_known(&it.text) => refusals.add(&Refusal::Known),
             Ok(it) => new.push(it),
             Err(why) => refusals.add(&why),
         }
     }
-    new
 }

@@ -20,7 +20,7 @@ use crate::optimize::policies::advice::cut;
 use crate::optimize::policies::bootstrap_few_shot::{Bootstrap, Courses, Wanted};
 use crate::optimize::policies::count;
 use crate::optimize::propose::{
-    Judge, Proposal, Refusals, answered, clean, instructions, with_instructions,
+    Judge, Proposal, Refusal, Refusals, answered, clean, instructions, with_instructions,
 };
 use crate::optimize::{
     Ask, BootstrapFewShot, FEW_DEMOS, Phase, Policy, Question, Search, Sizes, Who,
@@ -78,8 +78,8 @@ impl Policy for InferRules {
         true
     }
 
-    fn questions(&self) -> &'static [Question] {
-        &[Question::Rules]
+    fn questions(&self) -> Vec<Question> {
+        vec![Question::Rules]
     }
 
     fn phases(&self, sizes: &Sizes) -> Vec<Phase> {
@@ -250,7 +250,7 @@ impl InferRules {
         for item in &items {
             let rule = one_line(&clean(item.as_str().unwrap_or_default()));
             match judge.passes(&rule, &own) {
-                Ok(()) if rules.contains(&rule) => refusals.add_known(),
+                Ok(()) if rules.contains(&rule) => refusals.add(&Refusal::Known),
                 Ok(()) => rules.push(rule),
                 Err(why) => refusals.add(&why),
             }

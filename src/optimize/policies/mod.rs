@@ -4,6 +4,7 @@
 //! nothing of how runs are made.
 
 mod advice;
+mod better_together;
 mod bootstrap_few_shot;
 mod buckets;
 mod copro;
@@ -12,6 +13,7 @@ mod labeled_few_shot;
 mod random_search;
 mod simba;
 
+pub use better_together::BetterTogether;
 pub use bootstrap_few_shot::BootstrapFewShot;
 pub use copro::Copro;
 pub use infer_rules::InferRules;

@@ -90,8 +90,8 @@ impl Policy for Simba {
         true
     }
 
-    fn questions(&self) -> &'static [Question] {
-        &[Question::Advice]
+    fn questions(&self) -> Vec<Question> {
+        vec![Question::Advice]
     }
 
     fn phases(&self, sizes: &Sizes) -> Vec<Phase> {

@@ -8,7 +8,7 @@ fn row(index: usize, text: &str) -> Example {
 }
 
 fn answer(text: &str, cut: bool) -> Outcome {
-    let reply = Record::from_iter([(Arc::from("proposal"), Value::from(text))]);
+    let reply = Record::from_iter([(Arc::from("proposed_instruction"), Value::from(text))]);
     let step = Step { reply_hash: Some("abc".to_owned()), cut, ..Step::default() };
     Outcome { reply, steps: vec![step], ..Outcome::default() }
 }
@@ -35,16 +35,16 @@ fn every_question_has_a_signature() {
 #[test]
 fn what_is_taken() {
     let judge = Judge::new(&[row(7, LONG)], 100);
-    let said = |text: &str| judge.text(Some(&answer(text, false)), "proposal", "");
+    let said = |text: &str| judge.text(Some(&answer(text, false)), "proposed_instruction", "");
     assert_eq!(said("Be brief.").unwrap().text, "Be brief.");
     assert_eq!(said("Be brief.").unwrap().reply_hash.as_deref(), Some("abc"));
     assert_eq!(said("  \n "), Err(Refusal::Empty));
     assert_eq!(said(&"x".repeat(101)), Err(Refusal::TooLong(101, 100)));
-    let cut = judge.text(Some(&answer("Be brief.", true)), "proposal", "");
+    let cut = judge.text(Some(&answer("Be brief.", true)), "proposed_instruction", "");
     assert_eq!(cut, Err(Refusal::Truncated));
     assert_eq!(judge.text(Some(&answer("Be", false)), "rules", ""), Err(Refusal::Empty));
     let failure = Failure::new(FailureKind::Infrastructure, "no model");
-    let failed = judge.text(Some(&Outcome::failed(failure)), "proposal", "");
+    let failed = judge.text(Some(&Outcome::failed(failure)), "proposed_instruction", "");
     assert_eq!(failed, Err(Refusal::Failed("no model".to_owned())));
 }
 

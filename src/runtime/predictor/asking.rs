@@ -1,7 +1,7 @@
 //! The call of a predictor: the question, the requests and replies, and what is read of them.
 
 use super::{EXTRACT, Predictor, REPEATED};
-use crate::adapt::{Adapter, Ask, ParseError, Parsed, Prepared};
+use crate::adapt::{self, Adapter, Ask, ParseError, Parsed, Prepared};
 use crate::lm::{Address, CallContext, Completion, Delta, Request, Sampling, SharedLm};
 use crate::runtime::choices;
 use crate::runtime::cx::{Args, Cx};
@@ -21,7 +21,7 @@ use crate::runtime::tape::{Change, NewPrompt};
 use crate::runtime::value::Val;
 use crate::runtime::watch::{Sight, Watch, halted};
 use crate::schema::{Record, Signature};
-use crate::trace::{Attempt, Kind, LmCall, Node, NodeId};
+use crate::trace::{self, Attempt, Kind, LmCall, Node, NodeId};
 use std::sync::Arc;
 
 impl Predictor {
@@ -87,7 +87,7 @@ impl Predictor {
         question: &Question<'a>,
     ) -> Result<(LmValue, Question<'a>), Error> {
         let lm = match &change.lm {
-            Some(name) => LmValue::named(run, name)?,
+            Some(other) => other.open(run)?,
             None => lm.clone(),
         };
         let adapter = self.adapter(run, &lm.lm.capabilities())?;
@@ -166,7 +166,10 @@ impl Predictor {
         let address = run.trace_address(node);
         let lm_now = lm.in_turn(&address);
         let mut asked = Asked { run, lm: lm_now, place: address.clone(), address, again: 0 };
-        let told = run.repairs().and_then(|it| it.told(&asked.address));
+        let repairs = run.repairs();
+        let told = repairs.as_ref().and_then(|it| it.told(&asked.address));
+        let may_repair =
+            run.is_repairing() && repairs.is_some_and(|it| it.may_ask_again(&asked.address));
         let pen = Pen::of(run, self.state.as_deref());
         let (mut prepared, mut parts) = match &told {
             None => pen.prompt(adapter, ask, &capabilities),
@@ -190,7 +193,7 @@ impl Predictor {
                 adapter,
                 wanted,
                 inputs: ask.inputs,
-                contracts: self.base.contracts.as_ref(),
+                contracts: self.base.contracts.as_ref().filter(|_| may_repair),
                 may_halt: turn < retries,
             };
             // What a model writes in its own words states no outputs yet.
@@ -204,6 +207,9 @@ impl Predictor {
                 None => it,
             })?;
             let Came { completion, reason } = came;
+            if let Some(contract) = watch.as_deref_mut().and_then(Watch::contract) {
+                sent_back_early(run, contract)?;
+            }
             // A refusal is no output, and who refuses once refuses again.
             if completion.finish == crate::lm::Finish::Filter {
                 return Err(Error::filtered(asked.lm.lm.name(), &completion.text, turn + 1));
@@ -375,6 +381,16 @@ fn change(run: &Run, node: NodeId) -> Option<Change> {
     run.env().tape.as_ref()?.change(&run.trace_address(node))
 }
 
+/// Sends a call back whose reply was ended for a contract.
+fn sent_back_early(run: &Run, contract: Node) -> Result<(), Error> {
+    let (source, reason) = (contract.name.to_string(), contract.error.unwrap_or_default());
+    let address = run.next_address(&source);
+    let node = run.open_node(Node::new(Kind::Assert, &*source, address, contract.inputs));
+    run.close_node(node, |it| it.error = Some(reason.clone()));
+    let Some(repairs) = run.repairs() else { return Ok(()) };
+    repairs.demand(run, node, (&source, &reason), true, &Val::Null).map(|_| ())
+}
+
 /// How often the same was asked and answered in this call: the store would only say it again.
 fn repeats(call: &LmCall, prepared: &Prepared) -> u64 {
     let same = |it: &&Attempt| it.completion.is_some() && it.request.prompt == prepared.prompt;
@@ -425,7 +441,12 @@ impl Asked<'_> {
 
 fn note_liberties(call: &mut LmCall, parsed: &Parsed) {
     if let Some(attempt) = call.attempts.last_mut() {
-        attempt.liberties = parsed.liberties.iter().map(ToString::to_string).collect();
+        let liberty = |it: &adapt::Liberty| trace::Liberty {
+            note: it.to_string(),
+            kind: it.kind.as_str().to_owned(),
+            at: it.at.clone(),
+        };
+        attempt.liberties = parsed.liberties.iter().map(liberty).collect();
     }
 }
 

@@ -287,7 +287,8 @@ impl Fields {
         let reply = |it: Option<&Attempt>| Some(it?.completion.as_ref()?.text.clone());
         self.some(&format!("reply{of}"), reply(a), reply(b));
         let lines = |it: Option<&Attempt>| {
-            it.filter(|it| !it.liberties.is_empty()).map(|it| it.liberties.join("\n"))
+            let notes = it?.liberties.iter().map(|it| &*it.note).collect::<Vec<_>>();
+            (!notes.is_empty()).then(|| notes.join("\n"))
         };
         self.some(&format!("read freely{of}"), lines(a), lines(b));
     }

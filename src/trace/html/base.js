@@ -116,7 +116,7 @@ const holds = (node, sets) => {
   look(node.error);
   for (const attempt of (node.call || {}).attempts || []) {
     [attempt.reply, attempt.error, attempt.thought].forEach(look);
-    (attempt.freely || []).forEach(look);
+    (attempt.freely || []).forEach(([at]) => look(at));
     for (const [, pieces] of attempt.prompt || []) pieces.forEach(([at]) => look(at));
   }
   return found.every(Boolean);

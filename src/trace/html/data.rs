@@ -6,7 +6,7 @@
 use super::Shown;
 use crate::lm::{Completion, Message, Prompt, Request};
 use crate::schema::Record;
-use crate::trace::{Attempt, Difference, Edge, Node, NodeId, Part, diff};
+use crate::trace::{Attempt, Difference, Edge, Liberty, Node, NodeId, Part, diff};
 use crate::util::words::{self, Piece};
 use indexmap::IndexSet;
 use serde_json::{Map, Value as Json, json};
@@ -120,7 +120,8 @@ fn attempt(it: &Attempt, texts: &mut Texts) -> Json {
     let usage = reply.map(|it| it.usage).unwrap_or_default();
     let number = |it: Option<u64>| it.map_or(Json::Null, |it| json!(it));
     let cost = it.cost;
-    let liberties: Vec<Json> = it.liberties.iter().map(|it| texts.text(it)).collect();
+    let said = reply.map_or("", |it| it.text.as_str());
+    let liberties: Vec<Json> = it.liberties.iter().map(|it| liberty(it, said, texts)).collect();
     object([
         ("model", it.model.as_deref().map_or(Json::Null, |it| json!(it))),
         ("extracts", json!(it.extracts)),
@@ -143,6 +144,21 @@ fn attempt(it: &Attempt, texts: &mut Texts) -> Json {
         ("took", json!(micros(it.took))),
         ("key", json!(it.key.get(..16).unwrap_or(&it.key))),
     ])
+}
+
+/// What was read freely: what it was, its kind, and where in the reply it stands, as scripts of
+/// pages count.
+fn liberty(it: &Liberty, reply: &str, texts: &mut Texts) -> Json {
+    let note = texts.text(&it.note);
+    let units = |it: &str| it.encode_utf16().count();
+    let place = it.at.as_ref().and_then(|at| {
+        let (before, part) = (reply.get(..at.start)?, reply.get(at.clone())?);
+        Some((units(before), units(before) + units(part)))
+    });
+    match place {
+        Some((start, end)) => json!([note, it.kind, start, end]),
+        None => json!([note, it.kind]),
+    }
 }
 
 fn calls(reply: &Completion, texts: &mut Texts) -> Json {

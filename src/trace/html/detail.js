@@ -82,6 +82,36 @@ const facts = (attempt) => {
   return parts.join(" · ");
 };
 
+// The reply, with what was read freely in it marked by the numbers of the list below it. What
+// stands in several is marked by all of them.
+const replyOf = (attempt) => {
+  const text = textOf(attempt.reply);
+  const pre = el("pre", { class: "alone", dir: "auto" });
+  const marks = (attempt.freely || []).map(([at, kind, start, end], nth) => ({ nth, note: textOf(at), kind, start, end }))
+    .filter((it) => it.start !== undefined && it.end > it.start);
+  if (!marks.length) {
+    pre.append(text || "(empty)");
+    return pre;
+  }
+  const cuts = [...new Set([0, text.length, ...marks.flatMap((it) => [it.start, it.end])])].sort((a, b) => a - b);
+  for (let i = 0; i + 1 < cuts.length; i += 1) {
+    const [from, to] = [cuts[i], cuts[i + 1]];
+    const over = marks.filter((it) => it.start <= from && it.end >= to);
+    const piece = text.slice(from, to);
+    if (!over.length) {
+      pre.append(piece);
+      continue;
+    }
+    const begun = over.filter((it) => it.start === from);
+    const names = begun.map((it) => `${it.nth + 1} ${it.kind}`).join(", ");
+    const mark = el("mark", { class: over.length > 1 ? "free more" : "free", title: over.map((it) => `${it.nth + 1}. ${it.kind}: ${it.note}`).join("\n") });
+    if (begun.length) mark.append(el("span", { class: "tally", "aria-label": `read freely, ${names}: ` }, names));
+    mark.append(piece);
+    pre.append(mark);
+  }
+  return pre;
+};
+
 const attemptOf = (attempt, at, all, call) => {
   const first = all[0];
   const what = attempt.extracts ? "what the reply states" : at === 0 ? "request"
@@ -106,12 +136,12 @@ const attemptOf = (attempt, at, all, call) => {
   if (attempt.reply !== undefined) {
     out.append(el("h3", {}, "reply"));
     if (attempt.thought !== undefined) out.append(el("details", { class: "message" }, el("summary", {}, "thoughts"), el("pre", { dir: "auto" }, textOf(attempt.thought))));
-    out.append(el("pre", { class: "alone", dir: "auto" }, textOf(attempt.reply) || "(empty)"));
+    out.append(replyOf(attempt));
     for (const at of attempt.calls || []) out.append(el("pre", { class: "alone" }, textOf(at)));
   }
   if (attempt.freely) {
     out.append(el("h3", {}, `read freely: ${count(attempt.freely.length, "liberty", "liberties")}`),
-      el("ul", { class: "freely" }, attempt.freely.map((at) => el("li", { dir: "auto" }, textOf(at)))));
+      el("ol", { class: "freely" }, attempt.freely.map(([at, kind]) => el("li", { dir: "auto" }, kind ? el("b", {}, kind) : null, " " + textOf(at)))));
   }
   return out;
 };

@@ -25,7 +25,7 @@ const CALLS: usize = 1000;
 type Figure = fn(&Mock);
 
 /// The figures, by the names that the command line takes.
-pub(crate) const ALL: [(&str, Figure); 9] = [
+pub(crate) const ALL: [(&str, Figure); 10] = [
     ("first", first),
     ("call", call),
     ("cached", cached),
@@ -34,6 +34,7 @@ pub(crate) const ALL: [(&str, Figure); 9] = [
     ("eval", eval),
     ("search", search),
     ("memory", memory),
+    ("traces", crate::traces::traces),
     ("faults", crate::faults::faults),
 ];
 
@@ -111,7 +112,7 @@ fn first_script(base: &str) -> String {
 }
 
 /// A place for files of this process.
-fn scratch(name: &str) -> PathBuf {
+pub(crate) fn scratch(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("dsp-bench-{}-{name}", std::process::id()))
 }
 
@@ -384,15 +385,18 @@ pub(crate) fn busy() {
     }
 }
 
-/// What a call costs besides its model with its trace kept to the end, with one that nobody
-/// looks at, and what knowing costs what it was computed from: each question has the reply
-/// before it, or a text of the same length.
+/// What a call costs besides its model, with all that `--trace` keeps of it, with the trace of any
+/// run, with one that nobody looks at, without data flows, and with no trace at all. Each question
+/// has the reply before it, or a text of the same length that is no reply.
 pub(crate) fn traced() {
     let model =
         Scripted::by(|_, _| r#"{"answer": "a reply of more than thirty letters"}"#.to_owned());
     let model = Arc::new(model);
-    let kept = Engine::builder().model(model.clone()).no_cache().build().unwrap();
-    let lost = Engine::builder().model(model).no_cache().no_trace().build().unwrap();
+    let of = || Engine::builder().model(model.clone()).no_cache();
+    let told = of().note_origins().build().unwrap();
+    let kept = of().build().unwrap();
+    let lost = of().no_trace().build().unwrap();
+    let off = of().unrecorded().build().unwrap();
     let text = |value: &str| {
         format!(
             "let ask = predict(\"question -> answer\");\n\
@@ -402,22 +406,32 @@ pub(crate) fn traced() {
     };
     let load = |engine: &Engine, value| engine.load_text("main.dsp", &text(value)).unwrap();
     let programs = [
+        ("flows, kept, with origins", load(&told, "last")),
         ("flows, kept", load(&kept, "last")),
         ("flows", load(&lost, "last")),
         ("no flows", load(&lost, "other")),
+        ("off", load(&off, "other")),
     ];
-    let mut all = [const { Vec::new() }; 3];
-    for _ in 0..=ROUNDS {
+    let mut all = [const { Vec::new() }; 5];
+    for _ in 0..=3 * ROUNDS {
         for ((_, program), took) in programs.iter().zip(&mut all) {
             took.push(time(|| drop(run(program))));
         }
     }
-    for ((name, _), took) in programs.iter().zip(&all) {
-        // The first ones warm up.
-        let us = median(&took[1..], |it| it.wall) / CALLS as f64 * 1e6;
+    // The first ones warm up.
+    let us = all.map(|took| median(&took[1..], |it| it.wall) / CALLS as f64 * 1e6);
+    for ((name, _), us) in programs.iter().zip(us) {
         figure("dsp", "trace", json!({ "program": name }), json!({ "us_per_call": us }));
         eprintln!("trace, {name}: {us:.1} µs a call");
     }
+    let [told, kept, .., off] = us;
+    let costs = json!({ "us_per_call": kept - off, "with_origins_us_per_call": told - off });
+    figure("dsp", "tracing-costs", json!({}), costs);
+    eprintln!(
+        "tracing costs {:.1} µs a call, with the origins of prompts {:.1}",
+        kept - off,
+        told - off
+    );
 }
 
 /// The most memory of an evaluation, and what calls of one script add to it.

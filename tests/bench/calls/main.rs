@@ -3,8 +3,8 @@
 //! client which sends the same prompts in the same process, turn about.
 //!
 //! `MOCKLM=path/to/mocklm cargo bench --bench calls -- [figure …]`, where a figure is `first`,
-//! `call`, `cached`, `engine`, `adapter`, `eval`, `search`, `memory` or `faults`. The server is any program
-//! that takes `--port`, prints a line when it listens, and speaks chat completions as well as
+//! `call`, `cached`, `engine`, `adapter`, `eval`, `search`, `memory`, `traces` or `faults`. The server is any
+//! program that takes `--port`, prints a line when it listens, and speaks chat completions as well as
 //! `POST /config` and `POST /reset`. Without one only `busy` and `trace` are measured, which need none.
 //! Standard output gets one JSON line a figure, standard error the ratios.
 #![allow(
@@ -21,6 +21,7 @@ mod faults;
 mod figures;
 mod mock;
 mod programs;
+mod traces;
 
 use mock::Mock;
 use std::path::PathBuf;

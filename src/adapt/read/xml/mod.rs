@@ -12,7 +12,7 @@ use crate::adapt::read::reply::{Outcome, is_thinking, without_thoughts};
 use crate::adapt::read::text::unread;
 use crate::adapt::read::{Best, MAX_DEPTH, Reader, Reading, read_begun, read_reply};
 use crate::adapt::xml::{container, tag_names};
-use crate::adapt::{Liberty, LibertyKind, ParseError, Parsed, Partial};
+use crate::adapt::{Liberty, LibertyKind, ParseError, Parsed, Partial, place_in};
 use crate::schema::{ConvertError, Field, Record, Signature, Ty, Value, check_bound, left_out};
 use std::sync::Arc;
 use tree::{Element, Known, decoded, elements, settled};
@@ -30,8 +30,8 @@ pub(in crate::adapt) fn read_xml(
     let stated = |field: &Field| outer.iter().any(|it| it.folded == folded(&field.name));
     let types = &signature.types;
     let all = signature.outputs.iter().all(|it| stated(it) || left_out(it, types).is_some());
-    let tagged = (all && !outer.is_empty())
-        .then(|| read_tagged(signature, reply, &outer, reply.len() < text.len()));
+    let tagged =
+        (all && !outer.is_empty()).then(|| read_tagged(signature, reply, &outer, text));
     if let Some(Ok(parsed)) = tagged {
         return Ok(parsed);
     }
@@ -64,23 +64,26 @@ fn read_tagged(
     signature: &Signature,
     text: &str,
     outer: &[&Element<'_>],
-    thought: bool,
+    whole: &str,
 ) -> Result<Parsed, ParseError> {
     let mut outcome = Outcome::default();
-    if thought {
-        outcome.drop_text("thinking before the reply");
+    let thought = &whole[..whole.len() - text.len()];
+    if !thought.is_empty() {
+        let at = place_in(whole, thought.trim());
+        outcome.drop_text("thinking before the reply", at);
     }
     outcome.liberties.extend(around(text, outer));
     for field in &signature.outputs {
         let name = folded(&field.name);
         let own = outer.iter().filter(|it| it.folded == name).copied().collect::<Vec<_>>();
-        let mut reader = Reader::new(&signature.types, field.name.clone());
+        let mut reader = Reader::new(&signature.types, field.name.clone()).within(whole);
         reader.allow(text.len());
         let reading = match &own[..] {
             [] => reader.absent(field),
             [one] => reader.field(text, one, field),
             several => reader.several_of(text, several, field),
         };
+        reader.place(0, own.last().map_or("", |it| &text[it.start..it.end]));
         outcome.add(field, !own.is_empty(), reading, reader.liberties);
     }
     outcome.finish()
@@ -88,7 +91,7 @@ fn read_tagged(
 
 /// What stands around the elements of a reply.
 fn around(text: &str, outer: &[&Element<'_>]) -> Option<Liberty> {
-    let liberty = |kind, note: &str| Liberty { field: "".into(), kind, note: note.to_owned() };
+    let liberty = |kind, note: &str| Liberty::of_reply(kind, note);
     let (mut at, mut marked, mut said) = (0, false, false);
     let ends = outer.iter().map(|it| (it.start, it.end)).chain([(text.len(), text.len())]);
     for (start, end) in ends {
