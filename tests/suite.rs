@@ -82,6 +82,8 @@ mod hosts;
 #[cfg(feature = "http")]
 #[path = "suite/http.rs"]
 mod http;
+#[path = "suite/instructions.rs"]
+mod instructions;
 #[path = "suite/journal.rs"]
 mod journal;
 #[cfg(feature = "http")]
@@ -139,6 +141,8 @@ mod scripted;
 #[cfg(all(feature = "serve", feature = "http", feature = "local"))]
 #[path = "suite/serve.rs"]
 mod serve;
+#[path = "suite/simba.rs"]
+mod simba;
 #[path = "suite/sizes.rs"]
 mod sizes;
 #[path = "suite/sources.rs"]

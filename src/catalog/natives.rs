@@ -318,6 +318,76 @@ print(tuned.demos.len());
 //> 0"#,
     ),
     native(
+        "simba",
+        &[
+            METRIC,
+            option("minibatch", "int", "how many rows a step sees"),
+            option(
+                "candidates",
+                "int",
+                "how often a row is run, and how many changes a step tries",
+            ),
+            option("steps", "int", "how many steps there are"),
+            option(
+                "max_demos",
+                "int",
+                "about how many demos a predictor has; 0 is advice only",
+            ),
+            option("proposer_temperature", "float", "how freely advice is given"),
+            PROPOSER,
+            TEACHER,
+            ONLY,
+            THREADS,
+            SEED,
+            MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
+        ],
+        "optimizer",
+        "runs rows several times, and adds the best run as a demo or advice from the best and the worst",
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+2?", answer: "4" }, #{ question: "0+2?", answer: "2" }]);
+let program = predict("question -> answer", lm: scripted(#{ self: #{ answer: "2" } }));
+let advice = #{ reasoning: "One run is wrong.", advice: [#{ step: "self", advice: "Add the numbers." }] };
+let right = |example, reply| example.answer == reply.answer;
+let tuned = simba(metric: right, steps: 1, candidates: 2, proposer: scripted(#{ "proposer.Advice": advice }), max_calls: 90)
+    .compile(program, trainset: data.take(2), valset: data.slice(2));
+print(tuned.demos.len());
+//> 0"#,
+    ),
+    native(
+        "infer_rules",
+        &[
+            METRIC,
+            THRESHOLD,
+            option("candidates", "int", "how many sets of rules are tried"),
+            option("rules", "int", "the most rules of a predictor"),
+            MAX_BOOTSTRAPPED,
+            MAX_LABELED,
+            option("max_rounds", "int", "how often an example is tried"),
+            option("proposer_temperature", "float", "how freely rules are proposed"),
+            PROPOSER,
+            TEACHER,
+            ONLY,
+            THREADS,
+            SEED,
+            MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
+        ],
+        "optimizer",
+        "has rules read off solved examples, and adds those to the instructions that score best",
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+0?", answer: "2" }]);
+let program = predict("question -> answer", lm: scripted(#{ self: #{ answer: "2" } }));
+let rules = #{ reasoning: "Sums.", rules: ["Write the sum in digits."] };
+let right = |example, reply| example.answer == reply.answer;
+let tuned = infer_rules(metric: right, candidates: 1, max_bootstrapped: 1, proposer: scripted(#{ "proposer.Rules": rules }), max_calls: 50)
+    .compile(program, trainset: data.take(1), valset: data.slice(1));
+print(tuned.instructions);
+//> From `question`, write `answer`."#,
+    ),
+    native(
         "copro",
         &[
             METRIC,

@@ -199,6 +199,7 @@ impl Data {
             val: self.valset.len(),
             predictors: predictors(problem, settings).count(),
             start_has_demos: problem.start.demo_count() > 0,
+            has_teacher: problem.teacher.is_some(),
         };
         let mut phases = policy.phases(&sizes);
         let held = [("finalists", &self.runoff, FINALISTS), ("confirm", &self.last, 2)];

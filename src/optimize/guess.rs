@@ -78,6 +78,10 @@ fn guess(ty: &Ty, text: &str) -> Value {
     match ty {
         Ty::Str => Value::from(text),
         Ty::List(item) => Value::list([guess(item, text)]),
+        Ty::Record(fields) => {
+            let all = fields.iter().map(|it| (it.name.clone(), guess(&it.ty, text)));
+            Value::map(all.collect())
+        }
         _ => Value::Null,
     }
 }

@@ -36,8 +36,8 @@ pub use natives::compile_kept;
 pub use options::natives;
 pub use plan::{Phase, Plan};
 pub use policies::{
-    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, LabeledFewShot, MiproV2,
-    PartKind, RandomSearch, Size,
+    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, InferRules, LabeledFewShot,
+    MiproV2, PartKind, RandomSearch, Simba, Size,
 };
 pub use propose::{Proposer, Question};
 pub use race::Race;
@@ -187,6 +187,8 @@ pub struct Sizes {
     pub predictors: usize,
     /// Whether the program already has demos.
     pub start_has_demos: bool,
+    /// Whether a teacher is given.
+    pub has_teacher: bool,
 }
 
 /// What an optimizer found.

@@ -4,8 +4,8 @@ use crate::diag::did_you_mean;
 use crate::eval::{OPTIONS, Scoring};
 use crate::optimize::natives::Optimizer;
 use crate::optimize::{
-    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, LabeledFewShot, MiproV2,
-    PartKind, Policy, Race, RandomSearch, Settings, Size,
+    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, InferRules, LabeledFewShot,
+    MiproV2, PartKind, Policy, Race, RandomSearch, Settings, Simba, Size,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, LmValue, Program, Val, wrong};
@@ -24,6 +24,8 @@ pub fn natives() -> Vec<Bound> {
         bound("copro", copro),
         bound("mipro_v2", mipro_v2),
         bound("gepa", gepa),
+        bound("simba", simba),
+        bound("infer_rules", infer_rules),
         bound("better_together", better_together),
     ]
 }
@@ -179,10 +181,42 @@ fn components(value: &Val) -> Result<Vec<PartKind>, Error> {
     Ok(all)
 }
 
+fn simba(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = Simba::default();
+    let policy = Simba {
+        minibatch: args.count("minibatch")?.unwrap_or(usual.minibatch),
+        candidates: args.count("candidates")?.unwrap_or(usual.candidates),
+        steps: args.count("steps")?.unwrap_or(usual.steps),
+        max_demos: args.count("max_demos")?.unwrap_or(usual.max_demos),
+        temperature: args.number("proposer_temperature")?.unwrap_or(usual.temperature),
+    };
+    if policy.candidates < 2 {
+        return Err(Error::value("`candidates` wants at least 2: runs of a row are compared"));
+    }
+    if policy.minibatch == 0 || policy.steps == 0 {
+        return Err(Error::value("`minibatch` and `steps` want at least 1"));
+    }
+    optimizer(cx, "simba", Arc::new(policy), args)
+}
+
+fn infer_rules(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = InferRules::default();
+    let policy = InferRules {
+        bootstrap: bootstrap(&mut args, usual.bootstrap)?,
+        candidates: args.count("candidates")?.unwrap_or(usual.candidates),
+        rules: args.count("rules")?.unwrap_or(usual.rules),
+        temperature: args.number("proposer_temperature")?.unwrap_or(usual.temperature),
+    };
+    if policy.candidates == 0 || policy.rules == 0 {
+        return Err(Error::value("`candidates` and `rules` want at least 1"));
+    }
+    optimizer(cx, "infer_rules", Arc::new(policy), args)
+}
+
 type Shared = Arc<dyn Policy + Send + Sync>;
 
 /// Steps of a strategy that are no optimizer of the user's own.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 9] = [
     "demos",
     "instructions",
     "random_search",
@@ -190,6 +224,8 @@ const STEPS: [&str; 7] = [
     "copro",
     "mipro_v2",
     "gepa",
+    "simba",
+    "infer_rules",
 ];
 
 fn usual(step: &str) -> Option<Shared> {
@@ -199,6 +235,8 @@ fn usual(step: &str) -> Option<Shared> {
         "bootstrap_few_shot" => Arc::new(BootstrapFewShot::default()),
         "mipro_v2" => Arc::new(MiproV2::default()),
         "gepa" => Arc::new(Gepa::default()),
+        "simba" => Arc::new(Simba::default()),
+        "infer_rules" => Arc::new(InferRules::default()),
         _ => return None,
     })
 }

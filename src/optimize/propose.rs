@@ -41,12 +41,14 @@ pub enum Question {
     ReflectedInstructions,
     /// Descriptions of fields that do.
     ReflectedDescriptions,
+    /// Advice to the steps of a program, from two runs on one row.
+    Advice,
 }
 
 impl Question {
     /// All questions.
     #[cfg(test)]
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::FirstInstructions,
         Self::BetterInstructions,
         Self::Rules,
@@ -56,6 +58,7 @@ impl Question {
         Self::GroundedInstructions,
         Self::ReflectedInstructions,
         Self::ReflectedDescriptions,
+        Self::Advice,
     ];
 
     /// The name of its signature in `std/proposals`.
@@ -70,6 +73,7 @@ impl Question {
             Self::GroundedInstructions => "GroundedInstructions",
             Self::ReflectedInstructions => "ReflectedInstructions",
             Self::ReflectedDescriptions => "ReflectedDescriptions",
+            Self::Advice => "Advice",
         }
     }
 
@@ -127,6 +131,8 @@ pub(crate) enum Refusal {
     TooLong(usize, usize),
     /// It carries a row of the training data.
     Copied(usize),
+    /// It is for no step of the program.
+    Elsewhere,
     /// It was proposed before.
     Known,
 }
@@ -141,6 +147,7 @@ impl fmt::Display for Refusal {
                 write!(f, "it has {has} characters, the most is {most}")
             }
             Self::Copied(row) => write!(f, "it carries row {row} of the training data"),
+            Self::Elsewhere => f.write_str("it names no step that may be changed"),
             Self::Known => f.write_str("it was proposed before"),
         }
     }
@@ -338,6 +345,9 @@ pub(crate) fn with_instructions(
     state
 }
 
+/// The most reasons that the notice names; those that quote a reply differ for each.
+const MOST_REASONS: usize = 5;
+
 /// Why proposals were not taken, for the notice at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
@@ -360,10 +370,15 @@ impl Refusals {
             if count == 1 { "1 proposal was" } else { &format!("{count} proposals were") };
         let message = format!("{what} not taken");
         let notice = Diagnostic::bare(REFUSED, message);
-        let notice = self
+        let mut notice = self
             .by_reason
             .iter()
+            .take(MOST_REASONS)
             .fold(notice, |notice, (why, count)| notice.note(format!("{count}: {why}")));
+        let more: usize = self.by_reason.values().skip(MOST_REASONS).sum();
+        if more > 0 {
+            notice = notice.note(format!("{more}: other reasons"));
+        }
         search
             .notice(notice.hint("see what came: `dsp log show`; another model: `proposer: …`"));
     }

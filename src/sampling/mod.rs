@@ -6,6 +6,7 @@
 //! before it in logical order, never on time or threads.
 
 mod bandit;
+mod chance;
 mod halving;
 mod minibatch;
 mod normal;
@@ -15,6 +16,7 @@ mod sequential;
 mod tpe;
 
 pub use bandit::{Arm, Rejects, Top2, Ucb};
+pub use chance::{poisson, quantile, softmax};
 pub use halving::{Halving, Rung};
 pub use minibatch::Minibatches;
 pub use pareto::{Pareto, fronts};

@@ -3,17 +3,21 @@
 //! A policy proposes states and reads scores. It names no models, and knows
 //! nothing of how runs are made.
 
+mod advice;
 mod better_together;
 mod bootstrap_few_shot;
+mod buckets;
 mod copro;
 mod gepa;
 mod gepa_merge;
 mod gepa_parts;
 mod gepa_pool;
 mod grounds;
+mod infer_rules;
 mod labeled_few_shot;
 mod mipro_v2;
 mod random_search;
+mod simba;
 mod trials;
 
 pub use better_together::BetterTogether;
@@ -22,9 +26,11 @@ pub use copro::Copro;
 pub use gepa::{Effort, Gepa};
 pub use gepa_parts::PartKind;
 pub use gepa_pool::Front;
+pub use infer_rules::InferRules;
 pub use labeled_few_shot::LabeledFewShot;
 pub use mipro_v2::{MiproV2, Size};
 pub use random_search::RandomSearch;
+pub use simba::Simba;
 
 use crate::schema::Value;
 
