@@ -205,10 +205,14 @@ fn state(host: &MemoryHost) -> String {
         .unwrap()
 }
 
-/// Whole lines of a journal, as JSON.
+/// Lines of a journal, as JSON; of the last one, where it is cut off, what is whole but for the line
+/// feed.
 fn lines(bytes: &[u8]) -> Vec<serde_json::Value> {
-    let whole = bytes.split_inclusive(|it| *it == b'\n').filter(|it| it.ends_with(b"\n"));
-    whole.map(|it| serde_json::from_slice(it).unwrap()).collect()
+    let (whole, rest) =
+        bytes.split_at(bytes.iter().rposition(|it| *it == b'\n').map_or(0, |it| it + 1));
+    let lines = whole.split_inclusive(|it| *it == b'\n');
+    let last = serde_json::from_slice(rest).ok();
+    lines.map(|it| serde_json::from_slice(it).unwrap()).chain(last).collect()
 }
 
 /// By request, how many replies had arrived: those in the store, else those in the journal and
