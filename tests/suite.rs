@@ -183,6 +183,8 @@ mod values;
 #[path = "suite/watched.rs"]
 mod watched;
 #[cfg(all(feature = "http", unix))]
+#[path = "suite/why.rs"]
+mod why;
 #[path = "suite/workers.rs"]
 mod workers;
 #[cfg(feature = "http")]

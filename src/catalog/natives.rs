@@ -288,6 +288,36 @@ print(tuned.demos);
 //> [#{"answer": "2", "question": "1+1?"}]"#,
     ),
     native(
+        "knn_few_shot",
+        &[
+            METRIC,
+            THRESHOLD,
+            option("k", "int", "how many demos a prompt shows"),
+            option(
+                "bootstrap",
+                "bool",
+                "whether the examples are run; else they are shown as they are",
+            ),
+            option("max_rounds", "int", "how often an example is tried"),
+            TEACHER,
+            ONLY,
+            THREADS,
+            SEED,
+            MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
+        ],
+        "optimizer",
+        "shows each input the examples that are nearest to it",
+        r#"let data = dataset([#{ question: "The capital of France?", answer: "Paris" }, #{ question: "The colour of grass?", answer: "green" }]);
+let program = predict("question -> answer", lm: scripted(#{ self: #{ answer: "Paris" } }));
+let right = |example, reply| example.answer == reply.answer;
+let tuned = knn_few_shot(metric: right, k: 1, max_calls: 10).compile(program, trainset: data);
+print(tuned.demos.len(), tuned.prompt(question: "The capital of Spain?").contains("France"), tuned.prompt(question: "The capital of Spain?").contains("grass"));
+//> 2 true false"#,
+    ),
+    native(
         "random_search",
         &[
             METRIC,

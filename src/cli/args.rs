@@ -689,6 +689,19 @@ pub(super) enum StateAction {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Tell how a state came to be what it is: who made it of what, what was tried, and where each
+    /// text and each demo came from
+    Why {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The predictor to tell of, such as `answer` or `steps[0]`; all when it is left out
+        #[arg(value_name = "PATH")]
+        path: Option<String>,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Say what differs between two states: predictor by predictor, word by word
     Diff {
         /// The one before

@@ -3,6 +3,7 @@
 mod ablate;
 mod diff;
 mod dspy;
+mod why;
 
 use super::args::{State as Arguments, StateAction};
 use super::shell::{Failure, Shell};
@@ -19,6 +20,7 @@ pub(super) fn run(shell: &Shell, args: &Arguments) -> Result<(), Failure> {
             Ok(())
         }
         StateAction::Diff { a, b, json } => diff::run(shell, a, b.as_deref(), *json),
+        StateAction::Why { file, path, json } => why::run(shell, file, path.as_deref(), *json),
         StateAction::Ablate(args) => ablate::run(shell, args),
         StateAction::Import(args) => dspy::import(shell, args),
         StateAction::Export(args) => dspy::export(shell, args),

@@ -87,6 +87,7 @@ fn label_origin(example: &Example) -> DemoOrigin {
         reply_hash: None,
         rollout: 0,
         score: None,
+        first_in: None,
     }
 }
 
@@ -124,6 +125,7 @@ pub(crate) fn from_run(
             reply_hash: step.reply_hash.clone(),
             rollout,
             score: outcome.score,
+            first_in: None,
         };
         demos.insert(path.to_owned(), StateDemo { demo, origin: Some(origin) });
     }
@@ -138,7 +140,9 @@ pub(crate) fn with_demos(
 ) -> State {
     let mut state = State { predictors: start.predictors.clone(), provenance: None };
     for path in predictors.keys() {
-        state.entry(path).demos = demos.get(path).cloned().unwrap_or_default();
+        let own = state.entry(path);
+        own.demos = demos.get(path).cloned().unwrap_or_default();
+        own.nearest = None;
     }
     state
 }

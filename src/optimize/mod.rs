@@ -23,6 +23,7 @@ mod race;
 mod report;
 mod search;
 mod sentences;
+mod story;
 
 pub use ablate::{
     Ablated, Ablation, Finding, Part, Smaller, Verdict, Wish, Worth, ablate, ablate_asked,
@@ -36,8 +37,8 @@ pub use natives::compile_kept;
 pub use options::natives;
 pub use plan::{Phase, Plan};
 pub use policies::{
-    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, InferRules, LabeledFewShot,
-    MiproV2, PartKind, RandomSearch, Simba, Size,
+    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, InferRules, KnnFewShot,
+    LabeledFewShot, MiproV2, PartKind, RandomSearch, Simba, Size,
 };
 pub use propose::{Proposer, Question};
 pub use race::Race;
@@ -47,7 +48,7 @@ pub use search::{Ask, Example, Next, Runs, Search, Step, Who};
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::eval::{Cancel, Caps, Dataset, Deadline, Evaluator, Progress, RunOptions, Stop};
 use crate::lm::Money;
-use crate::program::{DataOrigin, Provenance, State};
+use crate::program::{DataOrigin, Provenance, State, Story};
 use crate::schema::{Signature, Value};
 use data::Data;
 use indexmap::IndexMap;
@@ -237,7 +238,9 @@ pub fn compile(
     report.confirmation = confirmation;
     report.notices.splice(0..0, data.notices.clone());
     state.stamp(problem.signatures);
-    state.provenance = Some(provenance(policy, problem, settings, origins, &report));
+    let story = story::story(&mut state, problem, &report);
+    let made = provenance(policy, problem, settings, origins, &report);
+    state.provenance = Some(Provenance { story, ..made });
     Ok(Compiled { state, report })
 }
 
@@ -296,5 +299,6 @@ fn provenance(
         prompt_tokens: report.prompt_tokens,
         completion_tokens: report.completion_tokens,
         stopped: report.stop.as_ref().map(Stop::to_string),
+        story: Story::default(),
     }
 }

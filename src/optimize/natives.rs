@@ -165,6 +165,7 @@ impl Optimizer {
             evaluator.place_traces();
             let (mut compiled, took) = (compiled?, host.elapsed().saturating_sub(began));
             name_adapters(cx, &program, &mut compiled.state);
+            self.name_others(cx, &program, &mut compiled.state);
             self.account(cx, problem, &compiled, &program, keep, took);
             if let Some(Stop::Metric(message)) = &compiled.report.stop {
                 // What was found by such a metric is not the best of anything.
@@ -177,6 +178,28 @@ impl Optimizer {
             report(cx, &compiled, took);
             Ok(compiled)
         })
+    }
+
+    /// Writes down who else had a part in a state.
+    fn name_others(&self, cx: &Cx<'_>, program: &Program, state: &mut State) {
+        let Some(made) = &mut state.provenance else { return };
+        let teacher = |it: &Program| {
+            let lm = named(&it.models(cx.run()));
+            let lm = lm.unwrap_or_else(|| "an unnamed model".to_owned());
+            match (it.state().hash(), State::default().hash()) {
+                (own, bare) if own == bare => lm,
+                (own, _) => format!("{lm}, state {own}"),
+            }
+        };
+        let teacher = self.teacher.as_ref().map(teacher);
+        made.story.teacher = teacher.filter(|it| !it.contains("://"));
+        if !self.policy.questions().is_empty() {
+            let usual = || cx.run().session().default_lm().ok();
+            let lm = self.asked(cx, program).map(|it| it.lm).or_else(usual);
+            let name = lm.map(|it| it.name().to_owned());
+            // What is no name of a model has no place in a state.
+            made.story.proposer = name.filter(|it| !it.contains("://"));
+        }
     }
 
     /// Tells who watches what was found.

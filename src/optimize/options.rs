@@ -4,8 +4,8 @@ use crate::diag::did_you_mean;
 use crate::eval::{OPTIONS, Scoring};
 use crate::optimize::natives::Optimizer;
 use crate::optimize::{
-    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, InferRules, LabeledFewShot,
-    MiproV2, PartKind, Policy, Race, RandomSearch, Settings, Simba, Size,
+    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, InferRules, KnnFewShot,
+    LabeledFewShot, MiproV2, PartKind, Policy, Race, RandomSearch, Settings, Simba, Size,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, LmValue, Program, Val, wrong};
@@ -20,6 +20,7 @@ pub fn natives() -> Vec<Bound> {
     vec![
         bound("labeled_few_shot", labeled_few_shot),
         bound("bootstrap_few_shot", bootstrap_few_shot),
+        bound("knn_few_shot", knn_few_shot),
         bound("random_search", random_search),
         bound("copro", copro),
         bound("mipro_v2", mipro_v2),
@@ -49,6 +50,17 @@ fn labeled_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 fn bootstrap_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     let policy = bootstrap(&mut args, BootstrapFewShot::default())?;
     optimizer(cx, "bootstrap_few_shot", Arc::new(policy), args)
+}
+
+fn knn_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = KnnFewShot::default();
+    let policy = KnnFewShot {
+        k: at_least_one(&mut args, "k", usual.k)?,
+        bootstrap: args.flag("bootstrap")?.unwrap_or(usual.bootstrap),
+        max_rounds: at_least_one(&mut args, "max_rounds", usual.max_rounds)?,
+        threshold: threshold(&mut args)?,
+    };
+    optimizer(cx, "knn_few_shot", Arc::new(policy), args)
 }
 
 fn random_search(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
@@ -216,11 +228,12 @@ fn infer_rules(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 type Shared = Arc<dyn Policy + Send + Sync>;
 
 /// Steps of a strategy that are no optimizer of the user's own.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "demos",
     "instructions",
     "random_search",
     "bootstrap_few_shot",
+    "knn_few_shot",
     "copro",
     "mipro_v2",
     "gepa",
@@ -233,6 +246,7 @@ fn usual(step: &str) -> Option<Shared> {
         "demos" | "random_search" => Arc::new(RandomSearch::default()),
         "instructions" | "copro" => Arc::new(Copro::default()),
         "bootstrap_few_shot" => Arc::new(BootstrapFewShot::default()),
+        "knn_few_shot" => Arc::new(KnnFewShot::default()),
         "mipro_v2" => Arc::new(MiproV2::default()),
         "gepa" => Arc::new(Gepa::default()),
         "simba" => Arc::new(Simba::default()),
@@ -278,13 +292,18 @@ fn race(value: &Val) -> Result<Race, Error> {
     value.as_str().and_then(Race::of).ok_or_else(|| wrong("race", &names, value))
 }
 
-fn bootstrap(args: &mut Args, usual: BootstrapFewShot) -> Result<BootstrapFewShot, Error> {
+fn threshold(args: &mut Args) -> Result<Option<f64>, Error> {
     let threshold = args.number("threshold")?;
-    if let Some(it) = threshold.filter(|it| !(0.0..=1.0).contains(it)) {
-        return Err(Error::value(format!(
-            "`threshold` wants a number from 0 to 1, found {it}"
-        )));
+    match threshold.filter(|it| !(0.0..=1.0).contains(it)) {
+        None => Ok(threshold),
+        Some(it) => {
+            Err(Error::value(format!("`threshold` wants a number from 0 to 1, found {it}")))
+        }
     }
+}
+
+fn bootstrap(args: &mut Args, usual: BootstrapFewShot) -> Result<BootstrapFewShot, Error> {
+    let threshold = threshold(args)?;
     Ok(BootstrapFewShot {
         max_bootstrapped: args.count("max_bootstrapped")?.unwrap_or(usual.max_bootstrapped),
         max_labeled: args.count("max_labeled")?.unwrap_or(usual.max_labeled),

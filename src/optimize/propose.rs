@@ -153,6 +153,21 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl Refusal {
+    /// It without what is peculiar to one proposal.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "no answer came",
+            Self::Truncated => "cut off at the limit of tokens",
+            Self::Empty => "empty",
+            Self::TooLong(..) => "too long",
+            Self::Copied(_) => "carries a row of the training data",
+            Self::Elsewhere => "names no step that may be changed",
+            Self::Known => "proposed before",
+        }
+    }
+}
+
 /// A text that a model proposed, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Proposal {
@@ -167,6 +182,7 @@ impl Proposal {
             optimizer: optimizer.to_owned(),
             note: note.to_owned(),
             reply_hash: self.reply_hash.clone(),
+            first_in: None,
         }
     }
 }
@@ -352,15 +368,18 @@ const MOST_REASONS: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
     by_reason: IndexMap<String, usize>,
+    by_kind: IndexMap<&'static str, u64>,
 }
 
 impl Refusals {
     pub(crate) fn add(&mut self, why: &Refusal) {
         *self.by_reason.entry(why.to_string()).or_default() += 1;
+        *self.by_kind.entry(why.kind()).or_default() += 1;
     }
 
     /// Tells the user, where anything but a repetition came.
     pub(crate) fn tell(self, search: &mut Search<'_>) {
+        self.by_kind.iter().for_each(|(why, times)| search.refused(why, *times));
         let known = Refusal::Known.to_string();
         if self.by_reason.keys().all(|it| *it == known) {
             return;

@@ -6,6 +6,7 @@ use crate::eval::{Comparison, Outcome, Scored, Stop, Used, compare_scores, usage
 use crate::lm::{Cost, Details};
 use crate::optimize::{Confirmation, End, Plan};
 use crate::program::{GainRecord, ScoreRecord, State};
+use indexmap::IndexMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -177,6 +178,8 @@ pub struct Report {
     pub notices: Vec<Diagnostic>,
     /// How the search went, in the policy's own words.
     pub remarks: Vec<String>,
+    /// Proposals that were not taken, by reason.
+    pub refused: IndexMap<String, u64>,
     /// The seed of the search.
     pub seed: u64,
 }

@@ -133,6 +133,7 @@ pub struct Search<'a> {
     path: Path,
     notices: Vec<Diagnostic>,
     remarks: Vec<String>,
+    refused: IndexMap<String, u64>,
 }
 
 impl fmt::Debug for Search<'_> {
@@ -178,6 +179,7 @@ impl<'a> Search<'a> {
             path: Path::default(),
             notices: Vec::new(),
             remarks: Vec::new(),
+            refused: IndexMap::new(),
         })
     }
 
@@ -239,6 +241,11 @@ impl<'a> Search<'a> {
     /// Says how the search went, for the report.
     pub fn remark(&mut self, text: String) {
         self.remarks.push(text);
+    }
+
+    /// Counts proposals that were not taken, for the state.
+    pub(crate) fn refused(&mut self, why: &str, times: u64) {
+        *self.refused.entry(why.to_owned()).or_default() += times;
     }
 
     /// Makes runs, or remembers them.
@@ -585,6 +592,7 @@ impl<'a> Search<'a> {
             path: self.path,
             notices: self.notices,
             remarks: self.remarks,
+            refused: self.refused,
             seed: self.settings.seed,
             candidates: Vec::new(),
         };
@@ -593,7 +601,8 @@ impl<'a> Search<'a> {
     }
 }
 
-fn best(candidates: &[Candidate]) -> Option<usize> {
+/// The best of these candidates.
+pub(super) fn best(candidates: &[Candidate]) -> Option<usize> {
     let mut best: Option<usize> = None;
     for (at, candidate) in candidates.iter().enumerate() {
         let better = |than: usize| candidate.beats(&candidates[than]);

@@ -2,10 +2,11 @@
 
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::program::dspy::looks_like_dspy;
-use crate::program::file::{FORMAT, MALFORMED, VERSION, VERSION_DIFFERS, check_name};
+use crate::program::file::{FORMAT, MALFORMED, NEAR_BY, VERSION, VERSION_DIFFERS, check_name};
 use crate::program::{
-    DataOrigin, DemoOrigin, DemoSource, GainRecord, InstructionsOrigin, Options,
-    PredictorState, Provenance, ScoreRecord, SignatureHash, State, StateDemo, json,
+    DataOrigin, DemoOrigin, DemoSource, GainRecord, InstructionsOrigin, Nearest, Options,
+    PredictorState, Provenance, ScoreRecord, SignatureHash, State, StateDemo, Story, Tried,
+    json,
 };
 use crate::schema::{Demo, Record, Template, Value};
 use indexmap::IndexMap;
@@ -246,6 +247,7 @@ fn predictor(node: &Node<'_>) -> Decoded<PredictorState> {
             .map(|name| Ok((name.as_ref().to_owned(), text(name)?)))
             .collect::<Decoded<IndexMap<String, String>>>()
     })?;
+    let first_in = node.some("descriptions_first_in", texts)?;
     let extract = node.text("extract")?;
     extract.as_deref().map_or(Ok(()), check_name)?;
     let (adapter, template) = (node.text("adapter")?, node.some("template", template)?);
@@ -261,12 +263,14 @@ fn predictor(node: &Node<'_>) -> Decoded<PredictorState> {
         instructions: node.lines("instructions")?,
         instructions_origin: node.some("instructions_origin", author)?,
         descriptions: descriptions.unwrap_or_default(),
+        descriptions_first_in: first_in.unwrap_or_default(),
         lm,
         adapter,
         template,
         extract,
         options: node.some("options", options)?.unwrap_or_default(),
         demos: node.list("demos", demo)?,
+        nearest: node.some("nearest", nearest)?,
     })
 }
 
@@ -282,6 +286,13 @@ fn template(node: &Node<'_>) -> Decoded<Arc<Template>> {
     })
 }
 
+fn nearest(node: &Node<'_>) -> Decoded<Nearest> {
+    if node.needed_text("by")? != NEAR_BY {
+        return Err(wrong(format!("`{}`: expected \"{NEAR_BY}\"", node.at("by"))));
+    }
+    Ok(Nearest { k: node.size("k")? })
+}
+
 fn signature(node: &Node<'_>) -> Decoded<SignatureHash> {
     Ok(SignatureHash {
         fields: node.needed_text("fields")?,
@@ -295,7 +306,14 @@ fn author(node: &Node<'_>) -> Decoded<InstructionsOrigin> {
         optimizer: node.needed_text("optimizer")?,
         note: node.needed_text("note")?,
         reply_hash: node.text("reply_hash")?,
+        first_in: node.text("first_in")?,
     })
+}
+
+/// Texts by name.
+fn texts(node: &Node<'_>) -> Decoded<IndexMap<String, String>> {
+    let text = |name: &Arc<str>| Ok((name.to_string(), node.needed_text(name)?));
+    node.record.keys().map(text).collect()
 }
 
 fn options(node: &Node<'_>) -> Decoded<Options> {
@@ -336,6 +354,7 @@ fn origin(node: &Node<'_>) -> Decoded<DemoOrigin> {
         reply_hash: node.text("reply_hash")?,
         rollout: node.count("rollout")?.unwrap_or(0),
         score: node.float("score")?,
+        first_in: node.text("first_in")?,
     })
 }
 
@@ -358,7 +377,57 @@ fn provenance(node: &Node<'_>) -> Decoded<Provenance> {
         prompt_tokens: node.count("prompt_tokens")?.unwrap_or(0),
         completion_tokens: node.count("completion_tokens")?.unwrap_or(0),
         stopped: node.text("stopped")?,
+        story: node.some("story", story)?.unwrap_or_default(),
     })
+}
+
+fn story(node: &Node<'_>) -> Decoded<Story> {
+    let name = |it: &str| -> Decoded<Option<String>> {
+        let text = node.text(it)?;
+        text.as_deref().map_or(Ok(()), check_name)?;
+        Ok(text)
+    };
+    let refused = node.some("refused", |node| {
+        let times = |name: &Arc<str>| Ok((name.to_string(), node.size(name)? as u64));
+        node.record.keys().map(times).collect()
+    })?;
+    let mean = |node: &Node<'_>| {
+        let mean = node.float("mean")?.ok_or_else(|| node.missing("mean"))?;
+        Ok((node.needed_text("label")?, mean))
+    };
+    Ok(Story {
+        start: node.text("start")?,
+        teacher: name("teacher")?,
+        proposer: name("proposer")?,
+        tried: node.list("tried", tried)?,
+        more: if node.take("more").is_some() { node.size("more")? } else { 0 },
+        unchanged: node.leaf("unchanged", "true or false", flag)?.unwrap_or(false),
+        finalists: node.list("finalists", mean)?,
+        refused: refused.unwrap_or_default(),
+        remarks: node.leaf("remarks", "a list of texts", all_lines)?.unwrap_or_default(),
+        earlier: node.list("earlier", provenance)?,
+    })
+}
+
+fn tried(node: &Node<'_>) -> Decoded<Tried> {
+    Ok(Tried {
+        label: node.needed_text("label")?,
+        score: node.float("score")?,
+        rows: node.size("rows")?,
+        demos: node.size("demos")?,
+        chosen: node.leaf("chosen", "true or false", flag)?.unwrap_or(false),
+    })
+}
+
+fn flag(value: &Value) -> Option<bool> {
+    if let Value::Bool(it) = value { Some(*it) } else { None }
+}
+
+fn all_lines(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::List(items) => items.iter().map(joined).collect(),
+        _ => None,
+    }
 }
 
 fn data(node: &Node<'_>) -> Decoded<DataOrigin> {

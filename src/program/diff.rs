@@ -244,7 +244,7 @@ fn descriptions(before: &PredictorState, after: &PredictorState) -> Vec<Change> 
 
 fn settings(before: &PredictorState, after: &PredictorState) -> Vec<Change> {
     type Part = (&'static str, fn(&PredictorState) -> Option<String>);
-    let parts: [Part; 8] = [
+    let parts: [Part; 9] = [
         ("fields", |it| Some(it.signature.as_ref()?.fields.clone())),
         ("words", |it| Some(it.signature.as_ref()?.text.clone())),
         ("model", |it| it.lm.clone()),
@@ -253,6 +253,7 @@ fn settings(before: &PredictorState, after: &PredictorState) -> Vec<Change> {
         ("top_p", |it| Some(Value::Float(it.options.top_p?).to_json())),
         ("max_tokens", |it| Some(it.options.max_tokens?.to_string())),
         ("seed", |it| Some(it.options.seed?.to_string())),
+        ("nearest demos", |it| Some(it.nearest?.k.to_string())),
     ];
     parts.iter().filter_map(|(name, of)| change(name, of(before), of(after))).collect()
 }
@@ -313,6 +314,10 @@ fn facts(it: &Provenance) -> Vec<(String, String)> {
     let options = it.options.iter();
     facts.extend(options.map(|(name, value)| (format!("option {name}"), value.to_string())));
     facts.push(("seed".to_owned(), it.seed.to_string()));
+    let others = [("teacher", &it.story.teacher), ("proposer", &it.story.proposer)];
+    facts.extend(
+        others.iter().filter_map(|(name, it)| Some(((*name).to_owned(), (*it).clone()?))),
+    );
     facts.extend(it.lm.iter().map(|it| ("model".to_owned(), it.clone())));
     for data in &it.data {
         facts.push((data.role.clone(), format!("{} rows, {}", data.rows, data.hash)));

@@ -8,10 +8,11 @@ use crate::diag::{Code, Diagnostic};
 use crate::host::{Host, read_text};
 use crate::program::state::record;
 use crate::program::{
-    DataOrigin, DemoOrigin, GainRecord, InstructionsOrigin, Options, PredictorState,
-    Provenance, ScoreRecord, SignatureHash, State, StateDemo, decode, json,
+    DataOrigin, DemoOrigin, GainRecord, InstructionsOrigin, Nearest, Options, PredictorState,
+    Provenance, ScoreRecord, SignatureHash, State, StateDemo, Story, Tried, decode, json,
 };
 use crate::schema::{Record, Template, Value};
+use indexmap::IndexMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +24,9 @@ pub(crate) const MALFORMED: Code = Code("E0711");
 pub(crate) const VERSION_DIFFERS: Code = Code("E0712");
 /// A state carries what belongs to a machine.
 pub(crate) const NOT_A_NAME: Code = Code("E0717");
+
+/// How the demos nearest to an input are found: there is one way.
+pub(crate) const NEAR_BY: &str = "words";
 
 /// What the files call themselves.
 pub(crate) const FORMAT: &str = "dsp-lang state";
@@ -38,7 +42,10 @@ impl State {
         let predictors = self.predictors.values();
         let names =
             predictors.flat_map(|it| [&it.lm, &it.extract]).flatten().map(String::as_str);
-        let searched = self.provenance.iter().filter_map(|it| it.lm.as_deref());
+        let earlier = self.provenance.iter().flat_map(|it| &it.story.earlier);
+        let searched = self.provenance.iter().chain(earlier);
+        let searched = searched.flat_map(|it| [&it.lm, &it.story.teacher, &it.story.proposer]);
+        let searched = searched.flatten().map(String::as_str);
         names.chain(searched).try_for_each(check_name)?;
         Ok(json::write(&state_value(self)))
     }
@@ -148,13 +155,19 @@ fn predictor_value(it: &PredictorState) -> Value {
         .with_some("instructions", it.instructions.as_deref().map(lines))
         .with_some("instructions_origin", it.instructions_origin.as_ref().map(author_value))
         .with_any("descriptions", Value::map(descriptions))
+        .with_any("descriptions_first_in", texts(&it.descriptions_first_in))
         .with_some("lm", it.lm.as_deref())
         .with_some("adapter", it.adapter.as_deref())
         .with_some("template", it.template.as_deref().map(template_value))
         .with_some("extract", it.extract.as_deref())
         .with_any("options", options_value(&it.options))
+        .with_some("nearest", it.nearest.as_ref().map(nearest_value))
         .with_any("demos", Value::list(it.demos.iter().map(demo_value)))
         .end()
+}
+
+fn nearest_value(it: &Nearest) -> Value {
+    Object::default().with("k", count(it.k as u64)).with("by", NEAR_BY).end()
 }
 
 fn template_value(it: &Template) -> Value {
@@ -183,6 +196,7 @@ fn author_value(it: &InstructionsOrigin) -> Value {
         .with("optimizer", it.optimizer.as_str())
         .with("note", it.note.as_str())
         .with_some("reply_hash", it.reply_hash.as_deref())
+        .with_some("first_in", it.first_in.as_deref())
         .end()
 }
 
@@ -216,6 +230,7 @@ fn origin_value(it: &DemoOrigin) -> Value {
         .with_some("reply_hash", it.reply_hash.as_deref())
         .with("rollout", count(it.rollout))
         .with_some("score", it.score)
+        .with_some("first_in", it.first_in.as_deref())
         .end()
 }
 
@@ -237,7 +252,44 @@ fn provenance_value(it: &Provenance) -> Value {
         .with("prompt_tokens", count(it.prompt_tokens))
         .with("completion_tokens", count(it.completion_tokens))
         .with_some("stopped", it.stopped.as_deref())
+        .with_any("story", story_value(&it.story))
         .end()
+}
+
+fn story_value(it: &Story) -> Value {
+    let finalist = |(label, mean): &(String, f64)| {
+        Object::default().with("label", label.as_str()).with("mean", *mean).end()
+    };
+    let refused =
+        it.refused.iter().map(|(why, times)| (Arc::from(why.as_str()), count(*times)));
+    let more = (it.more > 0).then(|| count(it.more as u64));
+    Object::default()
+        .with_some("start", it.start.as_deref())
+        .with_some("teacher", it.teacher.as_deref())
+        .with_some("proposer", it.proposer.as_deref())
+        .with_any("tried", Value::list(it.tried.iter().map(tried_value)))
+        .with_some("more", more)
+        .with_some("unchanged", it.unchanged.then_some(true))
+        .with_any("finalists", Value::list(it.finalists.iter().map(finalist)))
+        .with_any("refused", Value::map(refused.collect()))
+        .with_any("remarks", Value::list(it.remarks.iter().map(|it| lines(it))))
+        .with_any("earlier", Value::list(it.earlier.iter().map(provenance_value)))
+        .end()
+}
+
+fn tried_value(it: &Tried) -> Value {
+    Object::default()
+        .with("label", it.label.as_str())
+        .with_some("score", it.score)
+        .with("rows", count(it.rows as u64))
+        .with("demos", count(it.demos as u64))
+        .with_some("chosen", it.chosen.then_some(true))
+        .end()
+}
+
+fn texts(all: &IndexMap<String, String>) -> Value {
+    let text = |(name, it): (&String, &String)| (Arc::from(name.as_str()), it.as_str().into());
+    Value::map(all.iter().map(text).collect())
 }
 
 fn data_value(it: &DataOrigin) -> Value {

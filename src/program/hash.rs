@@ -125,6 +125,9 @@ fn predictor_text(predictor: &PredictorState) -> String {
     for (name, value) in numbers.into_iter().filter_map(|(n, v)| Some((n, v?))) {
         part(name, &value);
     }
+    if let Some(nearest) = predictor.nearest {
+        part("nearest", &nearest.k.to_string());
+    }
     for demo in predictor.demos.iter().map(|it| &it.demo) {
         part("demo", &format!("{}{}", record_text(&demo.inputs), record_text(&demo.outputs)));
     }

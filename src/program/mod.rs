@@ -12,9 +12,11 @@ mod dspy;
 mod file;
 mod hash;
 pub(crate) mod json;
+mod nearest;
 mod places;
 mod show;
 mod state;
+mod story;
 
 pub use apply::Fitted;
 pub(crate) use apply::TEMPLATE_DIFFERS;
@@ -22,8 +24,10 @@ pub use diff::{Change, DemoDiff, Fate, PredictorDiff, StateDiff};
 pub use dspy::{Exported, Like, ReadValue, pickled};
 pub use hash::{SignatureHash, fields_text};
 pub(crate) use hash::{record_text, row_hash};
+pub use nearest::Nearest;
 pub use show::show;
 pub use state::{
     DataOrigin, DemoOrigin, DemoSource, GainRecord, InstructionsOrigin, Options,
     PredictorState, Provenance, ScoreRecord, State, StateDemo,
 };
+pub use story::{Story, Tried};

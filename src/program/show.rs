@@ -89,6 +89,14 @@ fn show_predictor(it: &PredictorState, text: &mut String) {
     for (field, description) in &it.descriptions {
         let _ = writeln!(text, "  {field}: {}", cut(&plain(description)));
     }
+    if let Some(nearest) = it.nearest {
+        let of = it.demos.len();
+        let _ = writeln!(
+            text,
+            "  for each input the {} nearest of {of} demos, by words",
+            nearest.k
+        );
+    }
     for (serial, demo) in it.demos.iter().enumerate() {
         let origin =
             demo.origin.as_ref().map_or_else(|| "by hand".to_owned(), DemoOrigin::told);

@@ -1,6 +1,6 @@
 //! The values that make up a state.
 
-use crate::program::SignatureHash;
+use crate::program::{Nearest, SignatureHash, Story};
 use crate::schema::{Demo, Record, Template, Value};
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub struct PredictorState {
     pub instructions_origin: Option<InstructionsOrigin>,
     /// Descriptions of fields in place of the author's, by field.
     pub descriptions: IndexMap<String, String>,
+    /// What was tried first with each of those: the optimizer and its name for it.
+    pub descriptions_first_in: IndexMap<String, String>,
     /// The name of a model, to be looked up where the state is loaded.
     pub lm: Option<String>,
     /// The name of an adapter.
@@ -53,8 +55,10 @@ pub struct PredictorState {
     pub extract: Option<String>,
     /// How tokens are drawn.
     pub options: Options,
-    /// Examples in the prompt, in order.
+    /// Examples in the prompt, in order; those to pick from where `nearest` says so.
     pub demos: Vec<StateDemo>,
+    /// Whether only those demos are shown that are the nearest to an input.
+    pub nearest: Option<Nearest>,
 }
 
 /// Sampling options; what is `None` is as the program or the model says.
@@ -113,6 +117,8 @@ pub struct DemoOrigin {
     pub rollout: u64,
     /// What the run scored.
     pub score: Option<f64>,
+    /// What was tried first with it: the optimizer and its name for it.
+    pub first_in: Option<String>,
 }
 
 impl DemoOrigin {
@@ -138,6 +144,8 @@ pub struct InstructionsOrigin {
     pub note: String,
     /// The reply that wrote them, as a hash.
     pub reply_hash: Option<String>,
+    /// What was tried first with them: the optimizer and its name for it.
+    pub first_in: Option<String>,
 }
 
 /// How a state came about. It names no times and no caches: the same search gives the same
@@ -167,6 +175,8 @@ pub struct Provenance {
     pub completion_tokens: u64,
     /// What ended the search before its end.
     pub stopped: Option<String>,
+    /// How the search went.
+    pub story: Story,
 }
 
 /// A data set that a search read.

@@ -23,6 +23,7 @@ use crate::runtime::why::Why;
 use crate::schema::{Demo, Field, Record, Signature, Ty, convert};
 use indexmap::IndexMap;
 use std::any::Any;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The path of a predictor that is a program by itself.
@@ -52,6 +53,8 @@ pub struct Predictor {
     /// The signature with the state's words.
     signature: Arc<Signature>,
     demos: Arc<[Demo]>,
+    /// Where the demos stand in the state that they were picked from.
+    shown: Option<Arc<[usize]>>,
     /// No optimizer changes it.
     frozen: bool,
     /// It was made to reason before it answers.
@@ -77,6 +80,7 @@ impl Predictor {
             overrides,
             signature,
             demos,
+            shown: None,
             frozen,
             reasons,
             advice,
@@ -235,6 +239,18 @@ impl Predictor {
             None => (self.base.signature.clone(), Arc::from([])),
         };
         Self { path, state, signature, demos, ..self.clone() }
+    }
+
+    /// The predictor with the demos alone that are shown for these inputs.
+    fn narrowed(&self, inputs: &Record) -> Cow<'_, Self> {
+        let picked = self.state.as_ref().and_then(|it| Some((it, it.shown(inputs)?)));
+        let Some((state, shown)) = picked else { return Cow::Borrowed(self) };
+        let demos = shown.iter().map(|at| state.demos[*at].clone()).collect();
+        let state =
+            Arc::new(PredictorState { demos, nearest: None, ..PredictorState::clone(state) });
+        let demos = shown.iter().map(|at| self.demos[*at].clone()).collect();
+        let (state, shown) = (Some(state), Some(shown.into()));
+        Cow::Owned(Self { state, demos, shown, ..self.clone() })
     }
 
     /// Returns the predictor with other options for its calls.
@@ -453,7 +469,7 @@ impl Predictor {
         adapter: Adapter,
         capabilities: &Capabilities,
     ) -> Result<Prepared, Error> {
-        self.asking(cx, inputs, |ask| {
+        self.asking(cx, inputs, |_, ask| {
             let prepared = adapter.prompt(ask, capabilities);
             media::taken(ask, &prepared.prompt, capabilities, adapter.name(), "the model")?;
             Ok(prepared)
@@ -471,8 +487,9 @@ impl Predictor {
         adapter: &Adapter,
         capabilities: &Capabilities,
     ) -> Result<Why, Error> {
-        let (prepared, parts) =
-            self.asking(cx, inputs, |ask| Ok(adapter.prompt_parts(ask, capabilities)))?;
+        let ((prepared, parts), shown) = self.asking(cx, inputs, |shown, ask| {
+            Ok((adapter.prompt_parts(ask, capabilities), shown.shown.clone()))
+        })?;
         Ok(Why {
             prompt: prepared.prompt,
             parts,
@@ -481,6 +498,7 @@ impl Predictor {
             place: None,
             signature: self.base.signature.clone(),
             state: self.state.clone(),
+            shown,
             provenance: self.provenance.clone(),
             given: inputs.keys().cloned().collect(),
         })
@@ -491,7 +509,7 @@ impl Predictor {
         &self,
         cx: Option<&Cx<'_>>,
         inputs: &Record,
-        work: impl FnOnce(&Ask<'_>) -> Result<T, Error>,
+        work: impl FnOnce(&Self, &Ask<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let given = named_values(inputs);
         let laid_out = match cx {
@@ -499,7 +517,8 @@ impl Predictor {
             None => self.signature.clone(),
         };
         let inputs = self.convert(&*choices::of_inputs(&laid_out, &given)?, &given)?;
-        work(&self.ask(&laid_out, &inputs, None))
+        let shown = self.narrowed(&inputs);
+        work(&shown, &shown.ask(&laid_out, &inputs, None))
     }
 
     /// The bytes of what would be sent for these inputs.

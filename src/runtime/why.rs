@@ -26,6 +26,8 @@ pub struct Why {
     /// The signature as the script has it.
     pub signature: Arc<Signature>,
     pub(in crate::runtime) state: Option<Arc<PredictorState>>,
+    /// Which of its demos are shown, where that depends on the inputs.
+    pub(in crate::runtime) shown: Option<Arc<[usize]>>,
     pub(in crate::runtime) provenance: Option<Arc<Provenance>>,
     /// The inputs that were given; others have defaults.
     pub(in crate::runtime) given: Vec<Arc<str>>,
@@ -179,6 +181,7 @@ impl Why {
     }
 
     fn demo(&self, index: usize) -> Ground {
+        let index = self.shown.as_ref().map_or(index, |it| it[index]);
         let demo = self.state.as_ref().and_then(|it| it.demos.get(index));
         let facts = self.state_facts().with("demo", Some(count(index as u64)));
         let words = self.state_words(&format!("demo {}", index + 1));

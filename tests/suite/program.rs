@@ -6,7 +6,7 @@ use dsp_lang::diag::Diagnostic;
 use dsp_lang::host::{MemoryHost, OsHost, read_text};
 use dsp_lang::program::{
     DataOrigin, DemoOrigin, DemoSource, Fitted, GainRecord, InstructionsOrigin, Like, Options,
-    PredictorState, Provenance, ScoreRecord, State, StateDemo, show,
+    PredictorState, Provenance, ScoreRecord, State, StateDemo, Story, Tried, show,
 };
 use dsp_lang::schema::{
     Demo, Field, MediaFile, MediaKind, Record, Signature, Template, Ty, TypeTable, Value,
@@ -48,6 +48,7 @@ fn example() -> State {
             reply_hash: Some("abcdef0123456789".into()),
             rollout: 1,
             score: Some(1.0),
+            first_in: Some("random_search: bootstrap 2".into()),
         }),
     };
     let labeled = StateDemo {
@@ -62,6 +63,7 @@ fn example() -> State {
             reply_hash: None,
             rollout: 0,
             score: None,
+            first_in: None,
         }),
     };
     let answer = PredictorState {
@@ -71,14 +73,17 @@ fn example() -> State {
             optimizer: "gepa".into(),
             note: "3 rows that scored 0".into(),
             reply_hash: Some("9999".into()),
+            first_in: Some("gepa: round 3".into()),
         }),
         descriptions: [("answer".to_owned(), "one to five words".to_owned())].into(),
+        descriptions_first_in: [("answer".to_owned(), "gepa: round 4".to_owned())].into(),
         lm: Some("openai/gpt-4o-mini".into()),
         adapter: Some("chat".into()),
         template: None,
         extract: None,
         options: Options { temperature: Some(0.0), ..Options::default() },
         demos: vec![bootstrapped, labeled],
+        nearest: None,
     };
     let mut state = State {
         predictors: [("answer".to_owned(), answer)].into(),
@@ -106,6 +111,35 @@ fn example() -> State {
             prompt_tokens: 10_000,
             completion_tokens: 900,
             stopped: None,
+            story: Story {
+                start: Some("0123456789abcdef".into()),
+                teacher: Some("openai/gpt-4o, state 00".into()),
+                proposer: Some("openai/gpt-4o".into()),
+                tried: vec![
+                    Tried {
+                        label: "as it is".into(),
+                        score: Some(0.5),
+                        rows: 20,
+                        ..Tried::default()
+                    },
+                    Tried {
+                        label: "bootstrap 2".into(),
+                        score: None,
+                        rows: 4,
+                        demos: 2,
+                        chosen: true,
+                    },
+                ],
+                more: 3,
+                unchanged: true,
+                finalists: vec![("bootstrap 2".into(), 0.75)],
+                refused: vec![("too long".into(), 2)],
+                remarks: vec!["two\nlines".into(), "one".into()],
+                earlier: vec![Provenance {
+                    optimizer: "copro".into(),
+                    ..Provenance::default()
+                }],
+            },
         }),
     };
     state.stamp(&program());
@@ -133,7 +167,30 @@ const GOLDEN: &str = r#"{
     },
     "calls": 812,
     "prompt_tokens": 10000,
-    "completion_tokens": 900
+    "completion_tokens": 900,
+    "story": {
+      "start": "0123456789abcdef",
+      "teacher": "openai/gpt-4o, state 00",
+      "proposer": "openai/gpt-4o",
+      "tried": [
+        {"label": "as it is", "score": 0.5, "rows": 20, "demos": 0},
+        {"label": "bootstrap 2", "rows": 4, "demos": 2, "chosen": true}
+      ],
+      "more": 3,
+      "unchanged": true,
+      "finalists": [{"label": "bootstrap 2", "mean": 0.75}],
+      "refused": {"too long": 2},
+      "remarks": [["two", "lines"], "one"],
+      "earlier": [
+        {
+          "optimizer": "copro",
+          "seed": 0,
+          "calls": 0,
+          "prompt_tokens": 0,
+          "completion_tokens": 0
+        }
+      ]
+    }
   },
   "predictors": {
     "answer": {
@@ -146,9 +203,11 @@ const GOLDEN: &str = r#"{
       "instructions_origin": {
         "optimizer": "gepa",
         "note": "3 rows that scored 0",
-        "reply_hash": "9999"
+        "reply_hash": "9999",
+        "first_in": "gepa: round 3"
       },
       "descriptions": {"answer": "one to five words"},
+      "descriptions_first_in": {"answer": "gepa: round 4"},
       "lm": "openai/gpt-4o-mini",
       "adapter": "chat",
       "options": {"temperature": 0.0},
@@ -162,7 +221,8 @@ const GOLDEN: &str = r#"{
             "row_hash": "00ff00ff00ff00ff",
             "reply_hash": "abcdef0123456789",
             "rollout": 1,
-            "score": 1.0
+            "score": 1.0,
+            "first_in": "random_search: bootstrap 2"
           }
         },
         {

@@ -177,5 +177,6 @@ fn provenance(
         prompt_tokens: before.prompt_tokens + ablation.prompt_tokens,
         completion_tokens: before.completion_tokens + ablation.completion_tokens,
         stopped: None,
+        story: before.story,
     })
 }

@@ -285,6 +285,17 @@ impl Bootstrap {
         Self { options, predictors, labels, teacher }
     }
 
+    /// One whose runs are made in this state.
+    pub(crate) fn taught(
+        options: BootstrapFewShot,
+        search: &Search<'_>,
+        teacher: State,
+    ) -> Self {
+        let predictors = search.predictors();
+        let labels = Labels::new(&predictors, search.train());
+        Self { options, predictors, labels, teacher }
+    }
+
     /// The state with these demos, filled up with labeled ones.
     fn filled(&self, search: &Search<'_>, label: &str, found: &Found) -> State {
         let mut demos = found.demos.clone();

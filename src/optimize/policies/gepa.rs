@@ -34,6 +34,7 @@ use crate::sampling::Minibatches;
 use crate::schema::{Signature, Value};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// A score that cannot be bettered.
@@ -519,9 +520,15 @@ impl<'g> Course<'g> {
         }
         let paths: Vec<String> = it.changes.iter().map(|(part, _)| part.to_string()).collect();
         let from = &self.pool.members[it.parent].name;
+        let mut state = State::clone(&state);
+        for (part, _) in it.changes.iter().filter(|it| it.0.kind == PartKind::Instructions) {
+            if let Some(origin) = &mut state.entry(&part.path).instructions_origin {
+                let _ = write!(origin.note, ", whose scores rose by {:.3} in all", it.gain);
+            }
+        }
         Some(Winner {
             label: format!("{}: {} of {from}", it.round, paths.join(", ")),
-            state,
+            state: Arc::new(state),
             parents: vec![it.parent],
             turn: it.turn,
             gain: it.gain,

@@ -109,7 +109,7 @@ impl Part {
                 own.instructions_origin = from.instructions_origin;
             }
             PartKind::Descriptions => own.descriptions = from.descriptions,
-            PartKind::Demos => own.demos = from.demos,
+            PartKind::Demos => (own.demos, own.nearest) = (from.demos, from.nearest),
         }
     }
 }

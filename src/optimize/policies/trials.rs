@@ -232,8 +232,9 @@ impl Pool {
         let mut state = State { predictors: start.predictors.clone(), provenance: None };
         for (path, instructions, set) in self.choices(combination) {
             if let Some(set) = set {
-                let demos = self.sets[set].1.get(path).map(|it| it.demos.clone());
-                state.entry(path).demos = demos.unwrap_or_default();
+                let set = self.sets[set].1.get(path).cloned().unwrap_or_default();
+                let own = state.entry(path);
+                (own.demos, own.nearest) = (set.demos, set.nearest);
             }
             if let Some(it) = instructions.checked_sub(1).map(|at| &self.proposed[path][at]) {
                 state = with_instructions(&state, path, &it.proposal, self.optimizer, &it.note);

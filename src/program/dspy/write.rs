@@ -117,6 +117,13 @@ fn unsaid(path: &str, state: &PredictorState, warnings: &mut Vec<Diagnostic>) {
         warnings.push(left_out(format!("`{path}`: {part}: {why}")));
     };
     let adapter = "DSPy sets adapters for a whole program";
+    if let Some(nearest) = state.nearest {
+        let k = nearest.k;
+        tell(
+            &format!("the {k} nearest demos"),
+            "DSPy shows all that a state has, as this file does",
+        );
+    }
     if let Some(name) = &state.adapter {
         tell(&format!("adapter `{name}`"), adapter);
     }

@@ -53,11 +53,13 @@ impl Predictor {
         let wanted = choices::of_inputs(&laid_out, &given)?;
         let inputs = self.convert(&wanted, &given)?;
         let inputs = media::all_at_hand(run, &inputs)?;
-        let demos = media::demos(run, &self.signature, &self.demos)?;
+        let narrowed = self.narrowed(&inputs);
+        let shown = &*narrowed;
+        let demos = media::demos(run, &self.signature, &shown.demos)?;
         let lm = self.lm(run)?;
         let adapter = self.adapter(run, &lm.lm.capabilities())?;
         let asserts = self.overrides.asserts.unwrap_or(true);
-        let ask = self.ask(&laid_out, &inputs, demos.as_deref());
+        let ask = shown.ask(&laid_out, &inputs, demos.as_deref());
         let question = Question { ask, adapter, wanted: &wanted, prompt: None };
         repaired(run, asserts, |earlier| {
             let node = self.open(run, inputs.clone(), earlier);
@@ -65,9 +67,9 @@ impl Predictor {
             let change = change(run, node);
             let changed = change.as_ref().map(|it| self.changed(run, it, &lm, &question));
             let result = match changed {
-                None => self.answer(cx, node, &lm, &question, watch.as_deref_mut()),
+                None => shown.answer(cx, node, &lm, &question, watch.as_deref_mut()),
                 Some(Ok((lm, question))) => {
-                    self.answer(cx, node, &lm, &question, watch.as_deref_mut())
+                    shown.answer(cx, node, &lm, &question, watch.as_deref_mut())
                 }
                 Some(Err(error)) => {
                     run.close_node(node, |it| it.error = Some(error.to_string()));
