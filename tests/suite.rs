@@ -60,6 +60,8 @@ mod examples;
 #[cfg(all(feature = "cli", feature = "http"))]
 #[path = "suite/failing.rs"]
 mod failing;
+#[path = "suite/finetune.rs"]
+mod finetune;
 #[path = "suite/fmt.rs"]
 mod fmt;
 #[path = "suite/forecast.rs"]

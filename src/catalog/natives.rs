@@ -318,6 +318,34 @@ print(tuned.demos.len(), tuned.prompt(question: "The capital of Spain?").contain
 //> 2 true false"#,
     ),
     native(
+        "bootstrap_finetune",
+        &[
+            METRIC,
+            THRESHOLD,
+            option("to", "str", "the folder for the files"),
+            option("multitask", "bool", "whether all predictors share one file"),
+            option("exclude_demos", "bool", "whether prompts are written without demos"),
+            option("overwrite", "bool", "whether files that are there are replaced"),
+            option("max_rounds", "int", "how often an example is tried"),
+            TEACHER,
+            ONLY,
+            THREADS,
+            SEED,
+            MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
+        ],
+        "optimizer",
+        "writes runs that score well as conversations to train a model on",
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+2?", answer: "4" }]);
+let program = predict("question -> answer", lm: scripted(#{ "self#0": #{ answer: "2" }, "self#1": #{ answer: "5" } }));
+let right = |example, reply| example.answer == reply.answer;
+let student = bootstrap_finetune(metric: right, to: "lessons", max_calls: 20).compile(program, trainset: data);
+print(load("lessons/all.jsonl").len(), student.demos.len());
+//> 1 0"#,
+    ),
+    native(
         "random_search",
         &[
             METRIC,

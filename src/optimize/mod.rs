@@ -11,6 +11,7 @@ mod confirm;
 mod data;
 mod demo;
 mod export;
+mod finetune;
 mod forecast;
 mod guess;
 mod matrix;
@@ -37,8 +38,8 @@ pub use natives::compile_kept;
 pub use options::natives;
 pub use plan::{Phase, Plan};
 pub use policies::{
-    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, InferRules, KnnFewShot,
-    LabeledFewShot, MiproV2, PartKind, RandomSearch, Simba, Size,
+    BetterTogether, BootstrapFewShot, BootstrapFinetune, Copro, Effort, Front, Gepa,
+    InferRules, KnnFewShot, LabeledFewShot, MiproV2, PartKind, RandomSearch, Simba, Size,
 };
 pub use propose::{Proposer, Question};
 pub use race::Race;

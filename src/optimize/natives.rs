@@ -8,6 +8,7 @@ use crate::eval::{
 };
 use crate::lm::{LmOptions, SharedLm};
 use crate::optimize::asker::{Asker, Kept};
+use crate::optimize::finetune::Finetune;
 use crate::optimize::{
     Care, Compiled, Plan, Policy, Problem, Prompts, Proposer, Question, Settings, Teacher, Who,
     compile, forecast, plan,
@@ -64,11 +65,11 @@ impl Object for Optimizer {
 }
 
 /// What `compile` and `plan` are given.
-struct Given {
-    program: Program,
+pub(in crate::optimize) struct Given {
+    pub(in crate::optimize) program: Program,
     trainset: Dataset,
     valset: Option<Dataset>,
-    testset: Option<Dataset>,
+    pub(in crate::optimize) testset: Option<Dataset>,
     care: Care,
 }
 
@@ -76,7 +77,7 @@ struct Given {
 const COMPILE: &[&str] = &["program", "trainset", "valset", "testset", "confirm", "overlap"];
 
 impl Given {
-    fn take(mut args: Args) -> Result<Self, Error> {
+    pub(in crate::optimize) fn take(mut args: Args) -> Result<Self, Error> {
         let program =
             Program::from_val("program", &args.take(0, "program").unwrap_or_default())?;
         let trainset = args.option("trainset");
@@ -138,7 +139,7 @@ impl Optimizer {
 
     /// Searches; finished runs are kept in a file where there is to be one, and the program's
     /// are made elsewhere where somebody does.
-    fn found(
+    pub(in crate::optimize) fn found(
         &self,
         cx: &Cx<'_>,
         given: Given,
@@ -459,9 +460,8 @@ pub fn compile_kept(
     let [optimizer, program, trainset, valset, testset] = parts else {
         return Err(Error::value("five values"));
     };
-    let Some(optimizer) = optimizer.downcast::<Optimizer>() else {
-        return Err(wrong("with", "an optimizer", optimizer));
-    };
+    let (collects, writes) =
+        (optimizer.downcast::<Optimizer>(), optimizer.downcast::<Finetune>());
     let rows = |name, it: &Val| match it {
         Val::Null => Ok(None),
         data => DatasetValue::from_val(name, data).map(Some),
@@ -476,7 +476,11 @@ pub fn compile_kept(
     let program = given.program.clone();
     // What a command asks for is known to its workers; what scripts begin by themselves is not.
     let remote = attached(cx).and_then(|it| it.remote.get());
-    let compiled = optimizer.found(cx, given, keep, remote)?;
+    let compiled = match (collects, writes) {
+        (Some(optimizer), _) => optimizer.found(cx, given, keep, remote)?,
+        (None, Some(writes)) => writes.found(cx, given, keep, remote)?,
+        (None, None) => return Err(wrong("with", "an optimizer", optimizer)),
+    };
     Ok((program.with_state(&Arc::new(compiled.state.clone())), compiled))
 }
 

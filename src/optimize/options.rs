@@ -2,10 +2,12 @@
 
 use crate::diag::did_you_mean;
 use crate::eval::{OPTIONS, Scoring};
+use crate::optimize::finetune::{Finetune, Wish};
 use crate::optimize::natives::Optimizer;
 use crate::optimize::{
-    BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, InferRules, KnnFewShot,
-    LabeledFewShot, MiproV2, PartKind, Policy, Race, RandomSearch, Settings, Simba, Size,
+    BetterTogether, BootstrapFewShot, BootstrapFinetune, Copro, Effort, Front, Gepa,
+    InferRules, KnnFewShot, LabeledFewShot, MiproV2, PartKind, Policy, Race, RandomSearch,
+    Settings, Simba, Size,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, LmValue, Program, Val, wrong};
@@ -21,6 +23,7 @@ pub fn natives() -> Vec<Bound> {
         bound("labeled_few_shot", labeled_few_shot),
         bound("bootstrap_few_shot", bootstrap_few_shot),
         bound("knn_few_shot", knn_few_shot),
+        bound("bootstrap_finetune", bootstrap_finetune),
         bound("random_search", random_search),
         bound("copro", copro),
         bound("mipro_v2", mipro_v2),
@@ -61,6 +64,22 @@ fn knn_few_shot(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
         threshold: threshold(&mut args)?,
     };
     optimizer(cx, "knn_few_shot", Arc::new(policy), args)
+}
+
+fn bootstrap_finetune(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = BootstrapFinetune::default();
+    let policy = BootstrapFinetune {
+        max_rounds: at_least_one(&mut args, "max_rounds", usual.max_rounds)?,
+        threshold: threshold(&mut args)?,
+    };
+    let wish = Wish {
+        to: args.text("to")?.unwrap_or_else(|| "finetune".to_owned()),
+        multitask: args.flag("multitask")?.unwrap_or(true),
+        exclude_demos: args.flag("exclude_demos")?.unwrap_or(true),
+        overwrite: args.flag("overwrite")?.unwrap_or(false),
+    };
+    let collects = taken(cx, "bootstrap_finetune", Arc::new(policy), args)?;
+    Ok(Val::object(Finetune { collects, wish }))
 }
 
 fn random_search(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
@@ -313,7 +332,11 @@ fn bootstrap(args: &mut Args, usual: BootstrapFewShot) -> Result<BootstrapFewSho
 }
 
 /// Takes the options that all optimizers with a metric share.
-fn optimizer(cx: &Cx<'_>, what: &str, policy: Shared, mut args: Args) -> Result<Val, Error> {
+fn optimizer(cx: &Cx<'_>, what: &str, policy: Shared, args: Args) -> Result<Val, Error> {
+    Ok(Val::object(taken(cx, what, policy, args)?))
+}
+
+fn taken(cx: &Cx<'_>, what: &str, policy: Shared, mut args: Args) -> Result<Optimizer, Error> {
     let scoring = Scoring::take(cx, &mut args)?;
     let teacher =
         args.option("teacher").map(|it| Program::from_val("teacher", &it)).transpose()?;
@@ -330,7 +353,7 @@ fn optimizer(cx: &Cx<'_>, what: &str, policy: Shared, mut args: Args) -> Result<
         only,
     };
     let (metric, threads) = (Some(scoring.metric), scoring.threads);
-    Ok(Val::object(Optimizer { policy, settings, threads, metric, teacher, proposer }))
+    Ok(Optimizer { policy, settings, threads, metric, teacher, proposer })
 }
 
 fn paths(value: &Val) -> Result<Vec<String>, Error> {

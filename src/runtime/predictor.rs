@@ -1,6 +1,7 @@
 //! Predictors: a signature, a state, and what a program says about their calls.
 
 mod asking;
+mod lesson;
 
 use crate::adapt::{Adapter, Ask, Prepared};
 use crate::check::StaticPredictor;

@@ -311,9 +311,7 @@ impl Bootstrap {
     fn ask(&self, example: &Example, round: u64) -> Ask {
         let mut state = without_row(&self.teacher, example);
         if round > 0 {
-            for path in self.predictors.keys() {
-                state.entry(path).options.temperature = Some(FURTHER_TEMPERATURE);
-            }
+            hotter(&mut state, self.predictors.keys());
         }
         Ask {
             who: Who::Teacher,
@@ -326,12 +324,7 @@ impl Bootstrap {
 
     /// Whether a run may be shown as a demo; without a metric every run may that did not fail.
     fn good(&self, outcome: &Outcome) -> bool {
-        let scored = match (outcome.score, self.options.threshold) {
-            (None, _) => true,
-            (Some(score), None) => score > 0.0,
-            (Some(score), Some(least)) => score >= least,
-        };
-        outcome.failure.is_none() && outcome.asserts_failed == 0 && scored
+        is_good(outcome, self.options.threshold)
     }
 
     fn keep(
@@ -355,8 +348,25 @@ impl Bootstrap {
     }
 }
 
+/// Whether a run scored at least so much, with nothing that failed.
+pub(super) fn is_good(outcome: &Outcome, threshold: Option<f64>) -> bool {
+    let scored = match (outcome.score, threshold) {
+        (None, _) => true,
+        (Some(score), None) => score > 0.0,
+        (Some(score), Some(least)) => score >= least,
+    };
+    outcome.failure.is_none() && outcome.asserts_failed == 0 && scored
+}
+
+/// Has predictors give further samples.
+pub(super) fn hotter<'a>(state: &mut State, paths: impl Iterator<Item = &'a String>) {
+    for path in paths {
+        state.entry(path).options.temperature = Some(FURTHER_TEMPERATURE);
+    }
+}
+
 /// The first of each group of equal rows.
-fn unique(rows: impl Iterator<Item = Example>) -> Vec<Example> {
+pub(super) fn unique(rows: impl Iterator<Item = Example>) -> Vec<Example> {
     let mut seen = BTreeSet::new();
     rows.filter(|it| seen.insert(it.hash.clone())).collect()
 }

@@ -6,6 +6,7 @@
 mod advice;
 mod better_together;
 mod bootstrap_few_shot;
+mod bootstrap_finetune;
 mod buckets;
 mod copro;
 mod gepa;
@@ -23,6 +24,7 @@ mod trials;
 
 pub use better_together::BetterTogether;
 pub use bootstrap_few_shot::BootstrapFewShot;
+pub use bootstrap_finetune::BootstrapFinetune;
 pub use copro::Copro;
 pub use gepa::{Effort, Gepa};
 pub use gepa_parts::PartKind;
