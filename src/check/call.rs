@@ -449,7 +449,6 @@ fn absent_on_purpose(name: &str) -> Option<&'static str> {
         "react" | "tool" | "mcp" | "program_of_thought" | "multi_chain" => {
             Some("tools and what is built on them are not supported yet")
         }
-        "tune" => Some("not supported yet; `dsp doc optimizing` tells of those that there are"),
         _ => None,
     }
 }

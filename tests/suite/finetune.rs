@@ -40,7 +40,7 @@ fn the_manifest_says_where_each_line_came_from() {
     std::fs::write(path.join("data.jsonl"), DATA).unwrap();
     let mut first = None;
     for threads in ["1", "16"] {
-        let with = "bootstrap_finetune(metric: right, overwrite: true, max_calls: 300)";
+        let with = "bootstrap_finetune(overwrite: true, max_calls: 300)";
         let (code, told) = dsp(
             path,
             &[
@@ -98,7 +98,7 @@ fn nothing_is_replaced_and_nothing_paid_for_in_vain() {
     std::fs::write(path.join("data.jsonl"), DATA).unwrap();
     std::fs::create_dir(path.join("finetune")).unwrap();
     std::fs::write(path.join("finetune/manifest.json"), "mine").unwrap();
-    let with = "bootstrap_finetune(metric: right, max_calls: 300)";
+    let with = "bootstrap_finetune(max_calls: 300)";
     let command = [
         "compile",
         "a.dsp",
