@@ -627,11 +627,8 @@ fn steps_go_on_from_the_best_and_are_compared_with_the_beginning() {
     let best = found.report.candidates.iter().filter_map(|it| it.score).fold(0.0, f64::max);
     let chosen = found.report.best_candidate().unwrap();
     assert!(chosen.score.unwrap() > 0.0 && best > 0.0);
-    assert_eq!(found.state.predictors, {
-        let mut state = (*chosen.state).clone();
-        state.stamp(&signatures);
-        state.predictors
-    });
+    // What it says besides is where each part was tried first.
+    assert_eq!(found.state.hash(), chosen.state.hash());
     let start = &found.report.candidates[0];
     let confirmation = found.report.confirmation.as_ref().unwrap();
     match &confirmation.end {
