@@ -16,11 +16,12 @@
 //! compiled program costs what any other does; every predictor picks by its own inputs, and not by
 //! those of the whole program; nearness goes by words and asks no model.
 
+use crate::diag::Diagnostic;
 use crate::eval::Stop;
 use crate::optimize::demo::{Labels, with_demos};
 use crate::optimize::policies::bootstrap_few_shot::{Bootstrap, Courses, Wanted};
 use crate::optimize::policies::count;
-use crate::optimize::{BootstrapFewShot, Phase, Policy, Search, Sizes, Who};
+use crate::optimize::{BootstrapFewShot, FEW_DEMOS, Phase, Policy, Search, Sizes, Who};
 use crate::program::{Nearest, State};
 use crate::schema::Value;
 use indexmap::IndexMap;
@@ -98,6 +99,11 @@ impl Policy for KnnFewShot {
         // What was found before the end is worth keeping; other rows stand as they are.
         let made = courses.made(search, 0);
         let state = self.picking(search, made.state);
+        if stop.is_none() && state.demo_count() == 0 {
+            let notice = Diagnostic::bare(FEW_DEMOS, "no row made a demo");
+            let hint = "lower `threshold:`, raise `max_rounds:`, or give a stronger `teacher:`";
+            search.notice(notice.hint(hint));
+        }
         search.propose("neighbours", state);
         stop.map_or(Ok(()), Err)
     }
