@@ -96,6 +96,8 @@ mod lists;
 mod mipro;
 #[path = "suite/optimize.rs"]
 mod optimize;
+#[path = "suite/optimizers.rs"]
+mod optimizers;
 #[path = "suite/packages.rs"]
 mod packages;
 #[path = "suite/parallel.rs"]
