@@ -10,7 +10,7 @@ use dsp_lang::eval::{
 use dsp_lang::optimize::{
     BetterTogether, BootstrapFewShot, Care, Compiled, Copro, Effort, Gepa, InferRules,
     LabeledFewShot, MiproV2, PartKind, Policy, Problem, Proposer, Question, Race, RandomSearch,
-    Settings, Simba, Teacher, compile, plan,
+    Settings, Simba, Teacher, Tune, compile, plan,
 };
 use dsp_lang::program::State;
 use dsp_lang::schema::{Field, Record, Signature, Ty, TypeTable, Value};
@@ -78,6 +78,7 @@ fn table() -> Vec<(&'static str, Shared)> {
         }),
         ("simba", Arc::new(simba)),
         ("infer_rules", Arc::new(rules)),
+        ("tune", Arc::new(Tune { max_demos: 3, patience: 2, ..Tune::default() })),
         ("better_together", Arc::new(together)),
     ]
 }
@@ -502,7 +503,9 @@ fn check_choice(name: &str, found: &Compiled) {
         return;
     };
     assert_eq!(found.state.hash(), best.state.hash(), "{name}");
-    for other in &report.candidates {
+    // It takes a cheaper program within the noise of the best.
+    let takes_cheaper = name == "tune";
+    for other in report.candidates.iter().filter(|_| !takes_cheaper) {
         assert!(best.score >= other.score, "{name}: {} after {}", other.label, best.label);
     }
 }
