@@ -14,6 +14,8 @@ mod adapt;
 mod adapters;
 #[path = "suite/agreement.rs"]
 mod agreement;
+#[path = "suite/answering.rs"]
+mod answering;
 #[path = "suite/architecture.rs"]
 mod architecture;
 #[path = "suite/budget.rs"]
@@ -23,6 +25,8 @@ mod cache;
 #[cfg(feature = "http")]
 #[path = "suite/calls.rs"]
 mod calls;
+#[path = "suite/caps.rs"]
+mod caps;
 #[cfg(feature = "http")]
 #[path = "suite/carry.rs"]
 mod carry;
@@ -31,6 +35,8 @@ mod carry;
 mod cassettes;
 #[path = "suite/cli.rs"]
 mod cli;
+#[path = "suite/compiled.rs"]
+mod compiled;
 #[path = "suite/console.rs"]
 mod console;
 #[path = "suite/data.rs"]
@@ -60,6 +66,9 @@ mod examples;
 #[cfg(all(feature = "cli", feature = "http"))]
 #[path = "suite/failing.rs"]
 mod failing;
+#[cfg(feature = "http")]
+#[path = "suite/faulty.rs"]
+mod faulty;
 #[path = "suite/finetune.rs"]
 mod finetune;
 #[path = "suite/fmt.rs"]
@@ -98,6 +107,8 @@ mod lists;
 mod mipro;
 #[path = "suite/optimize.rs"]
 mod optimize;
+#[path = "suite/optimizers.rs"]
+mod optimizers;
 #[path = "suite/packages.rs"]
 mod packages;
 #[path = "suite/parallel.rs"]

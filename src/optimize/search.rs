@@ -17,6 +17,7 @@ pub use means::{Price, Taste};
 
 use crate::data::Read;
 use crate::diag::Diagnostic;
+use crate::eval::stats::Interval;
 use crate::eval::{
     Budget, Cancel, Dataset, Evaluator, FailureKind, Job, Outcome, Progress, Random, Stop,
     Used, run_jobs,
@@ -111,6 +112,19 @@ struct Known {
     with_steps: bool,
 }
 
+/// What policies inside of another found before the one that searches now, for those who watch.
+#[derive(Debug, Clone, Default)]
+struct Earlier {
+    /// The name of the present one, as candidates are told.
+    stage: String,
+    /// How many places of candidates are taken.
+    places: usize,
+    /// How many candidates have a score.
+    scored: usize,
+    /// The best score, and its interval.
+    best: Option<(f64, Option<Interval>)>,
+}
+
 /// A search under way, as a policy sees it.
 pub struct Search<'a> {
     problem: &'a Problem<'a>,
@@ -128,6 +142,8 @@ pub struct Search<'a> {
     from: Arc<State>,
     /// How many policies inside of others have begun.
     stages: usize,
+    /// What was found before the one that searches now.
+    earlier: Earlier,
     tokens: (u64, u64),
     cached_calls: u64,
     details: Details,
@@ -176,6 +192,7 @@ impl<'a> Search<'a> {
             preferred: None,
             from: Arc::new(problem.start.clone()),
             stages: 0,
+            earlier: Earlier::default(),
             tokens: (0, 0),
             cached_calls: 0,
             details: Details::default(),
@@ -372,13 +389,13 @@ impl<'a> Search<'a> {
     }
 
     fn progress_of(&self, phase: &str, total: usize) -> Progress {
-        let best = self.best().map(|at| &self.candidates[at]);
+        let best = self.best_of_all();
         Progress {
             phase: phase.to_owned(),
             total,
-            best: best.and_then(|it| it.score),
-            interval: best.and_then(|it| it.interval),
-            candidates: self.candidates.iter().filter(|it| it.score.is_some()).count(),
+            best: best.map(|it| it.0),
+            interval: best.and_then(|it| it.1),
+            candidates: self.earlier.scored + self.scored(),
             calls: self.budget.spent(),
             tokens: self.tokens.0 + self.tokens.1,
             usd: self.cost.worth_telling(),
@@ -546,7 +563,9 @@ impl<'a> Search<'a> {
     /// Puts a candidate in its place, after so many calls.
     fn adopt_after(&mut self, candidate: Candidate, calls: u64) {
         let at = self.candidates.partition_point(|it| it.serial < candidate.serial);
-        let scored = candidate.scored();
+        let mut scored = candidate.scored();
+        scored.serial += self.earlier.places;
+        scored.label = format!("{}{}", self.earlier.stage, scored.label);
         self.candidates.insert(at, candidate);
         let seen = self.progress_of("", 0);
         (self.progress)(&Progress { scored: Some(scored), calls, ..seen });
@@ -567,6 +586,21 @@ impl<'a> Search<'a> {
     /// demos, and the one proposed first.
     pub fn best(&self) -> Option<usize> {
         best(&self.candidates)
+    }
+
+    /// The best score so far with its interval, that of policies before this one included.
+    fn best_of_all(&self) -> Option<(f64, Option<Interval>)> {
+        let own = self.best().map(|at| &self.candidates[at]);
+        let own = own.and_then(|it| Some((it.score?, it.interval)));
+        match (self.earlier.best, own) {
+            (Some(earlier), Some(own)) if own.0 <= earlier.0 => Some(earlier),
+            (earlier, own) => own.or(earlier),
+        }
+    }
+
+    /// How many candidates have a score.
+    fn scored(&self) -> usize {
+        self.candidates.iter().filter(|it| it.score.is_some()).count()
     }
 
     /// The candidates so far.

@@ -1,6 +1,7 @@
 //! Policies inside of others.
 
 use crate::eval::Stop;
+use crate::optimize::search::Earlier;
 use crate::optimize::{Policy, Search};
 
 impl Search<'_> {
@@ -11,6 +12,7 @@ impl Search<'_> {
     /// # Errors
     /// Why the search stopped it. What it found until then counts.
     pub(crate) fn stage(&mut self, name: &str, policy: &dyn Policy) -> Result<(), Stop> {
+        let told = self.begin_stage(name);
         let earlier = std::mem::take(&mut self.candidates);
         let preferred = self.preferred.take();
         self.stages += 1;
@@ -27,6 +29,7 @@ impl Search<'_> {
             candidate.label = format!("{name}: {}", candidate.label);
             self.candidates.push(candidate);
         }
+        self.earlier = told;
         let before = preferred.or_else(|| super::best(&self.candidates[..first]));
         let better = chosen.map(|at| at + first).filter(|at| match before {
             Some(before) => self.candidates[*at].beats(&self.candidates[before]),
@@ -37,6 +40,19 @@ impl Search<'_> {
             self.from = self.candidates[at].state.clone();
         }
         ended
+    }
+
+    /// Has those who watch told of all candidates so far; what they were told before.
+    fn begin_stage(&mut self, name: &str) -> Earlier {
+        let Earlier { stage, places, scored, .. } = &self.earlier;
+        let own = self.candidates.last().map_or(0, |it| it.serial + 1);
+        let now = Earlier {
+            stage: format!("{stage}{name}: "),
+            places: places + own,
+            scored: scored + self.scored(),
+            best: self.best_of_all(),
+        };
+        std::mem::replace(&mut self.earlier, now)
     }
 
     /// Scores what was proposed last.
