@@ -86,3 +86,80 @@ pub(crate) fn error(values: &[f64]) -> f64 {
     let squares: f64 = values.iter().map(|it| (it - middle).powi(2)).sum();
     (squares / float(n - 1) / float(n)).sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::stats::sign_test;
+    use proptest::prelude::*;
+
+    fn contender(scores: &[u8], tokens: f64) -> Contender {
+        let scores = scores.iter().map(|it| Some(f64::from(*it))).collect();
+        Contender { scores, price: Price { dollars: None, tokens }, size: (0, 0) }
+    }
+
+    /// The rule for scores of 0 and 1, told in counts: by how many rows the best is ahead, and how
+    /// many differ.
+    fn is_taken(taste: Taste, it: &[u8], best: &[u8], cost: f64, other: f64) -> bool {
+        let count = |a: u8, b: u8| it.iter().zip(best).filter(|p| *p == (&a, &b)).count();
+        let (wins, losses, n) = (count(1, 0), count(0, 1), it.len());
+        if n < 10 {
+            return false;
+        }
+        let behind = losses as f64 - wins as f64;
+        match taste {
+            Taste::Best => behind <= 0.0,
+            Taste::Balanced => {
+                let n = n as f64;
+                let variance = ((wins + losses) as f64 - behind * behind / n) / (n - 1.0);
+                behind <= 0.5 * (1.0 - cost / other).max(0.0) * (n * variance).sqrt() + 1e-9
+            }
+            Taste::Cheapest => sign_test(wins, losses) >= 0.05,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_cheapest_near_the_best_is_chosen(
+            scores in prop::collection::vec(prop::collection::vec(0..=1_u8, 24), 1..8),
+            costs in prop::collection::vec(1_u32..50, 8),
+            rows in 1_usize..24,
+        ) {
+            let scores: Vec<&[u8]> = scores.iter().map(|it| &it[..rows]).collect();
+            let cost = |at: usize| f64::from(costs[at]);
+            let all: Vec<Contender> =
+                scores.iter().enumerate().map(|(at, it)| contender(it, cost(at))).collect();
+            let sum = |at: usize| scores[at].iter().map(|it| u32::from(*it)).sum::<u32>();
+            let order = 0..scores.len();
+            let best = order.clone().max_by_key(|at| (sum(*at), std::cmp::Reverse((costs[*at], *at))));
+            let best = best.unwrap_or(0);
+            for taste in [Taste::Best, Taste::Balanced, Taste::Cheapest] {
+                let near = order.clone().filter(|at| {
+                    *at == best
+                        || is_taken(taste, scores[*at], scores[best], cost(*at), cost(best))
+                });
+                let expected =
+                    near.min_by_key(|at| (costs[*at], std::cmp::Reverse(sum(*at)), *at));
+                let found = choose(&all, taste, 1);
+                if rows >= 10 {
+                    prop_assert_eq!(found, expected.map(|it| (it, best)), "{:?}", taste);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn dollars_count_where_all_are_known() {
+        let scores = [1_u8; 12];
+        let priced = |dollars: Option<f64>, tokens: f64| Contender {
+            price: Price { dollars, tokens },
+            ..contender(&scores, tokens)
+        };
+        let of =
+            |a: Contender, b: Contender| choose(&[a, b], Taste::Balanced, 1).map(|it| it.0);
+        assert_eq!(of(priced(Some(0.1), 1.0), priced(Some(0.01), 100.0)), Some(1));
+        assert_eq!(of(priced(None, 1.0), priced(Some(0.01), 100.0)), Some(0));
+        assert_eq!(of(priced(Some(0.0), 1.0), priced(Some(0.0), 100.0)), Some(0));
+        assert_eq!(choose(&[], Taste::Best, 1), None);
+    }
+}

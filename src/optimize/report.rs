@@ -13,6 +13,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The most candidates that are all told.
+const MOST_LINES: usize = 40;
+
 /// A state that was proposed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
@@ -308,7 +311,10 @@ impl Report {
             "  {:<width$}{:>7}  {:<18}{:>6}{:>8}\n",
             "state", "score", "95 % interval", "demos", "calls"
         );
-        for (at, it) in self.candidates.iter().enumerate() {
+        // Of very many those are left out that were dropped on the way.
+        let is_left_out =
+            |it: &Candidate| self.candidates.len() > MOST_LINES && it.score.is_none();
+        for (at, it) in self.candidates.iter().enumerate().filter(|(_, it)| !is_left_out(it)) {
             let mark = if self.best == Some(at) { '*' } else { ' ' };
             let score = it.score.map_or("-".to_owned(), |score| format!("{score:.3}"));
             let interval = |it: Interval| format!("{:.3} to {:.3}", it.low, it.high);
@@ -321,6 +327,10 @@ impl Report {
                 "{mark} {:<width$}{score:>7}  {interval:<18}{demos:>6}{:>8}",
                 it.label, it.calls
             );
+        }
+        let left_out = self.candidates.iter().filter(|it| is_left_out(it)).count();
+        if left_out > 0 {
+            let _ = writeln!(text, "  and {left_out} that were dropped on the way");
         }
         text
     }

@@ -6,12 +6,13 @@ use dsp_lang::eval::{
     Cancel, Dataset, Evaluator, Failure, FailureKind, Job, Outcome, Random, RunOptions, Step,
 };
 use dsp_lang::optimize::{
-    Care, Compiled, Policy, Problem, Proposer, Question, RandomSearch, Settings, Tune, compile,
-    plan,
+    Care, Compiled, End, Policy, Problem, Proposer, Question, RandomSearch, Settings, Taste,
+    Tune, compile, plan,
 };
 use dsp_lang::program::State;
 use dsp_lang::schema::{Field, Record, Signature, Ty, TypeTable, Value};
 use indexmap::IndexMap;
+use proptest::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,6 +34,8 @@ struct World {
     helps: Helps,
     paths: Vec<&'static str>,
     seed: u64,
+    /// How much of what is right differs between states that are as good.
+    noise: f64,
     /// Calls of a run.
     calls: u64,
     spent: AtomicU64,
@@ -43,7 +46,7 @@ struct World {
 impl World {
     fn new(helps: Helps, seed: u64) -> Self {
         let spent = AtomicU64::new(0);
-        Self { helps, paths: vec!["self"], seed, calls: 1, spent, wise: 3 }
+        Self { helps, paths: vec!["self"], seed, noise: 0.3, calls: 1, spent, wise: 3 }
     }
 
     fn signatures(&self) -> IndexMap<String, Signature> {
@@ -87,7 +90,7 @@ impl World {
         // A hard row is hard for all states; which states fail on it is half chance.
         let hard = Random::new(self.seed, &question).unit();
         let own = Random::new(self.seed, &format!("{question} {}", job.state.hash())).unit();
-        let mixed = if own < 0.3 {
+        let mixed = if own < self.noise {
             Random::new(self.seed, &format!("{question} {own}")).unit()
         } else {
             hard
@@ -265,6 +268,92 @@ fn what_helps_alone_is_found() {
     assert!(reached(adapter, &Tune::default(), 300, 6, &same) > 0.65);
     let words = Helps { words: 0.3, ..NONE };
     assert!(reached(words, &Tune::default(), 2000, 6, &same) > 0.6);
+}
+
+#[test]
+fn a_cheaper_model_that_is_as_good_is_taken() {
+    let policy = Tune { models: vec!["small".to_owned()], ..Tune::default() };
+    let taken = |helps: Helps, seed: u64| {
+        let world = World { noise: 0.0, ..World::new(helps, seed) };
+        let it = found(&world, &policy, &settings(seed, 1, Some(600)), (40, 100));
+        it.state.get("self").is_some_and(|it| it.lm.is_some())
+    };
+    let often = |helps: Helps| (0..10).filter(|seed| taken(helps, *seed)).count();
+    let demos = Helps { demos: 0.2, ..NONE };
+    let (same, worse) = (often(demos), often(Helps { small: -0.3, ..demos }));
+    assert!(same >= 9 && worse == 0, "{same} {worse}");
+}
+
+#[test]
+fn where_nothing_helps_no_gain_is_claimed() {
+    let is_claimed = |seed: u64| {
+        let world = World::new(NONE, seed);
+        let it = found(&world, &Tune::default(), &settings(seed, 1, Some(500)), (40, 100));
+        it.report.confirmation.as_ref().unwrap().is_reliable()
+    };
+    let claimed = (0..20).filter(|seed| is_claimed(*seed)).count();
+    assert!(claimed <= 2, "{claimed} of 20");
+}
+
+#[test]
+fn a_model_that_proposes_badly_costs_little() {
+    let helps = Helps { demos: 0.3, ..NONE };
+    let weak = |it: &mut World| it.wise = 0;
+    let own = reached(helps, &Tune::default(), 500, 8, &weak);
+    let random = reached(helps, &RandomSearch::default(), 500, 8, &weak);
+    assert!(own >= random - 0.001, "{own}, random {random}");
+}
+
+#[test]
+fn the_last_comparison_has_its_part_under_every_cap() {
+    let helps = Helps { demos: 0.3, ..NONE };
+    let capped = |settings: Settings| {
+        let world = World::new(helps, 5);
+        let it = found(&world, &Tune::default(), &settings, (40, 100));
+        let end = it.report.confirmation.clone().unwrap().end;
+        assert!(matches!(end, End::Compared(_)), "{end:?} {}", it.report.render());
+        it
+    };
+    for calls in [90, 150, 400, 1200] {
+        let it = capped(settings(5, 1, Some(calls)));
+        assert!(it.report.calls * 10 >= calls * 7, "{} of {calls}", it.report.calls);
+    }
+    for tokens in [120_000, 250_000] {
+        let usual = settings(5, 1, None);
+        let it = capped(Settings { max_tokens: Some(tokens), ..usual });
+        assert!(it.report.prompt_tokens + it.report.completion_tokens <= tokens);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn no_cap_is_passed_and_the_best_never_falls(
+        calls in 1_u64..500,
+        per_run in 1_u64..4,
+        train in 1_usize..40,
+        val in 1_usize..80,
+        demos in 0_u8..4,
+        paths in 1_usize..3,
+        seed in any::<u64>(),
+    ) {
+        let helps = Helps { demos: f64::from(demos) / 10.0, words: 0.1, ..NONE };
+        let mut world = World::new(helps, seed);
+        world.calls = per_run;
+        world.paths.truncate(1);
+        if paths == 2 {
+            two(&mut world);
+        }
+        let policy = Tune { prefer: Taste::Best, patience: 4, ..Tune::default() };
+        let it = found(&world, &policy, &settings(seed, 3, Some(calls)), (train, val));
+        let all = &it.report.candidates;
+        let pairs = it.report.best.map(|at| all[at].values.iter().zip(&all[0].values));
+        let ahead = pairs.into_iter().flatten().filter_map(|(a, b)| Some((*a)? - (*b)?));
+        prop_assert!(it.report.confirmation.is_some() || val < 40);
+        prop_assert!(it.report.confirmation.iter().any(|it| !it.finalists.is_empty())
+            || ahead.sum::<f64>() >= 0.0);
+    }
 }
 
 #[test]

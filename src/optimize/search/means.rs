@@ -28,6 +28,7 @@ struct Took {
 pub(super) struct Means<'a> {
     by_state: BTreeMap<String, Took>,
     all: Took,
+    taught: Took,
     deadline: Option<&'a Deadline>,
     /// Rows that choose between finalists, and rows for the last comparison, as many as are used.
     held: (usize, usize),
@@ -98,8 +99,8 @@ impl Took {
 
 impl Means<'_> {
     pub(super) fn new(held: (usize, usize)) -> Self {
-        let (by_state, all) = (BTreeMap::new(), Took::default());
-        Self { by_state, all, deadline: None, held, taste: None }
+        let (by_state, all, taught) = (BTreeMap::new(), Took::default(), Took::default());
+        Self { by_state, all, taught, deadline: None, held, taste: None }
     }
 
     /// Takes down what a run took. Questions are no runs of the program.
@@ -108,6 +109,10 @@ impl Means<'_> {
             return;
         }
         self.all.add(outcome);
+        // What the teacher is shown differs from row to row; taken together it is one program.
+        if key.who == Who::Teacher {
+            self.taught.add(outcome);
+        }
         self.by_state.entry(key.state.clone()).or_default().add(outcome);
     }
 }
@@ -153,6 +158,14 @@ impl<'a> Search<'a> {
         let over = self.means.deadline.and_then(Deadline::part).unwrap_or(0.0);
         let time = over / float(self.means.all.runs.max(1));
         (self.part(took.amount) / float(took.runs)).max(time)
+    }
+
+    /// The part of the caps that a run of a state may take that is not known: as much as one on
+    /// average, and as one of the teacher, who is shown many demos.
+    pub(in crate::optimize) fn part_of_new_run(&self, usual: usize) -> f64 {
+        let Took { runs, amount, .. } = self.means.taught;
+        let taught = if runs == 0 { 0.0 } else { self.part(amount) / float(runs) };
+        self.part_of_run(None, usual).max(if self.is_capped() { taught } else { 0.0 })
     }
 
     /// The part of the caps that has to be free for the last run to begin.

@@ -20,12 +20,24 @@ mod ask;
 
 /// How many standard errors a candidate may lie behind the leader and still go on.
 const SLACK: f64 = 0.5;
+/// The part of the budget that first sets of demos may take where other axes are tried as well.
+const SETS: f64 = 0.25;
+/// The same where there is nothing else to try.
+const ALONE: f64 = 0.7;
+/// The part of what is then left that one change of each kind may take.
+const OTHERS: f64 = 0.8;
+/// Who costs no more than this part of what the leader costs is cheaper.
+const CHEAPER: f64 = 0.7;
+/// After so many tries without any success an adapter or a model is not tried again.
+const DUD: usize = 2;
 /// How many leaders moves begin from.
 const PARENTS: usize = 4;
 /// How many leaders are scored on all rows in the end.
 const FINALS: usize = 4;
 /// The part of the budget after which the best is made cheaper.
 const LEAN_AT: f64 = 0.75;
+/// The part of the budget that is left for demos when no more rows are tried for them.
+const MOST_FOR_DEMOS: f64 = 0.15;
 /// What the end takes may be so much more than what runs took on average.
 const MARGIN: f64 = 1.15;
 
@@ -142,8 +154,10 @@ impl<'t> Course<'t> {
     pub(super) fn go(&mut self, search: &mut Search<'_>) -> Result<(), Stop> {
         let grounds = self.begin(search)?;
         self.ground(search, grounds)?;
-        let first = self.menu(search);
-        self.race(search, first)?;
+        let sets = self.sets(search);
+        self.race(search, sets)?;
+        let others = self.others(search);
+        self.race(search, others)?;
         while self.generation < MOST_GENERATIONS
             && self.affordable(search) >= 2 * self.spend.first
         {
@@ -189,8 +203,10 @@ impl<'t> Course<'t> {
         // Where tokens or dollars are capped, what a run takes is not known before the first.
         let few = self.rows[..self.spend.first.min(self.spend.rows)].to_vec();
         let mut parts = vec![(0, few)];
+        let before = search.taken(self.usual);
         loop {
-            let asks = courses.asks();
+            let has_room = search.taken(self.usual) - before < MOST_FOR_DEMOS;
+            let asks = if has_room { courses.asks() } else { Vec::new() };
             let questions = grounds.as_ref().map_or(Vec::new(), |it| it.asks(search));
             let all = [&asks[..], &questions[..]].concat();
             let outcomes = search.score_parts("begin", &parts, &all)?;
@@ -201,7 +217,8 @@ impl<'t> Course<'t> {
                 grounds.take(answers, &mut self.refusals);
             }
             parts.clear();
-            if courses.are_done() && grounds.as_ref().is_none_or(Grounds::are_done) {
+            let is_over = courses.are_done() || asks.is_empty();
+            if is_over && grounds.as_ref().is_none_or(Grounds::are_done) {
                 break;
             }
         }
@@ -215,7 +232,7 @@ impl<'t> Course<'t> {
 
     /// Divides the budget again, now that it is known what runs take.
     fn divide(&mut self, search: &mut Search<'_>) {
-        let left = (1.0 - search.taken(self.usual)) / search.part_of_run(None, self.usual);
+        let left = (1.0 - search.taken(self.usual)) / search.part_of_new_run(self.usual);
         let made = self.spend.first + self.spend.tries;
         let extent = Extent {
             train: search.train().len(),
@@ -229,75 +246,99 @@ impl<'t> Course<'t> {
         search.keep_for_the_end(now.runoff, now.last);
     }
 
-    /// Runs of the program that there is a budget for, with what the end takes left aside.
+    /// Runs of new candidates that there is a budget for, with what the end takes left aside.
     fn affordable(&self, search: &Search<'_>) -> usize {
+        self.affordable_of(search, &[])
+    }
+
+    /// The same for runs of these candidates.
+    fn affordable_of(&self, search: &Search<'_>, alive: &[usize]) -> usize {
         let hash = |at: usize| search.candidates()[at].state.hash();
         let of = |at: usize| search.part_of_run(Some(&hash(at)), self.usual);
-        let best = self.leaders.first().map_or(0.0, |at| of(*at)).max(of(0));
+        let has_run = |at: usize| search.candidates()[at].values.iter().flatten().count() > 2;
+        let unknown = search.part_of_new_run(self.usual);
+        let each: Vec<f64> =
+            alive.iter().map(|at| if has_run(*at) { of(*at) } else { unknown }).collect();
+        let run = if each.is_empty() { unknown } else { mean(&each) };
+        // What will be chosen is not known: it may be one of these.
+        let best = self.leaders.first().map_or(unknown, |at| of(*at));
+        let best = each.iter().copied().fold(best.max(of(0)), f64::max);
         let (runoff, last) = search.held();
         let end = float(last) * (of(0) + best) + 3.0 * float(runoff) * best;
         let left = 1.0 - search.taken(self.usual) - MARGIN * end - search.part_to_begin();
-        runs_of(left / search.part_of_run(None, self.usual))
+        runs_of(left / run)
     }
 
-    /// The candidates of the first generation: sets of demos of several sizes, then what else there
-    /// is, one change at a time.
-    fn menu(&mut self, search: &Search<'_>) -> Vec<New> {
-        let mut new: Vec<(Kind, Point, String)> = Vec::new();
-        let first = self.space.first();
-        let (most, runs) =
-            (self.space.most, self.space.most_from_runs.min(self.space.from_runs()));
-        let mut random = search.random("menu");
+    /// Sets of demos of several sizes: the first generation.
+    fn sets(&mut self, search: &Search<'_>) -> Vec<New> {
+        if !self.space.has_demos() {
+            return Vec::new();
+        }
+        let most = self.space.most;
+        let runs = self.space.most_from_runs.min(self.space.from_runs());
+        let mut random = search.random("sets");
         let mut sizes =
             vec![(most, runs), (most, 0), (runs, runs), (most / 2, runs), (most / 4, 0)];
         sizes.extend((0..self.policy.at_once).map(|_| {
-            let count = 1 + random.below(most.max(1));
-            (
-                if random.coin() { most } else { count },
-                if runs == 0 { 0 } else { 1 + random.below(runs) },
-            )
+            let count = if random.coin() { most } else { 1 + random.below(most.max(1)) };
+            (count, if runs == 0 { 0 } else { 1 + random.below(runs) })
         }));
-        if self.space.has_demos() {
-            for (count, runs) in sizes {
-                let mut point = first.clone();
-                let drawn = self.space.draw(count, runs, &mut random);
-                point.parts.iter_mut().zip(drawn).for_each(|(part, it)| part.demos = it);
-                new.push((Kind::Demos, point, String::new()));
-            }
-        }
-        let mut others: Vec<(Kind, Point, String)> = Vec::new();
+        let is_all = self.worded.iter().all(|it| it.1 == 0)
+            && self.space.adapters.is_empty()
+            && self.space.models.is_empty();
+        // The first two say whether demos help at all, and which.
+        sizes.truncate(self.fitting(search, if is_all { ALONE } else { SETS }).max(2));
+        let first = self.space.first();
+        let set = |(count, runs): (usize, usize)| {
+            let mut point = first.clone();
+            let drawn = self.space.draw(count, runs, &mut random);
+            point.parts.iter_mut().zip(drawn).for_each(|(part, it)| part.demos = it);
+            New { point, kind: Kind::Demos, parent: 0, what: String::new() }
+        };
+        sizes.into_iter().map(set).collect()
+    }
+
+    /// One change each of what leads, along all other axes: the second generation.
+    fn others(&mut self, search: &Search<'_>) -> Vec<New> {
+        let parent = self.leaders.first().copied().unwrap_or(0);
+        let from = self.tries[parent].point.clone();
+        let mut all: Vec<New> = Vec::new();
+        let mut add = |kind: Kind, point: Point, what: String| {
+            all.push(New { point, kind, parent, what });
+        };
         for at in 1..=self.space.models.len() {
-            others.push((Kind::Model, Point { model: at, ..first.clone() }, String::new()));
+            add(Kind::Model, Point { model: at, ..from.clone() }, self.space.model(at));
         }
-        for at in 1..=self.space.adapters.len() {
-            others.push((Kind::Adapter, Point { adapter: at, ..first.clone() }, String::new()));
-        }
-        for axis in 0..self.space.axes.len() {
-            if let Some(point) = self.next_text(axis, &first) {
-                others.push((Kind::Words, point, String::new()));
+        // Words and adapters in turn.
+        let mut adapters = 1..=self.space.adapters.len();
+        for turn in 0..(self.space.axes.len() * 2).max(self.space.adapters.len()) {
+            let axis = turn % self.space.axes.len().max(1);
+            if let Some(at) = adapters.next() {
+                add(
+                    Kind::Adapter,
+                    Point { adapter: at, ..from.clone() },
+                    self.space.adapter(at),
+                );
+            }
+            if let Some(point) = self.next_text(axis, &from) {
+                let what = format!("text {}", point.parts[axis].text);
+                add(Kind::Words, point, what);
             }
         }
-        // Two sets of demos, then one of the others after each set: a small budget gets so far.
-        let mut all: Vec<(Kind, Point, String)> = Vec::new();
-        let mut others = others.into_iter();
-        for (at, it) in new.into_iter().enumerate() {
-            all.push(it);
-            if at > 0 {
-                all.extend(others.next());
-            }
-        }
-        all.extend(others);
+        all.truncate(self.fitting(search, OTHERS).max(1));
+        all
+    }
+
+    /// How many candidates there is a budget for, when they may take this part of what is left.
+    fn fitting(&self, search: &Search<'_>, part: f64) -> usize {
         let each = self.spend.first + self.spend.first / 2;
-        let most = (self.affordable(search) * 2 / 3 / each.max(1)).max(1);
-        all.truncate(most.min(2 * self.policy.at_once));
-        all.into_iter()
-            .map(|(kind, point, what)| New { point, kind, parent: 0, what })
-            .collect()
+        let runs = ceil(float(self.affordable(search)) * part);
+        (runs / each.max(1)).max(1).min(2 * self.policy.at_once)
     }
 
     /// The point with the next proposed text of a predictor that was not tried.
     fn next_text(&mut self, axis: usize, from: &Point) -> Option<Point> {
-        let (tried, all) = &mut self.worded[axis];
+        let (tried, all) = self.worded.get_mut(axis)?;
         if tried >= all {
             return None;
         }
@@ -363,26 +404,34 @@ impl<'t> Course<'t> {
             Kind::Words => {
                 let axis = random.below(self.space.axes.len());
                 let point = self.next_text(axis, &from).or_else(|| {
-                    let texts = self.space.axes[axis].texts.len() + 1;
+                    let texts: Vec<usize> = (0..=self.space.axes[axis].texts.len()).collect();
                     let mut point = from.clone();
                     point.parts[axis].text =
-                        moves::another(from.parts[axis].text, texts, random)?;
+                        moves::another(from.parts[axis].text, &texts, random)?;
                     Some(point)
                 });
-                point.and_then(|it| of(kind, it, "text"))
+                point.and_then(|it| {
+                    let what = format!("text {}", it.parts[axis].text);
+                    of(kind, it, &what)
+                })
             }
             Kind::Adapter => {
-                let at = moves::another(from.adapter, self.space.adapters.len() + 1, random)?;
-                of(kind, Point { adapter: at, ..from.clone() }, "adapter")
+                let choices = self.promising(kind, self.space.adapters.len());
+                let at = moves::another(from.adapter, &choices, random)?;
+                let point = Point { adapter: at, ..from.clone() };
+                let name = self.space.adapter(at);
+                of(kind, point, &name)
             }
             Kind::Model => {
-                let at = moves::another(from.model, self.space.models.len() + 1, random)?;
-                of(kind, Point { model: at, ..from.clone() }, "model")
+                let choices = self.promising(kind, self.space.models.len());
+                let at = moves::another(from.model, &choices, random)?;
+                let name = self.space.model(at);
+                of(kind, Point { model: at, ..from.clone() }, &name)
             }
             Kind::Cross => {
                 let other = self.parent(random);
                 let point = moves::cross(&from, &self.tries[other].point, random);
-                of(kind, point, &format!("with {other}"))
+                of(kind, point, &format!("parts of {other}"))
             }
             Kind::Edit => moves::edit(&self.space, &from, random)
                 .and_then(|(point, what)| of(kind, point, what)),
@@ -390,8 +439,19 @@ impl<'t> Course<'t> {
         }
         .or_else(|| {
             let point = moves::demos(&self.space, &from, random)?;
-            of(Kind::Demos, point, "other demos")
+            let told = self.space.told_demos(&point);
+            of(Kind::Demos, point, &told)
         })
+    }
+
+    /// The choices of an axis, besides those that were tried and never came to anything.
+    fn promising(&self, kind: Kind, choices: usize) -> Vec<usize> {
+        let is_dud = |at: &usize| {
+            let of = |it: &&Try| it.kind == Some(kind) && it.point.choice(kind) == *at;
+            let tries = self.tries.iter().filter(of);
+            tries.clone().count() >= DUD && tries.clone().all(|it| !it.is_leader)
+        };
+        (0..=choices).filter(|at| *at == 0 || !is_dud(at)).collect()
     }
 
     /// What would be cheaper than the best.
@@ -422,7 +482,7 @@ impl<'t> Course<'t> {
             let label = match (is_first, it.what.as_str()) {
                 (true, _) => "as it is".to_owned(),
                 (false, "") => format!("{serial}: {told}"),
-                (false, what) => format!("{serial}: {what}, of {}", it.parent),
+                (false, what) => format!("{serial}: {} with {what}", it.parent),
             };
             if !is_first {
                 self.tallies[it.kind as usize].tries += 1;
@@ -451,7 +511,7 @@ impl<'t> Course<'t> {
         search.random(&format!("race {}", self.generation)).shuffle(&mut order);
         let mut seen = 0;
         for rows in rungs(self.spend.first, order.len()) {
-            let room = self.affordable(search) / (rows - seen);
+            let room = self.affordable_of(search, &alive) / (rows - seen);
             alive.truncate(room);
             if alive.is_empty() {
                 break;
@@ -477,16 +537,17 @@ impl<'t> Course<'t> {
     /// Keeps the better half of those that do not fall behind the leader, the best first.
     fn drop_worse(&self, search: &Search<'_>, alive: &mut Vec<usize>, rows: &[usize]) {
         let leader = self.leaders.first().copied().unwrap_or(0);
-        let ahead = |at: &usize| {
-            let differences = ahead(search, *at, leader, rows);
-            let slack = SLACK * error(&differences);
-            let by = mean(&differences);
-            (!differences.is_empty() && by >= -slack).then_some((*at, by))
+        let price = |at: usize| search.price(&search.candidates()[at].state.hash());
+        let led = price(leader);
+        let is_cheaper = |at: usize| {
+            let own = price(at);
+            match (own.dollars, led.dollars) {
+                (Some(own), Some(led)) if led > 0.0 => own <= CHEAPER * led,
+                _ => own.tokens <= CHEAPER * led.tokens,
+            }
         };
-        let mut kept: Vec<(usize, f64)> = alive.iter().filter_map(ahead).collect();
-        kept.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        kept.truncate(alive.len().div_ceil(2));
-        *alive = kept.into_iter().map(|it| it.0).collect();
+        let one = |at: &usize| (*at, ahead(search, *at, leader, rows), is_cheaper(*at));
+        *alive = kept(alive.iter().map(one).collect());
     }
 
     /// Puts a candidate that was scored on all rows among the leaders.
@@ -532,7 +593,8 @@ impl<'t> Course<'t> {
         if !serials.contains(&0) && !self.leaders.is_empty() {
             serials.push(0);
         }
-        let rows = (self.affordable(search) / serials.len().max(1)).min(left.len());
+        let rows =
+            (self.affordable_of(search, &serials) / serials.len().max(1)).min(left.len());
         if rows < self.spend.first || serials.len() < 2 {
             return Ok(());
         }
@@ -591,6 +653,24 @@ impl<'t> Course<'t> {
     }
 }
 
+/// Those that go on, the best first: of candidates with how far they are ahead of the leader, by
+/// row, the better half, as far as they do not lie far behind. Who is cheaper than the leader need
+/// not lead: it is enough not to fall behind.
+fn kept(all: Vec<(usize, Vec<f64>, bool)>) -> Vec<usize> {
+    let most = all.len().div_ceil(2);
+    let mut near: Vec<(usize, f64, bool)> = all
+        .into_iter()
+        .filter(|(_, by, is_cheaper)| {
+            let slack = if *is_cheaper { 2.0 * SLACK } else { SLACK };
+            !by.is_empty() && mean(by) >= -slack * error(by)
+        })
+        .map(|(at, by, is_cheaper)| (at, mean(&by), is_cheaper))
+        .collect();
+    near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let of_half = near.into_iter().enumerate();
+    of_half.filter(|(place, it)| *place < most || it.2).map(|(_, it)| it.0).collect()
+}
+
 /// How far one candidate is ahead of another, by row.
 pub(super) fn ahead(search: &Search<'_>, at: usize, other: usize, rows: &[usize]) -> Vec<f64> {
     let value =
@@ -624,3 +704,6 @@ fn runs_of(parts: f64) -> usize {
     const MOST: f64 = 1e9;
     if parts > 0.0 { ceil(parts.min(MOST).floor()) } else { 0 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,8 @@
 //!    whose good ones are kept as demos (see `spend`).
 //! 2. The program as it is comes first, and beside it the teacher's runs and, where the budget is
 //!    large enough, what a model has to say of data and program.
-//! 3. New candidates come in generations of a few at a time. Those of a generation race on the same
+//! 3. Sets of demos are tried, then one change of each other kind to the best of them, then
+//!    generations of a few candidates at a time. Those of a generation race on the same
 //!    rows: on a few first, the better half of those that do not fall behind the leader on twice as
 //!    many, and so on. Who reaches the last row joins the leaders.
 //! 4. A candidate is a move from a leader (see `moves`). Which kind of move is drawn by how often it
@@ -128,7 +129,8 @@ impl Policy for Tune {
         let most_tries = sizes.train.min(64);
         let candidates = (1 + MOST_GENERATIONS * self.at_once) * sizes.val;
         let asked = if spend.proposals > 0 || spend.reflects {
-            MOST_GENERATIONS * self.at_once
+            // Who is asked is run on rows to learn from before.
+            most.map_or(usize::MAX, |it| it / 2).min(MOST_GENERATIONS * self.at_once)
         } else {
             0
         };

@@ -107,11 +107,11 @@ pub(super) fn edit(
             let mut kept = random.sample(n, n.div_ceil(2));
             kept.sort_unstable();
             *demos = kept.into_iter().map(|it| demos[it]).collect();
-            "half of the demos"
+            "half of its demos"
         }
         1 if n > 1 => {
             random.shuffle(demos);
-            "another order"
+            "its demos in another order"
         }
         2 if n < space.most => {
             let new = space.other(at, demos, random)?;
@@ -150,9 +150,10 @@ pub(super) fn cross(one: &Point, other: &Point, random: &mut Random) -> Point {
     point
 }
 
-/// Another of so many choices, where there is one.
-pub(super) fn another(now: usize, choices: usize, random: &mut Random) -> Option<usize> {
-    (choices > 1).then(|| (now + 1 + random.below(choices - 1)) % choices)
+/// Another of these choices, where there is one.
+pub(super) fn another(now: usize, choices: &[usize], random: &mut Random) -> Option<usize> {
+    let others: Vec<usize> = choices.iter().copied().filter(|it| *it != now).collect();
+    others.get(random.below(others.len())).copied()
 }
 
 /// Points with less of what costs, the boldest first.
@@ -169,9 +170,9 @@ pub(super) fn lean(
             all.push((point, what));
         }
     };
-    add("without demos", &mut |it| it.parts.iter_mut().for_each(|it| it.demos.clear()));
+    add("no demos", &mut |it| it.parts.iter_mut().for_each(|it| it.demos.clear()));
     for part in [4, 2] {
-        let what = if part == 4 { "a quarter of the demos" } else { "half of the demos" };
+        let what = if part == 4 { "a quarter of its demos" } else { "half of its demos" };
         add(what, &mut |it| {
             for it in &mut it.parts {
                 let mut kept = random.sample(it.demos.len(), it.demos.len().div_ceil(part));
@@ -180,7 +181,7 @@ pub(super) fn lean(
             }
         });
     }
-    add("without new words", &mut |it| {
+    add("its own words", &mut |it| {
         it.parts.iter_mut().for_each(|it| (it.text, it.told) = (0, 0));
     });
     for model in 0..=space.models.len() {

@@ -4,6 +4,7 @@
 use crate::optimize::Search;
 use crate::optimize::demo::Labels;
 use crate::optimize::policies::grounds::Proposed;
+use crate::optimize::policies::tune::moves::Kind;
 use crate::optimize::propose::with_instructions;
 use crate::program::{DemoSource, State, StateDemo};
 use crate::schema::Signature;
@@ -20,6 +21,13 @@ pub(super) struct Point {
     pub(super) adapter: usize,
     /// 0 is the model that each predictor has.
     pub(super) model: usize,
+}
+
+impl Point {
+    /// What it has on an axis that all predictors share.
+    pub(super) fn choice(&self, kind: Kind) -> usize {
+        if kind == Kind::Model { self.model } else { self.adapter }
+    }
 }
 
 /// What of it is of one predictor.
@@ -199,6 +207,25 @@ impl Space {
         Some(from[random.below(from.len())])
     }
 
+    /// The demos of a point in words.
+    pub(super) fn told_demos(&self, point: &Point) -> String {
+        let each = self.axes.iter().zip(&point.parts).map(|(axis, it)| axis.told_demos(it));
+        let mut all: Vec<String> = each.collect();
+        all.dedup();
+        all.join(" and ")
+    }
+
+    /// The name of an adapter.
+    pub(super) fn adapter(&self, at: usize) -> String {
+        let of = |at: usize| self.adapters[at].clone();
+        at.checked_sub(1).map_or("its own adapter".to_owned(), of)
+    }
+
+    /// The name of a model.
+    pub(super) fn model(&self, at: usize) -> String {
+        at.checked_sub(1).map_or("its own model".to_owned(), |at| self.models[at].clone())
+    }
+
     /// A point in words: what is other than in the program as it is.
     pub(super) fn told(&self, point: &Point) -> String {
         let several = self.axes.len() > 1;
@@ -212,11 +239,7 @@ impl Space {
                 all.push(format!("descriptions {}{of}", part.told));
             }
             if part.demos != (0..axis.own).collect::<Vec<_>>() {
-                let runs = axis.own..axis.own + axis.from_runs;
-                let n = part.demos.iter().filter(|at| runs.contains(at)).count();
-                let runs = if n > 0 { format!(" ({n} from runs)") } else { String::new() };
-                let s = if part.demos.len() == 1 { "" } else { "s" };
-                all.push(format!("{} demo{s}{runs}{of}", part.demos.len()));
+                all.push(format!("{}{of}", axis.told_demos(part)));
             }
         }
         all.extend(point.adapter.checked_sub(1).map(|at| self.adapters[at].clone()));
@@ -233,6 +256,14 @@ impl Axis {
 
     fn rows_of_runs(&self) -> impl Iterator<Item = &str> {
         (self.own..self.own + self.from_runs).filter_map(|at| self.row(at))
+    }
+
+    fn told_demos(&self, part: &Part) -> String {
+        let runs = self.own..self.own + self.from_runs;
+        let n = part.demos.iter().filter(|at| runs.contains(at)).count();
+        let runs = if n > 0 { format!(" ({n} from runs)") } else { String::new() };
+        let s = if part.demos.len() == 1 { "" } else { "s" };
+        format!("{} demo{s}{runs}", part.demos.len())
     }
 
     fn drawn(&self, rows: &[&str], count: usize, random: &mut Random) -> Vec<usize> {

@@ -12,7 +12,7 @@ const LEAST_RUNOFF: usize = 5;
 /// As many candidates as this are to be comparable on all rows of a leader.
 const LEADERS: usize = 6;
 /// The least and the most rows that a new candidate is first tried on.
-const FIRST: (usize, usize) = (8, 16);
+const FIRST: (usize, usize) = (8, 12);
 /// The most rows that demos are made from.
 const MOST_TRIES: usize = 64;
 
@@ -101,5 +101,51 @@ impl Spend {
             describes: runs >= DESCRIBING && extent.predictors > 0,
             adapts: runs >= ADAPTING,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_parts_are_no_more_than_the_whole(
+            runs in 0_usize..20_000,
+            train in 0_usize..500,
+            val in 1_usize..500,
+            predictors in 1_usize..6,
+            runoff in 0_usize..100,
+            last in 0_usize..200,
+        ) {
+            let extent = Extent { train, val, predictors, held: (runoff, last) };
+            let spend = Spend::new(runs, &extent);
+            prop_assert_eq!(spend.runs + 2 * spend.last + 3 * spend.runoff, runs);
+            // The search has more than half, whatever is kept for the end.
+            prop_assert!(2 * spend.runs >= runs);
+            prop_assert!(spend.last <= last && spend.runoff <= runoff);
+            prop_assert!(spend.last == 0 || spend.last >= last.min(8));
+            prop_assert!(1 <= spend.first && spend.first <= spend.rows && spend.rows <= val);
+            prop_assert!(spend.tries <= train.min(64));
+            // More never buys less.
+            let more = Spend::new(runs * 2, &extent);
+            prop_assert!(more.rows >= spend.rows && more.last >= spend.last);
+            prop_assert!(more.tries >= spend.tries && more.proposals >= spend.proposals);
+            prop_assert!(more.reflects >= spend.reflects && more.describes >= spend.describes);
+        }
+    }
+
+    #[test]
+    fn what_small_and_large_budgets_buy() {
+        let extent = Extent { train: 100, val: 67, predictors: 1, held: (0, 33) };
+        let of = |runs: usize| {
+            let it = Spend::new(runs, &extent);
+            (it.last, it.rows, it.first, it.proposals, it.reflects, it.describes)
+        };
+        assert_eq!(of(100), (14, 12, 8, 0, false, false));
+        assert_eq!(of(300), (33, 39, 9, 3, false, false));
+        assert_eq!(of(600), (33, 67, 12, 3, true, true));
+        assert_eq!(of(5000), (33, 67, 12, 6, true, true));
     }
 }

@@ -126,8 +126,12 @@ impl Course<'_> {
             self.refusals.add(&why);
             return None;
         }
-        let what = if it.kind == Kind::Describe { "descriptions" } else { "reflected" };
-        Some(New { point, kind: it.kind, parent: it.parent, what: what.to_owned() })
+        let part = &point.parts[it.axis];
+        let what = match it.kind {
+            Kind::Describe => format!("descriptions {}", part.told),
+            _ => format!("text {}", part.text),
+        };
+        Some(New { kind: it.kind, parent: it.parent, what, point })
     }
 }
 
