@@ -16,6 +16,8 @@ mod adapters;
 mod agreement;
 #[path = "suite/architecture.rs"]
 mod architecture;
+#[path = "suite/bench_tasks.rs"]
+mod bench_tasks;
 #[path = "suite/budget.rs"]
 mod budget;
 #[path = "suite/cache.rs"]
