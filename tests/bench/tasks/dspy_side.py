@@ -112,6 +112,8 @@ def search(task, optimizer, seed, program, score, lm, proposer):
         pass
     finally:
         undo()
+    if not scored:  # demos and proposals took all calls: what there is is what there was
+        return program, 0
     best = max(it[0] for it in scored)
     return next(it for score_, it in scored if score_ == best), len(scored)
 
