@@ -18,6 +18,8 @@ mod agreement;
 mod answering;
 #[path = "suite/architecture.rs"]
 mod architecture;
+#[path = "suite/bench_tasks.rs"]
+mod bench_tasks;
 #[path = "suite/budget.rs"]
 mod budget;
 #[path = "suite/cache.rs"]

@@ -57,6 +57,7 @@ pages! {
     "traces",
     "store",
     "optimizing",
+    "optimizing-worth",
     "debugging",
     "workers",
     "serve",
