@@ -183,12 +183,23 @@ pub struct Sizes {
     pub train: usize,
     /// Rows to choose by.
     pub val: usize,
+    /// Rows that are held back.
+    pub held: Held,
     /// Predictors that may be changed.
     pub predictors: usize,
     /// Whether the program already has demos.
     pub start_has_demos: bool,
     /// Whether a teacher is given.
     pub has_teacher: bool,
+}
+
+/// What is held back of the rows to choose by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// How many rows.
+    pub rows: usize,
+    /// The most runs that they take at the end.
+    pub runs: usize,
 }
 
 /// What an optimizer found.

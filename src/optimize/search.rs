@@ -21,7 +21,7 @@ use crate::eval::{
 use crate::lm::{Cost, Details};
 use crate::optimize::data::Data;
 use crate::optimize::search::mixed::Mixed;
-use crate::optimize::{Candidate, Path, Plan, Problem, Question, Report, Settings};
+use crate::optimize::{Candidate, Held, Path, Plan, Problem, Question, Report, Settings};
 use crate::program::{State, row_hash};
 use crate::schema::{Row, Signature};
 use indexmap::IndexMap;
@@ -116,6 +116,7 @@ pub struct Search<'a> {
     progress: &'a mut dyn FnMut(&Progress),
     train: Vec<Example>,
     val: Vec<Example>,
+    held: Held,
     budget: Budget,
     memo: BTreeMap<Key, Known>,
     candidates: Vec<Candidate>,
@@ -164,6 +165,7 @@ impl<'a> Search<'a> {
             progress,
             train: examples(&data.trainset)?,
             val: examples(&data.valset)?,
+            held: data.held_back(),
             budget: Budget::new(&settings.caps()),
             memo: BTreeMap::new(),
             candidates: Vec::new(),
@@ -215,6 +217,11 @@ impl<'a> Search<'a> {
     /// Rows to choose by.
     pub fn val(&self) -> &[Example] {
         &self.val
+    }
+
+    /// What is held back of them.
+    pub fn held(&self) -> Held {
+        self.held
     }
 
     /// How many runs may be started before it is known whether they are needed.

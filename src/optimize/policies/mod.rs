@@ -8,6 +8,7 @@ mod better_together;
 mod bootstrap_few_shot;
 mod buckets;
 mod copro;
+mod further;
 mod gepa;
 mod gepa_merge;
 mod gepa_parts;
