@@ -33,10 +33,8 @@ pub(crate) fn parting<'p>(
     };
     let both = |path: &String| (wrote(better, path), wrote(worse, path));
     let named = |it: (&'p String, &'p Signature)| (it.0.as_str(), it.1);
-    let at_work: Vec<_> = predictors
-        .iter()
-        .filter(|(path, _)| both(path) != (Vec::new(), Vec::new()))
-        .collect();
+    let at_work: Vec<_> =
+        predictors.iter().filter(|(path, _)| both(path) != (Vec::new(), Vec::new())).collect();
     let part = |it: &&(&'p String, &'p Signature)| {
         let (one, other) = both(it.0);
         one != other

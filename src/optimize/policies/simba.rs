@@ -374,7 +374,8 @@ impl<'a> Ascent<'a> {
                 let state = state.filter(|_| bounds.shows(bucket))?;
                 return Some(Change { bucket, state, made: Made::Demo });
             }
-            let made = self.ask(search, &state, bucket, random).filter(|_| bounds.teaches(bucket));
+            let made =
+                self.ask(search, &state, bucket, random).filter(|_| bounds.teaches(bucket));
             made.map(|made| Change { bucket, state, made })
         };
         let all = buckets.iter().enumerate().filter_map(change);
