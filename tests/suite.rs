@@ -31,6 +31,8 @@ mod carry;
 mod cassettes;
 #[path = "suite/cli.rs"]
 mod cli;
+#[path = "suite/climbs.rs"]
+mod climbs;
 #[path = "suite/console.rs"]
 mod console;
 #[path = "suite/data.rs"]

@@ -18,7 +18,7 @@
 //! Differs from DSPy: what a metric says of a run is asked once, in the run itself; a round
 //! is paid for before it starts, so that none overshoots; runs are remembered; a combination
 //! is tried beside the proposals of a round and takes none of them its turn; several
-//! proposals are made at once, each from a parent of its own; minibatches hold no row
+//! proposals are made at once, two and two from the same runs of a parent; minibatches hold no row
 //! twice; descriptions of fields and demos may evolve too. The rows to choose by are never those
 //! that are learnt from.
 

@@ -12,8 +12,9 @@
 //!    then the combination with the best mean so far on all.
 //!
 //! Differs from DSPy: the instructions as they are now are one more candidate, and no proposal is
-//! thrown away; the program is described once and not for each proposal, parts of the data are
-//! read side by side, and several trials go on at once; a combination that was scored on all rows
+//! thrown away; the program is described once and not for each proposal, and parts of the data are
+//! read side by side; half of the trials follow from those before, not all from ten random ones
+//! on; several may go on at once; a combination that was scored on all rows
 //! is not tried again; rows that a combination was scored on are remembered when it is
 //! scored on all; rows to choose by are those of all optimizers.
 

@@ -25,10 +25,13 @@
 //! - leaves out rows by the 10th and 90th percentile of scores even where these are the lowest or
 //!   highest score, so that nothing is learnt where nine of ten runs are right or wrong, and asks
 //!   for advice where all runs are the same;
-//! - counts a change that was not made as a program, and scores it again.
+//! - counts a change that was not made as a program, and scores it again;
+//! - asks for advice to all predictors in one question, whose answer is a map: here one is drawn of
+//!   those that wrote other things in the two runs, and the answer is a plain text.
 //!
 //! Winners are scored as they come, beside the samples of the next step, so that a search that is
-//! stopped has one to give. All questions of a step are asked at once.
+//! stopped has one to give. All questions of a step are asked at once, and programs that only show
+//! one more demo are run beside them.
 
 use crate::diag::Diagnostic;
 use crate::eval::{Outcome, Random, Stop};
