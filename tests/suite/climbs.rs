@@ -44,8 +44,11 @@ fn skill(state: &State) -> f64 {
     let text = own.and_then(|it| it.instructions.clone()).unwrap_or_default();
     let told: f64 = SENTENCES.iter().filter(|it| text.contains(it.0)).map(|it| it.1).sum();
     let demos = own.map_or(0, |it| it.demos.len()).min(4);
-    let which: String =
-        own.into_iter().flat_map(|it| &it.demos).map(|it| it.demo.inputs[0].to_string()).collect();
+    let which: String = own
+        .into_iter()
+        .flat_map(|it| &it.demos)
+        .map(|it| it.demo.inputs[0].to_string())
+        .collect();
     let luck = if demos > 0 { 0.1 * unit(&[&which]) - 0.05 } else { 0.0 };
     0.4 + told + luck + 0.05 * f64::from(u32::try_from(demos).unwrap())
 }
@@ -67,7 +70,8 @@ impl Evaluator for World {
             false => fixed,
         };
         let is_right = chance < skill(&job.state);
-        let wrote = if is_right { job.row.values["answer"].to_string() } else { "?".to_owned() };
+        let wrote =
+            if is_right { job.row.values["answer"].to_string() } else { "?".to_owned() };
         let step = Step {
             path: "self".to_owned(),
             inputs: record(&[("question", row)]),
