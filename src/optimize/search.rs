@@ -7,10 +7,13 @@
 //! Steps of which one follows from some runs of another may overlap (see [`Search::flow`]).
 
 mod flow;
+mod means;
 mod mixed;
 mod stage;
 
 pub use flow::{Next, Step};
+use means::Means;
+pub use means::{Price, Taste};
 
 use crate::data::Read;
 use crate::diag::Diagnostic;
@@ -21,7 +24,7 @@ use crate::eval::{
 use crate::lm::{Cost, Details};
 use crate::optimize::data::Data;
 use crate::optimize::search::mixed::Mixed;
-use crate::optimize::{Candidate, Held, Path, Plan, Problem, Question, Report, Settings};
+use crate::optimize::{Candidate, HeldBack, Path, Plan, Problem, Question, Report, Settings};
 use crate::program::{State, row_hash};
 use crate::schema::{Row, Signature};
 use indexmap::IndexMap;
@@ -116,7 +119,7 @@ pub struct Search<'a> {
     progress: &'a mut dyn FnMut(&Progress),
     train: Vec<Example>,
     val: Vec<Example>,
-    held: Held,
+    held_back: HeldBack,
     budget: Budget,
     memo: BTreeMap<Key, Known>,
     candidates: Vec<Candidate>,
@@ -134,6 +137,8 @@ pub struct Search<'a> {
     path: Path,
     notices: Vec<Diagnostic>,
     remarks: Vec<String>,
+    /// What runs take, and what is kept for the end.
+    means: Means<'a>,
 }
 
 impl fmt::Debug for Search<'_> {
@@ -165,7 +170,7 @@ impl<'a> Search<'a> {
             progress,
             train: examples(&data.trainset)?,
             val: examples(&data.valset)?,
-            held: data.held_back(),
+            held_back: data.held_back(),
             budget: Budget::new(&settings.caps()),
             memo: BTreeMap::new(),
             candidates: Vec::new(),
@@ -180,6 +185,7 @@ impl<'a> Search<'a> {
             path: Path::default(),
             notices: Vec::new(),
             remarks: Vec::new(),
+            means: Means::new(data.held_sizes()),
         })
     }
 
@@ -220,8 +226,8 @@ impl<'a> Search<'a> {
     }
 
     /// What is held back of them.
-    pub fn held(&self) -> Held {
-        self.held
+    pub fn held_back(&self) -> HeldBack {
+        self.held_back
     }
 
     /// How many runs may be started before it is known whether they are needed.
@@ -361,6 +367,7 @@ impl<'a> Search<'a> {
         self.details = self.details.plus(outcome.details);
         self.cost = self.cost.plus(outcome.cost);
         outcome.used.iter().for_each(|it| it.add_to(&mut self.used));
+        self.means.note(key, &outcome);
         self.memo.insert(key.clone(), Known { outcome: Arc::from(outcome), with_steps });
     }
 

@@ -28,7 +28,7 @@ use crate::optimize::policies::gepa_merge::{self, Merge};
 use crate::optimize::policies::gepa_parts::{self as parts, Part, PartKind};
 use crate::optimize::policies::gepa_pool::{Front, Member, Pool};
 use crate::optimize::propose::{Judge, MOST_CHARS, Refusals};
-use crate::optimize::{Ask, Example, Held, Phase, Policy, Question, Search, Sizes, Who};
+use crate::optimize::{Ask, Example, HeldBack, Phase, Policy, Question, Search, Sizes, Who};
 use crate::program::State;
 use crate::sampling::Minibatches;
 use crate::schema::{Signature, Value};
@@ -84,7 +84,7 @@ impl Effort {
         clippy::cast_sign_loss,
         reason = "a number of trials is small"
     )]
-    fn runs(self, parts: usize, val: usize, held: Held) -> Option<usize> {
+    fn runs(self, parts: usize, val: usize, held: HeldBack) -> Option<usize> {
         let candidates: usize = match self {
             Self::Light => 6,
             Self::Medium => 12,
@@ -141,7 +141,7 @@ impl Default for Gepa {
 
 impl Gepa {
     /// What a search may take: runs, and rounds.
-    fn limits(&self, predictors: usize, val: usize, held: Held) -> (usize, usize) {
+    fn limits(&self, predictors: usize, val: usize, held: HeldBack) -> (usize, usize) {
         match self.effort {
             Effort::Rounds(rounds) => (usize::MAX, rounds),
             effort => {
@@ -196,7 +196,7 @@ impl Policy for Gepa {
     }
 
     fn phases(&self, sizes: &Sizes) -> Vec<Phase> {
-        let (runs, rounds) = self.limits(sizes.predictors, sizes.val, sizes.held);
+        let (runs, rounds) = self.limits(sizes.predictors, sizes.val, sizes.held_back);
         let asking = self.components.iter().filter(|it| it.question().is_some()).count();
         let each = if self.all_parts { sizes.predictors * asking } else { 1 };
         let asked = if self.asks_models() { rounds.saturating_mul(each) } else { 0 };
@@ -294,7 +294,8 @@ struct Winner {
 impl<'g> Course<'g> {
     fn new(policy: &'g Gepa, search: &Search<'_>) -> Self {
         let predictors = search.predictors();
-        let (runs, rounds) = policy.limits(predictors.len(), search.val().len(), search.held());
+        let (runs, rounds) =
+            policy.limits(predictors.len(), search.val().len(), search.held_back());
         let rows = search.train().len();
         Self {
             policy,
