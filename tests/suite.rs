@@ -37,6 +37,8 @@ mod carry;
 mod cassettes;
 #[path = "suite/cli.rs"]
 mod cli;
+#[path = "suite/climbs.rs"]
+mod climbs;
 #[path = "suite/compiled.rs"]
 mod compiled;
 #[path = "suite/console.rs"]

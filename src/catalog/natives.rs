@@ -406,7 +406,7 @@ print(tuned.demos.len());
         "runs rows several times, and adds the best run as a demo or advice from the best and the worst",
         r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+2?", answer: "4" }, #{ question: "0+2?", answer: "2" }]);
 let program = predict("question -> answer", lm: scripted(#{ self: #{ answer: "2" } }));
-let advice = #{ reasoning: "One run is wrong.", advice: [#{ step: "self", advice: "Add the numbers." }] };
+let advice = #{ reasoning: "One run is wrong.", module_advice: "Add the numbers." };
 let right = |example, reply| example.answer == reply.answer;
 let tuned = simba(metric: right, steps: 1, candidates: 2, proposer: scripted(#{ "proposer.Advice": advice }), max_calls: 90)
     .compile(program, trainset: data.take(2), valset: data.slice(2));
@@ -489,7 +489,7 @@ print(tuned.answer.instructions);
             option("max_rounds", "int", "how often an example is tried"),
             option("minibatch", "int", "the rows of a trial where there are many; 0 is all"),
             option("full_every", "int", "after so many trials one is scored on all rows"),
-            option("at_once", "int", "how many trials go on at once"),
+            option("at_once", "int", "how many trials go on at once; 1 unless said otherwise"),
             option("proposer_temperature", "float", "how freely instructions are proposed"),
             PROPOSER,
             TEACHER,

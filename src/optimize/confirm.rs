@@ -135,7 +135,8 @@ fn decide(
         }
         let scores = scored(search, "finalists", &all)?;
         confirmation.runoff = held.runoff.len();
-        runoff(search, &finalists, &scores[..runs], confirmation)
+        confirmation.finalists = runoff(search, &finalists, &scores[..runs]);
+        search.chosen().unwrap_or(best)
     } else {
         best
     };
@@ -157,7 +158,7 @@ fn decide(
 }
 
 /// The best candidate and those that come next and are not reliably worse, by rank.
-fn finalists(search: &Search<'_>, best: usize) -> Vec<usize> {
+pub(super) fn finalists(search: &Search<'_>, best: usize) -> Vec<usize> {
     let all = search.candidates();
     let mut ranked: Vec<usize> =
         (0..all.len()).filter(|at| *at != best && all[*at].score.is_some()).collect();
@@ -184,20 +185,20 @@ pub(super) fn chance(pairs: &[(f64, f64)], seed: u64) -> f64 {
 }
 
 /// Chooses the finalist with the highest mean over the rows to choose by and those of the
-/// runoff; of equal ones the one that led before.
-fn runoff(
+/// runoff; of equal ones the one that led before. Their labels with these means.
+pub(super) fn runoff(
     search: &mut Search<'_>,
     finalists: &[usize],
     scores: &[Option<f64>],
-    confirmation: &mut Confirmation,
-) -> usize {
+) -> Vec<(String, f64)> {
     let rows = scores.len() / finalists.len();
     let mut best: Option<(usize, f64)> = None;
+    let mut means = Vec::new();
     for (at, scores) in finalists.iter().zip(scores.chunks(rows.max(1))) {
         let candidate = &search.candidates()[*at];
         let all: Vec<f64> = candidate.values.iter().chain(scores).copied().flatten().collect();
         let reached = mean(&all);
-        confirmation.finalists.push((candidate.label.clone(), reached));
+        means.push((candidate.label.clone(), reached));
         if best.is_none_or(|(_, most)| reached > most) {
             best = Some((*at, reached));
         }
@@ -210,9 +211,8 @@ fn runoff(
             .collect();
         Some(finalists[choose(&all, taste, search.seed())?.0])
     });
-    let chosen = of_taste.or(best.map(|it| it.0)).unwrap_or(finalists[0]);
-    search.prefer(chosen);
-    chosen
+    search.prefer(of_taste.or(best.map(|it| it.0)).unwrap_or(finalists[0]));
+    means
 }
 
 pub(super) fn asks(state: &Arc<State>, rows: &[Example]) -> Vec<Ask> {

@@ -169,6 +169,15 @@ impl Data {
         Ok(())
     }
 
+    /// How much is held back of the rows to choose by; rows given for the last comparison are not.
+    pub(crate) fn held_back(&self) -> crate::optimize::HeldBack {
+        let last = if self.role == "testset" { 0 } else { self.last.len() };
+        crate::optimize::HeldBack {
+            rows: self.runoff.len() + last,
+            runs: FINALISTS * self.runoff.len() + 2 * last,
+        }
+    }
+
     /// The rows that the search does not see.
     pub(crate) fn held(&self) -> Read<Held> {
         Ok(Held {
@@ -202,6 +211,7 @@ impl Data {
         let sizes = Sizes {
             train: self.trainset.len(),
             val: self.valset.len(),
+            held_back: self.held_back(),
             predictors: predictors(problem, settings).count(),
             start_has_demos: problem.start.demo_count() > 0,
             has_teacher: problem.teacher.is_some(),

@@ -197,6 +197,8 @@ pub struct Sizes {
     pub train: usize,
     /// Rows to choose by.
     pub val: usize,
+    /// Rows that are held back.
+    pub held_back: HeldBack,
     /// Predictors that may be changed.
     pub predictors: usize,
     /// Whether the program already has demos.
@@ -209,6 +211,15 @@ pub struct Sizes {
     pub has_other_caps: bool,
     /// Rows that choose between finalists, and rows for the last comparison.
     pub held: (usize, usize),
+}
+
+/// What is held back of the rows to choose by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HeldBack {
+    /// How many rows.
+    pub rows: usize,
+    /// The most runs that they take at the end.
+    pub runs: usize,
 }
 
 /// What an optimizer found.

@@ -41,7 +41,7 @@ pub enum Question {
     ReflectedInstructions,
     /// Descriptions of fields that do.
     ReflectedDescriptions,
-    /// Advice to the steps of a program, from two runs on one row.
+    /// Advice to a step of a program, from two runs on one row.
     Advice,
 }
 
@@ -131,8 +131,6 @@ pub(crate) enum Refusal {
     TooLong(usize, usize),
     /// It carries a row of the training data.
     Copied(usize),
-    /// It is for no step of the program.
-    Elsewhere,
     /// It was proposed before.
     Known,
 }
@@ -147,7 +145,6 @@ impl fmt::Display for Refusal {
                 write!(f, "it has {has} characters, the most is {most}")
             }
             Self::Copied(row) => write!(f, "it carries row {row} of the training data"),
-            Self::Elsewhere => f.write_str("it names no step that may be changed"),
             Self::Known => f.write_str("it was proposed before"),
         }
     }
@@ -270,6 +267,8 @@ pub(crate) fn clean(text: &str) -> String {
         // The first line may name a language.
         text = inner.split_once('\n').map_or(inner, |(_, rest)| rest).trim();
     }
+    let inner = only_text(text);
+    let mut text = inner.as_deref().map_or(text, str::trim);
     let quotes = [('"', '"'), ('“', '”'), ('\'', '\'')];
     for (open, close) in quotes {
         let inner = text.strip_prefix(open).and_then(|it| it.strip_suffix(close));
@@ -283,6 +282,16 @@ pub(crate) fn clean(text: &str) -> String {
         }
         _ => text.to_owned(),
     }
+}
+
+/// The text of an object that holds nothing else: `{"advice": "…"}`.
+fn only_text(text: &str) -> Option<String> {
+    if !text.starts_with('{') {
+        return None;
+    }
+    let fields: IndexMap<String, String> = serde_json::from_str(text).ok()?;
+    let [text] = <[String; 1]>::try_from(fields.into_values().collect::<Vec<_>>()).ok()?;
+    Some(text)
 }
 
 /// Whether a model calls its own proposal so.

@@ -25,7 +25,7 @@ use crate::eval::{
 use crate::lm::{Cost, Details};
 use crate::optimize::data::Data;
 use crate::optimize::search::mixed::Mixed;
-use crate::optimize::{Candidate, Path, Plan, Problem, Question, Report, Settings};
+use crate::optimize::{Candidate, HeldBack, Path, Plan, Problem, Question, Report, Settings};
 use crate::program::{State, row_hash};
 use crate::schema::{Row, Signature};
 use indexmap::IndexMap;
@@ -133,6 +133,7 @@ pub struct Search<'a> {
     progress: &'a mut dyn FnMut(&Progress),
     train: Vec<Example>,
     val: Vec<Example>,
+    held_back: HeldBack,
     budget: Budget,
     memo: BTreeMap<Key, Known>,
     candidates: Vec<Candidate>,
@@ -186,6 +187,7 @@ impl<'a> Search<'a> {
             progress,
             train: examples(&data.trainset)?,
             val: examples(&data.valset)?,
+            held_back: data.held_back(),
             budget: Budget::new(&settings.caps()),
             memo: BTreeMap::new(),
             candidates: Vec::new(),
@@ -240,6 +242,11 @@ impl<'a> Search<'a> {
     /// Rows to choose by.
     pub fn val(&self) -> &[Example] {
         &self.val
+    }
+
+    /// What is held back of them.
+    pub fn held_back(&self) -> HeldBack {
+        self.held_back
     }
 
     /// How many runs may be started before it is known whether they are needed.

@@ -18,7 +18,7 @@ use crate::sampling::parzen::Parzen;
 use crate::sampling::{ceil, float};
 use crate::util::Random;
 
-/// Trials that are drawn at random.
+/// Trials that are drawn at random, unless said otherwise.
 const FIRST: usize = 10;
 /// Points that a proposal is chosen from.
 const DRAWN: usize = 24;
@@ -143,6 +143,8 @@ impl Dimension {
 pub struct Tpe {
     dimensions: Vec<Dimension>,
     seed: u64,
+    /// Trials that are drawn at random.
+    first: usize,
     trials: Vec<Trial>,
 }
 
@@ -169,8 +171,14 @@ impl Tpe {
     pub fn new(dimensions: Vec<Dimension>, seed: u64) -> Result<Self, String> {
         match dimensions.iter().enumerate().find_map(|(at, it)| Some((at, it.fault()?))) {
             Some((at, fault)) => Err(format!("dimension {at}: {fault}")),
-            None => Ok(Self { dimensions, seed, trials: Vec::new() }),
+            None => Ok(Self { dimensions, seed, first: FIRST, trials: Vec::new() }),
         }
+    }
+
+    /// It, with so many trials that are drawn at random before it learns; those that are added
+    /// count.
+    pub fn learning_after(self, first: usize) -> Self {
+        Self { first, ..self }
     }
 
     /// Proposes a point, with the number by which its score is told.
@@ -178,18 +186,13 @@ impl Tpe {
         let serial = self.trials.len();
         let mut random = Random::new(self.seed, &format!("tpe {serial}"));
         let known = self.trials.iter().any(|it| matches!(it.told, Told::Score(_)));
-        let point = if serial < FIRST || !known {
+        let point = if serial < self.first || !known {
             self.dimensions.iter().map(|it| it.draw(&mut random)).collect()
         } else {
             self.propose(&mut random)
         };
         self.trials.push(Trial { point: point.clone(), told: Told::Nothing });
         (serial, point)
-    }
-
-    /// Whether the next proposal is drawn at random and so waits for no score.
-    pub fn is_free(&self) -> bool {
-        self.trials.len() < FIRST
     }
 
     /// Tells what a proposal scored; `None` where it gave no score. Unknown numbers are no news.

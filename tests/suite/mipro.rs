@@ -228,20 +228,19 @@ impl Model {
         };
         let point = |it: &[usize]| it.iter().map(|it| Setting::Choice(*it)).collect::<Vec<_>>();
         let choices = sizes.iter().map(|it| Dimension::Choice(*it)).collect();
-        let mut tpe = Tpe::new(choices, self.seed).unwrap();
+        // Half of the trials, ten at most, are drawn at random.
+        let free = self.trials.div_ceil(2).min(10);
+        let mut tpe = Tpe::new(choices, self.seed).unwrap().learning_after(free);
         tpe.add(point(&table[0].0), mean(&table, 0, &all)).unwrap();
         let mut batches = Minibatches::new(self.rows, self.minibatch.unwrap_or(1), self.seed);
-        let (mut drawn, mut made, mut fulls) = (1, 0, 0);
+        let (mut made, mut fulls) = (0, 0);
         loop {
-            // As many as go on at once; the first ten draws of the estimator wait for nothing.
+            // As many as go on at once.
             let mut round: Vec<(usize, usize, BTreeSet<usize>)> = Vec::new();
             let mut misses = 0;
-            while made + round.len() < self.trials
-                && (round.len() < self.at_once || drawn < 10)
-                && misses < 20
+            while made + round.len() < self.trials && round.len() < self.at_once && misses < 20
             {
                 let (number, it) = tpe.ask();
-                drawn += 1;
                 let it: Vec<usize> = it.iter().map(|it| it.choice()).collect();
                 let at = table.iter().position(|(known, _)| *known == it);
                 if let Some(at) = at.filter(|at| whole[*at]) {

@@ -3,11 +3,11 @@
 use crate::eval::Outcome;
 use crate::optimize::Example;
 use crate::optimize::propose::{
-    Judge, Proposal, Refusal, Refusals, answered, clean, fields, instructions,
-    with_instructions,
+    Judge, Proposal, Refusal, fields, instructions, with_instructions,
 };
 use crate::program::State;
 use crate::schema::{Record, Signature, Value};
+use crate::util::Random;
 use indexmap::IndexMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -19,24 +19,49 @@ const MOST_STEPS: usize = 24;
 /// The most characters of a piece of advice.
 pub(crate) const MOST_OF_ADVICE: usize = 1_500;
 
+/// The predictor that advice may help: one of those that wrote other things in the two runs, else
+/// one of those that were at work.
+pub(crate) fn parting<'p>(
+    predictors: &'p IndexMap<String, Signature>,
+    better: &Outcome,
+    worse: &Outcome,
+    mut random: Random,
+) -> Option<(&'p str, &'p Signature)> {
+    let wrote = |run: &'_ Outcome, path: &str| -> Vec<Record> {
+        let own = run.steps.iter().filter(|it| it.path == path);
+        own.map(|it| it.outputs.clone()).collect()
+    };
+    let both = |path: &String| (wrote(better, path), wrote(worse, path));
+    let named = |it: (&'p String, &'p Signature)| (it.0.as_str(), it.1);
+    let at_work: Vec<_> =
+        predictors.iter().filter(|(path, _)| both(path) != (Vec::new(), Vec::new())).collect();
+    let part = |it: &&(&'p String, &'p Signature)| {
+        let (one, other) = both(it.0);
+        one != other
+    };
+    let mut open: Vec<_> = at_work.iter().filter(part).copied().collect();
+    if open.is_empty() {
+        open = at_work;
+    }
+    open.get(random.below(open.len())).copied().map(named)
+}
+
 /// The inputs of the question.
 pub(crate) fn question(
-    predictors: &IndexMap<String, Signature>,
+    (path, signature): (&str, &Signature),
     state: &State,
     example: &Example,
     better: (&Outcome, f64),
     worse: (&Outcome, f64),
 ) -> Record {
-    let step = |(path, signature): (&String, &Signature)| {
-        let own = instructions(state, path, signature);
-        record([("step", path.clone()), ("instructions", own), ("fields", fields(signature))])
-    };
-    let steps = Value::list(predictors.iter().map(step).map(Value::map));
-    let row = pairs("", &example.row.values);
-    let told = [("row", row), ("better", run(better)), ("worse", run(worse))];
-    let mut inputs = record(told);
-    inputs.insert("steps".into(), steps);
-    inputs
+    record([
+        ("step", path.to_owned()),
+        ("current_instruction", instructions(state, path, signature)),
+        ("fields", fields(signature)),
+        ("row", pairs("", &example.row.values)),
+        ("better", run(better)),
+        ("worse", run(worse)),
+    ])
 }
 
 fn record<const N: usize>(texts: [(&str, String); N]) -> Record {
@@ -87,58 +112,21 @@ pub(crate) fn cut(text: &str) -> String {
     }
 }
 
-/// The state with the advice of an answer at the end of the instructions that it is for; `None`
-/// where nothing of it is taken.
+/// The state with the advice of an answer at the end of the instructions of a predictor.
 pub(crate) fn advised(
-    predictors: &IndexMap<String, Signature>,
+    (path, signature): (&str, &Signature),
     state: &State,
     answer: Option<&Outcome>,
     judge: &Judge,
     (optimizer, note): (&str, &str),
-    refusals: &mut Refusals,
-) -> Option<State> {
-    let (pieces, reply_hash) = match answered(answer, "advice") {
-        Ok((Value::List(items), hash)) => (items.to_vec(), hash),
-        Ok(_) => (Vec::new(), None),
-        Err(why) => {
-            refusals.add(&why);
-            return None;
-        }
-    };
-    let (mut state, mut any) = (state.clone(), false);
-    for piece in &pieces {
-        match taken(predictors, &state, piece, judge) {
-            Ok((path, text)) => {
-                let proposal = Proposal { text, reply_hash: reply_hash.clone() };
-                state = with_instructions(&state, path, &proposal, optimizer, note);
-                any = true;
-            }
-            Err(why) => refusals.add(&why),
-        }
-    }
-    any.then_some(state)
-}
-
-/// Whom a piece of advice is for, and the instructions with it.
-fn taken<'a>(
-    predictors: &'a IndexMap<String, Signature>,
-    state: &State,
-    piece: &Value,
-    judge: &Judge,
-) -> Result<(&'a str, String), Refusal> {
-    let Value::Map(piece) = piece else { return Err(Refusal::Empty) };
-    let text = |name: &str| piece.get(name).and_then(Value::as_str).unwrap_or_default();
-    let named = predictors.get_key_value(text("step").trim());
-    // Where there is one step only, it is meant, whatever the model calls it.
-    let only = predictors.iter().next().filter(|_| predictors.len() == 1);
-    let Some((path, signature)) = named.or(only) else {
-        return Err(Refusal::Elsewhere);
-    };
-    let (own, advice) = (instructions(state, path, signature), clean(text("advice")));
-    judge.passes(&advice, &own)?;
-    if own.contains(&advice) {
+) -> Result<State, Refusal> {
+    let own = instructions(state, path, signature);
+    let advice = judge.text(answer, "module_advice", &own)?;
+    if own.contains(&advice.text) {
         return Err(Refusal::Known);
     }
     let gap = if own.trim().is_empty() { "" } else { "\n\n" };
-    Ok((path, format!("{}{gap}{advice}", own.trim_end())))
+    let text = format!("{}{gap}{}", own.trim_end(), advice.text);
+    let proposal = Proposal { text, ..advice };
+    Ok(with_instructions(state, path, &proposal, optimizer, note))
 }

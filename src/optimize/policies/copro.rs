@@ -9,13 +9,14 @@
 //! 3. Show the model the best `breadth` with their scores and ask for `breadth` more; go on with
 //!    2, until there were `depth` rounds.
 //!
-//! Differs from DSPy: it chooses on rows to choose by and not on what it learns from; the proposals
+//! Differs from DSPy: it chooses on rows to choose by, and has the rows to learn from, which it does
+//! not learn from, decide between finalists (see `further`); the proposals
 //! of a round are asked for at once, for all predictors; proposals are read with distrust (see
 //! `propose`), and one that was made before is not scored again; output prefixes are not
 //! proposed, for no adapter writes them.
 
 use crate::eval::{Outcome, Stop};
-use crate::optimize::policies::count;
+use crate::optimize::policies::{count, further};
 use crate::optimize::propose::{
     Judge, MOST_CHARS, Proposal, Refusal, Refusals, fields, instructions, with_instructions,
 };
@@ -76,19 +77,23 @@ impl Policy for Copro {
         vec![
             Phase::new("propose", Who::Proposer(Question::BetterInstructions), n, asked),
             Phase::new("score instructions", Who::Student, sizes.val, 1 + n * scored),
+            further::phase(sizes),
         ]
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let mut refusals = Refusals::default();
         let ended = self.climb(search, &mut refusals);
+        let ended = ended.and_then(|()| further::decide(search));
         refusals.tell(search);
         ended
     }
 }
 
 /// How often a round asks for what it still lacks.
-const WAVES: usize = 3;
+const WAVES: usize = 4;
+/// How many of the best what is lacking is asked for from.
+const PARENTS: usize = 3;
 
 /// Instructions of a predictor, and what the program scored with them when it did last.
 #[derive(Clone)]
@@ -124,7 +129,8 @@ impl Copro {
     }
 
     /// New proposals of a round, by predictor, and why there are no more. Where some were made
-    /// before or are refused, as many are asked for again: what is paid for is to be worth scoring.
+    /// before or are refused, as many are asked for again, beside what came: what is paid for is to be
+    /// worth scoring.
     fn proposals(
         &self,
         search: &mut Search<'_>,
@@ -144,7 +150,8 @@ impl Copro {
             for ((path, signature), asked) in predictors.iter().zip(&mut asked) {
                 let missing = wanted - new[path].len();
                 let rollouts = *asked..*asked + missing;
-                asks.extend(self.asks(search, round, signature, &pools[path], rollouts));
+                let known = (&pools[path][..], &new[path][..]);
+                asks.extend(self.asks(search, round, signature, known, rollouts));
                 counts.push(missing);
                 *asked += missing;
             }
@@ -170,37 +177,46 @@ impl Copro {
         self.breadth - usize::from(round == 0)
     }
 
+    /// Asks for instructions. Those that are asked for again, because others came twice or were
+    /// refused, are each asked for in another way: from another one of the best, and with what came
+    /// already, each time in another order.
     fn asks(
         &self,
         search: &Search<'_>,
         round: usize,
         signature: &Signature,
-        pool: &[Tried],
+        (pool, new): (&[Tried], &[Proposal]),
         rollouts: Range<usize>,
     ) -> Vec<Ask> {
-        let best = pool.iter().rev().max_by(|a, b| a.score.total_cmp(&b.score));
-        let best = best.map(|it| it.text.as_str()).unwrap_or_default();
-        let mut inputs = Record::from_iter([
-            (Arc::from("current_instruction"), Value::from(best)),
-            (Arc::from("fields"), Value::from(fields(signature).as_str())),
-        ]);
-        let mut question = Question::FirstInstructions;
-        if round > 0 {
-            question = Question::BetterInstructions;
-            inputs.insert(Arc::from("attempted_instructions"), self.told(pool));
-        }
-        let ask = |rollout: usize| {
-            search.question(question, inputs.clone(), self.temperature, rollout as u64)
+        let best = ranked(pool);
+        let question = match round {
+            0 => Question::FirstInstructions,
+            _ => Question::BetterInstructions,
         };
-        rollouts.map(ask).collect()
+        let is_again = rollouts.start > 0;
+        let ask = |(nth, rollout): (usize, usize)| {
+            let parents = if is_again { PARENTS.min(best.len()) } else { 1 };
+            let mut inputs = Record::from_iter([
+                (Arc::from("current_instruction"), best[nth % parents].text.as_str().into()),
+                (Arc::from("fields"), fields(signature).as_str().into()),
+            ]);
+            if round > 0 {
+                inputs.insert(Arc::from("attempted_instructions"), self.told(&best));
+            }
+            if is_again && !new.is_empty() {
+                let (last, first) = new.split_at(nth % new.len());
+                let texts = first.iter().chain(last).map(|it| Value::from(it.text.as_str()));
+                inputs.insert(Arc::from("already_proposed"), Value::list(texts));
+            }
+            search.question(question, inputs, self.temperature, rollout as u64)
+        };
+        rollouts.enumerate().map(ask).collect()
     }
 
-    /// The best of a pool, from the lowest score to the highest.
-    fn told(&self, pool: &[Tried]) -> Value {
-        let mut best: Vec<&Tried> = pool.iter().collect();
-        best.sort_by(|a, b| b.score.total_cmp(&a.score));
-        best.truncate(self.breadth);
-        let told = best.into_iter().rev().map(|it| {
+    /// The best, from the lowest score to the highest.
+    fn told(&self, best: &[&Tried]) -> Value {
+        let best = best.iter().take(self.breadth);
+        let told = best.rev().map(|it| {
             let text = Value::from(it.text.as_str());
             let fields = [("instructions", text), ("score", Value::Float(rounded(it.score)))];
             Value::map(fields.into_iter().map(|(k, v)| (Arc::from(k), v)).collect::<Record>())
@@ -253,6 +269,13 @@ impl Copro {
             None => without_instructions(&current, search.start(), path),
         })
     }
+}
+
+/// A pool with the best first; of equal ones the first.
+fn ranked(pool: &[Tried]) -> Vec<&Tried> {
+    let mut best: Vec<&Tried> = pool.iter().collect();
+    best.sort_by(|a, b| b.score.total_cmp(&a.score));
+    best
 }
 
 /// Scores as a proposer reads them.

@@ -18,7 +18,7 @@
 //! Differs from DSPy: what a metric says of a run is asked once, in the run itself; a round
 //! is paid for before it starts, so that none overshoots; runs are remembered; a combination
 //! is tried beside the proposals of a round and takes none of them its turn; several
-//! proposals are made at once, each from a parent of its own; minibatches hold no row
+//! proposals are made at once, two and two from the same runs of a parent; minibatches hold no row
 //! twice; descriptions of fields and demos may evolve too. The rows to choose by are never those
 //! that are learnt from.
 
@@ -28,7 +28,7 @@ use crate::optimize::policies::gepa_merge::{self, Merge};
 use crate::optimize::policies::gepa_parts::{self as parts, Part, PartKind};
 use crate::optimize::policies::gepa_pool::{Front, Member, Pool};
 use crate::optimize::propose::{Judge, MOST_CHARS, Refusals};
-use crate::optimize::{Ask, Example, Phase, Policy, Question, Search, Sizes, Who};
+use crate::optimize::{Ask, Example, HeldBack, Phase, Policy, Question, Search, Sizes, Who};
 use crate::program::State;
 use crate::sampling::Minibatches;
 use crate::schema::{Signature, Value};
@@ -39,6 +39,10 @@ use std::sync::Arc;
 
 /// A score that cannot be bettered.
 const PERFECT: f64 = 1.0;
+
+/// How many proposals that are made at once have the same parent and the same rows, so that its
+/// runs on them are paid for once.
+const SIBLINGS: usize = 2;
 
 /// How long a search is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,14 +76,16 @@ impl Effort {
         Some(Self::NAMES[at])
     }
 
-    /// The most runs of the program, as many as DSPy would make metric calls.
+    /// How many calls a search is to take, its questions and the last comparison included: as many
+    /// as DSPy would make metric calls on all rows to choose by. Until the search ends it keeps what
+    /// scoring one more program would take, which comes on top.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
         clippy::cast_sign_loss,
         reason = "a number of trials is small"
     )]
-    fn runs(self, parts: usize, val: usize) -> Option<usize> {
+    fn runs(self, parts: usize, val: usize, held: HeldBack) -> Option<usize> {
         let candidates: usize = match self {
             Self::Light => 6,
             Self::Medium => 12,
@@ -89,7 +95,9 @@ impl Effort {
         let n = candidates as f64;
         let trials = (4.0 * parts as f64 * n.log2()).max(1.5 * n) as usize;
         let validations = (trials + 1) / 5 + 1 + usize::from(trials < 5);
-        Some(val + 5 * candidates + 35 * trials + validations * val)
+        let rows = val + held.rows;
+        let all = rows + 5 * candidates + 35 * trials + validations * rows;
+        Some(all.saturating_sub(held.runs) + val)
     }
 }
 
@@ -133,15 +141,16 @@ impl Default for Gepa {
 }
 
 impl Gepa {
-    /// What a search may take: runs of the program, and rounds.
-    fn limits(&self, predictors: usize, val: usize) -> (usize, usize) {
+    /// What a search may take: runs, and rounds.
+    fn limits(&self, predictors: usize, val: usize, held: HeldBack) -> (usize, usize) {
         match self.effort {
             Effort::Rounds(rounds) => (usize::MAX, rounds),
             effort => {
                 let parts = predictors * self.components.len();
-                let runs = effort.runs(parts, val).unwrap_or(usize::MAX);
+                let runs = effort.runs(parts, val, held).unwrap_or(usize::MAX);
                 // A round whose parent is remembered takes one minibatch.
-                (runs, (runs - val).div_ceil(self.minibatch.max(1)))
+                let left = runs.saturating_sub(val);
+                (runs, left.div_ceil(self.minibatch.max(1)))
             }
         }
     }
@@ -188,7 +197,7 @@ impl Policy for Gepa {
     }
 
     fn phases(&self, sizes: &Sizes) -> Vec<Phase> {
-        let (runs, rounds) = self.limits(sizes.predictors, sizes.val);
+        let (runs, rounds) = self.limits(sizes.predictors, sizes.val, sizes.held_back);
         let asking = self.components.iter().filter(|it| it.question().is_some()).count();
         let each = if self.all_parts { sizes.predictors * asking } else { 1 };
         let asked = if self.asks_models() { rounds.saturating_mul(each) } else { 0 };
@@ -224,6 +233,8 @@ struct Ends {
     without: usize,
     /// Not better than its parent on the minibatch.
     worse: usize,
+    /// Better, but by less than another one on the same rows.
+    second: usize,
     /// Better, and scored on all rows to choose by.
     kept: usize,
     /// Better, where no runs were left to score it.
@@ -256,6 +267,8 @@ struct Course<'g> {
 /// A proposal on its way.
 struct Attempt {
     round: usize,
+    /// The round in which its parent and its rows were drawn.
+    draw: usize,
     parent: usize,
     rows: Vec<Example>,
     /// What the parent gave.
@@ -282,7 +295,8 @@ struct Winner {
 impl<'g> Course<'g> {
     fn new(policy: &'g Gepa, search: &Search<'_>) -> Self {
         let predictors = search.predictors();
-        let (runs, rounds) = policy.limits(predictors.len(), search.val().len());
+        let (runs, rounds) =
+            policy.limits(predictors.len(), search.val().len(), search.held_back());
         let rows = search.train().len();
         Self {
             policy,
@@ -328,10 +342,13 @@ impl<'g> Course<'g> {
 
     /// How many proposals can be paid for, one of them scored on all rows to choose by.
     fn affordable(&self, search: &Search<'_>) -> usize {
-        let each = 2 * self.policy.minibatch.min(search.train().len()).max(1);
+        let rows = self.policy.minibatch.min(search.train().len()).max(1);
+        let asked = if self.policy.all_parts { self.parts.len() } else { 1 };
         let merge = if self.parts.len() > 1 { gepa_merge::ROWS } else { 0 };
         let left = self.runs.saturating_sub(search.val().len() + merge);
-        (left / each).min(self.rounds).min(self.policy.at_once.max(1))
+        let takes = |width: usize| width.div_ceil(SIBLINGS) * rows + width * (asked + rows);
+        let most = self.rounds.min(self.policy.at_once.max(1));
+        (1..=most).take_while(|width| takes(*width) <= left).last().unwrap_or(0)
     }
 
     /// Makes so many proposals at once, and a combination beside them.
@@ -353,7 +370,9 @@ impl<'g> Course<'g> {
         if let Some(merge) = merge {
             winners.extend(self.combination(search, merge)?);
         }
-        winners.extend(attempts.into_iter().filter_map(|it| self.winner(it)));
+        for siblings in grouped(attempts) {
+            winners.extend(self.winner(siblings));
+        }
         let winners = self.paid(search, winners);
         self.is_merge_due |= winners.iter().any(|it| !it.is_merged);
         self.enter(search, winners)
@@ -364,16 +383,22 @@ impl<'g> Course<'g> {
         let front = self.pool.front(search);
         self.rounds -= width;
         let mut attempts = Vec::new();
-        for _ in 0..width {
+        let (mut draw, mut parent, mut rows) = (0, 0, Vec::<Example>::new());
+        for nth in 0..width {
             self.round += 1;
-            let mut random = search.random(&format!("parent {}", self.round));
-            // Without any score there is the program as it is.
-            let parent = front.draw(&mut random).unwrap_or(0);
-            let rows = self.batches.next_batch();
+            if nth % SIBLINGS == 0 {
+                let mut random = search.random(&format!("parent {}", self.round));
+                draw = self.round;
+                // Without any score there is the program as it is.
+                parent = front.draw(&mut random).unwrap_or(0);
+                let drawn = self.batches.next_batch().into_iter();
+                rows = drawn.map(|at| search.train()[at].clone()).collect();
+            }
             attempts.push(Attempt {
                 round: self.round,
+                draw,
                 parent,
-                rows: rows.into_iter().map(|at| search.train()[at].clone()).collect(),
+                rows: rows.clone(),
                 before: Vec::new(),
                 changes: Vec::new(),
                 turn: 0,
@@ -424,6 +449,8 @@ impl<'g> Course<'g> {
         let changes = || attempts.iter().flat_map(|it| &it.changes);
         let asks: Vec<Ask> = changes().filter_map(|it| it.1.clone()).collect();
         let runs = search.run("reflect", &asks);
+        let made = runs.made.iter().filter(|it| **it).count();
+        self.runs = self.runs.saturating_sub(made);
         let mut answers = runs.outcomes.into_iter();
         for it in attempts {
             let parent = Arc::clone(&self.pool.members[it.parent].state);
@@ -511,13 +538,20 @@ impl<'g> Course<'g> {
         Ok(())
     }
 
-    /// The child of an attempt, where it is better than its parent.
-    fn winner(&mut self, it: Attempt) -> Option<Winner> {
-        let state = it.child?;
-        if it.gain <= 0.0 {
-            self.ends.worse += 1;
-            return None;
+    /// Of proposals with one parent and the same rows the one that is better by most, if any is.
+    fn winner(&mut self, siblings: Vec<Attempt>) -> Option<Winner> {
+        let mut best: Option<Attempt> = None;
+        for it in siblings.into_iter().filter(|it| it.child.is_some()) {
+            let leads = it.gain > best.as_ref().map_or(0.0, |it| it.gain);
+            let behind = if leads { best.replace(it) } else { Some(it) };
+            match behind {
+                Some(it) if it.gain > 0.0 => self.ends.second += 1,
+                Some(_) => self.ends.worse += 1,
+                None => {}
+            }
         }
+        let it = best?;
+        let state = it.child?;
         let paths: Vec<String> = it.changes.iter().map(|(part, _)| part.to_string()).collect();
         let from = &self.pool.members[it.parent].name;
         let mut state = State::clone(&state);
@@ -617,16 +651,17 @@ impl<'g> Course<'g> {
 
     /// Says how it went.
     fn tell(self, search: &mut Search<'_>) {
-        let Ends { perfect, without, worse, kept, unscored, merged, merges_refused } =
+        let Ends { perfect, without, worse, second, kept, unscored, merged, merges_refused } =
             self.ends;
         let ends = [
             (kept, "better on their rows, and scored"),
             (worse, "not better on their rows"),
+            (second, "better, but not the best on their rows"),
             (perfect, "from rows that were all right"),
             (without, "without new words"),
             (unscored, "better, with no runs left to score them"),
         ];
-        let all = kept + worse + perfect + without + unscored;
+        let all = kept + worse + second + perfect + without + unscored;
         if all > 0 {
             let told: Vec<String> = ends
                 .iter()
@@ -641,6 +676,18 @@ impl<'g> Course<'g> {
         }
         self.refusals.tell(search);
     }
+}
+
+/// Attempts with those that have the same parent and the same rows.
+fn grouped(attempts: Vec<Attempt>) -> Vec<Vec<Attempt>> {
+    let mut groups: Vec<Vec<Attempt>> = Vec::new();
+    for it in attempts {
+        match groups.last_mut() {
+            Some(group) if group[0].draw == it.draw => group.push(it),
+            _ => groups.push(vec![it]),
+        }
+    }
+    groups
 }
 
 /// The runs of a state on rows to learn from; demos of a row are not shown to it.

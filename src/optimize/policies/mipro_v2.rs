@@ -12,8 +12,9 @@
 //!    then the combination with the best mean so far on all.
 //!
 //! Differs from DSPy: the instructions as they are now are one more candidate, and no proposal is
-//! thrown away; the program is described once and not for each proposal, parts of the data are
-//! read side by side, and several trials go on at once; a combination that was scored on all rows
+//! thrown away; the program is described once and not for each proposal, and parts of the data are
+//! read side by side; half of the trials follow from those before, not all from ten random ones
+//! on; several may go on at once; a combination that was scored on all rows
 //! is not tried again; rows that a combination was scored on are remembered when it is
 //! scored on all; rows to choose by are those of all optimizers.
 
@@ -108,7 +109,7 @@ impl Default for MiproV2 {
             bootstrap: BootstrapFewShot { max_labeled: 4, ..BootstrapFewShot::default() },
             minibatch: 35,
             full_every: 5,
-            at_once: 4,
+            at_once: 1,
             temperature: 1.0,
         }
     }
@@ -262,18 +263,22 @@ impl MiproV2 {
         let mut courses = Courses::new(&bootstrap, search, wanted);
         let mut grounds = Grounds::new(search, self.temperature);
         search.open(vec![(0, "as it is".to_owned(), search.start().clone())]);
-        let mut parts = vec![(0, rows.to_vec())];
+        // Few runs stand beside each other here, so the rows are scored in two halves.
+        let halves = rows.split_at(rows.len() / 2);
+        let mut halves = [halves.0, halves.1].into_iter();
         loop {
+            let parts: Vec<_> = halves.next().map(|it| (0, it.to_vec())).into_iter().collect();
             let (asks, questions) = (courses.asks(), grounds.asks(search));
             let all = [&asks[..], &questions[..]].concat();
             let outcomes = search.score_parts("prepare", &parts, &all)?;
             courses.take(search, &asks, &outcomes[..asks.len()]);
             grounds.take(&outcomes[asks.len()..], refusals);
-            parts.clear();
             if courses.are_done() && grounds.are_done() {
                 break;
             }
         }
+        let rest: Vec<_> = halves.map(|it| (0, it.to_vec())).collect();
+        search.score_parts("prepare", &rest, &[])?;
         search.close_early(0);
         let mut sets = self.ready(search, &many, extent.sets);
         for at in 0..n_made {

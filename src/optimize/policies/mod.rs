@@ -9,6 +9,7 @@ mod bootstrap_few_shot;
 mod bootstrap_finetune;
 mod buckets;
 mod copro;
+mod further;
 mod gepa;
 mod gepa_merge;
 mod gepa_parts;

@@ -8,13 +8,14 @@
 //!
 //! Differs from DSPy: all bootstraps share one teacher, so a row is run once for all of them;
 //! ties go to fewer demos and then to the earlier candidate; without rows to choose by, half
-//! of the training rows are kept for it instead of choosing on what was learnt from; where that
+//! of the training rows are kept for it instead of choosing on what was learnt from; rows that no
+//! finalist shows decide between finalists (see `further`); where that
 //! is asked for, candidates race (see [`Race`]) instead of being scored on all rows.
 
 use crate::eval::Stop;
 use crate::optimize::demo::{Demos, Labels, with_demos};
 use crate::optimize::policies::bootstrap_few_shot::{Bootstrap, Courses, Wanted};
-use crate::optimize::policies::count;
+use crate::optimize::policies::{count, further};
 use crate::optimize::{BootstrapFewShot, Phase, Policy, Race, Search, Sizes, Step, Who};
 use crate::program::State;
 use crate::schema::Value;
@@ -72,6 +73,9 @@ impl Policy for RandomSearch {
             Some(race) => Phase { runs: race.most_runs(states, sizes.val) as u64, ..scores },
             None => scores,
         });
+        if self.race.is_none() && self.stop_at.is_none() {
+            phases.push(further::phase(sizes));
+        }
         phases
     }
 
@@ -80,7 +84,10 @@ impl Policy for RandomSearch {
         match (self.race, self.stop_at) {
             (Some(race), _) => self.race(race, &bootstrap, search),
             (None, Some(enough)) => self.until(enough, &bootstrap, search),
-            (None, None) => self.all(&bootstrap, search),
+            (None, None) => {
+                self.all(&bootstrap, search)?;
+                further::decide(search)
+            }
         }
     }
 }

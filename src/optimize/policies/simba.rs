@@ -25,15 +25,18 @@
 //! - leaves out rows by the 10th and 90th percentile of scores even where these are the lowest or
 //!   highest score, so that nothing is learnt where nine of ten runs are right or wrong, and asks
 //!   for advice where all runs are the same;
-//! - counts a change that was not made as a program, and scores it again.
+//! - counts a change that was not made as a program, and scores it again;
+//! - asks for advice to all predictors in one question, whose answer is a map: here one is drawn of
+//!   those that wrote other things in the two runs, and the answer is a plain text.
 //!
 //! Winners are scored as they come, beside the samples of the next step, so that a search that is
-//! stopped has one to give. All questions of a step are asked at once.
+//! stopped has one to give. All questions of a step are asked at once, and programs that only show
+//! one more demo are run beside them.
 
 use crate::diag::Diagnostic;
 use crate::eval::{Outcome, Random, Stop};
 use crate::optimize::demo::{from_run, without_row};
-use crate::optimize::policies::advice::{MOST_OF_ADVICE, advised, question};
+use crate::optimize::policies::advice::{MOST_OF_ADVICE, advised, parting, question};
 use crate::optimize::policies::buckets::{Bounds, Bucket, Run, in_order, mean};
 use crate::optimize::policies::count;
 use crate::optimize::propose::{Judge, Refusals};
@@ -166,8 +169,8 @@ struct Change<'a> {
 enum Made {
     /// A demo was added.
     Demo,
-    /// Advice is to be asked for.
-    Advice(Ask),
+    /// Advice to a predictor is to be asked for.
+    Advice(String, Ask),
 }
 
 struct Ascent<'a> {
@@ -203,7 +206,7 @@ impl<'a> Ascent<'a> {
             let asks: Vec<Ask> = samples.iter().map(|it| it.ask.clone()).collect();
             let outcomes = search.step("sample", std::mem::take(&mut due), &asks)?;
             let buckets = self.buckets(&batch, &samples, &outcomes);
-            let states = self.states(search, step, &buckets)?;
+            let states = self.states(search, step, &batch, &buckets)?;
             let winner = self.winner(search, &batch, states)?;
             spare.extend(winner);
             if given < self.options.due(step + 1)
@@ -309,31 +312,39 @@ impl<'a> Ascent<'a> {
         &mut self,
         search: &mut Search<'_>,
         step: usize,
+        batch: &[Example],
         buckets: &[Bucket],
     ) -> Result<Vec<(String, State)>, Stop> {
         let changes = self.changes(search, step, buckets);
         self.idle += usize::from(changes.is_empty());
-        let asks: Vec<Ask> = changes.iter().filter_map(Change::ask).collect();
-        let runs = search.run("advice", &asks);
+        let mut asks: Vec<Ask> = changes.iter().filter_map(Change::ask).collect();
+        let n_questions = asks.len();
+        // A program that only shows one more demo waits for nobody's advice.
+        let ready = changes.iter().filter(|it| matches!(it.made, Made::Demo));
+        asks.extend(ready.filter(|it| !self.knows(&it.state)).flat_map(|it| {
+            let state = Arc::new(it.state.clone());
+            batch.iter().map(move |example| trial(&state, example))
+        }));
+        let mut runs = search.run("advice", &asks);
+        runs.outcomes.truncate(n_questions);
         let mut answers = runs.outcomes.into_iter();
         let mut states: Vec<(String, State)> = Vec::new();
         let mut known: BTreeSet<String> = self.pool.iter().map(|it| it.hash.clone()).collect();
         for change in changes {
             let row = change.bucket.example.row.index;
-            let (what, state) = match change.made {
+            let (what, state) = match &change.made {
                 Made::Demo => ("demo", Some(change.state)),
-                Made::Advice(_) => {
+                Made::Advice(path, _) => {
                     let answer = answers.next().flatten();
                     let note = format!("step {}, row {row}", step + 1);
                     let state = advised(
-                        &self.predictors,
+                        (path, &self.predictors[path]),
                         &change.state,
                         answer.as_deref(),
                         &self.judge,
                         (self.options.name(), &note),
-                        &mut self.refusals,
                     );
-                    ("advice", state)
+                    ("advice", state.map_err(|why| self.refusals.add(&why)).ok())
                 }
             };
             if let Some(state) = state.filter(|it| known.insert(it.hash())) {
@@ -341,6 +352,11 @@ impl<'a> Ascent<'a> {
             }
         }
         runs.stop.map_or(Ok(states), Err)
+    }
+
+    fn knows(&self, state: &State) -> bool {
+        let hash = state.hash();
+        self.pool.iter().any(|it| it.hash == hash)
     }
 
     /// What is changed in a step.
@@ -361,10 +377,9 @@ impl<'a> Ascent<'a> {
                 let state = state.filter(|_| bounds.shows(bucket))?;
                 return Some(Change { bucket, state, made: Made::Demo });
             }
-            bounds.teaches(bucket).then(|| {
-                let made = Made::Advice(self.ask(search, &state, bucket));
-                Change { bucket, state, made }
-            })
+            let made =
+                self.ask(search, &state, bucket, random).filter(|_| bounds.teaches(bucket));
+            made.map(|made| Change { bucket, state, made })
         };
         let all = buckets.iter().enumerate().filter_map(change);
         all.take(self.options.candidates).collect()
@@ -413,12 +428,20 @@ impl<'a> Ascent<'a> {
         any.then_some(state)
     }
 
-    fn ask(&self, search: &Search<'_>, state: &State, bucket: &Bucket) -> Ask {
-        let of = |run: &'_ Run| (Arc::clone(&run.outcome), run.score);
-        let ((better, high), (worse, low)) = (of(bucket.best()), of(bucket.worst()));
-        let (better, worse) = ((&*better, high), (&*worse, low));
-        let inputs = question(&self.predictors, state, &bucket.example, better, worse);
-        search.question(Question::Advice, inputs, self.options.temperature, 0)
+    /// The question for advice; `None` where no predictor that may change was at work.
+    fn ask(
+        &self,
+        search: &Search<'_>,
+        state: &State,
+        bucket: &Bucket,
+        random: Random,
+    ) -> Option<Made> {
+        let (best, worst) = (bucket.best(), bucket.worst());
+        let to = parting(&self.predictors, &best.outcome, &worst.outcome, random)?;
+        let (better, worse) = ((&*best.outcome, best.score), (&*worst.outcome, worst.score));
+        let inputs = question(to, state, &bucket.example, better, worse);
+        let ask = search.question(Question::Advice, inputs, self.options.temperature, 0);
+        Some(Made::Advice(to.0.to_owned(), ask))
     }
 
     /// Scores programs on the minibatch that they were made of; the best of them.
@@ -428,17 +451,10 @@ impl<'a> Ascent<'a> {
         batch: &[Example],
         states: Vec<(String, State)>,
     ) -> Result<Option<(String, State)>, Stop> {
-        let ask = |state: &Arc<State>, example: &Example| Ask {
-            who: Who::Student,
-            state: apart(state, example),
-            example: example.clone(),
-            rollout: 0,
-            keep_steps: false,
-        };
         let shared: Vec<Arc<State>> =
             states.iter().map(|(_, state)| Arc::new(state.clone())).collect();
         let pairs = shared.iter().flat_map(|state| batch.iter().map(move |it| (state, it)));
-        let asks: Vec<Ask> = pairs.map(|(state, it)| ask(state, it)).collect();
+        let asks: Vec<Ask> = pairs.map(|(state, it)| trial(state, it)).collect();
         let runs = search.run("score on a minibatch", &asks);
         if let Some(stop) = runs.stop {
             return Err(stop);
@@ -467,8 +483,19 @@ impl Change<'_> {
     fn ask(&self) -> Option<Ask> {
         match &self.made {
             Made::Demo => None,
-            Made::Advice(ask) => Some(ask.clone()),
+            Made::Advice(_, ask) => Some(ask.clone()),
         }
+    }
+}
+
+/// A run that tries a program on a row that was learnt from.
+fn trial(state: &Arc<State>, example: &Example) -> Ask {
+    Ask {
+        who: Who::Student,
+        state: apart(state, example),
+        example: example.clone(),
+        rollout: 0,
+        keep_steps: false,
     }
 }
 

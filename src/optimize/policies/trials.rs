@@ -17,6 +17,9 @@ use indexmap::IndexMap;
 /// After so many combinations in a row that are known no other one is looked for.
 const REDRAWS: usize = 20;
 
+/// The most combinations that are drawn at random before what was good counts.
+const MOST_FREE: usize = 10;
+
 /// What is chosen from. The first of each is what the program has.
 pub(super) struct Pool {
     /// Instructions by predictor, besides those that it has.
@@ -64,6 +67,8 @@ impl Trials {
         let first = vec![0; dimensions.len()];
         let choices = dimensions.into_iter().map(Dimension::Choice).collect();
         let mut tpe = Tpe::new(choices, search.seed()).expect("each has something to choose");
+        // Where there are few trials half of them are to be learnt from.
+        tpe = tpe.learning_after(extent.trials.div_ceil(2).min(MOST_FREE));
         let score = search.candidates().first().and_then(|it| it.score);
         if let Some(score) = score {
             tpe.add(settings(&first), score).expect("it lies in the dimensions");
@@ -97,13 +102,10 @@ impl Trials {
         self.score(search, &[], &promoted)
     }
 
-    /// The next trials: as many as may go on at once, or all that wait for no score.
+    /// The next trials: as many as may go on at once.
     fn round(&mut self, search: &mut Search<'_>, at_once: usize, most: usize) -> Vec<Trial> {
         let (mut round, mut misses, begun) = (Vec::new(), 0, self.known.len());
-        while round.len() < most
-            && misses < REDRAWS
-            && (round.len() < at_once.max(1) || self.tpe.is_free())
-        {
+        while round.len() < most.min(at_once.max(1)) && misses < REDRAWS {
             let (asked, point) = self.tpe.ask();
             let combination: Combination = point.iter().map(|it| it.choice()).collect();
             let serial = self.place(combination);
