@@ -168,6 +168,8 @@ mod trace_commands;
 mod trace_files;
 #[path = "suite/traces.rs"]
 mod traces;
+#[path = "suite/tune.rs"]
+mod tune;
 #[path = "suite/units.rs"]
 mod units;
 #[cfg(feature = "http")]

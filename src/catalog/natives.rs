@@ -506,6 +506,42 @@ print(tuned.answer.instructions);
 //> From `question`, write `answer`."#,
     ),
     native(
+        "tune",
+        &[
+            METRIC,
+            option(
+                "prefer",
+                "str",
+                "the choice between like ones: \"best\", \"balanced\" or \"cheapest\"",
+            ),
+            option("adapters", "str | list[str]", "adapters to try"),
+            option("models", "str | list[str]", "models to try besides the program's own"),
+            option("max_demos", "int", "the most demos of a predictor"),
+            MAX_BOOTSTRAPPED,
+            option("at_once", "int", "how many candidates are tried at once"),
+            option("patience", "int", "after so many rounds without a better one it ends"),
+            option("proposer_temperature", "float", "how freely the model proposes"),
+            PROPOSER,
+            TEACHER,
+            ONLY,
+            THREADS,
+            SEED,
+            MAX_CALLS,
+            MOST_TOKENS,
+            MAX_USD,
+            MAX_SECONDS,
+        ],
+        "optimizer",
+        "searches over demos, instructions, descriptions, adapters and models under one budget",
+        r#"let data = dataset([#{ question: "1+1?", answer: "2" }, #{ question: "2+0?", answer: "2" }]);
+let program = predict("question -> answer", lm: scripted(#{ self: #{ answer: "2" } }));
+let right = |example, reply| example.answer == reply.answer;
+let tuned = tune(metric: right, max_calls: 50)
+    .compile(program, trainset: data.take(1), valset: data.slice(1));
+print(tuned.demos.len());
+//> 0"#,
+    ),
+    native(
         "better_together",
         &[
             optional(

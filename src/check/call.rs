@@ -449,7 +449,7 @@ fn absent_on_purpose(name: &str) -> Option<&'static str> {
         "react" | "tool" | "mcp" | "program_of_thought" | "multi_chain" => {
             Some("tools and what is built on them are not supported yet")
         }
-        "knn_few_shot" | "tune" | "bootstrap_finetune" => {
+        "knn_few_shot" | "bootstrap_finetune" => {
             Some("not supported yet; `dsp doc optimizing` tells of those that there are")
         }
         _ => None,

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub struct Deadline {
     cancel: Cancel,
     time: Option<Duration>,
+    began: tokio::time::Instant,
     is_over: Arc<AtomicBool>,
     end: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -35,12 +36,19 @@ impl Deadline {
             });
             Box::new(move || counting.abort()) as Box<dyn FnOnce() + Send>
         });
-        Self { cancel, time, is_over, end }
+        Self { cancel, time, began: tokio::time::Instant::now(), is_over, end }
     }
 
     /// What is set when the time is over, or when what is above it is.
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
+    }
+
+    /// The part of the time that is over; none where there is no end.
+    pub fn part(&self) -> Option<f64> {
+        let time = self.time?.as_secs_f64();
+        let over = self.began.elapsed().as_secs_f64();
+        Some(if time > 0.0 { (over / time).min(1.0) } else { 1.0 })
     }
 
     /// Why work ended, when it was told that it was cancelled.

@@ -326,6 +326,17 @@ pub struct Step {
     pub cut: bool,
 }
 
+/// How a predictor asks, and whether the program itself says so.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Layout {
+    /// The adapter that its prompts are laid out by, where that is known.
+    pub adapter: Option<String>,
+    /// Whether the program says it: a state then changes nothing.
+    pub keeps_adapter: bool,
+    /// Whether the program says which model is asked.
+    pub keeps_lm: bool,
+}
+
 /// Runs a program on rows. Shared by all threads of a search; the same job gives the same
 /// outcome, but for latency, cached calls and failures of infrastructure.
 pub trait Evaluator: Sync {
@@ -342,6 +353,13 @@ pub trait Evaluator: Sync {
     /// The most calls to models that one run can make, retries, repairs and metric included;
     /// `None` where the program has no such bound.
     fn max_calls_per_run(&self) -> Option<u64>;
+
+    /// How the predictor at this path asks now, and what of that a state cannot change. By default
+    /// a state can change all.
+    fn layout(&self, path: &str) -> Layout {
+        let _ = path;
+        Layout::default()
+    }
 
     /// Writes what a run printed, which has come to its turn. By default nobody reads it.
     fn print(&self, text: &str) {

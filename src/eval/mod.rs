@@ -49,8 +49,8 @@ pub use evaluation::{
 };
 pub(crate) use export::usage_value;
 pub use job::{
-    Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Progress, Scored, Spent,
-    Step, Used,
+    Evaluator, Exchange, Failure, FailureKind, Job, Layout, METRIC, Outcome, Progress, Scored,
+    Spent, Step, Used,
 };
 pub use journal::Keep;
 pub use natives::{

@@ -3,7 +3,7 @@
 use crate::eval::metric::judgement;
 use crate::eval::row_traces::RowTraces;
 use crate::eval::{
-    Evaluator, Exchange, Failure, FailureKind, Job, METRIC, Outcome, Spent, Step, Used,
+    Evaluator, Exchange, Failure, FailureKind, Job, Layout, METRIC, Outcome, Spent, Step, Used,
 };
 use crate::lm::{Details, Finish, SharedLm};
 use crate::program::State;
@@ -153,6 +153,14 @@ impl Evaluator for ProgramEvaluator {
 
     fn max_calls_per_run(&self) -> Option<u64> {
         self.max_calls
+    }
+
+    fn layout(&self, path: &str) -> Layout {
+        let found = self.program.predictor(path);
+        found.map(|it| it.layout(&self.run)).map_or(Layout::default(), |it| {
+            let (adapter, keeps_adapter, keeps_lm) = it;
+            Layout { adapter, keeps_adapter, keeps_lm }
+        })
     }
 
     fn print(&self, text: &str) {

@@ -3,7 +3,7 @@
 //! What a run may cost is charged here, where it is lent out, and given back when its outcome
 //! has come. What a worker took with it when it was lost stays charged, for it may have been paid.
 
-use crate::eval::{Evaluator, Failure, FailureKind, Job, Outcome, ProgramEvaluator};
+use crate::eval::{Evaluator, Failure, FailureKind, Job, Layout, Outcome, ProgramEvaluator};
 use crate::lm::{Cost, Money};
 use crate::runtime::{Amount, Limits, Session};
 use std::fmt;
@@ -142,6 +142,10 @@ impl Evaluator for RemoteEvaluator<'_> {
 
     fn max_calls_per_run(&self) -> Option<u64> {
         self.local.max_calls_per_run()
+    }
+
+    fn layout(&self, path: &str) -> Layout {
+        self.local.layout(path)
     }
 }
 

@@ -8,6 +8,7 @@
 
 use crate::eval::stats::{LEVEL, is_binary, mean, sign_flip_test, sign_test};
 use crate::eval::{Comparison, Stop, compare_scores};
+use crate::optimize::choice::{Contender, choose};
 use crate::optimize::{Ask, Example, Search, Who};
 use crate::program::State;
 use std::sync::Arc;
@@ -68,6 +69,7 @@ pub(super) fn confirm(
         calls: 0,
         end: End::Unchanged,
     };
+    let held = &used(search, held);
     confirmation.end = match (&held.lacking, stop) {
         (
             _,
@@ -88,6 +90,24 @@ pub(super) fn confirm(
     };
     confirmation.calls = search.calls() - before;
     Some(confirmation)
+}
+
+/// The rows that there is a budget for.
+fn used(search: &Search<'_>, held: &Held) -> Held {
+    let (runoff, last) = search.held();
+    let some = |rows: &[Example], most: usize, what: &str| -> Vec<Example> {
+        let mut chosen = search.random(what).sample(rows.len(), most);
+        chosen.sort_unstable();
+        chosen.into_iter().map(|at| rows[at].clone()).collect()
+    };
+    let lacking = (last == 0 && !held.last.is_empty())
+        .then(|| "the caps leave too little for the last comparison".to_owned());
+    Held {
+        runoff: some(&held.runoff, runoff, "finalists"),
+        last: some(&held.last, last, "confirm"),
+        role: held.role,
+        lacking: held.lacking.clone().or(lacking),
+    }
 }
 
 fn decide(
@@ -154,7 +174,7 @@ fn finalists(search: &Search<'_>, best: usize) -> Vec<usize> {
 }
 
 /// How likely such differences are by chance.
-fn chance(pairs: &[(f64, f64)], seed: u64) -> f64 {
+pub(super) fn chance(pairs: &[(f64, f64)], seed: u64) -> f64 {
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();
     if pairs.iter().all(|(a, b)| is_binary(&[*a, *b])) {
         let count = |sign: f64| differences.iter().filter(|it| **it == sign).count();
@@ -182,7 +202,15 @@ fn runoff(
             best = Some((*at, reached));
         }
     }
-    let chosen = best.map_or(finalists[0], |it| it.0);
+    let of_taste = search.taste().and_then(|taste| {
+        let all: Vec<Contender> = finalists
+            .iter()
+            .zip(scores.chunks(rows.max(1)))
+            .map(|(at, more)| search.contender(*at, more))
+            .collect();
+        Some(finalists[choose(&all, taste, search.seed())?.0])
+    });
+    let chosen = of_taste.or(best.map(|it| it.0)).unwrap_or(finalists[0]);
     search.prefer(chosen);
     chosen
 }

@@ -5,7 +5,7 @@
 
 use crate::data::{Read, Shared, nearly_shared, rows, shared};
 use crate::diag::Diagnostic;
-use crate::eval::Dataset;
+use crate::eval::{Caps, Dataset};
 use crate::optimize::confirm::{FINALISTS, Held};
 use crate::optimize::search::{evaluator, examples, predictors};
 use crate::optimize::{
@@ -113,6 +113,11 @@ impl Data {
         (self.valset.len(), self.last.len())
     }
 
+    /// How many rows choose between finalists, and how many are for the last comparison.
+    pub(crate) fn held_sizes(&self) -> (usize, usize) {
+        (self.runoff.len(), self.last.len())
+    }
+
     /// Half of the rows to learn from, half to choose by.
     fn split(&mut self, care: &Care, seed: u64) -> Read<()> {
         let all = self.trainset.len();
@@ -200,6 +205,9 @@ impl Data {
             predictors: predictors(problem, settings).count(),
             start_has_demos: problem.start.demo_count() > 0,
             has_teacher: problem.teacher.is_some(),
+            max_calls: settings.max_calls,
+            has_other_caps: !Caps { max_calls: None, ..settings.caps() }.is_empty(),
+            held: self.held_sizes(),
         };
         let mut phases = policy.phases(&sizes);
         let held = [("finalists", &self.runoff, FINALISTS), ("confirm", &self.last, 2)];
@@ -207,7 +215,8 @@ impl Data {
             phases.push(Phase::new(name, Who::Student, data.len(), times));
         }
         let per_run = |who| evaluator(problem, who).max_calls_per_run();
-        Plan::new(phases, per_run, settings.max_calls)
+        let plan = Plan::new(phases, per_run, settings.max_calls);
+        Plan { intent: policy.intent(&sizes), ..plan }
     }
 }
 

@@ -117,6 +117,9 @@ fn candidate(it: &Candidate) -> Value {
         ("interval", it.interval.map_or(Value::Null, interval)),
         ("demos", count(it.state.demo_count() as u64)),
         ("asserts_failed", count(it.asserts_failed)),
+        ("failed", count(it.failed as u64)),
+        ("left_out", count(it.left_out as u64)),
+        ("failure", it.failure.as_deref().map_or(Value::Null, Into::into)),
         ("calls", count(it.calls)),
     ])
 }

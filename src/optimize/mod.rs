@@ -7,6 +7,7 @@
 
 mod ablate;
 mod asker;
+mod choice;
 mod confirm;
 mod data;
 mod demo;
@@ -37,12 +38,12 @@ pub use options::natives;
 pub use plan::{Phase, Plan};
 pub use policies::{
     BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, InferRules, LabeledFewShot,
-    MiproV2, PartKind, RandomSearch, Simba, Size,
+    MiproV2, PartKind, RandomSearch, Simba, Size, Tune,
 };
 pub use propose::{Proposer, Question};
 pub use race::Race;
 pub use report::{Candidate, Path, Report};
-pub use search::{Ask, Example, Next, Runs, Search, Step, Who};
+pub use search::{Ask, Example, Next, Price, Runs, Search, Step, Taste, Who};
 
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::eval::{Cancel, Caps, Dataset, Deadline, Evaluator, Progress, RunOptions, Stop};
@@ -166,6 +167,17 @@ pub trait Policy {
         Vec::new()
     }
 
+    /// The models that it may have the program ask, by name.
+    fn models(&self) -> &[String] {
+        &[]
+    }
+
+    /// How it means to spend what it may take, in lines.
+    fn intent(&self, sizes: &Sizes) -> Vec<String> {
+        let _ = sizes;
+        Vec::new()
+    }
+
     /// The most runs that it makes, by phase.
     fn phases(&self, sizes: &Sizes) -> Vec<Phase>;
 
@@ -189,6 +201,12 @@ pub struct Sizes {
     pub start_has_demos: bool,
     /// Whether a teacher is given.
     pub has_teacher: bool,
+    /// The cap on calls.
+    pub max_calls: Option<u64>,
+    /// Whether tokens, dollars or time are capped.
+    pub has_other_caps: bool,
+    /// Rows that choose between finalists, and rows for the last comparison.
+    pub held: (usize, usize),
 }
 
 /// What an optimizer found.
@@ -231,6 +249,7 @@ pub fn compile(
     let held = data.held()?;
     let deadline = Deadline::begin(cancel, settings.max_time);
     let mut search = Search::new(problem, settings, &data, deadline.cancel(), progress)?;
+    search.hurry(&deadline);
     let stop = deadline.stop(policy.search(&mut search).err());
     let confirmation = confirm::confirm(&mut search, &held, stop.as_ref());
     let (mut state, mut report) = search.finish(policy.name(), plan, stop);

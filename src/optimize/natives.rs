@@ -229,6 +229,7 @@ impl Optimizer {
         let teacher = self.teacher.iter();
         let models = std::iter::once(program).chain(teacher).flat_map(|it| it.models(cx.run()));
         let models = models.chain(self.proposers(cx, program));
+        let models = models.chain(self.others(cx)?);
         let mut models: Vec<String> = models.map(|lm| lm.name().to_owned()).collect();
         models.dedup();
         let options = self.policy.options();
@@ -318,7 +319,8 @@ impl Optimizer {
         let what = self.policy.name();
         let hint = format!("cap it: `{what}(…, max_calls: 500)`");
         let spender = Spender { what, work: "search", caps: self.settings.caps(), hint: &hint };
-        let more = self.proposers(cx, program);
+        let mut more = self.proposers(cx, program);
+        more.extend(self.others(cx)?);
         spender.announce(cx, program, self.teacher.as_ref(), more, &plan)
     }
 
@@ -332,6 +334,12 @@ impl Optimizer {
             Some(LmValue::new(first, LmOptions::default()))
         };
         self.proposer.clone().or_else(|| if has_usual { None } else { of_program() })
+    }
+
+    /// The models that the policy may have the program ask.
+    fn others(&self, cx: &Cx<'_>) -> Result<Vec<SharedLm>, Error> {
+        let names = self.policy.models().iter().flat_map(|it| it.split(','));
+        names.map(|it| cx.run().session().named_lm(it.trim())).collect()
     }
 
     /// The models that propose, as far as they are not the script's usual one.

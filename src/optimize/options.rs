@@ -1,11 +1,12 @@
 //! The natives of optimizers: what a script writes becomes a policy.
 
+use crate::adapt::Adapter;
 use crate::diag::did_you_mean;
 use crate::eval::{OPTIONS, Scoring};
 use crate::optimize::natives::Optimizer;
 use crate::optimize::{
     BetterTogether, BootstrapFewShot, Copro, Effort, Front, Gepa, InferRules, LabeledFewShot,
-    MiproV2, PartKind, Policy, Race, RandomSearch, Settings, Simba, Size,
+    MiproV2, PartKind, Policy, Race, RandomSearch, Settings, Simba, Size, Taste, Tune,
 };
 use crate::runtime::natives::Bound;
 use crate::runtime::{Args, Cx, Error, LmValue, Program, Val, wrong};
@@ -24,6 +25,7 @@ pub fn natives() -> Vec<Bound> {
         bound("copro", copro),
         bound("mipro_v2", mipro_v2),
         bound("gepa", gepa),
+        bound("tune", tune),
         bound("simba", simba),
         bound("infer_rules", infer_rules),
         bound("better_together", better_together),
@@ -144,6 +146,52 @@ fn gepa(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
     optimizer(cx, "gepa", Arc::new(policy), args)
 }
 
+fn tune(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
+    let usual = Tune::default();
+    let prefer = args.option("prefer");
+    let prefer = prefer.map(|it| named("prefer", &Taste::NAMES, Taste::of, &it)).transpose()?;
+    let max_demos = args.count("max_demos")?.unwrap_or(usual.max_demos);
+    let adapters = args.option("adapters").map(|it| texts("adapters", &it)).transpose()?;
+    let models = args.option("models").map(|it| texts("models", &it)).transpose()?;
+    let policy = Tune {
+        prefer: prefer.unwrap_or(usual.prefer),
+        adapters: adapters.map(adapted).transpose()?,
+        models: models.unwrap_or_default(),
+        max_demos,
+        max_bootstrapped: args.count("max_bootstrapped")?.unwrap_or(usual.max_bootstrapped),
+        at_once: at_least_one(&mut args, "at_once", usual.at_once)?,
+        patience: at_least_one(&mut args, "patience", usual.patience)?,
+        temperature: args.number("proposer_temperature")?.unwrap_or(usual.temperature),
+    };
+    optimizer(cx, "tune", Arc::new(policy), args)
+}
+
+/// A list of different texts.
+fn texts(option: &str, value: &Val) -> Result<Vec<String>, Error> {
+    let one = |it: &Val| it.as_str().map(ToOwned::to_owned);
+    let all: Option<Vec<String>> = match value {
+        Val::List(items) => items.iter().map(one).collect(),
+        other => one(other).map(|it| vec![it]),
+    };
+    let mut all = all.ok_or_else(|| wrong(option, "a name, or a list of names", value))?;
+    let mut seen = std::collections::BTreeSet::new();
+    all.retain(|it| seen.insert(it.clone()));
+    Ok(all)
+}
+
+/// Adapters that can be tried: those that ask once.
+fn adapted(names: Vec<String>) -> Result<Vec<String>, Error> {
+    let known = || Adapter::ALL.into_iter().filter(|it| *it != Adapter::TwoStep);
+    for name in &names {
+        if !known().any(|it| it.name() == name) {
+            let all: Vec<String> = known().map(|it| format!("{:?}", it.name())).collect();
+            let message = format!("`adapters` wants {}, found {name:?}", all.join(" or "));
+            return Err(Error::value(message));
+        }
+    }
+    Ok(names)
+}
+
 /// One of some names.
 fn named<T>(
     option: &str,
@@ -216,7 +264,7 @@ fn infer_rules(cx: &Cx<'_>, mut args: Args) -> Result<Val, Error> {
 type Shared = Arc<dyn Policy + Send + Sync>;
 
 /// Steps of a strategy that are no optimizer of the user's own.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "demos",
     "instructions",
     "random_search",
@@ -226,6 +274,7 @@ const STEPS: [&str; 9] = [
     "gepa",
     "simba",
     "infer_rules",
+    "tune",
 ];
 
 fn usual(step: &str) -> Option<Shared> {
@@ -236,6 +285,7 @@ fn usual(step: &str) -> Option<Shared> {
         "mipro_v2" => Arc::new(MiproV2::default()),
         "gepa" => Arc::new(Gepa::default()),
         "simba" => Arc::new(Simba::default()),
+        "tune" => Arc::new(Tune::default()),
         "infer_rules" => Arc::new(InferRules::default()),
         _ => return None,
     })

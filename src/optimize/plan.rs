@@ -32,6 +32,8 @@ pub struct Plan {
     pub calls: Vec<Option<u64>>,
     /// The cap that stops it earlier.
     pub max_calls: Option<u64>,
+    /// How it means to spend that, in lines.
+    pub intent: Vec<String>,
 }
 
 impl Plan {
@@ -45,7 +47,8 @@ impl Plan {
             0 => Some(0),
             runs => Some(runs.saturating_mul(per_run(phase.who)?)),
         };
-        Self { calls: phases.iter().map(bound).collect(), phases, max_calls }
+        let calls = phases.iter().map(bound).collect();
+        Self { calls, phases, max_calls, intent: Vec::new() }
     }
 
     /// The most calls of all phases, the cap not counted; `None` where there is no bound.
@@ -65,9 +68,10 @@ impl Plan {
             let _ = writeln!(text, "{:<width$}{runs}, {} calls", phase.name, calls(*most));
         }
         let _ = write!(text, "{:<width$}at most {} calls", "in all", calls(self.worst_case()));
-        match self.max_calls {
-            Some(cap) => format!("{text}, stopped at {cap}\n"),
-            None => format!("{text}\n"),
+        if let Some(cap) = self.max_calls {
+            let _ = write!(text, ", stopped at {cap}");
         }
+        self.intent.iter().for_each(|it| text += &format!("\n{it}"));
+        text + "\n"
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::diag::Diagnostic;
 use crate::eval::stats::{Interval, Verdict, mean, mean_interval};
-use crate::eval::{Comparison, Outcome, Scored, Stop, Used, compare_scores, usage_text};
+use crate::eval::{
+    Comparison, FailureKind, Outcome, Scored, Stop, Used, compare_scores, usage_text,
+};
 use crate::lm::{Cost, Details};
 use crate::optimize::{Confirmation, End, Plan};
 use crate::program::{GainRecord, ScoreRecord, State};
@@ -25,6 +27,12 @@ pub struct Candidate {
     pub interval: Option<Interval>,
     /// Assertions that stayed false in its runs.
     pub asserts_failed: u64,
+    /// Runs that failed by the program's own fault: they count as 0.
+    pub failed: usize,
+    /// Rows left out because a machine failed.
+    pub left_out: usize,
+    /// What the first run that failed said.
+    pub failure: Option<String>,
     /// Calls that its scoring took; runs that were remembered took none.
     pub calls: u64,
     /// Whether scoring it was begun.
@@ -43,6 +51,9 @@ impl Candidate {
             score: None,
             interval: None,
             asserts_failed: 0,
+            failed: 0,
+            left_out: 0,
+            failure: None,
             calls: 0,
             tried: false,
         }
@@ -54,6 +65,11 @@ impl Candidate {
         self.values = outcomes.iter().map(|it| it.as_ref()?.value()).collect();
         let failed = |it: &Arc<Outcome>| u64::from(it.asserts_failed);
         self.asserts_failed = outcomes.iter().flatten().map(failed).sum();
+        let by = |kind| outcomes.iter().flatten().filter(|it| it.failed_by(kind)).count();
+        (self.failed, self.left_out) =
+            (by(FailureKind::Program), by(FailureKind::Infrastructure));
+        let first = outcomes.iter().flatten().find_map(|it| it.failure.as_ref());
+        self.failure = first.map(|it| it.message.clone());
         if whole {
             self.close(seed);
         }
@@ -81,6 +97,19 @@ impl Candidate {
         };
         let cost = |it: &Self| (it.asserts_failed, it.state.demo_count());
         score > other || (score == other && cost(self) < cost(earlier))
+    }
+
+    /// What became of the runs that did not end well, in a line.
+    fn failures(&self) -> Option<String> {
+        let (failed, left_out) = (self.failed, self.left_out);
+        let runs = self.values.len();
+        let counted =
+            (failed > 0).then(|| format!("{failed} of {runs} runs failed, counted as 0"));
+        let lost =
+            (left_out > 0).then(|| format!("{left_out} of {runs} left out, a machine failed"));
+        let parts: Vec<String> = [counted, lost].into_iter().flatten().collect();
+        let why = self.failure.as_deref().unwrap_or_default();
+        (!parts.is_empty()).then(|| format!("{}; the first: {why}", parts.join(", ")))
     }
 
     /// It as those are told who watch.
@@ -204,6 +233,7 @@ impl Report {
         let (train, val) = self.rows;
         let mut text = format!("{} on {train} rows, chosen on {val}\n\n", self.optimizer);
         text += &self.table();
+        text += &self.failures();
         for remark in &self.remarks {
             let _ = writeln!(text, "\n{remark}");
         }
@@ -252,6 +282,20 @@ impl Report {
     /// What the last comparison said, for the state's file.
     pub(crate) fn gain_record(&self) -> Option<GainRecord> {
         self.confirmation.as_ref()?.gain()
+    }
+
+    /// How the program as it was failed, and the chosen one.
+    fn failures(&self) -> String {
+        let chosen = self.best.filter(|&at| at > 0);
+        let mut text = String::new();
+        for it in
+            [Some(0), chosen].into_iter().flatten().filter_map(|at| self.candidates.get(at))
+        {
+            if let Some(told) = it.failures() {
+                let _ = writeln!(text, "\nfailed   {}: {told}", it.label);
+            }
+        }
+        text
     }
 
     fn table(&self) -> String {

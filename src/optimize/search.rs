@@ -7,10 +7,13 @@
 //! Steps of which one follows from some runs of another may overlap (see [`Search::flow`]).
 
 mod flow;
+mod means;
 mod mixed;
 mod stage;
 
 pub use flow::{Next, Step};
+use means::Means;
+pub use means::{Price, Taste};
 
 use crate::data::Read;
 use crate::diag::Diagnostic;
@@ -133,6 +136,8 @@ pub struct Search<'a> {
     path: Path,
     notices: Vec<Diagnostic>,
     remarks: Vec<String>,
+    /// What runs take, and what is kept for the end.
+    means: Means<'a>,
 }
 
 impl fmt::Debug for Search<'_> {
@@ -178,6 +183,7 @@ impl<'a> Search<'a> {
             path: Path::default(),
             notices: Vec::new(),
             remarks: Vec::new(),
+            means: Means::new(data.held_sizes()),
         })
     }
 
@@ -354,6 +360,7 @@ impl<'a> Search<'a> {
         self.details = self.details.plus(outcome.details);
         self.cost = self.cost.plus(outcome.cost);
         outcome.used.iter().for_each(|it| it.add_to(&mut self.used));
+        self.means.note(key, &outcome);
         self.memo.insert(key.clone(), Known { outcome: Arc::from(outcome), with_steps });
     }
 

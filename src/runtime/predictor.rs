@@ -308,6 +308,15 @@ impl Predictor {
         Ok(())
     }
 
+    /// The adapter that it has now, where its model can be opened, and whether the program itself
+    /// says which adapter it has and which model it asks.
+    pub fn layout(&self, run: &Run) -> (Option<String>, bool, bool) {
+        let capabilities = self.lm(run).map(|it| it.lm.capabilities());
+        let adapter = capabilities.and_then(|it| self.adapter(run, &it));
+        let name = adapter.ok().map(|it| it.name().to_owned());
+        (name, self.overrides.adapter.is_some(), self.overrides.lm.is_some())
+    }
+
     /// The model that reads what the first one wrote, where an adapter asks twice.
     ///
     /// # Errors

@@ -542,6 +542,48 @@ fn a_report_reads_well() {
     );
 }
 
+/// Reads no reply of the rows that end in 3.
+struct Unreadable(Fake);
+
+impl Evaluator for Unreadable {
+    fn run(&self, job: &Job) -> Outcome {
+        let outcome = self.0.run(job);
+        if outcome.failure.is_none() && text(&job.row, "question").ends_with('3') {
+            let failure = Failure::new(FailureKind::Program, "answer: expected int");
+            return Outcome { failure: Some(failure), ..outcome };
+        }
+        outcome
+    }
+
+    fn max_calls_per_run(&self) -> Option<u64> {
+        self.0.max_calls_per_run()
+    }
+}
+
+#[test]
+fn a_report_tells_runs_that_failed_and_rows_left_out() {
+    let (evaluator, signatures) = (Unreadable(Fake::default()), program());
+    let problem =
+        Problem { evaluator: &evaluator, ..problem(&evaluator.0, &signatures, 30, 39) };
+    let settings = settings(7, 2, None);
+    let found =
+        compile(&small(), &problem, &settings, &Cancel::default(), &mut |_| ()).unwrap();
+    let first = &found.report.candidates[0];
+    let by_machine = first.values.iter().filter(|it| it.is_none()).count();
+    assert!(first.failed > 1 && by_machine > 0, "{first:?}");
+    assert_eq!(first.left_out, by_machine);
+    let text = found.report.render();
+    let told = format!(
+        "\nfailed   {}: {} of 39 runs failed, counted as 0, {by_machine} of 39 left out, \
+         a machine failed; the first: ",
+        first.label, first.failed
+    );
+    assert!(text.contains(&told), "{text}");
+    let broken = Fake { broken: true, ..Fake::default() };
+    let text = search(&small(), &broken, &settings).report.render();
+    assert!(text.contains("left out, a machine failed; the first: 503\n"), "{text}");
+}
+
 #[test]
 fn optimizers_name_neither_models_nor_threads() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/optimize/policies");

@@ -5,7 +5,7 @@ use crate::eval::journal::{
     Call, End, EndedLine, Header, Keep, Key, LastLine, ResumedLine, RunLine, Saved, SentLine,
     json, path, read,
 };
-use crate::eval::{Evaluator, FailureKind, Job, Outcome};
+use crate::eval::{Evaluator, FailureKind, Job, Layout, Outcome};
 use crate::host::SharedHost;
 use crate::lm::Completion;
 use crate::program::{State, row_hash};
@@ -198,6 +198,10 @@ impl Evaluator for Journaled<'_> {
 
     fn max_calls_per_run(&self) -> Option<u64> {
         self.inner.max_calls_per_run()
+    }
+
+    fn layout(&self, path: &str) -> Layout {
+        self.inner.layout(path)
     }
 
     fn print(&self, text: &str) {

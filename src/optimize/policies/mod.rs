@@ -19,6 +19,7 @@ mod mipro_v2;
 mod random_search;
 mod simba;
 mod trials;
+mod tune;
 
 pub use better_together::BetterTogether;
 pub use bootstrap_few_shot::BootstrapFewShot;
@@ -31,6 +32,7 @@ pub use labeled_few_shot::LabeledFewShot;
 pub use mipro_v2::{MiproV2, Size};
 pub use random_search::RandomSearch;
 pub use simba::Simba;
+pub use tune::Tune;
 
 use crate::schema::Value;
 
