@@ -168,10 +168,14 @@ impl Used {
         self.cost = self.cost.plus(other.cost);
     }
 
+    /// Whether it is of the same predictor and model.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        self.predictor == other.predictor && self.model == other.model
+    }
+
     /// Adds to a list, where it has this pair, and to its end where not.
     pub(crate) fn add_to(&self, all: &mut Vec<Self>) {
-        let same = |it: &&mut Self| it.predictor == self.predictor && it.model == self.model;
-        match all.iter_mut().find(same) {
+        match all.iter_mut().find(|it| it.is_of(self)) {
             Some(known) => known.add(self),
             None => all.push(self.clone()),
         }

@@ -7,7 +7,9 @@ use crate::eval::{
 };
 use crate::lm::{Details, Finish, SharedLm};
 use crate::program::State;
-use crate::runtime::{Args, Cx, Error, Program, Run, SharedCallLog, Val, codes, prompt_text};
+use crate::runtime::{
+    Args, Cx, Error, Host, Program, Run, SharedCallLog, Val, codes, prompt_text,
+};
 use crate::schema::{Record, Row};
 use crate::trace::{Kind, NoContent, Node, NodeId, Trace, parse_jsonl};
 use crate::util::{lock, sha256_hex};
@@ -27,6 +29,8 @@ pub struct ProgramEvaluator {
     latest: Mutex<Option<(Arc<State>, Program)>>,
     /// Traces to be kept, where they are.
     traces: Option<Mutex<RowTraces>>,
+    /// What all runs need of the host language.
+    host: Host,
 }
 
 impl ProgramEvaluator {
@@ -47,7 +51,8 @@ impl ProgramEvaluator {
         };
         let traces = settings.keep_traces.then(|| Mutex::new(RowTraces::new(run)));
         let latest = Mutex::default();
-        Self { run: run.clone(), program, metric, max_calls, latest, traces }
+        let host = Host::new(run.session());
+        Self { run: run.clone(), program, metric, max_calls, latest, traces, host }
     }
 
     /// The program.
@@ -177,17 +182,19 @@ impl ProgramEvaluator {
         let mut outcome = Outcome::default();
         let mut n_nodes = 0;
         let elapsed = || micros(self.run.env().host.elapsed().saturating_sub(began));
-        run.script().clone().with_context(&run, |cx| match program.run_row(cx, &job.row) {
-            Ok(reply) => {
-                n_nodes = run.n_nodes();
-                outcome.reply = reply.record().unwrap_or_default();
-                outcome.latency = elapsed();
-                self.score(cx, &job.row, &Val::object(reply), &mut outcome);
-            }
-            Err(error) => {
-                n_nodes = run.n_nodes();
-                outcome.latency = elapsed();
-                outcome.failure = Some(failure(cx, &error));
+        run.script().clone().with_context_of(&self.host, &run, |cx| {
+            match program.run_row(cx, &job.row) {
+                Ok(reply) => {
+                    n_nodes = run.n_nodes();
+                    outcome.reply = reply.record().unwrap_or_default();
+                    outcome.latency = elapsed();
+                    self.score(cx, &job.row, &Val::object(reply), &mut outcome);
+                }
+                Err(error) => {
+                    n_nodes = run.n_nodes();
+                    outcome.latency = elapsed();
+                    outcome.failure = Some(failure(cx, &error));
+                }
             }
         });
         outcome.printed = run.take_printed();
@@ -326,10 +333,16 @@ fn used(trace: &Trace, n_nodes: usize) -> Vec<Used> {
         let (predictor, model) = (path.to_owned(), call.model.clone());
         let one =
             Used { predictor, model, calls, prompt_tokens, completion_tokens, details, cost };
-        one.add_to(&mut all);
+        match all.iter_mut().find(|it: &&mut Used| it.is_of(&one)) {
+            Some(known) => known.add(&one),
+            None => {
+                // One for each row of a large evaluation is held, and most programs have one
+                // predictor.
+                all.reserve_exact(1);
+                all.push(one);
+            }
+        }
     }
-    // One for each row of a large evaluation is held, and most programs have one predictor.
-    all.shrink_to_fit();
     all
 }
 

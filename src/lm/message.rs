@@ -177,6 +177,15 @@ pub enum Prompt {
 }
 
 impl Prompt {
+    /// How long its texts are, in bytes.
+    pub(crate) fn text_len(&self) -> usize {
+        match self {
+            // Names and marks take some 40 bytes a message.
+            Self::Chat(messages) => messages.iter().map(|it| it.text.len() + 40).sum(),
+            Self::Text(text) => text.len() + 40,
+        }
+    }
+
     /// A bound of the tokens that its pictures, sounds and files take: a byte of content is
     /// none too few where it is large, and what is small or fetched by the provider is taken to
     /// be a large picture.

@@ -187,6 +187,21 @@ pub struct CallContext {
     pub listener: Option<Listener>,
 }
 
+impl CallContext {
+    /// Of a run that ends with this flag; about the call itself nothing is said.
+    pub fn of(cancel: Cancel) -> Self {
+        Self {
+            cancel,
+            timeout: None,
+            address: Address::default(),
+            parallel: false,
+            again: Again::default(),
+            hedge: None,
+            listener: None,
+        }
+    }
+}
+
 /// Whether one more request may be paid for.
 #[derive(Clone, Default)]
 pub struct Again(Option<Arc<dyn Fn() -> bool + Send + Sync>>);

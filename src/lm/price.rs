@@ -267,9 +267,13 @@ fn undated(name: &str) -> &str {
     {
         return rest;
     }
-    let parts: Vec<&str> = name.rsplitn(4, '-').collect();
-    match parts.as_slice() {
-        [day, month, year, rest] if is_date(&format!("{year}{month}{day}")) => rest,
+    let mut parts = name.rsplitn(4, '-');
+    match [(); 4].map(|()| parts.next()) {
+        [Some(day), Some(month), Some(year), Some(rest)]
+            if is_date(&format!("{year}{month}{day}")) =>
+        {
+            rest
+        }
         _ => name.strip_suffix("-latest").filter(|_| !name.contains("mistral")).unwrap_or(name),
     }
 }

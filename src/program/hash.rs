@@ -3,6 +3,7 @@
 use crate::program::{PredictorState, State};
 use crate::schema::{Field, MediaFile, Record, Row, Signature, Ty, Value};
 use crate::util::sha256_hex;
+use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -47,13 +48,23 @@ pub(crate) fn row_hash(row: &Row) -> String {
 pub(crate) fn record_text(record: &Record) -> String {
     let mut names: Vec<&str> = record.keys().map(|name| &**name).collect();
     names.sort_unstable();
-    let mut text = String::from("{");
+    let mut text = String::with_capacity(256);
+    text.push('{');
     for name in names {
-        let value = pathless(&record[name]);
-        let _ = write!(text, "{}:{},", Value::from(name).to_json(), value.to_json());
+        json_to(&mut text, name);
+        text.push(':');
+        json_to(&mut text, &*pathless(&record[name]));
+        text.push(',');
     }
     text.push('}');
     text
+}
+
+/// Appends compact JSON.
+fn json_to(text: &mut String, value: &(impl Serialize + ?Sized)) {
+    let mut bytes = std::mem::take(text).into_bytes();
+    serde_json::to_writer(&mut bytes, value).expect("what is hashed has only string keys");
+    *text = String::from_utf8(bytes).expect("JSON is text");
 }
 
 /// A value without the places of its media: their content counts.

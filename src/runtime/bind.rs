@@ -61,18 +61,18 @@ pub(in crate::runtime) fn bind_function(info: &FnInfo, args: Args) -> Result<Vec
 
 /// The columns of a row that parameters of these names want, as named arguments. Columns of
 /// other names are labels: they do not reach the program.
-pub fn bind_row<'a>(
+pub fn bind_row(
     row: &Row,
-    params: impl IntoIterator<Item = (&'a str, bool)>,
+    params: impl IntoIterator<Item = (Arc<str>, bool)>,
 ) -> Result<Args, Error> {
     let mut named = IndexMap::new();
     for (name, required) in params {
-        match row.values.get(name) {
+        match row.values.get(&name) {
             Some(value) => {
-                named.insert(Arc::from(name), Val::from_value(value));
+                named.insert(name, Val::from_value(value));
             }
             None if required => {
-                let hint = did_you_mean(name, row.values.keys().map(|it| &**it));
+                let hint = did_you_mean(&name, row.values.keys().map(|it| &**it));
                 let message = format!("the row has no column `{name}`");
                 return Err(Error::value(message).hint(hint));
             }

@@ -682,6 +682,10 @@ impl Run {
             let site = course.sources.opened(id, depth);
             node.judge = site.is_some_and(|it| self.script().judges(it));
         }
+        if course.trace.nodes.is_empty() {
+            // A module and its predictor: many runs of rows open no more.
+            course.trace.nodes.reserve_exact(2);
+        }
         course.trace.nodes.push(node);
         course.open.push(id);
         id

@@ -206,7 +206,8 @@ impl<'a> Call<'a> {
         if run.bounds_money() && price.is_none() {
             return Err(unpriced(lm.name()));
         }
-        let text = serde_json::to_vec(&*request).expect("requests have only string keys");
+        let mut text = Vec::with_capacity(request.prompt.text_len() * 9 / 8 + 512);
+        serde_json::to_writer(&mut text, &*request).expect("requests have only string keys");
         // No token is shorter than a byte, and the marks around messages take more bytes here
         // than tokens there.
         let read = (text.len() as u64).saturating_add(request.prompt.most_media_tokens());
@@ -345,7 +346,8 @@ impl<'a> Call<'a> {
                 true => run.renumbered(&self.context.address),
                 false => self.context.address.clone(),
             },
-            ..self.context.clone()
+            hedge: self.context.hedge,
+            listener: self.context.listener.clone(),
         };
         let own = ear.as_ref().map(|it| it.cancel.clone());
         let came = wait(self.lm.clone(), self.request.clone(), context, ear);
@@ -492,6 +494,10 @@ fn wait(
     ear: Option<&mut Ear<'_>>,
 ) -> Came {
     match ear {
+        // The way of most calls: nothing stands between who waits and who answers.
+        None if fiber::is_current() && lm.capabilities().nonblocking => {
+            lm::block_on(asked(lm, request, context))
+        }
         None => lm::block_on(answer(lm, request, context)),
         Some(ear) => wait_heard(lm, request, context, ear),
     }
@@ -575,19 +581,7 @@ fn answer(
     context: CallContext,
 ) -> Pin<Box<dyn Future<Output = Came> + Send>> {
     let nonblocking = lm.capabilities().nonblocking;
-    let call = async move {
-        let complete: CallFuture<'_> =
-            match context.hedge.filter(|_| context.listener.is_none()) {
-                Some(after) => Box::pin(hedged(&lm, &request, &context, after)),
-                None => lm.complete(&request, &context),
-            };
-        tokio::select! {
-            biased;
-            answered = complete => Some(answered),
-            () = context.cancel.cancelled() => None,
-            () = pause(context.timeout) => None,
-        }
-    };
+    let call = asked(lm, request, context);
     match (fiber::is_current(), nonblocking) {
         // Where connections live, too: this thread is woken once, by the answer.
         (false, true) => Box::pin(joined(lm::runtime().spawn(call))),
@@ -596,6 +590,20 @@ fn answer(
             Box::pin(joined(lm::runtime().spawn_blocking(move || lm::block_on(call))))
         }
         (false, false) | (true, true) => Box::pin(call),
+    }
+}
+
+/// Asks a model, until the run is cancelled or out of time.
+async fn asked(lm: SharedLm, request: Arc<Request>, context: CallContext) -> Came {
+    let complete: CallFuture<'_> = match context.hedge.filter(|_| context.listener.is_none()) {
+        Some(after) => Box::pin(hedged(&lm, &request, &context, after)),
+        None => lm.complete(&request, &context),
+    };
+    tokio::select! {
+        biased;
+        answered = complete => Some(answered),
+        () = context.cancel.cancelled() => None,
+        () = pause(context.timeout) => None,
     }
 }
 

@@ -78,7 +78,7 @@ pub use program::{Overrides, Program, Shown, prompt_text, static_prompt, static_
 pub use record_value::typed_reply;
 pub use replay::{Absent, Fork, Replay, Standing, Unforkable};
 pub use reply::Reply;
-pub use rhai_host::{Bindings, STACK_SIZE};
+pub use rhai_host::{Bindings, Host, STACK_SIZE};
 pub use rows::{Batch, RowKey};
 pub use run::{Env, Opener, Run, Session, Settings, Unnamed, Warning, unpriced};
 pub use score::{Judgement, judgement, normalized};

@@ -217,9 +217,9 @@ impl Program {
             return Self { value: part, place: None }.params(script);
         }
         let params = if let Some(instance) = self.value.downcast::<Instance>() {
-            instance.class().methods.get("forward").map(|it| it.params.clone())
+            instance.class().methods.get("forward").map(|it| &it.params)
         } else if let Val::Func(function) = &self.value {
-            script.function(function.lowered_name()).map(|it| it.params.clone())
+            script.function(function.lowered_name()).map(|it| &it.params)
         } else {
             None
         };
@@ -233,7 +233,7 @@ impl Program {
     }
 
     /// The types of what it takes, where it says them.
-    fn types(&self, script: &Script) -> IndexMap<Arc<str>, Ty> {
+    fn types(&self, script: &Script) -> Vec<(Arc<str>, Ty)> {
         if let Some(predictor) = self.value.downcast::<Predictor>() {
             let inputs = &predictor.signature().inputs;
             return inputs.iter().map(|it| (it.name.clone(), it.ty.clone())).collect();
@@ -273,7 +273,7 @@ impl Program {
     pub fn run_row(&self, cx: &Cx<'_>, row: &Row) -> Result<Reply, Error> {
         let script = cx.run().script();
         let params = self.params(script)?;
-        let mut args = bind_row(row, params.iter().map(|(name, needed)| (&**name, *needed)))?;
+        let mut args = bind_row(row, params)?;
         let table = self.table(script);
         for (name, ty) in self.types(script) {
             if let Some(value) = args.named.get_mut(&name) {
@@ -287,7 +287,7 @@ impl Program {
     /// Whether it takes pictures, sounds or files.
     pub fn takes_media(&self, script: &Script) -> bool {
         let table = self.table(script);
-        self.types(script).values().any(|ty| ty.mentions_media(&table))
+        self.types(script).iter().any(|(_, ty)| ty.mentions_media(&table))
     }
 
     /// The files that a row names where it takes pictures, sounds or files.
@@ -449,6 +449,9 @@ fn from_outside(
     ty: &Ty,
     table: &TypeTable,
 ) -> Result<Val, Error> {
+    if let (Val::Str(_), Ty::Str) = (value, ty) {
+        return Ok(value.clone());
+    }
     let mut data = value.to_value()?;
     if ty.mentions_media(table) {
         let named = media::from_outside(run, row.folder.as_deref(), &data, ty, table)?;

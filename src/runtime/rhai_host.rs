@@ -1,8 +1,8 @@
 //! The host language, set up: the one file that touches Rhai's internals.
 //!
-//! An engine is made for every run: it costs less than a microsecond, because what is
-//! registered lives in modules shared by all of them. The engine's tag carries the run; limits
-//! are set explicitly, for Rhai's own defaults differ between debug and release builds.
+//! Engines cost a microsecond, because what is registered lives in modules shared by all of them.
+//! Runs of the rows of one evaluation share one. A tag carries the run; limits are set explicitly,
+//! for Rhai's own defaults differ between debug and release builds.
 
 use crate::catalog;
 use crate::lower::names;
@@ -10,7 +10,7 @@ use crate::runtime::cx::{Args, Cx, Native, wrong};
 use crate::runtime::error::Error;
 use crate::runtime::forking::remembered;
 use crate::runtime::history::HistoryValue;
-use crate::runtime::run::Run;
+use crate::runtime::run::{Run, Session};
 use crate::runtime::slices::{self, Ends};
 use crate::runtime::value::{Func, ObjectRef, Other, Text, Val};
 use indexmap::IndexMap;
@@ -101,11 +101,33 @@ pub(in crate::runtime) fn compiler() -> Engine {
     engine
 }
 
-/// Returns an engine for one run.
+/// Returns an engine for the main text of one run.
 pub(in crate::runtime) fn engine(run: &Arc<Run>) -> Engine {
+    let mut engine = engine_of(run.session());
+    engine.set_default_tag(Dynamic::from(RunTag(run.clone())));
+    engine
+}
+
+/// What the runs of a session, which may go on at once, need of the host language.
+pub struct Host(Engine);
+
+impl Host {
+    /// Returns one for the runs of a session.
+    pub fn new(session: &Arc<Session>) -> Self {
+        Self(engine_of(session))
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+fn engine_of(session: &Arc<Session>) -> Engine {
     let mut engine = Engine::new_raw();
     engine.register_global_module(standard().clone());
-    engine.register_global_module(run.env().bindings.module.clone());
+    engine.register_global_module(session.env.bindings.module.clone());
     engine.set_max_strings_interned(0);
     engine.set_max_call_levels(CALL_LEVELS);
     engine.set_max_expr_depths(EXPR_DEPTH, EXPR_DEPTH);
@@ -116,8 +138,7 @@ pub(in crate::runtime) fn engine(run: &Arc<Run>) -> Engine {
     engine.set_max_array_size(ITEMS);
     engine.set_max_map_size(ITEMS);
     engine.disable_symbol("eval");
-    engine.set_default_tag(Dynamic::from(RunTag(run.clone())));
-    let watched = run.clone();
+    let watched = session.clone();
     engine.on_progress(move |operations| {
         let due = operations % u64::from(WATCHED) == 0;
         if due { watched.tick(WATCHED).map(Dynamic::from) } else { None }
@@ -134,18 +155,18 @@ pub(in crate::runtime) fn run_of(context: &NativeCallContext<'_>) -> Arc<Run> {
     tag.read_lock::<RunTag>().expect("the tag is the run").0.clone()
 }
 
-/// Runs `work` with a context of a fresh engine over the program's functions.
+/// Runs `work` with a context over the program's functions.
 pub(in crate::runtime) fn with_context<T>(
+    Host(engine): &Host,
     run: &Arc<Run>,
     ast: &AST,
     work: impl FnOnce(&Cx<'_>) -> T,
 ) -> T {
-    let engine = engine(run);
     let mut global = engine.new_global_runtime_state();
-    global.tag = engine.default_tag().clone();
+    global.tag = Dynamic::from(RunTag(run.clone()));
     global.lib.push(ast.shared_lib().clone());
     let context =
-        NativeCallContext::new_with_all_fields(&engine, "run", None, &global, Position::NONE);
+        NativeCallContext::new_with_all_fields(engine, "run", None, &global, Position::NONE);
     work(&Cx::new(&context))
 }
 

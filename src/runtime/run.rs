@@ -428,9 +428,13 @@ impl Session {
         let mut spent = lock(&self.ledger.spent);
         *spent = spent.plus(totals);
         drop(spent);
-        let of = (path.to_owned(), model.to_owned());
         let mut shares = lock(&self.ledger.shares);
-        let share = shares.entry(of).or_default();
+        // They are few, and most are there already.
+        let known = shares.iter_mut().find(|(of, _)| (&*of.0, &*of.1) == (path, model));
+        let share = match known {
+            Some((_, share)) => share,
+            None => shares.entry((path.to_owned(), model.to_owned())).or_default(),
+        };
         *share = share.plus(totals);
     }
 
@@ -466,6 +470,12 @@ impl Session {
     pub fn time_left(&self) -> Option<Duration> {
         let limit = self.settings.max_time?;
         Some(limit.saturating_sub(self.env.host.elapsed().saturating_sub(self.began)))
+    }
+
+    /// Counts operations of the host language; a text says why its runs must end.
+    pub(in crate::runtime) fn tick(&self, operations: u8) -> Option<String> {
+        self.ledger.operations.fetch_add(operations.into(), Ordering::Relaxed);
+        self.over().map(ToOwned::to_owned)
     }
 
     /// Why the run must end now.
@@ -683,12 +693,6 @@ impl Run {
     /// Which fresh sample of its example this run is.
     pub fn rollout(&self) -> u64 {
         self.rollout
-    }
-
-    /// Counts operations of the host language; a text says why the run must end.
-    pub(in crate::runtime) fn tick(&self, operations: u8) -> Option<String> {
-        self.session.ledger.operations.fetch_add(operations.into(), Ordering::Relaxed);
-        self.session.over().map(ToOwned::to_owned)
     }
 
     /// Whether the tokens of its calls matter to some cap.

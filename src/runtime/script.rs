@@ -6,7 +6,7 @@ use crate::diag::Diagnostic;
 use crate::lower::{Item, Linked, Part, items_named, lower, lower_part, named_items, names};
 use crate::runtime::cx::Cx;
 use crate::runtime::error::{Error, codes};
-use crate::runtime::rhai_host::{self, from_dynamic};
+use crate::runtime::rhai_host::{self, Host, from_dynamic};
 use crate::runtime::run::Run;
 use crate::runtime::signature_value::SignatureValue;
 use crate::runtime::value::Val;
@@ -283,7 +283,17 @@ impl Script {
 
     /// Runs `work` in a fresh context over the program's functions.
     pub fn with_context<T>(&self, run: &Arc<Run>, work: impl FnOnce(&Cx<'_>) -> T) -> T {
-        rhai_host::with_context(run, &self.functions, work)
+        self.with_context_of(&Host::new(run.session()), run, work)
+    }
+
+    /// As [`with_context`](Self::with_context), where `host` is that of the run's session.
+    pub fn with_context_of<T>(
+        &self,
+        host: &Host,
+        run: &Arc<Run>,
+        work: impl FnOnce(&Cx<'_>) -> T,
+    ) -> T {
+        rhai_host::with_context(host, run, &self.functions, work)
     }
 
     /// The function of this lowered name.

@@ -6,6 +6,7 @@
 //! when the stricter ones leave fields unfound, for what looks like a loose marker may be text.
 
 use crate::adapt::read::plain::{folded, occurrences};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// The longest name between markers, in bytes.
@@ -60,15 +61,21 @@ pub(super) enum What {
 pub(super) struct Names<'a> {
     pub(super) outputs: &'a [Arc<str>],
     pub(super) others: &'a [Arc<str>],
-    folded: Vec<(String, What)>,
+    /// Those that [`Names::loose`] compares; most replies need none.
+    folded: OnceCell<Vec<(String, What)>>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn new(outputs: &'a [Arc<str>], others: &'a [Arc<str>]) -> Self {
-        let outs = outputs.iter().enumerate().map(|(at, it)| (folded(it), What::Output(at)));
-        let rest = others.iter().map(|it| (folded(it), What::Other));
+        Self { outputs, others, folded: OnceCell::new() }
+    }
+
+    fn folded(&self) -> Vec<(String, What)> {
+        let outputs = self.outputs.iter().enumerate();
+        let outputs = outputs.map(|(at, it)| (folded(it), What::Output(at)));
+        let others = self.others.iter().map(|it| (folded(it), What::Other));
         let end = [("completed".to_owned(), What::Completed)];
-        Self { outputs, others, folded: outs.chain(rest).chain(end).collect() }
+        outputs.chain(others).chain(end).collect()
     }
 
     fn exact(&self, name: &str) -> Option<What> {
@@ -83,7 +90,8 @@ impl<'a> Names<'a> {
 
     fn loose(&self, name: &str) -> Option<What> {
         let name = folded(name);
-        self.folded.iter().find(|(known, _)| *known == name).map(|(_, what)| *what)
+        let known = self.folded.get_or_init(|| self.folded());
+        known.iter().find(|(known, _)| *known == name).map(|(_, what)| *what)
     }
 }
 

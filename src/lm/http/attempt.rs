@@ -10,6 +10,7 @@ use crate::lm::{CallContext, Error, ErrorKind};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Response, Url};
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -61,11 +62,12 @@ pub(super) trait Job: Sync {
 }
 
 impl Transport {
-    /// The outcome of a call, which is dropped when its run is cancelled.
+    /// The outcome of a call, which need not be polled again when its run is cancelled. A future
+    /// that took it as a whole would be three times as large.
     pub(super) async fn unless_cancelled<T>(
         &self,
         context: &CallContext,
-        answer: impl Future<Output = Result<T, Error>>,
+        answer: Pin<&mut impl Future<Output = Result<T, Error>>>,
     ) -> Result<T, Error> {
         let outcome = unless(&context.cancel, answer).await;
         outcome.unwrap_or_else(|| {

@@ -9,7 +9,7 @@ use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Mutex;
 use std::task::Poll;
 use std::time::Duration;
@@ -44,7 +44,9 @@ pub(super) fn client(
         .pool_idle_timeout(Duration::from_secs(60))
         .tcp_nodelay(true)
         // A redirect would carry prompts to a host that nobody named.
-        .redirect(reqwest::redirect::Policy::none());
+        .redirect(reqwest::redirect::Policy::none())
+        // What is sent again, and when, is said elsewhere; else each request were copied.
+        .retry(reqwest::retry::never().max_retries_per_request(0));
     let builder = if is_loopback { builder.no_proxy() } else { builder };
     let builder = if is_plain { builder.tls_certs_only([]) } else { builder };
     let client = builder.build().map_err(|e| {
@@ -84,12 +86,14 @@ pub(super) fn headers(
     Ok(headers)
 }
 
-/// The outcome of `work`, or none when the run is cancelled first; `work` is then dropped.
-pub(super) async fn unless<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> {
+/// The outcome of `work`, or none when the run is cancelled first.
+pub(super) async fn unless<T>(
+    cancel: &Cancel,
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
     if cancel.is_cancelled() {
         return None;
     }
-    let mut work = pin!(work);
     let mut cancelled = pin!(cancel.cancelled());
     poll_fn(|context| {
         // Connections and timers belong to our runtimes, whichever executor polls us: one that

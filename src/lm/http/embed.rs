@@ -9,6 +9,7 @@ use crate::lm::open::LmOptions;
 use crate::lm::retry::Retry;
 use crate::lm::{CallContext, EmbedFuture, Embedder, Embeddings, Error, ErrorKind, Usage};
 use reqwest::Response;
+use std::pin::pin;
 
 /// A model behind a server that turns texts into vectors.
 pub struct HttpEmbedder {
@@ -162,6 +163,9 @@ impl Embedder for HttpEmbedder {
     }
 
     fn embed<'a>(&'a self, texts: &'a [String], context: &'a CallContext) -> EmbedFuture<'a> {
-        Box::pin(self.transport.unless_cancelled(context, self.answer(texts, context)))
+        Box::pin(async move {
+            let answer = pin!(self.answer(texts, context));
+            self.transport.unless_cancelled(context, answer).await
+        })
     }
 }

@@ -36,6 +36,7 @@ use protocol::{Ask, ErrorBody, Protocol, Reader};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, Url};
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use teller::Teller;
@@ -251,7 +252,8 @@ impl Job for Call<'_> {
 
     async fn read(&self, response: Response) -> Result<Completion, Failure> {
         match self.listener {
-            Some(listener) => self.streamed(response, listener).await,
+            // Most calls are no streams, and need not have room for one.
+            Some(listener) => Box::pin(self.streamed(response, listener)).await,
             None => {
                 let body = self.lm.transport.whole(response).await?;
                 self.completion(&body)
@@ -412,6 +414,9 @@ impl Lm for HttpLm {
         request: &'a Request,
         context: &'a CallContext,
     ) -> CallFuture<'a> {
-        Box::pin(self.transport.unless_cancelled(context, self.answer(request, context)))
+        Box::pin(async move {
+            let answer = pin!(self.answer(request, context));
+            self.transport.unless_cancelled(context, answer).await
+        })
     }
 }

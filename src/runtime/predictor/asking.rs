@@ -259,27 +259,30 @@ impl Predictor {
     fn exchange(
         &self,
         asked: &mut Asked<'_>,
-        prepared: Prepared,
+        mut prepared: Prepared,
         extracts: bool,
         call: &mut LmCall,
         mut watched: Option<(&mut Watch<'_>, Sight<'_>)>,
     ) -> Result<Came, Error> {
         let mut failed = Vec::new();
         loop {
+            // Only who may ask another model needs it again.
+            let same = (!asked.lm.others.is_empty()).then(|| prepared.clone());
             let watched = watched.as_mut().map(|(watch, sight)| (&mut **watch, *sight));
             let again = asked.again + repeats(call, &prepared);
-            let (attempt, came) = self.try_one(asked, prepared.clone(), again, watched);
+            let (attempt, came) = self.try_one(asked, prepared, again, watched);
             let name = asked.lm.lm.name();
             let other = (name != call.model).then(|| name.to_owned());
+            call.attempts.reserve_exact(1);
             call.attempts.extend(attempt.map(|it| Attempt { model: other, extracts, ..it }));
             let next = match &came {
-                Err(error) if error.may_go_elsewhere() => asked.lm.without_first(),
+                Err(error) if error.may_go_elsewhere() => asked.lm.without_first().zip(same),
                 _ => None,
             };
             match (next, came) {
-                (Some(next), Err(error)) => {
+                (Some((next, same)), Err(error)) => {
                     failed.push(error.to_string());
-                    asked.lm = next;
+                    (asked.lm, prepared) = (next, same);
                 }
                 (_, Ok(came)) => return Ok(came),
                 (None, Err(error)) => {
@@ -305,7 +308,8 @@ impl Predictor {
         request.rollout = request.rollout.saturating_add(again.saturating_mul(REPEATED));
         let request = Arc::new(request);
         let (address, hedge) = (address.clone(), lm.hedge);
-        let context = CallContext { address, hedge, ..CallContext::default() };
+        let context = CallContext::of(run.session().cancel.clone());
+        let context = CallContext { address, hedge, ..context };
         let cache = self.overrides.cache.unwrap_or(true);
         let mut attempt = None;
         let Some((watch, sight)) = watched else {

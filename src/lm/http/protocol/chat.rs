@@ -34,7 +34,9 @@ impl Protocol for Chat {
 
     fn write(&self, ask: &Ask<'_>) -> Result<bytes::Bytes, Unwritable> {
         check_media(&ask.request.prompt)?;
-        let mut bytes = Vec::with_capacity(length(&ask.request.prompt) + 256);
+        // Line breaks double.
+        let length = ask.request.prompt.text_len() * 9 / 8 + 256;
+        let mut bytes = Vec::with_capacity(length);
         serde_json::to_writer(&mut bytes, &Body(ask))
             .expect("maps with text keys are written to memory");
         Ok(bytes.into())
@@ -46,14 +48,6 @@ impl Protocol for Chat {
 
     fn reader(&self) -> Box<dyn Reader> {
         Box::new(reply::Pieces::default())
-    }
-}
-
-fn length(prompt: &Prompt) -> usize {
-    match prompt {
-        // Line breaks double, and names and marks take some 40 bytes a message.
-        Prompt::Chat(messages) => messages.iter().map(|it| it.text.len() * 9 / 8 + 40).sum(),
-        Prompt::Text(text) => text.len() * 9 / 8 + 40,
     }
 }
 
