@@ -159,7 +159,6 @@ impl Refusal {
             Self::Empty => "empty",
             Self::TooLong(..) => "too long",
             Self::Copied(_) => "carries a row of the training data",
-            Self::Elsewhere => "names no step that may be changed",
             Self::Known => "proposed before",
         }
     }
