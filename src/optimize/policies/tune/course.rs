@@ -275,7 +275,7 @@ impl<'t> Course<'t> {
             return Vec::new();
         }
         let most = self.space.most;
-        let runs = self.space.most_from_runs.min(self.space.from_runs());
+        let runs = self.space.most_from_runs.min(self.space.runs_found());
         let mut random = search.random("sets");
         let mut sizes =
             vec![(most, runs), (most, 0), (runs, runs), (most / 2, runs), (most / 4, 0)];
