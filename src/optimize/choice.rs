@@ -12,6 +12,8 @@ use crate::sampling::float;
 
 /// How many standard errors a program may lie behind that costs nothing.
 const MOST_BEHIND: f64 = 0.5;
+/// Sums of the same scores in another order differ by no more.
+pub(crate) const ROUNDING: f64 = 1e-12;
 /// Fewer rows cannot show that two programs are alike.
 const ENOUGH: usize = 10;
 
@@ -73,7 +75,7 @@ fn within(it: &Contender, best: &Contender, in_dollars: bool, taste: Taste, seed
         }
         Taste::Cheapest => return chance(&pairs, seed) >= LEVEL,
     };
-    mean(&behind) <= most
+    mean(&behind) <= most + ROUNDING
 }
 
 /// The standard error of a mean.

@@ -2,7 +2,7 @@
 
 use crate::eval::Stop;
 use crate::eval::stats::mean;
-use crate::optimize::choice::{choose, error};
+use crate::optimize::choice::{ROUNDING, choose, error};
 use crate::optimize::policies::bootstrap_few_shot::{Bootstrap, Courses, Wanted};
 use crate::optimize::policies::grounds::{Grounds, Proposed};
 use crate::optimize::policies::tune::moves::{self, Kind};
@@ -275,7 +275,7 @@ impl<'t> Course<'t> {
             return Vec::new();
         }
         let most = self.space.most;
-        let runs = self.space.most_from_runs.min(self.space.from_runs());
+        let runs = self.space.most_from_runs.min(self.space.runs_found());
         let mut random = search.random("sets");
         let mut sizes =
             vec![(most, runs), (most, 0), (runs, runs), (most / 2, runs), (most / 4, 0)];
@@ -662,7 +662,7 @@ fn kept(all: Vec<(usize, Vec<f64>, bool)>) -> Vec<usize> {
         .into_iter()
         .filter(|(_, by, is_cheaper)| {
             let slack = if *is_cheaper { 2.0 * SLACK } else { SLACK };
-            !by.is_empty() && mean(by) >= -slack * error(by)
+            !by.is_empty() && mean(by) >= -slack * error(by) - ROUNDING
         })
         .map(|(at, by, is_cheaper)| (at, mean(&by), is_cheaper))
         .collect();

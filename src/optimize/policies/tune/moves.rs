@@ -86,7 +86,7 @@ pub(super) fn demos(space: &Space, from: &Point, random: &mut Random) -> Option<
 fn size(space: &Space, random: &mut Random) -> (usize, usize) {
     let most = space.most.max(1);
     let count = if random.coin() { most } else { 1 + random.below(most) };
-    let runs = space.most_from_runs.min(space.from_runs()).min(count);
+    let runs = space.most_from_runs.min(space.runs_found()).min(count);
     (count, if runs == 0 { 0 } else { 1 + random.below(runs) })
 }
 

@@ -124,7 +124,7 @@ impl Space {
     }
 
     /// How many rows gave demos from runs.
-    pub(super) fn from_runs(&self) -> usize {
+    pub(super) fn runs_found(&self) -> usize {
         self.axes.iter().map(|it| it.from_runs).max().unwrap_or(0)
     }
 

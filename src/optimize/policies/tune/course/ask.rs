@@ -55,7 +55,7 @@ impl Course<'_> {
         let mut new = Vec::new();
         for it in all {
             let answer = it.ask.as_ref().and_then(|_| outcomes.next().flatten());
-            self.tallies[it.kind as usize].asked += calls(&[answer.clone()]);
+            self.tallies[it.kind as usize].asked += calls(std::slice::from_ref(&answer));
             if it.ask.is_some() {
                 new.extend(self.answered(it, answer.as_deref()));
             }
