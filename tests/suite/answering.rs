@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// be named it is one of these.
 pub(crate) fn reply(request: &Request, number: u64, steps: &[&str]) -> String {
     let Prompt::Chat(messages) = &request.prompt else { panic!("a conversation is expected") };
-    let text = |it: &dsp_lang::lm::Message| it.text.to_string();
+    let text = |it: &dsp_lang::lm::Message| it.text.clone();
     let all: Vec<String> = messages.iter().map(text).collect();
     reply_to(&all[0], &all[all.len() - 1], number, steps)
 }

@@ -55,7 +55,7 @@ fn tasks() -> Vec<String> {
 
 /// The output that is right or wrong: the last one.
 fn label(row: &Value) -> (&str, &Value) {
-    let (name, value) = row.as_object().unwrap().iter().last().unwrap();
+    let (name, value) = row.as_object().unwrap().iter().next_back().unwrap();
     (name, value)
 }
 

@@ -192,14 +192,14 @@ impl World {
         }
     }
 
-    /// Takes calls, unless so many are not left.
-    fn claim(&self, job: &Job, calls: u64) -> Result<(), Outcome> {
+    /// Takes calls; what comes of the run where so many are not left.
+    fn claim(&self, job: &Job, calls: u64) -> Option<Outcome> {
         if job.max_calls.is_some_and(|most| most < calls) {
             let failure = Failure::new(FailureKind::Stopped, "its share of calls is used up");
-            return Err(Outcome::failed(failure));
+            return Some(Outcome::failed(failure));
         }
         self.calls.fetch_add(calls, Ordering::SeqCst);
-        Ok(())
+        None
     }
 
     fn made(&self) -> u64 {
@@ -219,7 +219,7 @@ impl Evaluator for Student<'_> {
         let key = format!("{who} {} {question} {}", job.state.hash(), job.rollout);
         world.see(key.clone());
         let calls = 1 + kind.hash(&[&key, "calls"]) % MOST;
-        if let Err(stopped) = world.claim(job, calls) {
+        if let Some(stopped) = world.claim(job, calls) {
             return stopped;
         }
         let failed = |it| {
@@ -300,7 +300,7 @@ impl Asked<'_> {
 impl Evaluator for Asked<'_> {
     fn run(&self, job: &Job) -> Outcome {
         let Self(world, question) = self;
-        if let Err(stopped) = world.claim(job, 1) {
+        if let Some(stopped) = world.claim(job, 1) {
             return stopped;
         }
         let asked = Value::map(job.row.values.clone()).to_string();
