@@ -91,6 +91,26 @@ fn label_origin(example: &Example) -> DemoOrigin {
     }
 }
 
+/// The demo that a call of a run is, with where it comes from.
+pub(crate) fn of_step(
+    step: &Step,
+    example: &Example,
+    rollout: u64,
+    score: Option<f64>,
+) -> StateDemo {
+    let demo = Demo { inputs: step.inputs.clone(), outputs: step.outputs.clone() };
+    let origin = DemoOrigin {
+        source: DemoSource::Bootstrapped,
+        row: example.row.index,
+        row_hash: example.hash.clone(),
+        reply_hash: step.reply_hash.clone(),
+        rollout,
+        score,
+        first_in: None,
+    };
+    StateDemo { demo, origin: Some(origin) }
+}
+
 /// The demos that a run gives: one for each predictor that it called. Where a predictor was
 /// called several times, the last call is as likely as all earlier ones together, for the
 /// last is the one that led to the reply, and loops should show their middle as well. Calls whose
@@ -117,17 +137,7 @@ pub(crate) fn from_run(
         let last = steps.len() - 1;
         let at = if last == 0 || random.coin() { last } else { random.below(last) };
         let step = steps[at];
-        let demo = Demo { inputs: step.inputs.clone(), outputs: step.outputs.clone() };
-        let origin = DemoOrigin {
-            source: DemoSource::Bootstrapped,
-            row: example.row.index,
-            row_hash: example.hash.clone(),
-            reply_hash: step.reply_hash.clone(),
-            rollout,
-            score: outcome.score,
-            first_in: None,
-        };
-        demos.insert(path.to_owned(), StateDemo { demo, origin: Some(origin) });
+        demos.insert(path.to_owned(), of_step(step, example, rollout, outcome.score));
     }
     demos
 }

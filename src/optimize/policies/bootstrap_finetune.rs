@@ -11,12 +11,12 @@
 //! equal rows are run once.
 
 use crate::eval::{Outcome, Stop};
-use crate::optimize::demo::{Demos, with_demos, without_row};
+use crate::optimize::demo::{Demos, of_step, with_demos, without_row};
 use crate::optimize::policies::bootstrap_few_shot::{hotter, is_good, unique};
 use crate::optimize::policies::count;
 use crate::optimize::{Ask, Example, Phase, Policy, Search, Sizes, Who};
-use crate::program::{DemoOrigin, DemoSource, StateDemo};
-use crate::schema::{Demo, Signature, Value};
+use crate::program::StateDemo;
+use crate::schema::{Signature, Value};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -118,18 +118,7 @@ fn calls(
     let whole = |path: &str| predictors.contains_key(path);
     let steps = outcome.steps.iter();
     let steps = steps.filter(|it| whole(&it.path) && !it.cut && !it.outputs.is_empty());
-    let call = steps.map(|step| {
-        let demo = Demo { inputs: step.inputs.clone(), outputs: step.outputs.clone() };
-        let origin = DemoOrigin {
-            source: DemoSource::Bootstrapped,
-            row: example.row.index,
-            row_hash: example.hash.clone(),
-            reply_hash: step.reply_hash.clone(),
-            rollout,
-            score: outcome.score,
-            first_in: None,
-        };
-        (step.path.clone(), StateDemo { demo, origin: Some(origin) })
-    });
+    let call =
+        steps.map(|step| (step.path.clone(), of_step(step, example, rollout, outcome.score)));
     call.collect()
 }
