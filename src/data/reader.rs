@@ -96,7 +96,8 @@ fn cannot_read(name: &str, error: &io::Error) -> Box<Diagnostic> {
 /// A row as it stands in a file; `None` where it is none.
 pub(super) fn again(text: &str, form: &Form) -> Option<Record> {
     match form {
-        Form::Json => match json::read(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+        // A row is one line; what follows up to the next row are lines that were passed over.
+        Form::Json => match json::read(text.split('\n').next().unwrap_or_default()) {
             Ok(Value::Map(record)) => Some(Arc::unwrap_or_clone(record)),
             Ok(_) | Err(_) => None,
         },

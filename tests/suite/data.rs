@@ -389,7 +389,8 @@ fn file(name: &str, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
 
 #[test]
 fn rows_of_large_files_stay_there() {
-    let jsonl = "\u{feff}{\"n\": 1, \"t\": \"ä\"}\n\n{\"n\": 2}\r\n  {\"n\": 3}";
+    let jsonl =
+        "\u{feff}{\"n\": 1, \"t\": \"ä\"}\n\n{\"n\": 2}\r\n\u{b}\u{a0}\n  {\"n\": 3}\n\u{b}";
     let csv = "\u{feff}n,t\r\n1,\"a\r\nb\"\r\n\r\n2,\n3,\"[1, 2]\"";
     let json = "[{\"n\": 1}, {\"n\": 2}, {\"n\": 3, \"deep\": {\"x\": [1.0]}}]";
     for (name, text) in [("d.jsonl", jsonl), ("d.csv", csv), ("d.json", json)] {
